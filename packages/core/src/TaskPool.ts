@@ -1,0 +1,402 @@
+/**
+ * Bounds how many tasks run at once: the contract that every pool keeps.
+ *
+ * This module holds the service that the six pools provide, its statics, and the shapes of its options and answers. The
+ * pools themselves are `AioFixedTaskPoolSimple`, `AioFixedTaskPoolLifo`, `AioFixedTaskPoolPriority` and
+ * `AioAutoScaleTaskPoolSimple`, `AioAutoScaleTaskPoolLifo`, `AioAutoScaleTaskPoolPriority`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type { Input as DurationInput } from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import type { TaskHandle } from "./TaskHandle.ts"
+import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
+
+/**
+ * What a pool can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Operations<in out Self> {
+  /**
+   * Runs a task within the pool's limit and waits for its result.
+   *
+   * **Details**
+   *
+   * Waits for room as `onFull` says, then for the result. The task's own success, failure, defect and interruption pass
+   * untouched. Interrupting the caller takes a waiting task out of the queue at once, so that it never runs, or
+   * interrupts the running task and waits for its finalizers.
+   *
+   * The task is an Effect, or a function that returns one and is called with `args` when the task's turn comes. It runs
+   * in a fiber of its own with the caller's services, references, span and async context.
+   *
+   * **Gotchas**
+   *
+   * A task that submits to its own pool and waits holds a worker meanwhile: when every worker does so, all wait for
+   * ever. Use a second pool for nested work.
+   *
+   * **Example** (Submitting an effect and a function)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const double = (n: number) => Effect.succeed(n * 2)
+   *
+   * const program = Effect.gen(function* () {
+   *   const one = yield* TaskPool.submit(double(1))
+   *   const two = yield* TaskPool.submit(double, { args: [2] })
+   *   return [one, two]
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4]
+   * ```
+   */
+  readonly submit: Submit<Self>
+  /**
+   * Hands a task over and waits only for room, as `onFull` says: the answer is a handle to the admitted task.
+   *
+   * **Details**
+   *
+   * Interrupting a caller that waits at the door takes its task away; once admitted, the task no longer depends on the
+   * caller. A handle nobody looks at never crashes anything.
+   */
+  readonly fork: Fork<Self>
+  /**
+   * Hands a task over without waiting at all: it is admitted now, or the answer is `NotAvailable`.
+   */
+  readonly submitNowait: Fork<Self>
+  /**
+   * Changes the number of workers by `delta`, a safe integer, and answers the new target.
+   *
+   * **Details**
+   *
+   * Never waits behind the queue. The target is clamped to 0 or more (fixed pools) or to [minSize, maxSize] (auto-scale
+   * pools). `mode: "soft"` (the default) lets surplus workers finish the task in hand. With `mode: "hard"` idle workers
+   * go first, then the newest running tasks are interrupted, their submitters get `TaskCancelled`, and the effect
+   * returns after their finalizers; a task that ends by itself meanwhile keeps its own result. Dies with `RangeError` on
+   * a delta that is no safe integer, and changes nothing.
+   */
+  readonly scale: (delta: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
+  /** Sets the number of workers, an integer of 0 or more; otherwise as `scale`. */
+  readonly resize: (size: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
+  /** Waits until no more tasks run than the target allows. */
+  readonly awaitResized: Effect.Effect<void, never, Self>
+  /**
+   * Stops admission: new tasks, and those at the door, fail with `NotAvailable`; accepted tasks go on. Answers whether
+   * the pool is paused now; does nothing when it is paused already or is not open.
+   */
+  readonly pause: Effect.Effect<boolean, never, Self>
+  /** Admits tasks again. Answers whether the pool is paused now: `false`. */
+  readonly resume: Effect.Effect<boolean, never, Self>
+  /** Pauses an open pool, resumes a paused one. Answers whether the pool is paused now. */
+  readonly togglePause: Effect.Effect<boolean, never, Self>
+  /** Waits until no task waits in the queue; returns at once if none does. */
+  readonly awaitEmpty: Effect.Effect<void, never, Self>
+  /** Waits until no task waits and none runs; returns at once if so. */
+  readonly awaitIdle: Effect.Effect<void, never, Self>
+  /** One atomic snapshot of the pool's numbers. */
+  readonly stats: Effect.Effect<PoolStats, never, Self>
+  /**
+   * What happens to the pool from now on. Each reader has a buffer of 256 events; a slow reader loses the oldest ones
+   * and never slows the pool. Ends when the pool's scope has closed.
+   */
+  readonly events: Stream.Stream<PoolEvent, never, Self>
+  /**
+   * Closes the pool by hand and answers what became of its tasks.
+   *
+   * **Details**
+   *
+   * Admission ends at once. `mode: "drain"` (the default) lets accepted tasks go on for `drainTimeout`; then, or at once
+   * with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted, and their finalizers awaited for
+   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` escalates a drain.
+   * Closing goes on when the closer is interrupted.
+   *
+   * **Gotchas**
+   *
+   * Closing a pool from inside one of its own tasks would wait for itself: it dies with a clear defect.
+   */
+  readonly close: (options?: CloseOptions) => Effect.Effect<CloseReport, never, Self>
+  /**
+   * Reopens a pool that was closed by hand, with its last target; does nothing on an open pool, waits behind a closing
+   * one. Fails with `NotAvailable` when the pool's scope has closed.
+   */
+  readonly start: Effect.Effect<void, NotAvailable, Self>
+}
+
+/**
+ * The service behind a pool's tag: `TaskPool["Service"]`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskPoolService extends Operations<never> {
+  /** The pool's name in errors and logs. */
+  readonly name: string
+}
+
+/**
+ * The shape of `submit`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Submit<Self> {
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
+  ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+  <A, E, R>(
+    task: () => Effect.Effect<A, E, R>,
+    options?: SubmitOptions
+  ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+}
+
+/**
+ * The shape of `fork` and `submitNowait`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Fork<Self> {
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
+  ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+  <A, E, R>(
+    task: () => Effect.Effect<A, E, R>,
+    options?: SubmitOptions
+  ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+}
+
+/**
+ * Options of `submit`, `fork` and `submitNowait`; beside these, `args` are the arguments of a submitted function.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubmitOptions {
+  /** On a priority pool: smaller goes first, equal ones first-in first-out. A safe integer, default 4. */
+  readonly weight?: number | undefined
+}
+
+/**
+ * Options of `scale` and `resize`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ResizeOptions {
+  /** Whether surplus workers finish the task in hand (`"soft"`, the default) or are interrupted (`"hard"`). */
+  readonly mode?: "soft" | "hard" | undefined
+}
+
+/**
+ * How long closing a pool may take.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ShutdownOptions {
+  /** How long accepted tasks may go on after closing began, a Duration, default no limit. */
+  readonly drainTimeout?: DurationInput | undefined
+  /**
+   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. Then closing goes on,
+   * their submitters get `TaskCancelled`, and the log says which task would not end.
+   */
+  readonly interruptTimeout?: DurationInput | undefined
+}
+
+/**
+ * Options of `close`; the timeouts default to the pool's own.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface CloseOptions extends ShutdownOptions {
+  /** Whether accepted tasks go on (`"drain"`, the default) or are cut short (`"interrupt"`). */
+  readonly mode?: "drain" | "interrupt" | undefined
+}
+
+/**
+ * Options of every pool.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PoolOptions {
+  /** The pool's name in errors and logs, default its kind. */
+  readonly name?: string | undefined
+  /** The most tasks that may wait, an integer of 0 or more, default unbounded. 0 means no queue at all. */
+  readonly capacity?: number | undefined
+  /** What happens to a caller when the queue is full: it waits at the door (`"suspend"`, the default) or fails. */
+  readonly onFull?: "suspend" | "fail" | undefined
+  /** Whether the pool begins paused, default `false`. */
+  readonly startPaused?: boolean | undefined
+  /** How long closing may take. */
+  readonly shutdown?: ShutdownOptions | undefined
+}
+
+/**
+ * A pool's numbers at one moment. Always
+ * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PoolStats {
+  readonly phase: "Open" | "Paused" | "Draining" | "Closed"
+  /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
+  readonly size: number
+  /** The number of workers the pool should have. */
+  readonly targetSize: number
+  /** Tasks on a worker, finalizers included. */
+  readonly running: number
+  /** Tasks in the queue. Who waits at the door is not among them. */
+  readonly waiting: number
+  /** The most tasks that may wait; `Infinity` when unbounded. */
+  readonly capacity: number
+  /** Tasks admitted so far. */
+  readonly submitted: number
+  readonly succeeded: number
+  /** Tasks that failed or died. */
+  readonly failed: number
+  /** Running tasks that ended by their own or their submitter's interruption. */
+  readonly interrupted: number
+  /** Tasks cut by the pool or by a handle, or taken away while they waited. */
+  readonly cancelled: number
+  /** Tasks refused; not among `submitted`. */
+  readonly rejected: number
+  /** The largest `size` so far. */
+  readonly largestSize: number
+}
+
+/**
+ * What became of the tasks that a pool held when it began to close.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CloseReport {
+  /** Tasks that ended by themselves. */
+  readonly completed: number
+  /** Running tasks that were cut short. */
+  readonly interrupted: number
+  /** Tasks that still waited and never ran. */
+  readonly neverRun: number
+}
+
+/**
+ * Something that happened to a pool.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PoolEvent =
+  | { readonly _tag: "Scaled"; readonly from: number; readonly to: number; readonly why: string }
+  | { readonly _tag: "Paused" }
+  | { readonly _tag: "Resumed" }
+  | { readonly _tag: "Held" }
+  | { readonly _tag: "Released" }
+  | { readonly _tag: "Rejected"; readonly reason: NotAvailableReason }
+  | { readonly _tag: "Cancelled"; readonly reason: TaskCancelledReason; readonly started: boolean }
+  | { readonly _tag: "Closed"; readonly report: CloseReport }
+
+/**
+ * A tag for a pool of one's own, with all operations as statics.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPoolService> & Operations<Self>
+
+/**
+ * The task pool that a program runs its tasks in: a service, with every operation also as a static.
+ *
+ * **When to use**
+ *
+ * Use the statics inside services and programs that need a pool; provide one of the six pools' layers at the edge. A
+ * program with several pools makes a tag for each with `TaskPool.Tag`.
+ *
+ * **Example** (A program with two pools)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+ *
+ * class DbPool extends TaskPool.Tag<DbPool>()("app/DbPool") {}
+ *
+ * const program = Effect.gen(function* () {
+ *   const row = yield* DbPool.submit(Effect.succeed("row"), { weight: 1 })
+ *   const page = yield* TaskPool.submit(Effect.succeed("page"))
+ *   return [row, page]
+ * })
+ *
+ * const layers = [AioFixedTaskPoolSimple.layer(3), AioFixedTaskPoolPriority.layer(8, { tag: DbPool })] as const
+ * await Effect.runPromise(Effect.provide(program, layers)) // => ["row", "page"]
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TaskPool extends makeTag<TaskPool>()("@aio-task-pool/core/TaskPool") {
+  /** Makes a tag for a pool of one's own: `class DbPool extends TaskPool.Tag<DbPool>()("app/DbPool") {}`. */
+  static readonly Tag = makeTag
+}
+
+function makeTag<Self>() {
+  return <const Id extends string>(id: Id): Tag<Self, Id> => {
+    const tag = Context.Service<Self, TaskPoolService>()(id)
+    const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
+    const call = (key: keyof TaskPoolService) => (first: unknown, second: unknown) => new Call(tag, key, first, second)
+    return Object.assign(tag, {
+      submit: call("submit"),
+      fork: call("fork"),
+      submitNowait: call("submitNowait"),
+      scale: call("scale"),
+      resize: call("resize"),
+      close: call("close"),
+      awaitResized: value("awaitResized"),
+      pause: value("pause"),
+      resume: value("resume"),
+      togglePause: value("togglePause"),
+      awaitEmpty: value("awaitEmpty"),
+      awaitIdle: value("awaitIdle"),
+      stats: value("stats"),
+      start: value("start"),
+      events: Stream.unwrap(Effect.map(tag, (pool) => pool.events))
+    }) as any
+  }
+}
+
+// A call of the pool in the context, as an effect without closures: `submit` passes here for every task.
+class Call extends Effectable.Class<any, any, any> {
+  readonly tag: Context.Key<any, TaskPoolService>
+  readonly key: keyof TaskPoolService
+  readonly first: unknown
+  readonly second: unknown
+  constructor(tag: Context.Key<any, TaskPoolService>, key: keyof TaskPoolService, first: unknown, second: unknown) {
+    super()
+    this.tag = tag
+    this.key = key
+    this.first = first
+    this.second = second
+  }
+  asEffect() {
+    const pool: any = Context.getUnsafe(Fiber.getCurrent()!.context, this.tag)
+    return pool[this.key](this.first, this.second)
+  }
+}

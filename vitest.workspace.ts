@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config"
+import type { Reporter, TestModule } from "vitest/node"
+
+// Prints "N passed, N failed, N skipped" as the last line, for people and scripts alike.
+const lastLine: Reporter = {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>) {
+    const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
+    for (const module of modules) {
+      count.failed += module.errors().length
+      for (const test of module.children.allTests()) count[test.result().state]++
+    }
+    console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped`)
+  }
+}
+
+const project = (name: string, root: string, include = "test/**/*.test.ts") => ({
+  extends: true as const,
+  test: { name, root, include: [include] }
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", "packages/core"),
+      project("testing", "packages/testing"),
+      project("docs", "docs", "generated/*.test.ts")
+    ],
+    reporters: ["default", lastLine],
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["**/worker.ts"],
+      reporter: ["text"],
+      thresholds: { lines: 80, functions: 80, branches: 70, statements: 80 }
+    }
+  }
+})
