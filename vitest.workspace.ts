@@ -22,6 +22,7 @@ export default defineConfig({
   test: {
     projects: [
       project("core", "packages/core"),
+      project("node", "packages/node"),
       project("testing", "packages/testing"),
       project("docs", "docs", "generated/*.test.ts")
     ],
