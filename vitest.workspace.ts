@@ -13,9 +13,9 @@ const lastLine: Reporter = {
   }
 }
 
-const project = (name: string, root: string, include = "test/**/*.test.ts") => ({
+const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
   extends: true as const,
-  test: { name, root, include: [include] }
+  test: { name, root, include: ["test/**/*.test.ts", ...include] }
 })
 
 export default defineConfig({
@@ -23,6 +23,7 @@ export default defineConfig({
     projects: [
       project("core", "packages/core"),
       project("testing", "packages/testing"),
+      project("examples", "packages/examples"),
       project("docs", "docs", "generated/*.test.ts")
     ],
     reporters: ["default", lastLine],
