@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config"
-import type { Reporter, TestModule } from "vitest/node"
+import type { Reporter, TestCase, TestModule } from "vitest/node"
 
 // Prints "N passed, N failed, N skipped" as the last line, for people and scripts alike.
 const lastLine: Reporter = {
@@ -10,6 +10,32 @@ const lastLine: Reporter = {
       for (const test of module.children.allTests()) count[test.result().state]++
     }
     console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped`)
+  }
+}
+
+// Without a terminal the default reporter is silent until a file is through: says every ten seconds what still runs.
+const progress = (): Reporter => {
+  const running = new Map<TestCase, number>()
+  let timer: NodeJS.Timeout | undefined
+  let done = 0
+  return {
+    onTestRunStart() {
+      timer = setInterval(() => {
+        const seconds = (since: number) => Math.round((performance.now() - since) / 1000)
+        const tests = [...running].map(([test, since]) => `${test.fullName} (${seconds(since)} s)`)
+        console.log(`  ${done} tests done, running: ${tests.join("; ") || "nothing yet"}`)
+      }, 10_000)
+    },
+    onTestCaseReady(test) {
+      running.set(test, performance.now())
+    },
+    onTestCaseResult(test) {
+      running.delete(test)
+      done++
+    },
+    onTestRunEnd() {
+      clearInterval(timer)
+    }
   }
 }
 
@@ -26,7 +52,7 @@ export default defineConfig({
       project("examples", "packages/examples"),
       project("docs", "docs", "generated/*.test.ts")
     ],
-    reporters: ["default", lastLine],
+    reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), lastLine],
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],
