@@ -11,6 +11,7 @@ import * as pause from "../src/seed/pause.ts"
 import * as reopen from "../src/seed/reopen.ts"
 import * as scale from "../src/seed/scale.ts"
 import * as scaleHard from "../src/seed/scaleHard.ts"
+import * as sixPools from "../src/seed/sixPools.ts"
 import * as startClose from "../src/seed/startClose.ts"
 import * as submit from "../src/seed/submit.ts"
 import * as submitMany from "../src/seed/submitMany.ts"
@@ -42,6 +43,17 @@ const examples: Record<string, { readonly program: Effect.Effect<unknown, unknow
       "scale 3",
       "test pool size 6"
     ]
+  },
+  sixPools: {
+    program: sixPools.program,
+    lines: ["Fixed", "AutoScale"].flatMap((sizing) =>
+      ["Simple", "Lifo", "Priority"].flatMap((discipline) => [
+        `Aio${sizing}TaskPool${discipline} of size 3`,
+        "e start",
+        "e done",
+        "ok:e done"
+      ])
+    )
   },
   reopen: {
     program: reopen.program,
@@ -110,6 +122,7 @@ const examples: Record<string, { readonly program: Effect.Effect<unknown, unknow
     lines: [
       "accepted start",
       "paused: true",
+      "phase: Paused",
       "NotAvailable: AioFixedTaskPoolSimple: the pool is paused and admits no task (1 running, 0 waiting)",
       "accepted done",
       "ok:accepted done",

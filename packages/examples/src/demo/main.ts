@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { FileClient } from "./client.ts"
-import { readFiles, sourceFolder } from "./files.ts"
+import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
 import { withProgress } from "./progress.ts"
 import { conclusion, notes, problems, type Result, summary, table } from "./report.ts"
 import { startServer } from "./serverProcess.ts"
@@ -66,6 +66,16 @@ class DemoFailed extends Data.TaggedError("DemoFailed")<{ readonly problems: Rea
   override readonly [CliError.userMessage] = this.message
 }
 
+const runWay = Effect.fnUntraced(function* (name: WayName, files: ReadonlyArray<SourceFile>, size: number) {
+  const { run, title } = ways[name]
+  const [duration, outcome] = yield* withProgress(title, files.length, (onAnswer) =>
+    Effect.timed(run({ files, size, watch: makeStopwatch(onAnswer) }))
+  )
+  const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
+  yield* Console.log(summary(result))
+  return result
+})
+
 const demo = Command.make(
   "demo",
   flags,
@@ -76,31 +86,21 @@ const demo = Command.make(
     const megabytes = files.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6
     // A backlog of half the limit: enough for a moment's excess, too small for a crowd.
     const backlog = Math.ceil(limit / 2)
-    const server = yield* startServer({ root, limit, backlog, cost })
+    const { address, ended } = yield* startServer({ root, limit, backlog, cost })
     yield* Console.log(
-      `${files.length} files (${megabytes.toFixed(1)} MB) from ${server.address}, a server that bears ${limit} requests ` +
+      `${files.length} files (${megabytes.toFixed(1)} MB) from ${address}, a server that bears ${limit} requests ` +
         `at work and ${backlog} waiting, and refuses the rest\n`
     )
 
-    const runWay = Effect.fnUntraced(
-      function* (name: WayName) {
-        const { run, title } = ways[name]
-        const [duration, outcome] = yield* withProgress(title, files.length, (onAnswer) =>
-          Effect.timed(run({ files, size, watch: makeStopwatch(onAnswer) }))
-        )
-        const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
-        yield* Console.log(summary(result))
-        return result
-      },
-      Effect.provide(FileClient.layer(server.address))
-    )
-
     const chosen = wayNames.filter((name) => only.length === 0 || only.includes(name))
-    const results = yield* Effect.raceFirst(Effect.forEach(chosen, runWay), server.ended)
-    const load = yield* Effect.provide(
-      FileClient.use((client) => client.load),
-      FileClient.layer(server.address)
+    const trials = Effect.forEach(chosen, (name) =>
+      Effect.provide(runWay(name, files, size), FileClient.layer(address))
     )
+    const askForLoad = Effect.provide(
+      FileClient.use(({ load }) => load),
+      FileClient.layer(address)
+    )
+    const [results, load] = yield* Effect.raceFirst(Effect.all([trials, askForLoad]), ended)
 
     yield* Console.log(`\n${table(results)}\n`)
     yield* Effect.forEach(notes(results, load), (note) => Console.log(note))

@@ -10,6 +10,7 @@ import { test } from "./work.ts"
 export const program = Effect.gen(function* () {
   const accepted = yield* TaskPool.fork(test, { args: ["accepted"] })
   yield* Console.log(`paused: ${yield* TaskPool.pause}`)
+  yield* Console.log(`phase: ${(yield* TaskPool.stats).phase}`)
 
   const refused = yield* Effect.flip(TaskPool.submit(test, { args: ["refused"] }))
   yield* Console.log(`${refused._tag}: ${refused.message}`)
