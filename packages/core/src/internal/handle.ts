@@ -61,14 +61,15 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     return Effect.sync(() => this.#stateNow())
   }
 
-  reprioritise(weight: number): Effect.Effect<void, NotWaiting> {
-    return Effect.suspend(() => {
-      checkWeight("TaskHandle.reprioritise", weight)
-      const state = this.#stateNow()
-      if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: this.#machine.name, state }))
-      this.#machine.reweigh(this.#task, weight)
-      return Effect.void
-    })
+  get reprioritise(): (weight: number) => Effect.Effect<void, NotWaiting> {
+    return (weight) =>
+      Effect.suspend(() => {
+        checkWeight("TaskHandle.reprioritise", weight)
+        const state = this.#stateNow()
+        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: this.#machine.name, state }))
+        this.#machine.backlog.reweigh(this.#task, weight)
+        return Effect.void
+      })
   }
 
   #stateNow(): TaskState {

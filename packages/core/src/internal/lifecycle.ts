@@ -60,7 +60,7 @@ export class Lifecycle {
 
   /** Begins to close, or escalates a drain, in this step; the answer waits for the report. */
   closeUnsafe(how: Closing): Effect.Effect<CloseReport> {
-    const { machine } = this
+    const { machine, report } = this
     if (machine.phase === "Open") {
       this.closing = how
       machine.phase = "Draining"
@@ -72,7 +72,7 @@ export class Lifecycle {
       this.closing = how
     }
     machine.turn()
-    return Deferred.await(this.report)
+    return Deferred.await(report)
   }
 
   /** As `closeUnsafe`, and for good: the pool's scope ends. */

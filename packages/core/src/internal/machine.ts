@@ -350,10 +350,6 @@ export class Machine {
     this.cancelRunning(task, reason, Cause.empty)
   }
 
-  reweigh(task: Task, weight: number): void {
-    this.backlog.reweigh(task, weight)
-  }
-
   // ---- sizing ----------------------------------------------------------------------------------------------------
 
   /** Sets the target, clamped to the pool's bounds; surplus tasks run on. */

@@ -1,6 +1,7 @@
 /**
  * The sizing loop of an auto-scale pool: takes a sample of each interval, asks the policy, resizes softly.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type { Duration } from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -36,6 +37,13 @@ export const autoScale = <S>(
       state = next
       last = stats
       since = now
-      machine.resize(decision.size, decision.reason)
+      // A policy's number may be a fraction; what is no number changes nothing.
+      if (!Number.isNaN(decision.size)) machine.resize(Math.floor(decision.size), decision.reason)
     }
-  })
+  }).pipe(
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
+    )
+  )
