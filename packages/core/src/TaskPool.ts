@@ -385,8 +385,9 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  *   return [row, page]
  * })
  *
- * const layers = [AioFixedTaskPoolSimple.layer(3), AioFixedTaskPoolPriority.layer(8, { tag: DbPool })] as const
- * await Effect.runPromise(Effect.provide(program, layers)) // => ["row", "page"]
+ * const db = AioFixedTaskPoolPriority.layer(8, { tag: DbPool })
+ * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(3), db])
+ * await Effect.runPromise(both) // => ["row", "page"]
  * ```
  *
  * @category services
