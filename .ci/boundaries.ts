@@ -31,6 +31,11 @@ const forbidden: ReadonlyArray<readonly [file: string, specifier: string]> = [
   ["packages/testing/src/index.ts", "@aio-task-pool/core/internal/backlog"],
   ["packages/testing/src/index.ts", "../../core/src/TaskPool.ts"],
   ["packages/testing/src/index.ts", "node:fs"],
+  ["packages/testing/src/index.ts", "effect"],
+  ["packages/testing/src/internal/planted.ts", "../index.ts"],
+  ["packages/testing/src/laws/planted.ts", "node:fs"],
+  ["packages/testing/src/laws/planted.ts", "../../../core/src/TaskPool.ts"],
+  ["packages/testing/src/internal/planted.ts", "../../../core/src/TaskPool.ts"],
   ["packages/testing/test/planted.test.ts", "../../core/src/internal/backlog.ts"],
   ["packages/examples/src/planted.ts", "@aio-task-pool/core/dist/TaskPool.js"],
   ["docs/test/extract.test.ts", "../../packages/core/src/TaskPool.ts"]
