@@ -2,6 +2,7 @@
 // docs/generated, where tsc checks it and vitest runs it, each fence as a module of its own.
 //
 // - A line that ends in `// => value` asserts that its expression (or the constant it declares) equals the value.
+// - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
 // - A fence marked `no-check` is left out.
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -11,6 +12,8 @@ interface Example {
   readonly file: string
   /** Number of the fence's opening line. */
   readonly line: number
+  /** Whether it registers tests. */
+  readonly tests: boolean
   readonly code: ReadonlyArray<string>
 }
 
@@ -34,7 +37,7 @@ export const examplesOf = (file: string, text: string): { examples: Array<Exampl
       const [language, ...marks] = open.info.split(/\s+/)
       if (language === "ts" || language === "typescript") {
         if (marks.includes("no-check")) unchecked++
-        else examples.push({ file, line: open.line, code: open.code })
+        else examples.push({ file, line: open.line, tests: marks.includes("tests"), code: open.code })
       }
       open = undefined
     } else {
@@ -66,6 +69,9 @@ export const assertLine = (line: string, at: string): string => {
     : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
 }
 
+const nameOf = ({ file, line, tests }: Example): string =>
+  `${file.replaceAll("/", ".")}.${line}.${tests ? "test.ts" : "ts"}`
+
 const moduleOf = ({ code, file, line }: Example): string => {
   const lines = code.map((text, index) => assertLine(text, `${file}:${line + 1 + index}`))
   const head = code.some((text) => text.includes("// =>")) ? `import { assertEquals } from "../assertEquals.ts"` : ""
@@ -77,7 +83,9 @@ if (import.meta.main) {
   const root = join(import.meta.dirname, "..")
   const out = join(import.meta.dirname, "generated")
   const sources = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"]
-  const files = globSync(sources, { cwd: root, exclude: (path) => path.includes("node_modules") }).sort()
+  const files = globSync(sources, { cwd: root, exclude: (path) => path.includes("node_modules") })
+    .map((path) => path.replaceAll("\\", "/"))
+    .sort()
 
   const examples: Array<Example> = []
   const problems: Array<unknown> = []
@@ -89,7 +97,7 @@ if (import.meta.main) {
       unchecked += found.unchecked
       for (const example of found.examples) {
         examples.push(example)
-        modules.set(`${file.replaceAll("/", ".")}.${example.line}.ts`, moduleOf(example))
+        modules.set(nameOf(example), moduleOf(example))
       }
     } catch (problem) {
       problems.push(problem)
@@ -100,10 +108,9 @@ if (import.meta.main) {
     process.exit(1)
   }
 
-  const tests = examples.map(
-    ({ file, line }) =>
-      `it(${JSON.stringify(`${file}:${line}`)}, () => import("./${file.replaceAll("/", ".")}.${line}.ts"))`
-  )
+  const tests = examples
+    .filter((example) => !example.tests)
+    .map((example) => `it("${example.file}:${example.line}", () => import("./${nameOf(example)}"))`)
   modules.set("examples.test.ts", `import { it } from "vitest"\n\n${tests.join("\n")}\n`)
 
   // Only what changed is written, so that `tsc -b` has nothing to do when nothing did.

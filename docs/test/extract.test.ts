@@ -8,13 +8,17 @@ describe("examplesOf", () => {
   it("finds the ts fences of a markdown file and the lines they open on", () => {
     const text = ["# Title", `${fence}ts`, "const a = 1", fence, `${fence}sh`, "ls", fence, `${fence}ts`, "b()", fence]
     expect(examplesOf("a.md", text.join("\n")).examples).toEqual([
-      { file: "a.md", line: 2, code: ["const a = 1"] },
-      { file: "a.md", line: 8, code: ["b()"] }
+      { file: "a.md", line: 2, tests: false, code: ["const a = 1"] },
+      { file: "a.md", line: 8, tests: false, code: ["b()"] }
     ])
   })
 
   it("counts a fence marked no-check and leaves it out", () => {
     expect(examplesOf("a.md", `${fence}ts no-check\nconst a = ?\n${fence}`)).toEqual({ examples: [], unchecked: 1 })
+  })
+
+  it("knows an example that registers tests of its own", () => {
+    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`).examples[0]?.tests).toBe(true)
   })
 
   it("takes the indentation of a list off the code, but not the code's own", () => {
@@ -41,7 +45,7 @@ describe("examplesOf", () => {
       `const text = "${fence}ts"`
     ]
     expect(examplesOf("a.ts", text.join("\n")).examples).toEqual([
-      { file: "a.ts", line: 4, code: ["add(1, 2)", "", "  indented()"] }
+      { file: "a.ts", line: 4, tests: false, code: ["add(1, 2)", "", "  indented()"] }
     ])
   })
 
