@@ -6,3 +6,4 @@
 export * from "./EveryStep.ts"
 export * from "./StepClock.ts"
 export * from "./StepScheduler.ts"
+export * from "./TaskPoolLaws.ts"
