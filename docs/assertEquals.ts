@@ -1,10 +1,9 @@
 import * as Equal from "effect/Equal"
-import * as assert from "node:assert"
+import { inspect } from "node:util"
 
-/** Equality as Effect defines it; deepStrictEqual only makes the message. */
-export const assertEquals = <A>(actual: A, expected: A): void => {
+/** What `actual // => expected` in an example becomes: equality as Effect defines it. `at` is the line in the document. */
+export const assertEquals = <A>(actual: A, expected: NoInfer<A>, at: string): void => {
   if (!Equal.equals(actual, expected)) {
-    assert.deepStrictEqual(actual, expected)
-    assert.fail("not Equal.equals")
+    throw new Error(`${at}: expected ${inspect(expected)}, got ${inspect(actual)}`)
   }
 }

@@ -1,1 +1,124 @@
-// Writes every 
+// Writes every ```ts fence of README.md, docs/**/*.md, packages/*/README.md and of the JSDoc in packages/*/src to
+// docs/generated, where tsc checks it and vitest runs it, each fence as a module of its own.
+//
+// - A line that ends in `// => value` asserts that its expression (or the constant it declares) equals the value.
+// - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
+// - A fence marked `no-check` is left out.
+// - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+interface Example {
+  readonly file: string
+  /** Number of the fence's opening line. */
+  readonly line: number
+  /** Whether it registers tests. */
+  readonly tests: boolean
+  readonly code: ReadonlyArray<string>
+}
+
+/** The checked examples of a file, and how many are left out. */
+export const examplesOf = (file: string, text: string): { examples: Array<Example>; unchecked: number } => {
+  const examples: Array<Example> = []
+  let unchecked = 0
+  let open: { line: number; indent: string; ticks: string; info: string; code: Array<string> } | undefined
+  for (const [index, raw] of text.split("\n").entries()) {
+    // In a source file only the lines of a doc comment can hold a fence.
+    const line = file.endsWith(".ts") ? /^\s*\*(?: (?<comment>.*)|$)/.exec(raw) : { groups: { comment: raw } }
+    const content = line?.groups?.comment ?? ""
+    const at = `${file}:${index + 1}`
+    if (open === undefined) {
+      const { indent, info, ticks } = /^(?<indent>\s*)(?<ticks>`{3,})(?<info>[^`]*)$/.exec(content)?.groups ?? {}
+      if (ticks !== undefined) open = { line: index + 1, indent: indent!, ticks, info: info!.trim(), code: [] }
+      else if (/^\s*~~~/.test(content)) throw new Error(`${at}: examples are fenced with backticks`)
+    } else if (line === null) {
+      throw new Error(`${file}:${open.line}: the fence is not closed in its comment`)
+    } else if (content.trimStart().startsWith(open.ticks)) {
+      const [language, ...marks] = open.info.split(/\s+/)
+      if (language === "ts" || language === "typescript") {
+        if (marks.includes("no-check")) unchecked++
+        else examples.push({ file, line: open.line, tests: marks.includes("tests"), code: open.code })
+      }
+      open = undefined
+    } else {
+      open.code.push(content.startsWith(open.indent) ? content.slice(open.indent.length) : content.trimStart())
+    }
+  }
+  if (open !== undefined) throw new Error(`${file}:${open.line}: the fence is never closed`)
+  return { examples, unchecked }
+}
+
+const assertion =
+  /^(?<declare>\s*(?:export )?const (?<name>\w+)(?:: [^=]+)? = )?(?<indent>\s*)(?<actual>.+?);?\s*\/\/ => (?<expected>.+?);?$/
+
+/** The line with its `// => value` made an assertion. */
+export const assertLine = (line: string, at: string): string => {
+  if (!/\/\/\s*=>/.test(line)) return line
+  const { actual, declare, expected, indent, name } = assertion.exec(line)?.groups ?? {}
+  if (actual === undefined) throw new Error(`${at}: an assertion is written 'expression // => value'`)
+  // Strings may hold any bracket; what is left must open and close on this line, and not begin in the middle.
+  const bare = actual.replace(/"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`/g, "_")
+  const balanced = ["()", "[]", "{}"].every(
+    ([opening, closing]) => bare.split(opening!).length === bare.split(closing!).length
+  )
+  if (!balanced || /^[.?:)\]},|&]/.test(bare) || /^(?:return|if|for|while|let|var|throw)\b/.test(bare)) {
+    throw new Error(`${at}: '// =>' must follow an expression or a const declaration that is written on one line`)
+  }
+  return declare === undefined
+    ? `${indent}assertEquals(${actual}, ${expected}, ${JSON.stringify(at)})`
+    : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
+}
+
+const nameOf = ({ file, line, tests }: Example): string =>
+  `${file.replaceAll("/", ".")}.${line}.${tests ? "test.ts" : "ts"}`
+
+const moduleOf = ({ code, file, line }: Example): string => {
+  const lines = code.map((text, index) => assertLine(text, `${file}:${line + 1 + index}`))
+  const head = code.some((text) => text.includes("// =>")) ? `import { assertEquals } from "../assertEquals.ts"` : ""
+  // The head shares the line of the fence, or comes before it; `export {}` makes an example without imports a module.
+  return `${head}${"\n".repeat(line)}${lines.join("\n")}\nexport {}\n`
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dirname, "..")
+  const out = join(import.meta.dirname, "generated")
+  const sources = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"]
+  const files = globSync(sources, { cwd: root, exclude: (path) => path.includes("node_modules") })
+    .map((path) => path.replaceAll("\\", "/"))
+    .sort()
+
+  const examples: Array<Example> = []
+  const problems: Array<unknown> = []
+  let unchecked = 0
+  const modules = new Map<string, string>()
+  for (const file of files) {
+    try {
+      const found = examplesOf(file, readFileSync(join(root, file), "utf8"))
+      unchecked += found.unchecked
+      for (const example of found.examples) {
+        examples.push(example)
+        modules.set(nameOf(example), moduleOf(example))
+      }
+    } catch (problem) {
+      problems.push(problem)
+    }
+  }
+  if (problems.length > 0) {
+    for (const problem of problems) console.error(problem instanceof Error ? problem.message : problem)
+    process.exit(1)
+  }
+
+  const tests = examples
+    .filter((example) => !example.tests)
+    .map((example) => `it("${example.file}:${example.line}", () => import("./${nameOf(example)}"))`)
+  modules.set("examples.test.ts", `import { it } from "vitest"\n\n${tests.join("\n")}\n`)
+
+  // Only what changed is written, so that `tsc -b` has nothing to do when nothing did.
+  mkdirSync(out, { recursive: true })
+  for (const name of readdirSync(out)) if (!modules.has(name)) rmSync(join(out, name), { recursive: true })
+  for (const [name, text] of modules) {
+    const path = join(out, name)
+    if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text)
+  }
+  console.log(`docs/generated: ${examples.length} examples of ${files.length} files, ${unchecked} marked no-check`)
+}

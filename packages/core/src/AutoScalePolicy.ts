@@ -69,3 +69,64 @@ export interface AutoScalePolicy<S> {
   /** Pure: the same arguments give the same answer. */
   readonly update: (state: S, sample: AutoScaleSample, bounds: AutoScaleBounds) => readonly [S, AutoScaleDecision]
 }
+
+/**
+ * The rule of the library this one goes back to: growth and shrinking follow the number of waiting tasks per worker.
+ *
+ * **Details**
+ *
+ * The score of a sample is `queued / size`; the last 20 scores are remembered, `quarter` is the mean of the newest five.
+ *
+ * | when                                  | size                              | reason       |
+ * |---------------------------------------|-----------------------------------|--------------|
+ * | `score > 2`, and above the quarter    | `max`                             | `ACCUMULATE` |
+ * | `score > 2`                           | `+ ceil(0.6 (max - size))`        | `GROW`       |
+ * | `1 <= score <= 2`                     | `+ ceil(0.3 (max - size))`        | `GROW`       |
+ * | `0 < score < 1`, and above the quarter| `+ ceil(0.05 (max - size))`       | `GROW`       |
+ * | nothing waited in the last five       | `- ceil(0.3 (size - min))`        | `IDLE`       |
+ * | nothing waits                         | `- ceil(0.1 (size - min))`        | `IDLE`       |
+ * | otherwise                             | as it is                          | `STEADY`     |
+ *
+ * It sees only the pool's own queue: give it a `max` the downstream is known to bear.
+ *
+ * **Example** (Deciding on a burst)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * const policy = AutoScalePolicy.score
+ * const bounds = { min: 3, max: 13, initial: 3 }
+ * const burst = { duration: 10_000, size: 3, inflight: 3, queued: 5, arrivals: 8, succeeded: 0, failed: 0 }
+ * const [, decision] = policy.update(policy.initial(bounds), burst, bounds)
+ * decision // => { size: 6, reason: "GROW" }
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const score: AutoScalePolicy<ReadonlyArray<number>> = {
+  name: "score",
+  initial: () => [],
+  update: (history, sample, bounds) => {
+    const now = sample.queued === 0 ? 0 : sample.queued / sample.size
+    const recent = history.slice(-5)
+    const quarter = recent.length === 0 ? 0 : recent.reduce((sum, each) => sum + each, 0) / recent.length
+    const next = [...history, now].slice(-20)
+    const grow = (rate: number): AutoScaleDecision => ({
+      size: Math.min(bounds.max, sample.size + Math.ceil(rate * (bounds.max - sample.size))),
+      reason: "GROW"
+    })
+    const shrink = (rate: number): AutoScaleDecision => ({
+      size: Math.max(bounds.min, sample.size - Math.ceil(rate * (sample.size - bounds.min))),
+      reason: "IDLE"
+    })
+    const decide = (): AutoScaleDecision => {
+      if (now > 2) return recent.length > 0 && now > quarter ? { size: bounds.max, reason: "ACCUMULATE" } : grow(0.6)
+      if (now >= 1) return grow(0.3)
+      if (now > quarter) return grow(0.05)
+      if (now === 0) return shrink(quarter === 0 ? 0.3 : 0.1)
+      return { size: sample.size, reason: "STEADY" }
+    }
+    return [next, decide()]
+  }
+}

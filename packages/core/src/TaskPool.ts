@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import type { AutoScalePolicy } from "./AutoScalePolicy.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
 
@@ -251,6 +252,45 @@ export interface PoolOptions {
 }
 
 /**
+ * Options of the fixed pools.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface FixedPoolOptions extends PoolOptions {
+  /** The number of workers, an integer of 0 or more, default 3. */
+  readonly size?: number | undefined
+}
+
+/**
+ * Options of the auto-scale pools.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AutoScalePoolOptions extends PoolOptions {
+  /** The fewest workers, and the number to begin with, an integer of 0 or more, default 3. */
+  readonly minSize?: number | undefined
+  /** The most workers, an integer of minSize or more, default minSize + 5. */
+  readonly maxSize?: number | undefined
+  /** Time between two samples, a Duration above 0, default 10 seconds. */
+  readonly interval?: DurationInput | undefined
+  /** What decides the size, default `AutoScalePolicy.score`. */
+  readonly policy?: AutoScalePolicy<any> | undefined
+}
+
+/**
+ * Which tag a pool's layer provides.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface TagOption<Self> {
+  /** The tag to provide, default `TaskPool`. */
+  readonly tag?: Context.Key<Self, TaskPoolService> | undefined
+}
+
+/**
  * A pool's numbers at one moment. Always
  * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
  *
@@ -291,9 +331,9 @@ export interface PoolStats {
  * @since 0.1.0
  */
 export interface CloseReport {
-  /** Tasks that ended by themselves. */
+  /** Tasks that succeeded or failed. */
   readonly completed: number
-  /** Running tasks that were cut short. */
+  /** Running tasks that were interrupted or cut short. */
   readonly interrupted: number
   /** Tasks that still waited and never ran. */
   readonly neverRun: number
@@ -345,8 +385,9 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  *   return [row, page]
  * })
  *
- * const layers = [AioFixedTaskPoolSimple.layer(3), AioFixedTaskPoolPriority.layer(8, { tag: DbPool })] as const
- * await Effect.runPromise(Effect.provide(program, layers)) // => ["row", "page"]
+ * const db = AioFixedTaskPoolPriority.layer(8, { tag: DbPool })
+ * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(3), db])
+ * await Effect.runPromise(both) // => ["row", "page"]
  * ```
  *
  * @category services

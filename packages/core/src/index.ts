@@ -1,8 +1,15 @@
 /**
- * Task pools for Effect.
+ * Task pools for Effect: bound how many tasks run at once, decide which is next, resize while it works.
  *
  * @since 0.1.0
  */
+export * as AioAutoScaleTaskPoolLifo from "./AioAutoScaleTaskPoolLifo.ts"
+export * as AioAutoScaleTaskPoolPriority from "./AioAutoScaleTaskPoolPriority.ts"
+export * as AioAutoScaleTaskPoolSimple from "./AioAutoScaleTaskPoolSimple.ts"
+export * as AioFixedTaskPoolLifo from "./AioFixedTaskPoolLifo.ts"
+export * as AioFixedTaskPoolPriority from "./AioFixedTaskPoolPriority.ts"
+export * as AioFixedTaskPoolSimple from "./AioFixedTaskPoolSimple.ts"
+export * as AutoScalePolicy from "./AutoScalePolicy.ts"
 export * from "./Executor.ts"
 export * from "./ExecutorError.ts"
 export * from "./Job.ts"

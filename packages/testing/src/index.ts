@@ -1,0 +1,9 @@
+/**
+ * Laws that every task pool must keep, and the step scheduler that tries every interleaving.
+ *
+ * @since 0.1.0
+ */
+export * from "./EveryStep.ts"
+export * from "./StepClock.ts"
+export * from "./StepScheduler.ts"
+export * from "./TaskPoolLaws.ts"

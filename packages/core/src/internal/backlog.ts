@@ -38,6 +38,12 @@ export class LinkedList<T extends Linked<T>> {
     return entry
   }
 
+  toArray(): Array<T> {
+    const entries: Array<T> = []
+    for (let entry = this.head; entry !== undefined; entry = entry.next) entries.push(entry)
+    return entries
+  }
+
   /** The entry must be in this list. */
   remove(entry: T): void {
     const { next, prev } = entry

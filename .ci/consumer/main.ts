@@ -1,0 +1,31 @@
+// A user's program: runs where the packed packages were installed with npm.
+import { deepStrictEqual, ok } from "node:assert"
+import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+import { everyStep } from "@aio-task-pool/testing/EveryStep"
+import { Effect } from "effect"
+
+const program = Effect.gen(function* () {
+  const users = yield* Effect.forEach([1, 2, 3, 4], (id) => TaskPool.submit(Effect.succeed, { args: [`user ${id}`] }), {
+    concurrency: "unbounded"
+  })
+  const { succeeded, targetSize } = yield* TaskPool.stats
+  return { users, succeeded, targetSize }
+})
+
+deepStrictEqual(await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))), {
+  users: ["user 1", "user 2", "user 3", "user 4"],
+  succeeded: 4,
+  targetSize: 3
+})
+
+// The packed testing package tries the packed core, without a test runner.
+const steps = everyStep({
+  name: "submit",
+  setup: () => AioFixedTaskPoolSimple.make({ size: 1 }),
+  subject: (pool) => pool.submit(Effect.yieldNow),
+  actors: { another: (pool) => pool.submit(Effect.yieldNow) },
+  check: (pool) => pool.awaitIdle
+})
+const { distinct } = await Effect.runPromise(steps)
+ok(distinct > 50)
+console.log(`Node ${process.version}: four tasks on three workers, ${distinct} interleavings of submit`)

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest"
+import { assertEquals } from "../assertEquals.ts"
+import { assertLine, examplesOf } from "../extract.ts"
+
+const fence = "```"
+
+describe("examplesOf", () => {
+  it("finds the ts fences of a markdown file and the lines they open on", () => {
+    const text = ["# Title", `${fence}ts`, "const a = 1", fence, `${fence}sh`, "ls", fence, `${fence}ts`, "b()", fence]
+    expect(examplesOf("a.md", text.join("\n")).examples).toEqual([
+      { file: "a.md", line: 2, tests: false, code: ["const a = 1"] },
+      { file: "a.md", line: 8, tests: false, code: ["b()"] }
+    ])
+  })
+
+  it("counts a fence marked no-check and leaves it out", () => {
+    expect(examplesOf("a.md", `${fence}ts no-check\nconst a = ?\n${fence}`)).toEqual({ examples: [], unchecked: 1 })
+  })
+
+  it("knows an example that registers tests of its own", () => {
+    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`).examples[0]?.tests).toBe(true)
+  })
+
+  it("takes the indentation of a list off the code, but not the code's own", () => {
+    const text = ["- item", `  ${fence}ts`, "  if (a) {", "    b()", "  }", `  ${fence}`]
+    expect(examplesOf("a.md", text.join("\n")).examples[0]?.code).toEqual(["if (a) {", "  b()", "}"])
+  })
+
+  it("does not look inside a longer fence, which shows how an example is written", () => {
+    const text = [`${fence}\`md`, `${fence}ts`, "a()", fence, `${fence}\``]
+    expect(examplesOf("a.md", text.join("\n")).examples).toEqual([])
+  })
+
+  it("finds the examples of doc comments and nothing else in a source file", () => {
+    const text = [
+      "/**",
+      " * Adds.",
+      " *",
+      ` * ${fence}ts`,
+      " * add(1, 2)",
+      " *",
+      " *   indented()",
+      ` * ${fence}`,
+      " */",
+      `const text = "${fence}ts"`
+    ]
+    expect(examplesOf("a.ts", text.join("\n")).examples).toEqual([
+      { file: "a.ts", line: 4, tests: false, code: ["add(1, 2)", "", "  indented()"] }
+    ])
+  })
+
+  it("names the line of a fence that is never closed", () => {
+    expect(() => examplesOf("a.md", `text\n${fence}ts\na()`)).toThrow("a.md:2: the fence is never closed")
+    expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is not closed")
+  })
+})
+
+describe("assertLine", () => {
+  it("leaves a line without an assertion as it is", () => {
+    expect(assertLine("const f = () => 1 // one", "a.md:1")).toBe("const f = () => 1 // one")
+  })
+
+  it.each([
+    ["add(1, 2) // => 3", `assertEquals(add(1, 2), 3, "a.md:1")`],
+    ["await run(x); // => [2, 4]", `assertEquals(await run(x), [2, 4], "a.md:1")`],
+    ["  yield* pool.stats // => { size: 1 }", `  assertEquals(yield* pool.stats, { size: 1 }, "a.md:1")`],
+    ["const n: number = f() // => 1", `const n: number = f(); assertEquals(n, 1, "a.md:1")`],
+    ["  const n = yield* f // => 1", `  const n = yield* f; assertEquals(n, 1, "a.md:1")`],
+    [`f("(") // => ")"`, `assertEquals(f("("), ")", "a.md:1")`],
+    ["xs.map((x) => x + 1) // => [1]", `assertEquals(xs.map((x) => x + 1), [1], "a.md:1")`]
+  ])("turns %s into an assertion", (line, expected) => {
+    expect(assertLine(line, "a.md:1")).toBe(expected)
+  })
+
+  it.each([") // => 1", "  .pipe(f) // => 1", "return 1 // => 1", "let x = 1 // => 1", "f({ // => 1"])(
+    "refuses %s, whose value it cannot name, and says where it stands",
+    (line) => {
+      expect(() => assertLine(line, "a.md:7")).toThrow("a.md:7: '// =>' must follow")
+    }
+  )
+
+  it("refuses an arrow without a space or a value", () => {
+    expect(() => assertLine("f() //=> 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
+    expect(() => assertLine("// => 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
+  })
+})
+
+describe("assertEquals", () => {
+  it("passes what Effect holds to be equal and names the line, the value and the other value otherwise", () => {
+    assertEquals([1, { a: 2 }], [1, { a: 2 }], "a.md:1")
+    expect(() => assertEquals([1], [2], "a.md:3")).toThrow("a.md:3: expected [ 2 ], got [ 1 ]")
+  })
+})

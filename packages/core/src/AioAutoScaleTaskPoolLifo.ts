@@ -1,0 +1,75 @@
+/**
+ * A task pool with a number of workers that follows the load, last in, first out.
+ *
+ * @since 0.1.0
+ */
+import { autoScalePool } from "./internal/pools.ts"
+import { lifo } from "./QueueDiscipline.ts"
+
+const pool = autoScalePool("AioAutoScaleTaskPoolLifo", lifo)
+
+/**
+ * A layer with the pool, which closes with the layer's scope: drains when it ends well, interrupts when it ends by
+ * failure or interruption.
+ *
+ * **Details**
+ *
+ * `options` are `minSize` (default 3), `maxSize` (default minSize + 5), `interval` (default 10 seconds), `policy`
+ * (default `AutoScalePolicy.score`), those of every pool, and `tag`, the tag to provide, default `TaskPool`. Throws
+ * `RangeError` when an option is out of its range.
+ *
+ * **Example** (Providing the pool)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AioAutoScaleTaskPoolLifo, TaskPool } from "@aio-task-pool/core"
+ *
+ * const program = TaskPool.submit(Effect.succeed("done"))
+ * await Effect.runPromise(Effect.provide(program, AioAutoScaleTaskPoolLifo.layer({ minSize: 3, maxSize: 8 }))) // => "done"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = pool.layer
+
+/**
+ * As `layer`, with the options from `Config`. Fails with `ConfigError` when a value is missing or out of its range.
+ *
+ * **Example** (Reading the size from the configuration)
+ *
+ * ```ts
+ * import { Config, Effect } from "effect"
+ * import { AioAutoScaleTaskPoolLifo, TaskPool } from "@aio-task-pool/core"
+ *
+ * const program = Effect.map(TaskPool.stats, (stats) => stats.targetSize)
+ * const layer = AioAutoScaleTaskPoolLifo.layerConfig({ minSize: Config.succeed(1), maxSize: Config.succeed(2) })
+ * await Effect.runPromise(Effect.provide(program, layer)) // => 1
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = pool.layerConfig
+
+/**
+ * The pool without a layer: it lives as long as the scope.
+ *
+ * **Example** (Making a pool in a scope)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AioAutoScaleTaskPoolLifo } from "@aio-task-pool/core"
+ *
+ * const program = Effect.gen(function* () {
+ *   const pool = yield* AioAutoScaleTaskPoolLifo.make({ minSize: 2 })
+ *   return yield* pool.submit(Effect.succeed("done"))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "done"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = pool.make

@@ -1,0 +1,79 @@
+/** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { TaskHandle, TaskState } from "../TaskHandle.ts"
+import { NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
+import { checkWeight } from "./arguments.ts"
+import type { Machine } from "./machine.ts"
+import type { Task } from "./task.ts"
+
+/** Waits for a task's outcome; interrupting the waiter does not touch the task. */
+export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
+  Effect.callback((resume) => {
+    if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
+    const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
+    const observers = (task.observers ??= new Set())
+    observers.add(observer)
+    return Effect.sync(() => void observers.delete(observer))
+  })
+
+/** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
+export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const self = Context.getOrUndefined(fiber.context, machine.currentTask)
+    return Effect.forEach(tasks, (task) => (task === self ? Effect.void : awaitExit(task)), { discard: true })
+  })
+
+export class Handle<A, E> implements TaskHandle<A, E> {
+  readonly #machine: Machine
+  readonly #task: Task
+
+  constructor(machine: Machine, task: Task) {
+    this.#machine = machine
+    this.#task = task
+  }
+
+  get join(): Effect.Effect<A, E | TaskCancelled> {
+    return Effect.flatten(awaitExit(this.#task))
+  }
+
+  get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled>> {
+    return awaitExit(this.#task)
+  }
+
+  get cancel(): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const task = this.#task
+      if (task.state === "Waiting") this.#machine.cancelWaiting(task, "Cancelled")
+      if (task.state !== "Running") return Effect.void
+      this.#machine.end(task, "Cancelled", fiber.id)
+      return awaitEnds(this.#machine, [task])
+    })
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskCancelled>>> {
+    return Effect.sync(() => Option.fromUndefinedOr(this.#task.exit))
+  }
+
+  get state(): Effect.Effect<TaskState> {
+    return Effect.sync(() => this.#stateNow())
+  }
+
+  get reprioritise(): (weight: number) => Effect.Effect<void, NotWaiting> {
+    return (weight) =>
+      Effect.suspend(() => {
+        checkWeight("TaskHandle.reprioritise", weight)
+        const state = this.#stateNow()
+        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: this.#machine.name, state }))
+        this.#machine.backlog.reweigh(this.#task, weight)
+        return Effect.void
+      })
+  }
+
+  #stateNow(): TaskState {
+    const { state } = this.#task
+    return state === "Settled" ? "Done" : state === "Running" ? "Running" : "Waiting"
+  }
+}

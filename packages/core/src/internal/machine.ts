@@ -1,0 +1,442 @@
+/**
+ * The machine of a task pool: admission, dispatch, sizing, settling.
+ *
+ *     submit ──> admit ──> door ──> backlog ──> running ──> settled ──> told
+ *                  │  (queue full)  (waits)   (its own fiber)  (counted)  (submitter, joiners resumed)
+ *                  └─> refused
+ *
+ * Everything here is synchronous: JavaScript's single thread is the lock, and between two state changes that belong
+ * together nobody else runs. What waits (closing, hard scale-downs, the sizing loop) is in `service.ts` and
+ * `lifecycle.ts`, and only calls in here.
+ *
+ * **Words.** The *door* is where submitters wait while the queue is full, first-in first-out for every discipline. The
+ * *backlog* holds the tasks that wait, in the discipline's order. A *worker* is the right to run one task: there are
+ * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers, then
+ * tells those whose task has settled; it is the only place where either happens.
+ *
+ * **States of the pool**
+ *
+ * | phase    | submit   | dispatch | to        | when                                               |
+ * |----------|----------|----------|-----------|----------------------------------------------------|
+ * | Open     | admitted | yes      | Paused    | `pause`                                            |
+ * |          |          |          | Draining  | `close`, scope end                                 |
+ * | Paused   | refused  | yes      | Open      | `resume`                                           |
+ * |          |          |          | Draining  | `close`, scope end                                 |
+ * | Draining | refused  | yes      | Closed    | idle, or cut short and finalizers awaited          |
+ * | Closed   | refused  | no       | Open      | `start`, unless the scope has closed               |
+ *
+ * **Invariants** (tests cite them by number)
+ *
+ * - I1 The limit is the truth: running tasks, with their finalizers, never exceed the target, except surplus ones right
+ *   after a soft scale-down.
+ * - I2 Work-conserving: a waiting task beside a free worker is impossible at rest.
+ * - I3 Exactly one outcome: every admitted task settles exactly once on every path; none runs twice; a refused one never
+ *   runs.
+ * - I4 Order is the discipline's, decided at dispatch; equal weights are first-in first-out; nobody overtakes at the door.
+ * - I5 A cancelled waiting task leaves at once: the count falls, a place frees, no memory is kept.
+ * - I6 A closed pool has no fiber, no timer, no reference to a task, but those the log named as not ending.
+ * - I7 A task sees its submitter's services, references, span and async context, and nobody else's; its children end
+ *   with it.
+ * - I8 `waiting <= capacity`.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import type { SchedulerDispatcher } from "effect/Scheduler"
+import type { QueueDiscipline } from "../QueueDiscipline.ts"
+import type { PoolEvent, PoolStats } from "../TaskPool.ts"
+import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
+import { type Backlog, LinkedList } from "./backlog.ts"
+import { captureAsyncContext, type Task } from "./task.ts"
+
+/** What a machine is made of, checked by whoever makes it. */
+export interface MachineOptions {
+  readonly name: string
+  readonly discipline: QueueDiscipline
+  /** The sizes that `target` is clamped to. */
+  readonly min: number
+  readonly max: number
+  readonly initial: number
+  readonly capacity: number
+  readonly onFull: "suspend" | "fail"
+  readonly startPaused: boolean
+}
+
+// A turn lets the event loop go after this many tasks that ended within it.
+const turnBudget = 1024
+
+let machines = 0
+
+export class Machine {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly capacity: number
+  readonly onFull: "suspend" | "fail"
+
+  phase: "Open" | "Draining" | "Closed" = "Open"
+  paused: boolean
+  target: number
+  largestSize: number
+
+  readonly door = new LinkedList<Task>()
+  readonly backlog: Backlog<Task>
+  readonly running = new LinkedList<Task>()
+
+  submitted = 0
+  succeeded = 0
+  failed = 0
+  interrupted = 0
+  cancelledRunning = 0
+  cancelledWaiting = 0
+  rejected = 0
+
+  /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
+  readonly currentTask: Context.Service<Task, Task>
+  /** Conditions somebody waits for; looked at when a turn ends. */
+  readonly watchers = new Set<Watcher>()
+  /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
+  readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
+
+  private readonly dispatcher: SchedulerDispatcher
+  /** Tasks whose submitter, or joiners, must be told; those before `told` have been. */
+  private news: Array<Task> = []
+  private told = 0
+  private turning = false
+  private turnScheduled = false
+  private readonly onScheduledTurn = (): void => {
+    this.turnScheduled = false
+    this.turn()
+  }
+
+  constructor(options: MachineOptions, dispatcher: SchedulerDispatcher) {
+    this.name = options.name
+    this.min = options.min
+    this.max = options.max
+    this.capacity = options.capacity
+    this.onFull = options.onFull
+    this.paused = options.startPaused
+    this.target = options.initial
+    this.largestSize = options.initial
+    this.backlog = options.discipline.backlog()
+    this.currentTask = Context.Service(`@aio-task-pool/core/currentTask/${++machines}`)
+    this.dispatcher = dispatcher
+  }
+
+  // ---- admission: in the submitter's step ------------------------------------------------------------------------
+
+  /** Lets the task in, leaves it at the door, or refuses it. The caller's answer may be there when this returns. */
+  admit(task: Task, mayWait: boolean): void {
+    if (this.phase !== "Open") this.refuse(task, "Closed")
+    else if (this.paused) this.refuse(task, "Paused")
+    else if (this.door.size === 0 && this.backlog.size === 0 && this.running.size < this.target) {
+      this.enter(task)
+      this.launch(task)
+    } else if (this.door.size === 0 && this.backlog.size < this.capacity) {
+      task.asyncContext = captureAsyncContext()
+      this.enter(task)
+      this.queue(task)
+    } else if (mayWait) {
+      task.asyncContext = captureAsyncContext()
+      this.door.push(task)
+    } else this.refuse(task, "QueueFull")
+    this.turn()
+  }
+
+  /** Fails everybody at the door. */
+  shutDoor(reason: NotAvailableReason): void {
+    for (let task = this.door.shift(); task !== undefined; task = this.door.shift()) this.refuse(task, reason)
+  }
+
+  private refuse(task: Task, reason: NotAvailableReason): void {
+    this.rejected++
+    this.emit({ _tag: "Rejected", reason })
+    const exit = Exit.fail(new NotAvailable({ reason, pool: this.name, stats: this.stats() }))
+    task.answer = exit
+    this.release(task, exit)
+  }
+
+  /** From here on the task is the pool's, and counted; a caller at the door that asked for no more gets its handle. */
+  private enter(task: Task): void {
+    this.submitted++
+    if (task.answer !== undefined && task.resume !== undefined) this.news.push(task)
+  }
+
+  private queue(task: Task): void {
+    task.state = "Waiting"
+    this.backlog.push(task)
+  }
+
+  /** Fills free places of the queue from the door. */
+  private letIn(): void {
+    while (this.door.size > 0 && this.backlog.size < this.capacity) {
+      const task = this.door.shift()!
+      this.enter(task)
+      this.queue(task)
+    }
+  }
+
+  // ---- dispatch: in the step that makes it possible --------------------------------------------------------------
+
+  /**
+   * Fills free workers and tells who waits for news, until nothing is left to do or the budget is spent. Dispatch comes
+   * first, so that whoever is told sees no free worker beside a waiting task (I2). What a launched task or a resumed
+   * submitter does here only changes state: the loop picks it up, so tasks that never suspend cannot grow the stack.
+   */
+  turn(): void {
+    if (this.turning || this.turnScheduled) return
+    this.turning = true
+    let budget = turnBudget
+    do {
+      // No more than the workers that are free now: tasks that end at once are told between two fillings.
+      for (let free = this.target - this.running.size; free > 0 && budget > 0; free--) {
+        const task = this.takeNext()
+        if (task === undefined) break
+        budget--
+        this.launch(task)
+      }
+      for (; this.told < this.news.length && budget > 0; budget--) tell(this.news[this.told++]!)
+      if (this.told === this.news.length) {
+        this.news = []
+        this.told = 0
+      }
+    } while (budget > 0 && this.hasWork())
+    this.turning = false
+    this.watch()
+    if (this.hasWork()) {
+      this.turnScheduled = true
+      this.dispatcher.scheduleTask(this.onScheduledTurn, 0)
+    }
+  }
+
+  private hasWork(): boolean {
+    return this.news.length > 0 || (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
+  }
+
+  private takeNext(): Task | undefined {
+    const task = this.backlog.pop()
+    if (task !== undefined) {
+      this.letIn()
+      return task
+    }
+    // Without a queue (capacity 0) a task steps from the door to the worker.
+    const first = this.door.shift()
+    if (first !== undefined) this.enter(first)
+    return first
+  }
+
+  private launch(task: Task): void {
+    task.state = "Running"
+    this.running.push(task)
+    const { asyncContext } = task
+    if (asyncContext === undefined) return this.run(task)
+    task.asyncContext = undefined
+    asyncContext.runInAsyncScope(this.run, this, task)
+    asyncContext.emitDestroy()
+  }
+
+  private run(task: Task): void {
+    const fiber = Effect.runForkWith(Context.add(task.context!, this.currentTask, task))(task)
+    if (task.state === "Running") task.fiber = fiber
+    fiber.addObserver((exit) => this.ended(task, exit))
+  }
+
+  // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
+
+  private ended(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    // Closing gave it up: its submitter was told already.
+    if (task.state === "Settled") return
+    this.running.remove(task)
+    if (exit._tag === "Success") {
+      this.succeeded++
+      this.settle(task, exit)
+    } else if (!Cause.hasInterrupts(exit.cause)) {
+      this.failed++
+      this.settle(task, exit)
+    } else if (task.ending !== undefined && task.ending !== "Interrupted") {
+      this.cancelRunning(task, task.ending, exit.cause)
+    } else if (Cause.hasInterruptsOnly(exit.cause)) {
+      this.interrupted++
+      this.settle(task, exit)
+    } else {
+      this.failed++
+      this.settle(task, exit)
+    }
+    this.turn()
+  }
+
+  private cancelRunning(task: Task, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
+    this.cancelledRunning++
+    this.emit({ _tag: "Cancelled", reason, started: true })
+    const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
+    // A finalizer that died, or a failure the interruption came on top of, stays visible beside the cancellation.
+    const others = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
+    this.settle(task, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
+  }
+
+  private settle(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    task.answer ??= exit
+    this.release(task, exit)
+  }
+
+  private release(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    task.state = "Settled"
+    task.exit = exit
+    task.work = task.args = task.context = task.fiber = undefined
+    task.asyncContext?.emitDestroy()
+    task.asyncContext = undefined
+    if (task.resume !== undefined || task.observers !== undefined) this.news.push(task)
+  }
+
+  // ---- ending tasks early ----------------------------------------------------------------------------------------
+
+  /** Takes a waiting task out of the queue; it settles with `exit` or, by default, as `TaskCancelled`. */
+  cancelWaiting(task: Task, reason: TaskCancelledReason, exit?: Exit.Exit<never, unknown>): void {
+    this.backlog.remove(task)
+    this.cancelledWaiting++
+    this.emit({ _tag: "Cancelled", reason, started: false })
+    this.settle(task, exit ?? this.neverRan(reason))
+    this.letIn()
+    this.turn()
+  }
+
+  /** Takes out everything that waits. One error serves all: a million tasks may wait. */
+  cancelAllWaiting(reason: TaskCancelledReason): void {
+    const waiting = this.backlog.size
+    if (waiting === 0) return
+    this.cancelledWaiting += waiting
+    const cancelled: Array<Task> = []
+    for (let task = this.backlog.pop(); task !== undefined; task = this.backlog.pop()) cancelled.push(task)
+    const exit = this.neverRan(reason)
+    for (const task of cancelled) {
+      this.emit({ _tag: "Cancelled", reason, started: false })
+      this.settle(task, exit)
+    }
+    this.turn()
+  }
+
+  private neverRan(reason: TaskCancelledReason): Exit.Exit<never, TaskCancelled> {
+    return Exit.fail(new TaskCancelled({ reason, started: false, pool: this.name, stats: this.stats() }))
+  }
+
+  /** Interrupts a running task; the first reason stands. Its fiber may end in this very step. */
+  end(task: Task, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
+    if (task.state !== "Running") return
+    task.ending ??= reason
+    task.fiber!.interruptUnsafe(by)
+  }
+
+  /** The caller of `submit` or `fork` went away before it had an answer. */
+  withdraw(task: Task, by: number): void {
+    task.resume = undefined
+    switch (task.state) {
+      case "AtDoor":
+        this.door.remove(task)
+        return this.release(task, Exit.interrupt(by))
+      case "Waiting":
+        return this.cancelWaiting(task, "Cancelled", Exit.interrupt(by))
+      case "Running":
+        return this.end(task, "Interrupted", by)
+      case "Settled":
+        return
+    }
+  }
+
+  /** Gives up a running task that would not end: it settles now, whatever its fiber does later. */
+  abandon(task: Task, reason: TaskCancelledReason): void {
+    this.running.remove(task)
+    this.cancelRunning(task, reason, Cause.empty)
+  }
+
+  // ---- sizing ----------------------------------------------------------------------------------------------------
+
+  /** Sets the target, clamped to the pool's bounds; surplus tasks run on. */
+  resize(size: number, why: string): number {
+    const from = this.target
+    this.target = Math.max(this.min, Math.min(this.max, size))
+    if (this.target !== from) {
+      this.largestSize = Math.max(this.largestSize, this.target)
+      this.emit({ _tag: "Scaled", from, to: this.target, why })
+      // Without a worker nothing that waits would ever run, and draining would wait for it for ever.
+      if (this.target === 0 && this.phase === "Draining") this.cancelAllWaiting("Closed")
+      this.turn()
+    }
+    return this.target
+  }
+
+  /**
+   * Interrupts the newest running tasks until no more go on than there are workers, and answers all that are on their
+   * way out: once these have ended, the limit holds.
+   */
+  cutSurplus(by: number): ReadonlyArray<Task> {
+    if (this.running.size <= this.target) return []
+    const running = this.running.toArray()
+    const leaving = running.filter((task) => task.ending !== undefined)
+    const staying = running.filter((task) => task.ending === undefined)
+    const cut = staying.slice(this.target)
+    for (const task of cut.toReversed()) this.end(task, "ScaledDown", by)
+    return leaving.concat(cut)
+  }
+
+  /** Cancels everything that waits and interrupts everything that runs. */
+  cutAll(reason: TaskCancelledReason): void {
+    this.cancelAllWaiting(reason)
+    for (const task of this.running.toArray()) this.end(task, reason, undefined)
+  }
+
+  // ---- looking ---------------------------------------------------------------------------------------------------
+
+  get idle(): boolean {
+    return this.backlog.size === 0 && this.running.size === 0
+  }
+
+  stats(): PoolStats {
+    return {
+      phase: this.phase === "Open" && this.paused ? "Paused" : this.phase,
+      size: this.phase === "Closed" ? 0 : Math.max(this.target, this.running.size),
+      targetSize: this.target,
+      running: this.running.size,
+      waiting: this.backlog.size,
+      capacity: this.capacity,
+      submitted: this.submitted,
+      succeeded: this.succeeded,
+      failed: this.failed,
+      interrupted: this.interrupted,
+      cancelled: this.cancelledRunning + this.cancelledWaiting,
+      rejected: this.rejected,
+      largestSize: this.largestSize
+    }
+  }
+
+  emit(event: PoolEvent): void {
+    if (this.readers.size > 0) for (const reader of this.readers) Queue.offerUnsafe(reader, event)
+  }
+
+  private watch(): void {
+    if (this.watchers.size > 0) {
+      for (const watcher of this.watchers) {
+        if (watcher.ready() && this.watchers.delete(watcher)) watcher.resume(Effect.void)
+      }
+    }
+  }
+}
+
+/** A condition on the machine that a fiber waits for. */
+export interface Watcher {
+  readonly ready: () => boolean
+  readonly resume: (effect: Effect.Effect<void>) => void
+}
+
+const tell = (task: Task): void => {
+  const { observers, resume } = task
+  if (resume !== undefined && task.answer !== undefined) {
+    task.resume = undefined
+    resume(task.answer)
+  }
+  if (observers !== undefined && task.exit !== undefined) {
+    task.observers = undefined
+    for (const observer of observers) observer(task.exit)
+  }
+}

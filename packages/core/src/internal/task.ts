@@ -1,0 +1,88 @@
+/**
+ * One submitted task: its work, its submitter's context, and where it is on its way.
+ *
+ *     AtDoor ──> Waiting ──> Running ──> Settled
+ *        │          └───────────────────────↑      cancelled, or the pool closed
+ *        └──────────────────────────────────↑      withdrawn or refused: never admitted, not counted
+ *
+ * A task with a free worker goes to Running at once. It settles exactly once (I3).
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import type { Exit } from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
+import type { Weighted } from "./backlog.ts"
+
+/** What was submitted: an effect, or a function with its arguments. */
+export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
+
+/** The weight of a task that names none. */
+export const defaultWeight = 4
+
+/** Refuses what is neither an effect nor a function. */
+export const checkWork = (where: string, work: Work): Work => {
+  if (typeof work === "function" || Effect.isEffect(work)) return work
+  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${String(work)}`)
+}
+
+/**
+ * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. A wrapper
+ * would cost a closure and an object for each task.
+ */
+export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task> {
+  prev: Task | undefined = undefined
+  next: Task | undefined = undefined
+  weight: number
+  state: "AtDoor" | "Waiting" | "Running" | "Settled" = "AtDoor"
+  /** Released when the task settles: a kept handle must keep no more than the result. */
+  work: Work | undefined
+  args: ReadonlyArray<unknown> | undefined
+  context: Context.Context<never> | undefined
+  /** The async context (Node's AsyncLocalStorage) of a submitter whose task had to wait. */
+  asyncContext: AsyncContext | undefined = undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Why somebody is ending it: the pool or its handle (which makes it `TaskCancelled`), or its submitter. */
+  ending: TaskCancelledReason | "Interrupted" | undefined = undefined
+  /** Its outcome. */
+  exit: Exit<any, any> | undefined = undefined
+  /** Resumes the caller of `submit` or `fork`, once there is an answer: the outcome, or a handle, or `NotAvailable`. */
+  resume: ((answer: Exit<any, any>) => void) | undefined = undefined
+  answer: Exit<any, any> | undefined = undefined
+  /** Those who wait for the outcome otherwise: joiners, and whoever ends the task and waits for its finalizers. */
+  observers: Set<(exit: Exit<any, any>) => void> | undefined = undefined
+
+  constructor(work: Work, args: ReadonlyArray<unknown> | undefined, weight: number, context: Context.Context<never>) {
+    super()
+    this.work = work
+    this.args = args
+    this.weight = weight
+    this.context = context
+  }
+
+  override asEffect(): Effect.Effect<unknown, unknown> {
+    this.fiber = Fiber.getCurrent()!
+    const work: unknown = this.work
+    if (Effect.isEffect(work)) return work as Effect.Effect<unknown, unknown>
+    const f = work as (...args: ReadonlyArray<unknown>) => unknown
+    const effect = this.args === undefined ? f() : f(...this.args)
+    if (Effect.isEffect(effect)) return effect as Effect.Effect<unknown, unknown>
+    throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${String(effect)}`)
+  }
+}
+
+/** Node's `AsyncResource`, as far as it is used here. */
+export interface AsyncContext {
+  runInAsyncScope<This, A>(f: (this: This, arg: A) => void, self: This, arg: A): void
+  emitDestroy(): void
+}
+
+// Reached as Effect itself does, without importing Node; elsewhere there is no async context to keep.
+const AsyncResource: (new (type: string) => AsyncContext) | undefined = (globalThis as any).process?.getBuiltinModule?.(
+  "node:async_hooks"
+)?.AsyncResource
+
+/** The current async context, for a task that will be started in somebody else's step (I7). */
+export const captureAsyncContext = (): AsyncContext | undefined =>
+  AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")

@@ -1,0 +1,127 @@
+/**
+ * The demo: fetches the source files of the installed `effect` package from a server with a real IO limit, several ways
+ * in one run, and shows what task pools change.
+ *
+ * `node packages/examples/src/demo/main.ts --help`
+ */
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { FileClient } from "./client.ts"
+import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
+import { withProgress } from "./progress.ts"
+import { conclusion, notes, problems, type Result, summary, table } from "./report.ts"
+import { startServer } from "./serverProcess.ts"
+import { makeStopwatch } from "./stopwatch.ts"
+import { type WayName, ways } from "./ways.ts"
+
+const wayNames = Object.keys(ways) as ReadonlyArray<WayName>
+
+const wholeNumber = (name: string, least: number) =>
+  Flag.Int(name).pipe(
+    Flag.filter(
+      (value) => value >= least,
+      () => `an integer of ${least} or more`
+    )
+  )
+
+const flags = {
+  files: wholeNumber("files", 1).pipe(
+    Flag.withDescription("Fetch only the first so many files (default: all, several hundred)"),
+    Flag.withDefault(Infinity)
+  ),
+  limit: wholeNumber("limit", 1).pipe(
+    Flag.withDescription("Requests that the server bears at work at once (default: 16)"),
+    Flag.withDefault(16)
+  ),
+  size: wholeNumber("size", 1).pipe(
+    Flag.withDescription("Most requests that a pool lets through at once (default: what the server bears)"),
+    Flag.optional
+  ),
+  cost: wholeNumber("cost", 0).pipe(
+    Flag.withDescription("Milliseconds that a request keeps the server's disk busy (default: 75)"),
+    Flag.withDefault(75)
+  ),
+  only: Flag.Literals("only", wayNames).pipe(
+    Flag.withDescription("Run only this way; may be given several times"),
+    Flag.atLeast(0)
+  )
+}
+
+/** The demo ran to its end and showed what must not happen. */
+class DemoFailed extends Data.TaggedError("DemoFailed")<{ readonly problems: ReadonlyArray<string> }> {
+  override get message(): string {
+    return this.problems.join("; ")
+  }
+  override readonly [CliError.userMessage] = this.message
+}
+
+const runWay = Effect.fnUntraced(function* (name: WayName, files: ReadonlyArray<SourceFile>, size: number) {
+  const { run, title } = ways[name]
+  const [duration, outcome] = yield* withProgress(title, files.length, (onAnswer) =>
+    Effect.timed(run({ files, size, watch: makeStopwatch(onAnswer) }))
+  )
+  const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
+  yield* Console.log(summary(result))
+  return result
+})
+
+const demo = Command.make(
+  "demo",
+  flags,
+  Effect.fnUntraced(function* ({ cost, files: count, limit, only, ...given }) {
+    const size = Option.getOrElse(given.size, () => limit)
+    const root = yield* sourceFolder
+    const files = yield* readFiles(root, count)
+    const megabytes = files.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6
+    // A backlog of half the limit: enough for a moment's excess, too small for a crowd.
+    const backlog = Math.ceil(limit / 2)
+    const { address, ended } = yield* startServer({ root, limit, backlog, cost })
+    yield* Console.log(
+      `${files.length} files (${megabytes.toFixed(1)} MB) from ${address}, a server that bears ${limit} requests ` +
+        `at work and ${backlog} waiting, and refuses the rest\n`
+    )
+
+    const chosen = wayNames.filter((name) => only.length === 0 || only.includes(name))
+    const trials = Effect.forEach(chosen, (name) =>
+      Effect.provide(runWay(name, files, size), FileClient.layer(address))
+    )
+    const askForLoad = Effect.provide(
+      FileClient.use(({ load }) => load),
+      FileClient.layer(address)
+    )
+    const [results, load] = yield* Effect.raceFirst(Effect.all([trials, askForLoad]), ended)
+
+    yield* Console.log(`\n${table(results)}\n`)
+    yield* Effect.forEach(notes(results, load), (note) => Console.log(note))
+    yield* Console.log(`\n${conclusion(results, size)}`)
+    if (problems(results).length > 0) return yield* new DemoFailed({ problems: problems(results) })
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription(
+    "Fetches the source files of the installed effect package from a server with a real IO limit: everything at once, " +
+      "behind a fixed, an auto-scale and a priority task pool. Checks every body's SHA-256 against the file on disk."
+  ),
+  Command.withExamples([
+    { command: "demo", description: "All files, all ways" },
+    { command: "demo --only fixed --only at-once", description: "Two of the ways" },
+    { command: "demo --files 40 --limit 4", description: "A few files from a small server" },
+    { command: "demo --only fixed --size 64", description: "A pool that is too large for the server" }
+  ])
+)
+
+const services = Layer.mergeAll(TerminalCapabilities.layer, NodeCrypto.layerDigest).pipe(
+  Layer.provideMerge(NodeServices.layer)
+)
+
+NodeRuntime.runMain(Effect.provide(Command.run(demo, { version: "0.0.0" }), services))

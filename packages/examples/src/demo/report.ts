@@ -1,0 +1,134 @@
+/**
+ * What the demo says at its end: pure functions from the results to text.
+ */
+import * as Array from "effect/Array"
+import type { ServerLoad } from "./serverProcess.ts"
+import { type Answer, groups } from "./stopwatch.ts"
+import type { Outcome, WayName } from "./ways.ts"
+
+/** One way's trial. */
+export interface Result extends Outcome {
+  readonly name: WayName
+  readonly title: string
+  readonly seconds: number
+}
+
+const failed = ({ answers }: Pick<Outcome, "answers">): ReadonlyArray<Answer> =>
+  answers.filter(({ error }) => error !== undefined)
+
+const good = ({ answers }: Pick<Outcome, "answers">): ReadonlyArray<Answer> =>
+  answers.filter(({ error }) => error === undefined)
+
+/** The value below which a share `p` of the sorted values lies, by nearest rank; undefined when there are none. */
+export const percentile = (values: ReadonlyArray<number>, p: number): number | undefined =>
+  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * p) - 1)]
+
+/** One line about one way, for when it has ended. */
+export const summary = (result: Result): string =>
+  `${result.title}: ${good(result).length} of ${result.answers.length} files in ${result.seconds.toFixed(1)} s, ` +
+  `${failed(result).length} failed`
+
+const header = ["way", "requests", "failures", "seconds", "good/s", "p50 ms", "p99 ms", "largest size"]
+
+const cells = (title: string, answers: ReadonlyArray<Answer>, whole?: Result): ReadonlyArray<string> => {
+  const latencies = good({ answers }).map(({ latency }) => latency)
+  return [
+    title,
+    `${answers.length}`,
+    `${failed({ answers }).length}`,
+    whole === undefined ? "" : whole.seconds.toFixed(1),
+    whole === undefined ? "" : (latencies.length / whole.seconds).toFixed(0),
+    percentile(latencies, 0.5)?.toFixed(0) ?? "-",
+    percentile(latencies, 0.99)?.toFixed(0) ?? "-",
+    whole === undefined ? "" : `${whole.largestSize}`
+  ]
+}
+
+const rows = (result: Result): ReadonlyArray<ReadonlyArray<string>> => [
+  cells(result.title, result.answers, result),
+  ...groups
+    .map((name) => [name, result.answers.filter(({ group }) => group === name)] as const)
+    .filter(([, answers]) => answers.length > 0)
+    .map(([name, answers]) => cells(`  ${name}`, answers))
+]
+
+/** The table of all results. */
+export const table = (results: ReadonlyArray<Result>): string => {
+  const lines = [header, ...results.flatMap(rows)]
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  const pad = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+  return lines.map((line) => line.map(pad).join("  ").trimEnd()).join("\n")
+}
+
+const errorName = ({ error }: Answer): string =>
+  error?._tag === "Refused"
+    ? `refused with ${error.status}`
+    : error?._tag === "HttpClientError"
+      ? error.reason._tag
+      : `${error?._tag}`
+
+/** What the table does not show: which failures, how the pool grew, who overtook whom, what the server saw. */
+export const notes = (results: ReadonlyArray<Result>, load: ServerLoad): ReadonlyArray<string> => [
+  "Latency counts from submitting a request to its checked body, over the requests that succeeded.",
+  `The server had at most ${load.mostAtWork} requests at work at once, served ${load.served} and refused ${load.refused}.`,
+  ...results.flatMap((result) => [...failureNote(result), ...sizesNote(result), ...urgentNote(result)])
+]
+
+const failureNote = (result: Result): ReadonlyArray<string> => {
+  const byKind = Array.groupBy(failed(result), errorName)
+  const kinds = Object.entries(byKind).map(([kind, answers]) => `${answers.length} ${kind}`)
+  return kinds.length === 0 ? [] : [`The failures of ${result.title}: ${kinds.join(", ")}.`]
+}
+
+const sizesNote = ({ sizes, title }: Result): ReadonlyArray<string> =>
+  sizes === undefined ? [] : [`The ${title} went through the sizes ${sizes.join(" → ")}.`]
+
+const urgentNote = ({ answers, title }: Result): ReadonlyArray<string> => {
+  const middlePlace = (group: string) => {
+    const places = answers.filter((answer) => answer.group === group).map(({ place }) => place)
+    return percentile(places, 0.5)
+  }
+  const urgent = answers.filter(({ group }) => group === "urgent")
+  if (urgent.length === 0) return []
+  return [
+    `In the ${title} the ${urgent.length} urgent requests were submitted last, and half of them had ended by place ` +
+      `${middlePlace("urgent")} of ${answers.length}; half of the others by place ${middlePlace("others")}.`
+  ]
+}
+
+/** One plain sentence of what the results show. */
+export const conclusion = (results: ReadonlyArray<Result>, size: number): string => {
+  const clauses: globalThis.Array<string> = []
+  const atOnce = results.find(({ name }) => name === "at-once")
+  const behindPool = results.filter(({ name }) => name !== "at-once")
+  if (atOnce !== undefined) {
+    const failures = failed(atOnce).length
+    clauses.push(
+      failures === 0
+        ? `sent all at once, none of ${atOnce.answers.length} requests failed, too few to overrun this server`
+        : `sent all at once, ${failures} of ${atOnce.answers.length} requests failed`
+    )
+  }
+  if (behindPool.length > 0) {
+    const failures = behindPool.flatMap(failed).length
+    clauses.push(
+      failures === 0
+        ? `behind a task pool of at most ${size} none failed and every body was the file on disk`
+        : `behind a task pool of at most ${size} ${failures} of ${behindPool.flatMap(({ answers }) => answers).length} failed`
+    )
+  }
+  const sentence = clauses.join("; ")
+  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`
+}
+
+/** What must not happen: a body that is not the file on disk, or a failure behind a pool. */
+export const problems = (results: ReadonlyArray<Result>): ReadonlyArray<string> =>
+  results.flatMap((result) => {
+    const wrong = failed(result).filter(({ error }) => error?._tag === "WrongBody").length
+    const lost = result.name === "at-once" ? 0 : failed(result).length - wrong
+    return [
+      ...(wrong > 0 ? [`${result.title}: ${wrong} bodies were not the file on disk`] : []),
+      ...(lost > 0 ? [`${result.title}: ${lost} of ${result.answers.length} requests failed`] : [])
+    ]
+  })

@@ -1,0 +1,108 @@
+/**
+ * A file server with a real IO limit, as a program of its own: it prints its address on the first line and ends when
+ * its standard input does, so it never outlives the process that started it.
+ *
+ * The limit is what a disk, a database or somebody else's service has: so many requests at work, a few that wait, and
+ * who comes on top is refused with 503.
+ */
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Semaphore from "effect/Semaphore"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { listFiles } from "./files.ts"
+import type { ServerLoad, ServerOptions } from "./serverProcess.ts"
+
+/** At most `limit` effects at work and `backlog` that wait for them; `None` for who comes on top. */
+const makeIoLimit = ({ backlog, limit }: ServerOptions) => {
+  const room = Semaphore.makeUnsafe(limit + backlog)
+  const desk = Semaphore.makeUnsafe(limit)
+  return <A, E, R>(work: Effect.Effect<A, E, R>) => room.withPermitsIfAvailable(1)(desk.withPermits(1)(work))
+}
+
+const routes = (options: ServerOptions) =>
+  HttpRouter.use(
+    Effect.fnUntraced(function* (router) {
+      const fileSystem = yield* FileSystem.FileSystem
+      const { join } = yield* Path.Path
+      const known = new Set(yield* Effect.orDie(listFiles(options.root)))
+      const withinLimit = makeIoLimit(options)
+      const load = { atWork: 0, mostAtWork: 0, served: 0, refused: 0 }
+
+      const read = Effect.fnUntraced(
+        function* (path: string) {
+          load.mostAtWork = Math.max(load.mostAtWork, ++load.atWork)
+          const body = yield* Effect.orDie(fileSystem.readFile(join(options.root, path)))
+          yield* Effect.sleep(options.cost)
+          return body
+        },
+        Effect.ensuring(Effect.sync(() => load.atWork--))
+      )
+
+      yield* router.add(
+        "GET",
+        "/files/*",
+        Effect.fnUntraced(function* ({ url }) {
+          const path = decodeURIComponent(url.slice("/files/".length))
+          if (!known.has(path)) return HttpServerResponse.empty({ status: 404 })
+          const body = yield* withinLimit(read(path))
+          if (Option.isNone(body)) {
+            load.refused++
+            return HttpServerResponse.empty({ status: 503, headers: { "retry-after": "1" } })
+          }
+          load.served++
+          return HttpServerResponse.uint8Array(body.value, { contentType: "text/plain; charset=utf-8" })
+        })
+      )
+      yield* router.add(
+        "GET",
+        "/load",
+        Effect.sync(() => HttpServerResponse.jsonUnsafe(load satisfies ServerLoad))
+      )
+    })
+  )
+
+/** The server on a free port of 127.0.0.1. */
+const layer = (options: ServerOptions) =>
+  HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(
+      NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 60_000 }), {
+        host: "127.0.0.1",
+        port: 0,
+        // Connections are not what this server is short of: it refuses by a plain answer, not by lost packets.
+        backlog: 4096,
+        gracefulShutdownTimeout: "1 second"
+      })
+    )
+  )
+
+const server = Command.make(
+  "server",
+  {
+    root: Flag.Directory("root").pipe(Flag.withDescription("The folder whose .ts files are served")),
+    limit: Flag.Int("limit").pipe(Flag.withDescription("Requests at work at once")),
+    backlog: Flag.Int("backlog").pipe(Flag.withDescription("Requests that may wait")),
+    cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy"))
+  },
+  (options) =>
+    HttpServer.addressFormattedWith(Console.log).pipe(
+      Effect.andThen(Stdio.Stdio),
+      Effect.flatMap((stdio) => Stream.runDrain(stdio.stdin)),
+      Effect.provide(layer(options))
+    )
+).pipe(Command.withDescription("Serves files with an IO limit until its standard input ends."))
+
+NodeRuntime.runMain(Effect.provide(Command.run(server, { version: "0.0.0" }), NodeServices.layer))

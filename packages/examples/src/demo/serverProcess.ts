@@ -1,0 +1,60 @@
+/**
+ * The server's process, seen from the demo: started in a scope and gone with it.
+ */
+import { fileURLToPath } from "node:url"
+import * as CliError from "effect/cli/CliError"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+
+/** What the server is told. */
+export interface ServerOptions {
+  /** The folder whose files it serves. */
+  readonly root: string
+  /** Requests at work at once. */
+  readonly limit: number
+  /** Requests that may wait for those. */
+  readonly backlog: number
+  /** Milliseconds that each request keeps the disk busy, beside the reading of its file. */
+  readonly cost: number
+}
+
+/** What the server counts about itself. */
+export const ServerLoad = Schema.Struct({
+  atWork: Schema.Int,
+  mostAtWork: Schema.Int,
+  served: Schema.Int,
+  refused: Schema.Int
+})
+export type ServerLoad = typeof ServerLoad.Type
+
+/** The server's process ended, or never got ready. */
+export class ServerEnded extends Data.TaggedError("ServerEnded")<{ readonly why: string }> {
+  override get message(): string {
+    return `the file server ended: ${this.why}`
+  }
+  override readonly [CliError.userMessage] = this.message
+}
+
+/**
+ * Starts the server in a child process that ends with the scope, and waits for its address. `ended` fails when the
+ * process ends by itself.
+ */
+export const startServer = Effect.fnUntraced(function* ({ backlog, cost, limit, root }: ServerOptions) {
+  const program = fileURLToPath(new URL("server.ts", import.meta.url))
+  const flags = ["--root", root, "--limit", `${limit}`, "--backlog", `${backlog}`, "--cost", `${cost}`]
+  const server = yield* ChildProcess.make(process.execPath, [program, ...flags], {
+    stderr: "inherit",
+    forceKillAfter: "3 seconds"
+  })
+  const ended = Effect.flatMap(Effect.exit(server.exitCode), (exit) =>
+    Effect.fail(new ServerEnded({ why: exit._tag === "Success" ? `exit code ${exit.value}` : "killed by a signal" }))
+  )
+  const firstLine = server.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)
+  const address = yield* Effect.raceFirst(Effect.map(firstLine, Option.getOrUndefined), ended)
+  if (address === undefined) return yield* ended
+  return { address, ended, pid: server.pid }
+})

@@ -1,0 +1,106 @@
+/**
+ * The ways to fetch all files: each sends every request at once, and differs in what stands between them and the server.
+ */
+import {
+  AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolPriority,
+  AioFixedTaskPoolSimple,
+  TaskPool
+} from "@aio-task-pool/core"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { FileClient } from "./client.ts"
+import type { SourceFile } from "./files.ts"
+import type { Answer, Watch } from "./stopwatch.ts"
+
+/** What a way is given. */
+export interface Trial {
+  readonly files: ReadonlyArray<SourceFile>
+  /** The most requests that a pool lets through at once. */
+  readonly size: number
+  /** Times a request, from submitting it to its checked body. */
+  readonly watch: Watch
+}
+
+/** What became of a trial. */
+export interface Outcome {
+  readonly answers: ReadonlyArray<Answer>
+  /** The most requests that were let through at once. */
+  readonly largestSize: number
+  /** The sizes that an auto-scale pool went through. */
+  readonly sizes?: ReadonlyArray<number>
+}
+
+export interface Way {
+  readonly title: string
+  readonly run: (trial: Trial) => Effect.Effect<Outcome, never, FileClient>
+}
+
+const all = { concurrency: "unbounded" } as const
+
+const atOnce: Way = {
+  title: "everything at once",
+  run: Effect.fnUntraced(function* ({ files, watch }) {
+    const { fetch } = yield* FileClient
+    const answers = yield* Effect.forEach(files, (file) => watch(fetch(file)), all)
+    return { answers, largestSize: files.length }
+  })
+}
+
+const fixed: Way = {
+  title: "fixed pool",
+  run: ({ files, size, watch }) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* FileClient
+      const answers = yield* Effect.forEach(files, (file) => watch(TaskPool.submit(fetch(file))), all)
+      const { largestSize } = yield* TaskPool.stats
+      return { answers, largestSize }
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(size)))
+}
+
+const autoScale: Way = {
+  title: "auto-scale pool",
+  run: ({ files, size, watch }) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* FileClient
+      const sizes = [(yield* TaskPool.stats).size]
+      yield* TaskPool.events.pipe(
+        Stream.runForEach((event) => Effect.sync(() => (event._tag === "Scaled" ? sizes.push(event.to) : 0))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const answers = yield* Effect.forEach(files, (file) => watch(TaskPool.submit(fetch(file))), all)
+      const { largestSize } = yield* TaskPool.stats
+      return { answers, largestSize, sizes }
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        AioAutoScaleTaskPoolSimple.layer({ minSize: Math.min(2, size), maxSize: size, interval: "200 millis" })
+      )
+    )
+}
+
+const priority: Way = {
+  title: "priority pool",
+  run: ({ files, size, watch }) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* FileClient
+      // The last tenth is urgent: submitted behind everything else, and meant to overtake it.
+      const urgentFrom = files.length - Math.ceil(files.length / 10)
+      const answers = yield* Effect.forEach(
+        files,
+        (file, place) =>
+          place < urgentFrom
+            ? watch(TaskPool.submit(fetch(file)), "others")
+            : watch(TaskPool.submit(fetch(file), { weight: 1 }), "urgent"),
+        all
+      )
+      const { largestSize } = yield* TaskPool.stats
+      return { answers, largestSize }
+    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size)))
+}
+
+/** All ways, by the names that `--only` takes. */
+export const ways = { "at-once": atOnce, fixed, "auto-scale": autoScale, priority }
+
+/** The name of a way. */
+export type WayName = keyof typeof ways

@@ -1,0 +1,158 @@
+import { fileURLToPath } from "node:url"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schedule, Stream } from "effect"
+import { FetchHttpClient, HttpClient } from "effect/http"
+import { ChildProcess } from "effect/process"
+
+// Real processes and sockets: real time, with room for a busy machine.
+const timeout = 120_000
+
+const start = (...flags: ReadonlyArray<string>) =>
+  ChildProcess.make(process.execPath, [fileURLToPath(new URL("../src/demo/main.ts", import.meta.url)), ...flags])
+
+const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
+
+/** Runs the demo to its end, without a terminal. */
+const run = (...flags: ReadonlyArray<string>) => Effect.scoped(runScoped(flags))
+
+const runScoped = Effect.fnUntraced(function* (flags: ReadonlyArray<string>) {
+  const demo = yield* start(...flags)
+  const [stdout, stderr, exitCode] = yield* Effect.all([text(demo.stdout), text(demo.stderr), demo.exitCode], {
+    concurrency: "unbounded"
+  })
+  return { stdout, stderr, exitCode: Number(exitCode) }
+})
+
+/** The cells of a row of the table, without its title. */
+const row = (stdout: string, title: string): ReadonlyArray<string> => {
+  const line = stdout.split("\n").find((line) => line.startsWith(`${title}  `))
+  assert.isDefined(line, `no row "${title}" in\n${stdout}`)
+  return line.slice(title.length).trim().split(/\s+/)
+}
+
+/** Starts the demo and waits until it says where its server is. */
+const startUntilServing = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {
+  const demo = yield* start(...flags)
+  const lines = demo.stdout.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.map((line) => /from (http:\S+),/.exec(line)?.[1]),
+    Stream.filter((address) => address !== undefined)
+  )
+  const [address] = yield* Stream.runCollect(Stream.take(lines, 1))
+  return { demo, address: address! }
+})
+
+const isServing = (address: string) =>
+  HttpClient.get(`${address}/load`).pipe(
+    Effect.as(true),
+    Effect.orElseSucceed(() => false),
+    Effect.provide(FetchHttpClient.layer)
+  )
+
+const awaitNotServing = (address: string) =>
+  isServing(address).pipe(Effect.repeat({ while: (serving) => serving, schedule: Schedule.spaced("50 millis") }))
+
+const demoTest = <E>(name: string, test: () => Effect.Effect<void, E, NodeServices.NodeServices>) =>
+  it.live(name, () => Effect.provide(test(), NodeServices.layer), timeout)
+
+describe("demo", () => {
+  demoTest("pools lose nothing where everything at once has failures", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr, stdout } = yield* run("--files", "40", "--limit", "4", "--cost", "60")
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(exitCode, 0)
+
+      const [requests, failures, , , , , size] = row(stdout, "everything at once")
+      assert.deepStrictEqual([requests, size], ["40", "40"])
+      assert.isAbove(Number(failures), 0)
+      // What the client calls a failure is what the server says that it refused.
+      assert.include(
+        stdout,
+        `had at most 4 requests at work at once, served ${160 - Number(failures)} and refused ${failures}.`
+      )
+      assert.include(stdout, `The failures of everything at once: ${failures} refused with 503.`)
+
+      for (const title of ["fixed pool", "auto-scale pool", "priority pool"]) {
+        const [requests, failures, , , , , size] = row(stdout, title)
+        assert.deepStrictEqual([requests, failures, size], ["40", "0", "4"], title)
+      }
+      assert.include(stdout, "The auto-scale pool went through the sizes 2 → 4")
+      assert.include(
+        stdout,
+        `Sent all at once, ${failures} of 40 requests failed; ` +
+          "behind a task pool of at most 4 none failed and every body was the file on disk."
+      )
+      // Without a terminal there are plain lines only.
+      assert.notInclude(stdout, "\u001B")
+      assert.notInclude(stdout, "\r")
+    })
+  )
+
+  demoTest("urgent requests overtake on the priority pool", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run("--files", "40", "--limit", "2", "--cost", "20", "--only", "priority")
+      const [urgent, , urgentP50] = row(stdout, "  urgent")
+      const [others, , othersP50] = row(stdout, "  others")
+      assert.deepStrictEqual([urgent, others], ["4", "36"])
+      assert.isBelow(Number(urgentP50), Number(othersP50))
+      // Two were on the workers before the first urgent one came.
+      assert.match(stdout, /4 urgent requests were submitted last, and half of them had ended by place [345] of 40/)
+    })
+  )
+
+  demoTest("a pool that is too large for the server ends the demo with exit code 1", () =>
+    Effect.gen(function* () {
+      const flags = ["--files", "40", "--limit", "1", "--size", "20", "--cost", "50", "--only", "fixed"]
+      const { exitCode, stderr, stdout } = yield* run(...flags)
+      const [, failures] = row(stdout, "fixed pool")
+      assert.isAbove(Number(failures), 0)
+      assert.include(stderr, `fixed pool: ${failures} of 40 requests failed`)
+      assert.strictEqual(exitCode, 1)
+    })
+  )
+
+  demoTest("--help says what it does and which flags there are", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr, stdout } = yield* run("--help")
+      assert.deepStrictEqual([exitCode, stderr], [0, ""])
+      for (const word of ["Fetches the source files", "--files", "--limit", "--size", "--cost", "--only", "EXAMPLES"]) {
+        assert.include(stdout, word)
+      }
+    })
+  )
+
+  demoTest("a wrong flag gets a helpful message", () =>
+    Effect.gen(function* () {
+      const [unknown, zero, word] = yield* Effect.all([
+        run("--flies", "40"),
+        run("--files", "0"),
+        run("--only", "nothing")
+      ])
+      assert.match(unknown.stderr, /Unrecognized flag: --flies[^]*Did you mean this\?\s*--files/)
+      assert.match(zero.stderr, /Invalid value for flag --files: "0"\. Expected: an integer of 1 or more/)
+      assert.match(word.stderr, /Invalid value for flag --only: "nothing".*"auto-scale"/)
+      assert.deepStrictEqual([unknown.exitCode, zero.exitCode, word.exitCode], [1, 1, 1])
+    })
+  )
+
+  demoTest("Ctrl-C ends the demo and its server", () =>
+    Effect.gen(function* () {
+      const { address, demo } = yield* startUntilServing("--only", "fixed")
+      assert.isTrue(yield* isServing(address))
+      yield* demo.kill({ killSignal: "SIGINT" })
+      assert.strictEqual(Number(yield* demo.exitCode), 130)
+      assert.isFalse(yield* isServing(address))
+    }).pipe(Effect.scoped)
+  )
+
+  demoTest("the server ends when the demo is killed", () =>
+    Effect.gen(function* () {
+      const { address, demo } = yield* startUntilServing("--only", "fixed")
+      assert.isTrue(yield* isServing(address))
+      yield* demo.kill({ killSignal: "SIGKILL" })
+      yield* awaitNotServing(address)
+    }).pipe(Effect.scoped)
+  )
+})

@@ -1,0 +1,114 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Refused, WrongBody } from "../src/demo/client.ts"
+import { conclusion, notes, percentile, problems, type Result, summary, table } from "../src/demo/report.ts"
+import type { Answer } from "../src/demo/stopwatch.ts"
+
+const refused = new Refused({ path: "a.ts", status: 503 })
+const wrong = new WrongBody({ path: "a.ts", bytes: 3 })
+
+/** Answers of 10, 20, 30, ... ms, one for each error or success. */
+const answers = (...errors: ReadonlyArray<Answer["error"]>): ReadonlyArray<Answer> =>
+  errors.map((error, index) => ({ group: undefined, latency: 10 * (index + 1), place: index + 1, error }))
+
+const atOnce: Result = {
+  name: "at-once",
+  title: "everything at once",
+  seconds: 0.5,
+  largestSize: 4,
+  answers: answers(refused, undefined, refused, refused)
+}
+
+const fixed: Result = {
+  name: "fixed",
+  title: "fixed pool",
+  seconds: 2,
+  largestSize: 2,
+  answers: answers(undefined, undefined, undefined, undefined)
+}
+
+const priority: Result = {
+  name: "priority",
+  title: "priority pool",
+  seconds: 2,
+  largestSize: 2,
+  answers: answers(undefined, undefined, undefined, undefined).map((answer) => ({
+    ...answer,
+    group: answer.place <= 2 ? "urgent" : "others"
+  }))
+}
+
+describe("report", () => {
+  it("a percentile is the nearest rank", () => {
+    const values = [5, 1, 4, 2, 3, 6, 7, 8, 10, 9]
+    assert.deepStrictEqual(
+      [0, 0.5, 0.9, 0.99, 1].map((p) => percentile(values, p)),
+      [1, 5, 9, 10, 10]
+    )
+    assert.isUndefined(percentile([], 0.5))
+  })
+
+  it("the table counts latency and speed over the requests that succeeded", () => {
+    assert.strictEqual(
+      table([atOnce, fixed, priority]),
+      [
+        "way                 requests  failures  seconds  good/s  p50 ms  p99 ms  largest size",
+        "everything at once         4         3      0.5       2      20      20             4",
+        "fixed pool                 4         0      2.0       2      20      40             2",
+        "priority pool              4         0      2.0       2      20      40             2",
+        "  urgent                   2         0                       10      20",
+        "  others                   2         0                       30      40"
+      ].join("\n")
+    )
+  })
+
+  it("a way that lost everything has no latency", () => {
+    const lost = { ...atOnce, answers: answers(refused) }
+    assert.match(table([lost]), /everything at once +1 +1 +0\.5 +0 +- +- +4$/)
+    assert.strictEqual(summary(lost), "everything at once: 0 of 1 files in 0.5 s, 1 failed")
+  })
+
+  it("the notes tell which failures there were, the sizes, and who overtook", () => {
+    const load = { atWork: 0, mostAtWork: 2, served: 9, refused: 3 }
+    assert.deepStrictEqual(notes([atOnce, { ...fixed, sizes: [1, 2] }, priority], load).slice(1), [
+      "The server had at most 2 requests at work at once, served 9 and refused 3.",
+      "The failures of everything at once: 3 refused with 503.",
+      "The fixed pool went through the sizes 1 → 2.",
+      "In the priority pool the 2 urgent requests were submitted last, and half of them had ended by place 1 of 4; " +
+        "half of the others by place 3."
+    ])
+  })
+
+  it("the conclusion says what the numbers say", () => {
+    assert.strictEqual(
+      conclusion([atOnce, fixed], 2),
+      "Sent all at once, 3 of 4 requests failed; " +
+        "behind a task pool of at most 2 none failed and every body was the file on disk."
+    )
+    assert.strictEqual(
+      conclusion(
+        [
+          { ...atOnce, answers: fixed.answers },
+          { ...fixed, answers: atOnce.answers }
+        ],
+        9
+      ),
+      "Sent all at once, none of 4 requests failed, too few to overrun this server; " +
+        "behind a task pool of at most 9 3 of 4 failed."
+    )
+  })
+
+  it("a wrong body is a problem everywhere, a lost request only behind a pool", () => {
+    assert.deepStrictEqual(problems([atOnce, fixed, priority]), [])
+    assert.deepStrictEqual(
+      problems([
+        { ...atOnce, answers: answers(refused, wrong) },
+        { ...fixed, answers: answers(refused, wrong, undefined) }
+      ]),
+      [
+        "everything at once: 1 bodies were not the file on disk",
+        "fixed pool: 1 bodies were not the file on disk",
+        "fixed pool: 1 of 3 requests failed"
+      ]
+    )
+  })
+})

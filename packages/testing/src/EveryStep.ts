@@ -1,0 +1,438 @@
+/**
+ * Tries a program under every interleaving of its interruption with a second actor, and checks it each time.
+ *
+ * A `Scenario` sets a small world up, names the subject that is interrupted and the actors that meddle, and says what
+ * must hold at every step and at rest. `everyStep` runs it once for every step at which the subject can be interrupted,
+ * with several operation budgets and paddings, because each moves the places where a fiber yields. `randomSteps` draws
+ * runs at random from a seed. Every run is deterministic: a `StepFailure` carries the run that failed, to be run again.
+ *
+ * No vitest here: the module can be used with any test runner.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+import { makeRandomBelow } from "./internal/random.ts"
+import { StepClock } from "./StepClock.ts"
+import { StepScheduler } from "./StepScheduler.ts"
+
+/**
+ * A program to try under every interleaving, and what must hold.
+ *
+ * **Details**
+ *
+ * Order of a run: `setup`; `subject` and, from some step on, an actor and an interruption of the subject; when nothing
+ * moves any more, `release`; when nothing moves again, the subject and the actor must have ended, and `check` runs; then
+ * the scope of `setup` closes, and no fiber, step or sleeper may be left.
+ *
+ * A violated rule is a failure, a defect or a thrown exception of any of the functions here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Scenario<World> {
+  readonly name: string
+  /** Builds the world; runs undisturbed, with a large budget. */
+  readonly setup: (clock: StepClock) => Effect.Effect<World, unknown, Scope.Scope>
+  /** What is interrupted. */
+  readonly subject: (world: World) => Effect.Effect<unknown, unknown>
+  /** Who may act meanwhile, by name; one of them in each run. */
+  readonly actors?: Readonly<Record<string, (world: World) => Effect.Effect<unknown, unknown>>> | undefined
+  /** Opens what the world keeps shut, so that all can end. */
+  readonly release?: ((world: World) => Effect.Effect<unknown, unknown>) | undefined
+  /** Looks at the world after every step. */
+  readonly watch?: ((world: World) => void) | undefined
+  /** Looks at the world when all has ended. */
+  readonly check?: ((world: World, outcome: StepOutcome) => Effect.Effect<unknown, unknown>) | undefined
+  /** Looks at the world when its scope has closed. */
+  readonly closed?: ((world: World) => void) | undefined
+}
+
+/**
+ * How the subject and the actor ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepOutcome {
+  readonly subject: Exit.Exit<unknown, unknown>
+  /** `undefined` in a run without an actor. */
+  readonly actor: Exit.Exit<unknown, unknown> | undefined
+  /** Whether the interruption came before the subject had ended. */
+  readonly interrupted: boolean
+}
+
+/**
+ * One run of a scenario, in full: the same numbers give the same run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepRun {
+  readonly scenario: string
+  /** Operations that a fiber may do in one step. */
+  readonly budget: number
+  /** Operations without effect before the subject. */
+  readonly padding: number
+  readonly actor: string | undefined
+  /** The step before which the actor starts; it starts at rest when there are fewer. */
+  readonly actorAt: number
+  /** The step before which the subject is interrupted, at rest when there are fewer; `undefined` for never. */
+  readonly interruptAt: number | undefined
+  /** The seed of the order of steps; `undefined` for oldest first. */
+  readonly seed: number | undefined
+}
+
+/**
+ * What `everyStep` and `randomSteps` answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepReport {
+  readonly runs: number
+  /** Different interleavings among the runs, by the hash of their operations. */
+  readonly distinct: number
+  /** The most steps a run took. */
+  readonly longest: number
+}
+
+/**
+ * A run in which a rule did not hold; `run` gives it again, with `replay`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StepFailure extends Data.TaggedError("StepFailure")<{
+  readonly run: StepRun
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.run.scenario}: ${this.reason} in ${JSON.stringify(this.run)}`
+  }
+}
+
+/**
+ * Options of `everyStep`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface EveryStepOptions {
+  /** Operation budgets, integers of 3 or more, default 3, 4, 5 and 7. */
+  readonly budgets?: ReadonlyArray<number> | undefined
+  /** Operations without effect before the subject, default 0 to 5. */
+  readonly paddings?: ReadonlyArray<number> | undefined
+  /** Steps after which a run counts as one that never ends, default 20,000. */
+  readonly limit?: number | undefined
+}
+
+/**
+ * Runs a scenario with the subject interrupted before step k, for every k until the subject ends by itself, over every
+ * budget and padding; without an actor, and with each actor starting before, at and after the interruption. Uninterrupted
+ * runs start the actor at every step.
+ *
+ * **Example** (A lock that keeps its permit)
+ *
+ * ```ts
+ * import { Effect, Semaphore } from "effect"
+ * import { everyStep } from "@aio-task-pool/testing"
+ *
+ * const report = everyStep({
+ *   name: "Semaphore.withPermit",
+ *   setup: () => Semaphore.make(1),
+ *   subject: (semaphore) => semaphore.withPermit(Effect.yieldNow),
+ *   actors: { another: (semaphore) => semaphore.withPermit(Effect.yieldNow) },
+ *   check: (semaphore) => semaphore.withPermit(Effect.void)
+ * })
+ *
+ * const enough = (await Effect.runPromise(report)).distinct > 50 // => true
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const everyStep = Effect.fnUntraced(function* <World>(
+  scenario: Scenario<World>,
+  options?: EveryStepOptions
+): Effect.fn.Return<StepReport, StepFailure> {
+  const tally = new Tally(options?.limit)
+  const interrupts = (
+    run: Omit<StepRun, "interruptAt" | "actorAt">,
+    actorsAt: (interruptAt: number) => Array<number>
+  ) =>
+    Effect.suspend(() => {
+      for (let interruptAt = 0; ; interruptAt++) {
+        let late = true
+        for (const actorAt of actorsAt(interruptAt)) {
+          const result = tally.run(scenario, { ...run, actorAt, interruptAt })
+          if (result instanceof StepFailure) return Effect.fail(result)
+          late = late && result.interruptedLate
+        }
+        if (late) return Effect.void
+      }
+    })
+  for (const budget of options?.budgets ?? [3, 4, 5, 7]) {
+    for (const padding of options?.paddings ?? [0, 1, 2, 3, 4, 5]) {
+      const run = { scenario: scenario.name, budget, padding, seed: undefined }
+      const whole = tally.run(scenario, { ...run, actor: undefined, actorAt: 0, interruptAt: undefined })
+      if (whole instanceof StepFailure) return yield* whole
+      yield* interrupts({ ...run, actor: undefined }, () => [0])
+      for (const actor of Object.keys(scenario.actors ?? {})) {
+        for (let actorAt = 0; ; actorAt++) {
+          const result = tally.run(scenario, { ...run, actor, actorAt, interruptAt: undefined })
+          if (result instanceof StepFailure) return yield* result
+          if (result.actorLate) break
+        }
+        yield* interrupts({ ...run, actor }, (k) =>
+          [...new Set([0, k >> 1, k - 2, k - 1, k, k + 1, k + 2, k + 4])].filter((j) => j >= 0)
+        )
+        // The runs are synchronous: what else lives in this process gets its turn here.
+        yield* Effect.yieldNow
+      }
+    }
+  }
+  return tally.report
+})
+
+/**
+ * Options of `randomSteps`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RandomStepsOptions {
+  /** The seed of all runs, an integer. */
+  readonly seed: number
+  /** How many runs. */
+  readonly runs: number
+  /** Steps after which a run counts as one that never ends, default 20,000. */
+  readonly limit?: number | undefined
+}
+
+/**
+ * Draws runs at random from a seed: scenario, budget (3 to 12), padding (0 to 9), actor, both steps, and the order of
+ * steps in half of the runs.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const randomSteps = Effect.fnUntraced(function* (
+  scenarios: ReadonlyArray<Scenario<any>>,
+  options: RandomStepsOptions
+): Effect.fn.Return<StepReport, StepFailure> {
+  const tally = new Tally(options.limit)
+  const below = makeRandomBelow(options.seed)
+  // How far to reach for the steps of a scenario: as far as its longest run so far.
+  const reach = new Map<string, number>()
+  for (let i = 0; i < options.runs; i++) {
+    const scenario = scenarios[below(scenarios.length)]!
+    const actors = [undefined, ...Object.keys(scenario.actors ?? {})]
+    const steps = reach.get(scenario.name) ?? 10
+    const result = tally.run(scenario, {
+      scenario: scenario.name,
+      budget: 3 + below(10),
+      padding: below(10),
+      actor: actors[below(actors.length)],
+      actorAt: below(steps),
+      interruptAt: below(4) === 0 ? undefined : below(steps),
+      seed: below(2) === 0 ? undefined : below(0x7fffffff)
+    })
+    if (result instanceof StepFailure) return yield* result
+    reach.set(scenario.name, Math.max(steps, result.moves + 2))
+    if (i % 500 === 499) yield* Effect.yieldNow
+  }
+  return tally.report
+})
+
+/**
+ * Runs a scenario once, as a `StepFailure` says: fails with the same failure, or finds it mended.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const replay = <World>(scenario: Scenario<World>, run: StepRun): Effect.Effect<void, StepFailure> =>
+  Effect.suspend(() => {
+    const result = new Tally().run(scenario, run)
+    return result instanceof StepFailure ? Effect.fail(result) : Effect.void
+  })
+
+class Tally {
+  private readonly limit: number
+  private readonly traces = new Set<number>()
+  private runs = 0
+  private longest = 0
+
+  constructor(limit = 20_000) {
+    this.limit = limit
+  }
+
+  run<World>(scenario: Scenario<World>, run: StepRun): StepResult | StepFailure {
+    const running = new Run(scenario, run, this.limit)
+    const exit = Effect.runSyncExit(Effect.sync(() => running.result()))
+    this.runs++
+    if (Exit.isFailure(exit)) return new StepFailure({ run, reason: reasonOf(exit.cause) })
+    if (exit.value.trace !== undefined) this.traces.add(exit.value.trace)
+    this.longest = Math.max(this.longest, exit.value.steps)
+    return exit.value
+  }
+
+  get report(): StepReport {
+    return { runs: this.runs, distinct: this.traces.size, longest: this.longest }
+  }
+}
+
+interface StepResult {
+  /** `undefined` when the subject was interrupted before it began. */
+  readonly trace: number | undefined
+  /** All steps of the run. */
+  readonly steps: number
+  /** Steps until the subject and the actor could move no further. */
+  readonly moves: number
+  readonly interruptedLate: boolean
+  readonly actorLate: boolean
+}
+
+const setupBudget = 1_000_000
+
+class Run<World> {
+  private readonly scenario: Scenario<World>
+  private readonly run: StepRun
+  private readonly limit: number
+  private readonly scheduler: StepScheduler
+  private readonly clock = new StepClock()
+  private readonly scope = Scope.makeUnsafe()
+  private readonly fork: <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Fiber.Fiber<A, E>
+  private world: World | undefined
+  private begun = false
+  private fibers = 0
+  private steps = 0
+
+  constructor(scenario: Scenario<World>, run: StepRun, limit: number) {
+    this.scenario = scenario
+    this.run = run
+    this.limit = limit
+    this.scheduler = new StepScheduler({ budget: setupBudget, seed: run.seed })
+    const context = Context.empty().pipe(
+      Context.add(Scheduler.Scheduler, this.scheduler),
+      Context.add(Clock.Clock, this.clock),
+      Context.add(Metric.FiberRuntimeMetrics, {
+        recordFiberStart: () => void this.fibers++,
+        recordFiberEnd: () => void this.fibers--
+      }),
+      Context.add(Scope.Scope, this.scope)
+    )
+    this.fork = Effect.runForkWith(context)
+  }
+
+  result(): StepResult {
+    const { clock, run, scenario, scheduler } = this
+    const world = this.end("setup", this.fork(scenario.setup(clock)))
+    this.world = world
+    scheduler.budget = run.budget
+    const before = this.steps
+    const race = this.race(world)
+    const moves = this.steps - before
+    scheduler.budget = setupBudget
+    if (scenario.release !== undefined) this.end("release", this.fork(scenario.release(world)))
+    const outcome: StepOutcome = {
+      subject: ended("the subject", race.subject),
+      actor: race.actor && ended("the actor", race.actor),
+      interrupted: race.interrupted
+    }
+    const trace = this.begun ? scheduler.trace : undefined
+    if (scenario.check !== undefined) this.end("check", this.fork(scenario.check(world, outcome)))
+    this.end("closing the scope", this.fork(Scope.close(this.scope, Exit.void)))
+    if (this.fibers > 0) throw new Error(`${this.fibers} fibers are left when the scope has closed`)
+    if (clock.sleepers > 0) throw new Error(`${clock.sleepers} sleepers are left when the scope has closed`)
+    scenario.closed?.(world)
+    return {
+      trace,
+      steps: this.steps,
+      moves,
+      interruptedLate: race.interruptedLate,
+      actorLate: race.actorLate
+    }
+  }
+
+  // Padding only moves the places where the subject yields: what happens before the subject's own steps is not counted.
+  private begin(world: World): Effect.Effect<unknown, unknown> {
+    const { scenario, scheduler } = this
+    this.begun = true
+    scheduler.beginTrace()
+    for (const char of scenario.name) scheduler.mark(char.charCodeAt(0))
+    return scenario.subject(world)
+  }
+
+  // Until nothing moves any more: the subject, the actor from its step on, the interruption at its step.
+  private race(world: World) {
+    const { run, scenario, scheduler } = this
+    const start = run.actor === undefined ? undefined : scenario.actors![run.actor]!(world)
+    const subject = this.fork(padded(run.padding, () => this.begin(world)))
+    let actor: Fiber.Fiber<unknown, unknown> | undefined
+    let interrupting = run.interruptAt !== undefined
+    let interrupted = false
+    let interruptedLate = false
+    let actorLate = false
+    for (let step = 0; ; step++) {
+      const resting = scheduler.queued === 0
+      if (start !== undefined && actor === undefined && (resting || step >= run.actorAt)) {
+        actorLate = resting
+        scheduler.mark(-1)
+        actor = this.fork(start)
+        this.watch()
+      }
+      const still = scheduler.queued === 0
+      if (interrupting && (still || step >= run.interruptAt!)) {
+        interrupting = false
+        interrupted = subject.pollUnsafe() === undefined
+        interruptedLate = still || !interrupted
+        scheduler.mark(-2)
+        subject.interruptUnsafe()
+        this.watch()
+      }
+      if (!this.step()) break
+    }
+    return { subject, actor, interrupted, interruptedLate, actorLate }
+  }
+
+  private end<A>(what: string, fiber: Fiber.Fiber<A, unknown>): A {
+    while (this.step());
+    const exit = ended(what, fiber)
+    if (Exit.isFailure(exit)) throw new Error(`${what}: ${reasonOf(exit.cause)}`)
+    return exit.value
+  }
+
+  private step(): boolean {
+    if (!this.scheduler.step()) return false
+    if (++this.steps > this.limit) throw new Error(`no end after ${this.limit} steps`)
+    this.watch()
+    return true
+  }
+
+  private watch(): void {
+    if (this.world !== undefined) this.scenario.watch?.(this.world)
+  }
+}
+
+const padded = (padding: number, subject: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  padding === 0 ? Effect.suspend(subject) : Effect.flatMap(Effect.void, () => padded(padding - 1, subject))
+
+const ended = <A, E>(what: string, fiber: Fiber.Fiber<A, E>): Exit.Exit<A, E> => {
+  const exit = fiber.pollUnsafe()
+  if (exit === undefined) throw new Error(`${what} hangs: no step is left, and it has not ended`)
+  return exit
+}
+
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}

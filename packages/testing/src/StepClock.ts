@@ -1,0 +1,82 @@
+/**
+ * A clock that stands still until a test moves it, and that moves in the step that moves it.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+/**
+ * A clock for runs under a `StepScheduler`: no real timer, and `adjust` wakes sleepers without a step of its own.
+ *
+ * **When to use**
+ *
+ * `everyStep` runs its scenarios under one. Outside of steps, Effect's `TestClock` is the better choice.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class StepClock implements Clock.Clock {
+  private now = 0
+  private sleeping: Array<Sleeper> = []
+
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.now)
+  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
+  readonly monotonicTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
+
+  /** How many fibers sleep. */
+  get sleepers(): number {
+    return this.sleeping.length
+  }
+
+  /** Lets time pass and wakes, in order, whoever sleeps until then. */
+  adjustUnsafe(duration: Duration.Input): void {
+    const end = this.now + Duration.toMillis(duration)
+    while (true) {
+      const next = this.sleeping.reduce<Sleeper | undefined>(
+        (first, sleeper) => (sleeper.until <= end && !(first && first.until <= sleeper.until) ? sleeper : first),
+        undefined
+      )
+      if (next === undefined) break
+      this.sleeping.splice(this.sleeping.indexOf(next), 1)
+      this.now = next.until
+      next.wake()
+    }
+    this.now = end
+  }
+
+  /** Lets time pass: as `adjustUnsafe`. */
+  adjust(duration: Duration.Input): Effect.Effect<void> {
+    return Effect.sync(() => this.adjustUnsafe(duration))
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const millis = Duration.toMillis(duration)
+    if (millis <= 0) return Effect.yieldNow
+    return Effect.callback((resume) => {
+      const sleeper: Sleeper = { until: this.now + millis, wake: () => resume(Effect.void) }
+      this.sleeping.push(sleeper)
+      return Effect.sync(() => {
+        this.sleeping = this.sleeping.filter((other) => other !== sleeper)
+      })
+    })
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return this.now
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return BigInt(Math.round(this.now * 1_000_000))
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return this.currentTimeNanosUnsafe()
+  }
+}
+
+interface Sleeper {
+  readonly until: number
+  readonly wake: () => void
+}

@@ -1,0 +1,152 @@
+/**
+ * The promises of a task pool as laws: suites of tests that are functions of a layer, so that every pool is held to the
+ * same ones.
+ *
+ * The laws use vitest (through `@effect/vitest`) and run under its `TestClock`. A law's name is a sentence; a number in
+ * it, such as I1, is the invariant of the pools' machine that it shows.
+ *
+ * @since 0.1.0
+ */
+import { describe } from "@effect/vitest"
+import { admittingLaws } from "./laws/admitting.ts"
+import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
+import { closingLaws } from "./laws/closing.ts"
+import { contextLaws } from "./laws/context.ts"
+import { eventLaws } from "./laws/events.ts"
+import { handlingLaws } from "./laws/handling.ts"
+import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions } from "./laws/kit.ts"
+import { limitingLaws } from "./laws/limiting.ts"
+import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
+import { pausingLaws } from "./laws/pausing.ts"
+import { resizingLaws } from "./laws/resizing.ts"
+import { submittingLaws } from "./laws/submitting.ts"
+
+/**
+ * The pool that a law asks for: a pool of `size` workers with these options. A pool with bounds must let its size go from
+ * `minSize` to `maxSize`, both default `size`, and must not resize itself while the clock stands still.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface LawOptions extends PoolLawOptions {}
+
+/**
+ * Gives the layer of the pool under test, for the options of each law.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LayerOf<Options> = LayerOfOptions<Options>
+
+/**
+ * Options of `taskPoolLaws`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface TaskPoolLawsOptions {
+  /** The capacities to run the laws with, default unbounded (`undefined`), 1 and 0. */
+  readonly capacities?: ReadonlyArray<number | undefined> | undefined
+}
+
+/**
+ * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
+ * resizing, closing, handles, context and events, with every capacity.
+ *
+ * **Example** (Holding a pool to the laws)
+ *
+ * ```ts no-check
+ * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
+ * import { taskPoolLaws } from "@aio-task-pool/testing"
+ *
+ * taskPoolLaws("AioFixedTaskPoolSimple", ({ size, minSize, maxSize, ...options }) =>
+ *   AioFixedTaskPoolSimple.layer(size, options)
+ * )
+ * ```
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
+  for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
+    const laws = new Laws(layerOf, capacity)
+    describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
+      describe("submitting", () => submittingLaws(laws))
+      describe("limiting", () => limitingLaws(laws))
+      describe("admitting", () => admittingLaws(laws))
+      describe("pausing", () => pausingLaws(laws))
+      describe("resizing", () => resizingLaws(laws))
+      describe("closing", () => closingLaws(laws))
+      describe("handles", () => handlingLaws(laws))
+      describe("context", () => contextLaws(laws))
+      describe("events", () => eventLaws(laws))
+    })
+  }
+}
+
+/**
+ * A waiting task as a `DispatchOrder` sees it: `turn` counts admissions, `weightSince` is the moment since which the
+ * task has its weight.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WaitingTask extends Waiting {}
+
+/**
+ * The order a discipline promises, as a comparison of two waiting tasks: the lesser one is dispatched first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DispatchOrder = WaitingOrder
+
+/**
+ * First in, first out.
+ *
+ * @category orders
+ * @since 0.1.0
+ */
+export const fifoOrder: DispatchOrder = (a, b) => a.turn - b.turn
+
+/**
+ * Last in, first out.
+ *
+ * @category orders
+ * @since 0.1.0
+ */
+export const lifoOrder: DispatchOrder = (a, b) => b.turn - a.turn
+
+/**
+ * Smallest weight first, equal weights first in, first out.
+ *
+ * @category orders
+ * @since 0.1.0
+ */
+export const priorityOrder: DispatchOrder = (a, b) =>
+  a.weight === b.weight ? a.weightSince - b.weightSince : a.weight < b.weight ? -1 : 1
+
+/**
+ * Registers the laws of a discipline: which waiting task is dispatched next, against a sorted list.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void =>
+  orderLaws(name, layerOf, order)
+
+/**
+ * The auto-scale pool that a law asks for; `interval` is in milliseconds.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AutoScaleLawOptions extends SizingOptions {}
+
+/**
+ * Registers the laws of a pool that sizes itself: it follows bursts within one interval, comes back, and keeps its bounds.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const autoScaleLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => sizingLaws(name, layerOf)

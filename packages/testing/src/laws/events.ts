@@ -1,0 +1,115 @@
+import type { PoolEvent, TaskPoolService } from "@aio-task-pool/core"
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Layer from "effect/Layer"
+import * as Context from "effect/Context"
+import * as Latch from "effect/Latch"
+import * as Stream from "effect/Stream"
+import { TaskPool } from "@aio-task-pool/core"
+import { type Laws, settle, start } from "./kit.ts"
+
+/** What readers are told, and that they never hold the pool up. */
+export const eventLaws = (laws: Laws): void => {
+  laws.law("a reader is told what happens to the pool, in order", { minSize: 0, maxSize: 5 }, (pool) =>
+    Effect.gen(function* () {
+      const events = yield* record(pool)
+      yield* pool.scale(2)
+      yield* pool.pause
+      yield* pool.pause
+      yield* Effect.exit(pool.submit(Effect.void))
+      yield* pool.resume
+      const handle = yield* pool.fork(Effect.never)
+      yield* handle.cancel
+      const cut = yield* pool.fork(Effect.never)
+      yield* pool.resize(0, { mode: "hard" })
+      yield* cut.await
+      yield* pool.close()
+      yield* settle
+      assert.deepStrictEqual(
+        events.map((event) => (event._tag === "Scaled" ? { ...event, why: "" } : event)),
+        [
+          { _tag: "Scaled", from: 1, to: 3, why: "" },
+          { _tag: "Paused" },
+          { _tag: "Rejected", reason: "Paused" },
+          { _tag: "Resumed" },
+          { _tag: "Cancelled", reason: "Cancelled", started: true },
+          { _tag: "Scaled", from: 3, to: 0, why: "" },
+          { _tag: "Cancelled", reason: "ScaledDown", started: true },
+          { _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } }
+        ]
+      )
+    })
+  )
+
+  laws.law("a resize to the same size is no event", {}, (pool) =>
+    Effect.gen(function* () {
+      const events = yield* record(pool)
+      yield* pool.scale(0)
+      yield* pool.resize(1)
+      yield* pool.resize(1, { mode: "hard" })
+      yield* settle
+      assert.deepStrictEqual(events, [])
+    })
+  )
+
+  laws.law("a slow reader loses the oldest events and never slows the pool", {}, (pool) =>
+    Effect.gen(function* () {
+      const seen: Array<PoolEvent> = []
+      const gate = Latch.makeUnsafe()
+      yield* start(
+        Stream.runForEach(pool.events, (event) =>
+          Effect.andThen(
+            gate.await,
+            Effect.sync(() => seen.push(event))
+          )
+        )
+      )
+      yield* settle
+      for (let i = 0; i < 1000; i++) yield* pool.togglePause
+      yield* pool.close()
+      yield* gate.open
+      yield* settle
+      assert.isAtLeast(seen.length, 1)
+      assert.isBelow(seen.length, 1000)
+      assert.strictEqual(seen.at(-1)!._tag, "Closed")
+    })
+  )
+
+  laws.law("the events end when the pool's scope has closed, not when it is closed by hand", {}, () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(laws.layerOf({ size: 1, capacity: laws.capacity }), scope)
+      const pool = Context.get(context, TaskPool)
+      const reader = yield* start(Stream.runCollect(pool.events))
+      yield* settle
+      yield* pool.close()
+      yield* pool.start
+      yield* settle
+      assert.isUndefined(reader.pollUnsafe())
+      yield* Scope.close(scope, Exit.void)
+      const tags = Array.from(yield* Fiber.join(reader), (event) => event._tag)
+      assert.deepStrictEqual(tags, ["Closed", "Closed"])
+      assert.deepStrictEqual(Array.from(yield* Stream.runCollect(pool.events)), [])
+    })
+  )
+
+  laws.law("a reader that goes away harms nobody", {}, (pool) =>
+    Effect.gen(function* () {
+      const reader = yield* start(Stream.runDrain(pool.events))
+      yield* settle
+      yield* Fiber.interrupt(reader)
+      yield* pool.pause
+      assert.isFalse(yield* pool.resume)
+    })
+  )
+}
+
+const record = Effect.fnUntraced(function* (pool: TaskPoolService) {
+  const events: Array<PoolEvent> = []
+  yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => void events.push(event))))
+  yield* settle
+  return events
+})

@@ -1,0 +1,5 @@
+import { disciplineLaws, priorityOrder, taskPoolLaws } from "../../src/index.ts"
+import { layerOf } from "./pools.ts"
+
+taskPoolLaws("AioFixedTaskPoolPriority", layerOf.fixedPriority)
+disciplineLaws("AioFixedTaskPoolPriority", layerOf.fixedPriority, priorityOrder)
