@@ -151,5 +151,5 @@ export class ExecutorClosed extends Data.TaggedError("ExecutorClosed")<{
 
 const describe = (cause: unknown): string => {
   if (cause instanceof globalThis.Error) return `${cause.name}: ${cause.message}`
-  return typeof cause === "string" ? cause : typeof cause === "object" ? "an object" : String(cause)
+  return typeof cause === "string" ? cause : `a value of type ${typeof cause}`
 }

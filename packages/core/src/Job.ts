@@ -187,7 +187,7 @@ type Platform =
   | { readonly getReader: unknown }
   | { readonly getWriter: unknown }
 
-type AnyGenerator = Generator<any, any, any> | AsyncGenerator<any, any, any>
+type AnyGenerator = Generator | AsyncGenerator
 
 /**
  * The objects that a job's result hands over, as `Job.transfer` said; executors ask before they copy a result.

@@ -14,6 +14,9 @@ import * as Effectable from "effect/Effectable"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { AutoScalePolicy } from "./AutoScalePolicy.ts"
+import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
+import type { ExecutorError } from "./ExecutorError.ts"
+import type { Cloneable, Job } from "./Job.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
 
@@ -72,6 +75,40 @@ export interface Operations<in out Self> {
    * Hands a task over without waiting at all: it is admitted now, or the answer is `NotAvailable`.
    */
   readonly submitNowait: Fork<Self>
+  /**
+   * Runs a job on the executor within the pool's limit and waits for its result.
+   *
+   * **When to use**
+   *
+   * Use it for functions that block or compute: on the executor's threads they do not hold up the program, and the pool
+   * bounds, orders, pauses and counts them as any other task.
+   *
+   * **Details**
+   *
+   * The same as `submit(Executor.run(job, args))`, with the options of both. For a time limit on the job alone, submit
+   * `Executor.run(job, args)` with `Effect.timeout`; a timeout around `submitBlocking` counts the waiting too.
+   *
+   * **Example** (Hashing within a limit)
+   *
+   * ```ts
+   * import { AioFixedTaskPoolSimple, Executor, Job, TaskPool } from "@aio-task-pool/core"
+   * import { Effect } from "effect"
+   *
+   * const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
+   *
+   * const program = Effect.map(
+   *   TaskPool.submitBlocking(crypto.pbkdf2Sync, { args: ["secret", "salt", 1000, 4, "sha256"], weight: 1 }),
+   *   (key) => key.byteLength
+   * )
+   *
+   * const layers = [AioFixedTaskPoolSimple.layer(8), Executor.layerInline] as const
+   * await Effect.runPromise(Effect.provide(program, layers)) // => 4
+   * ```
+   */
+  readonly submitBlocking: <Args extends ReadonlyArray<any>, A, E = Executor>(
+    job: Job<Args, A>,
+    options: SubmitBlockingOptions<E> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
+  ) => Effect.Effect<Awaited<A>, ExecutorError | NotAvailable | TaskCancelled, Self | E>
   /**
    * Changes the number of workers by `delta`, a safe integer, and answers the new target.
    *
@@ -192,6 +229,17 @@ export interface Fork<Self> {
 export interface SubmitOptions {
   /** On a priority pool: smaller goes first, equal ones first-in first-out. A safe integer, default 4. */
   readonly weight?: number | undefined
+}
+
+/**
+ * Options of `submitBlocking`; beside these, `args` are the job's arguments.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubmitBlockingOptions<E = Executor> extends SubmitOptions, RunOptions {
+  /** The tag of the executor to run on, default `Executor`. */
+  readonly executor?: ExecutorTag<E, string> | undefined
 }
 
 /**
@@ -407,6 +455,7 @@ function makeTag<Self>() {
       submit: call("submit"),
       fork: call("fork"),
       submitNowait: call("submitNowait"),
+      submitBlocking: call("submitBlocking"),
       scale: call("scale"),
       resize: call("resize"),
       close: call("close"),

@@ -9,7 +9,8 @@
  * waits in the event loop instead.
  */
 import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
-import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads"
+import { clearTimeout, setImmediate, setTimeout } from "node:timers"
+import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
 import * as protocol from "./internal/protocol.ts"
 
@@ -161,7 +162,10 @@ const settle = (n: number, result: unknown): void => {
   const transfer = transfersOf(result)
   try {
     doubles[protocol.endOf(n)] = now()
-    port.postMessage({ kind: "result", value: result } satisfies protocol.Answer, transfer as never)
+    port.postMessage(
+      { kind: "result", value: result } satisfies protocol.Answer,
+      (transfer ?? []) as ReadonlyArray<Transferable>
+    )
   } catch (error) {
     const path = findUncloneable(result, transfer)?.path ?? ""
     const reason = error instanceof Error ? error.message : String(error)

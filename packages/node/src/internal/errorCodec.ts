@@ -38,7 +38,7 @@ const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded 
       }
       const { message, name, stack } = value
       const text = typeof stack === "string" ? stack : undefined
-      return { kind: "error", name: `${name}`, message: `${message}`, stack: text, own }
+      return { kind: "error", name, message, stack: text, own }
     }
     if (Array.isArray(value) && value.some(isError) && depth < limit) {
       return { kind: "array", items: value.map((item) => encodeAt(item, depth + 1, seen)) }

@@ -28,8 +28,9 @@
  * Small arguments and results (numbers, short strings, booleans, undefined, null) travel in the slot. Everything else
  * travels as one message on the port, sent before the slot says so; messages keep the order of their slots.
  *
- * Read by both sides: imports nothing.
+ * Read by both sides: imports nothing heavy.
  */
+import { performance } from "node:perf_hooks"
 import type { Encoded } from "./errorCodec.ts"
 
 /** Slots in a ring, a power of two: the most jobs that can be posted ahead, revoked ones included. */

@@ -12,7 +12,7 @@ import {
   TaskThrew
 } from "@aio-task-pool/core"
 import * as Exit from "effect/Exit"
-import { type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads"
+import { type MessagePort, receiveMessageOnPort, type Transferable, type Worker } from "node:worker_threads"
 import { decode } from "./errorCodec.ts"
 import * as protocol from "./protocol.ts"
 import type { Linked } from "./waitingList.ts"
@@ -91,6 +91,7 @@ export class Thread {
   post(task: Task): NotCloneable | undefined {
     const ring = this.#ring
     const { words } = ring
+    const { port } = this
     const { call, info } = task
     const request = this.#posted
     if (this.#known[info.id] === true && !call.each && protocol.writeValues(ring, request, call.args)) {
@@ -111,7 +112,7 @@ export class Thread {
     Atomics.store(words, protocol.POSTED, this.#posted | 0)
     const sleeping = Atomics.load(words, protocol.SLEEPING)
     if (sleeping === protocol.InWait) Atomics.notify(words, protocol.POSTED)
-    else if (sleeping === protocol.InEventLoop) this.port.postMessage(null)
+    else if (sleeping === protocol.InEventLoop) port.postMessage(null)
     return undefined
   }
 
@@ -119,7 +120,7 @@ export class Thread {
   #send(call: ExecutorCall, { id, name, url }: JobInfo): NotCloneable | undefined {
     try {
       const request: protocol.Request = { job: id, url, name, args: call.args, each: call.each }
-      this.port.postMessage(request, call.transfer as never)
+      this.port.postMessage(request, (call.transfer ?? []) as ReadonlyArray<Transferable>)
       return undefined
     } catch (error) {
       return new NotCloneable({

@@ -42,6 +42,7 @@ import {
   WorkerCrashed
 } from "@aio-task-pool/core"
 import * as Exit from "effect/Exit"
+import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
@@ -171,7 +172,7 @@ export class Threads {
     const answered: Array<Answered> = []
     const fail = (task: Task, started: boolean) =>
       answered.push({ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started })) })
-    for (const thread of [...this.#threads]) {
+    for (const thread of this.#threads) {
       thread.drainPort()
       answered.push(...thread.collect())
       const { begun, waiting } = thread.abandon()
@@ -251,7 +252,7 @@ export class Threads {
   }
 
   #requeue(tasks: ReadonlyArray<Task>): void {
-    for (const task of [...tasks].reverse()) {
+    for (const task of tasks.toReversed()) {
       task.place = "Waiting"
       this.#waiting.unshift(task)
     }
@@ -488,7 +489,7 @@ interface Why {
 
 const reasonOf = ({ error }: Thread, exitCode: number): Why => {
   if (error === undefined) return { reason: "exit", exitCode, cause: undefined }
-  const memory = (error as { readonly code?: unknown } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY"
+  const memory = (error as any)?.code === "ERR_WORKER_OUT_OF_MEMORY"
   return { reason: memory ? "memory" : "uncaught", exitCode, cause: error }
 }
 
