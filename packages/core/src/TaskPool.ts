@@ -76,6 +76,69 @@ export interface Operations<in out Self> {
    */
   readonly submitNowait: Fork<Self>
   /**
+   * Runs `f` for each item as a task of the pool, and gives the results in the order of the items.
+   *
+   * **Details**
+   *
+   * An item is pulled only when the pool can take it, so an infinite iterable or a slow AsyncIterable is fine, and no
+   * fiber waits per item. At most one pulled item waits in the queue; the next one stands in line behind everybody else.
+   * Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest. A source
+   * that throws is a defect, reported after the tasks already submitted have settled.
+   *
+   * **Example** (Fetching many pages)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const fetchPage = (page: number) => Effect.as(Effect.yieldNow, `page ${page}`)
+   *
+   * const program = TaskPool.forEach([1, 2, 3], fetchPage)
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
+   * ```
+   */
+  readonly forEach: ForEach<Self>
+  /**
+   * Runs a tuple, an iterable or a record of effects as tasks of the pool, and gives their results in the same shape.
+   * Otherwise as `forEach`.
+   *
+   * **Example** (Gathering a record)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = TaskPool.all({ user: Effect.succeed("ada"), visits: Effect.succeed(3) })
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => { user: "ada", visits: 3 }
+   * ```
+   */
+  readonly all: All<Self>
+  /**
+   * Maps a stream with effects that run as tasks of the pool: the pool's limit, order and statistics for a stream.
+   *
+   * **Details**
+   *
+   * An element is pulled when the pool has taken the one before it and fewer than `bufferSize` results wait downstream.
+   * Results come in the order of the elements, or with `unordered` in that of completion. The first failure fails the
+   * stream, interrupts its tasks and the upstream.
+   *
+   * **Example** (Mapping a stream)
+   *
+   * ```ts
+   * import { Effect, Stream } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const doubled = TaskPool.mapEffect(Stream.range(1, 3), (n) => Effect.succeed(n * 2))
+   * const program = Stream.runCollect(doubled)
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => [2, 4, 6]
+   * ```
+   */
+  readonly mapEffect: <A, E, R, B, E2, R2>(
+    stream: Stream.Stream<A, E, R>,
+    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapEffectOptions
+  ) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  /**
    * Runs a job on the executor within the pool's limit and waits for its result.
    *
    * **When to use**
@@ -218,6 +281,66 @@ export interface Fork<Self> {
     task: (...args: Args) => Effect.Effect<A, E, R>,
     options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+}
+
+/**
+ * The shape of `forEach`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ForEach<Self> {
+  <A, B, E, R>(
+    items: Iterable<A> | AsyncIterable<A>,
+    f: (item: A, index: number) => Effect.Effect<B, E, R>,
+    options: ForEachOptions & { readonly discard: true }
+  ): Effect.Effect<void, E | NotAvailable | TaskCancelled, R | Self>
+  <A, B, E, R>(
+    items: Iterable<A> | AsyncIterable<A>,
+    f: (item: A, index: number) => Effect.Effect<B, E, R>,
+    options?: ForEachOptions
+  ): Effect.Effect<Array<B>, E | NotAvailable | TaskCancelled, R | Self>
+}
+
+/**
+ * The shape of `all`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface All<Self> {
+  <const Arg extends Iterable<Effect.Effect<any, any, any>> | Record<string, Effect.Effect<any, any, any>>>(
+    effects: Arg,
+    options?: SubmitOptions
+  ): Effect.All.Return<Arg, {}> extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+    : never
+}
+
+/**
+ * Options of `forEach`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ForEachOptions extends SubmitOptions {
+  /** Whether to throw the results away, default `false`. */
+  readonly discard?: boolean | undefined
+  /** Whether results come in the order of completion, default `false`: in that of the items. */
+  readonly unordered?: boolean | undefined
+}
+
+/**
+ * Options of `mapEffect`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface MapEffectOptions extends SubmitOptions {
+  /** Whether results come in the order of completion, default `false`: in that of the elements. */
+  readonly unordered?: boolean | undefined
+  /** The most results that wait downstream, an integer above 0, default 16. */
+  readonly bufferSize?: number | undefined
 }
 
 /**
@@ -450,11 +573,16 @@ function makeTag<Self>() {
   return <const Id extends string>(id: Id): Tag<Self, Id> => {
     const tag = Context.Service<Self, TaskPoolService>()(id)
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
-    const call = (key: keyof TaskPoolService) => (first: unknown, second: unknown) => new Call(tag, key, first, second)
+    const call = (key: keyof TaskPoolService) => (first: unknown, second: unknown, third: unknown) =>
+      new Call(tag, key, first, second, third)
     return Object.assign(tag, {
       submit: call("submit"),
       fork: call("fork"),
       submitNowait: call("submitNowait"),
+      forEach: call("forEach"),
+      all: call("all"),
+      mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
+        Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
       submitBlocking: call("submitBlocking"),
       scale: call("scale"),
       resize: call("resize"),
@@ -478,15 +606,23 @@ class Call extends Effectable.Class<any, any, any> {
   readonly key: keyof TaskPoolService
   readonly first: unknown
   readonly second: unknown
-  constructor(tag: Context.Key<any, TaskPoolService>, key: keyof TaskPoolService, first: unknown, second: unknown) {
+  readonly third: unknown
+  constructor(
+    tag: Context.Key<any, TaskPoolService>,
+    key: keyof TaskPoolService,
+    first: unknown,
+    second: unknown,
+    third: unknown
+  ) {
     super()
     this.tag = tag
     this.key = key
     this.first = first
     this.second = second
+    this.third = third
   }
   asEffect() {
     const pool: any = Context.getUnsafe(Fiber.getCurrent()!.context, this.tag)
-    return pool[this.key](this.first, this.second)
+    return pool[this.key](this.first, this.second, this.third)
   }
 }

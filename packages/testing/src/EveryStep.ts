@@ -50,6 +50,8 @@ export interface Scenario<World> {
   readonly release?: ((world: World) => Effect.Effect<unknown, unknown>) | undefined
   /** Looks at the world after every step. */
   readonly watch?: ((world: World) => void) | undefined
+  /** Looks at the world whenever nothing moves any more. */
+  readonly resting?: ((world: World) => void) | undefined
   /** Looks at the world when all has ended. */
   readonly check?: ((world: World, outcome: StepOutcome) => Effect.Effect<unknown, unknown>) | undefined
   /** Looks at the world when its scope has closed. */
@@ -99,8 +101,10 @@ export interface StepRun {
  */
 export interface StepReport {
   readonly runs: number
-  /** Different interleavings among the runs, by the hash of their operations. */
+  /** Different interleavings among the runs: the number of `traces`. */
   readonly distinct: number
+  /** The hashes of the runs' operations, to count what several reports have in common once. */
+  readonly traces: ReadonlySet<number>
   /** The most steps a run took. */
   readonly longest: number
 }
@@ -131,6 +135,11 @@ export interface EveryStepOptions {
   readonly budgets?: ReadonlyArray<number> | undefined
   /** Operations without effect before the subject, default 0 to 5. */
   readonly paddings?: ReadonlyArray<number> | undefined
+  /**
+   * Steps from the interruption to the start of the actor, default -2, -1, 0, 1, 2 and 4; the actor also starts at the
+   * first step, and half way to the interruption.
+   */
+  readonly offsets?: ReadonlyArray<number> | undefined
   /** Steps after which a run counts as one that never ends, default 20,000. */
   readonly limit?: number | undefined
 }
@@ -165,6 +174,7 @@ export const everyStep = Effect.fnUntraced(function* <World>(
   options?: EveryStepOptions
 ): Effect.fn.Return<StepReport, StepFailure> {
   const tally = new Tally(options?.limit)
+  const offsets = options?.offsets ?? [-2, -1, 0, 1, 2, 4]
   const interrupts = (
     run: Omit<StepRun, "interruptAt" | "actorAt">,
     actorsAt: (interruptAt: number) => Array<number>
@@ -193,7 +203,7 @@ export const everyStep = Effect.fnUntraced(function* <World>(
           if (result.actorLate) break
         }
         yield* interrupts({ ...run, actor }, (k) =>
-          [...new Set([0, k >> 1, k - 2, k - 1, k, k + 1, k + 2, k + 4])].filter((j) => j >= 0)
+          [...new Set([0, k >> 1, ...offsets.map((offset) => k + offset)])].filter((j) => j >= 0)
         )
         // The runs are synchronous: what else lives in this process gets its turn here.
         yield* Effect.yieldNow
@@ -286,7 +296,7 @@ class Tally {
   }
 
   get report(): StepReport {
-    return { runs: this.runs, distinct: this.traces.size, longest: this.longest }
+    return { runs: this.runs, distinct: this.traces.size, traces: this.traces, longest: this.longest }
   }
 }
 
@@ -341,6 +351,7 @@ class Run<World> {
     const before = this.steps
     const race = this.race(world)
     const moves = this.steps - before
+    scenario.resting?.(world)
     scheduler.budget = setupBudget
     if (scenario.release !== undefined) this.end("release", this.fork(scenario.release(world)))
     const outcome: StepOutcome = {
@@ -377,6 +388,7 @@ class Run<World> {
     const { run, scenario, scheduler } = this
     const start = run.actor === undefined ? undefined : scenario.actors![run.actor]!(world)
     const subject = this.fork(padded(run.padding, () => this.begin(world)))
+    this.watch()
     let actor: Fiber.Fiber<unknown, unknown> | undefined
     let interrupting = run.interruptAt !== undefined
     let interrupted = false
@@ -407,6 +419,7 @@ class Run<World> {
   private end<A>(what: string, fiber: Fiber.Fiber<A, unknown>): A {
     while (this.step());
     const exit = ended(what, fiber)
+    if (this.world !== undefined) this.scenario.resting?.(this.world)
     if (Exit.isFailure(exit)) throw new Error(`${what}: ${reasonOf(exit.cause)}`)
     return exit.value
   }

@@ -3,17 +3,21 @@
  * argument, the rule and the value.
  */
 import * as Duration from "effect/Duration"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
 import { UnknownTaskWeight } from "../TaskPoolError.ts"
 
-const shown = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))
-
 const refuse = (where: string, what: string, rule: string, value: unknown): never => {
-  throw new RangeError(`${where}: ${what} must be ${rule}, got ${shown(value)}`)
+  throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
 }
 
 /** A number of workers, or of places: an integer >= 0. */
 export const checkCount = (where: string, what: string, value: number): number =>
   Number.isSafeInteger(value) && value >= 0 ? value : refuse(where, what, "an integer >= 0", value)
+
+/** An integer above 0. */
+export const checkPositive = (where: string, what: string, value: number): number =>
+  Number.isSafeInteger(value) && value > 0 ? value : refuse(where, what, "an integer > 0", value)
 
 /** As `checkCount`, or `Infinity`. */
 export const checkCapacity = (where: string, value: number): number =>
@@ -27,15 +31,26 @@ export const checkDelta = (where: string, value: number): number =>
 
 /** One of a few words. */
 export const checkWord = <const A extends string>(where: string, what: string, words: ReadonlyArray<A>, value: A): A =>
-  words.includes(value) ? value : refuse(where, what, words.map(shown).join(" or "), value)
+  words.includes(value) ? value : refuse(where, what, words.map((word) => format(word)).join(" or "), value)
 
-/** A Duration of 0 or more. */
-export const checkDuration = (where: string, what: string, value: Duration.Input): Duration.Duration => {
-  const duration = Duration.fromInput(value)
-  return duration._tag === "Some" && Duration.toMillis(duration.value) >= 0
-    ? duration.value
-    : refuse(where, what, "a Duration >= 0", value)
+/** A Duration of 0 or more, or `above` it. */
+export const checkDuration = (
+  where: string,
+  what: string,
+  value: Duration.Input,
+  rule: ">= 0" | "> 0" = ">= 0"
+): Duration.Duration => {
+  const duration = Number.isNaN(value) ? Option.none() : Duration.fromInput(value)
+  if (Option.isSome(duration)) {
+    const millis = Duration.toMillis(duration.value)
+    if (millis > 0 || (millis === 0 && rule === ">= 0")) return duration.value
+  }
+  return refuse(where, what, `a Duration ${rule}`, value)
 }
+
+/** An options object. */
+export const checkOptions = <A extends object>(where: string, value: A): A =>
+  typeof value === "object" && value !== null ? value : refuse(where, "options", "an object", value)
 
 /** The larger end of a range must not be below the smaller. */
 export const checkOrder = (where: string, low: readonly [string, number], high: readonly [string, number]): void => {
@@ -45,5 +60,5 @@ export const checkOrder = (where: string, low: readonly [string, number], high: 
 /** A task's weight: a safe integer. */
 export const checkWeight = (where: string, value: number): number => {
   if (Number.isSafeInteger(value)) return value
-  throw new UnknownTaskWeight(`${where}: weight must be a safe integer, got ${shown(value)}`)
+  throw new UnknownTaskWeight(`${where}: weight must be a safe integer, got ${format(value)}`)
 }

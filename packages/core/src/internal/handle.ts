@@ -1,10 +1,12 @@
 /** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../TaskHandle.ts"
-import { NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
+import { type NotAvailable, NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
 import { checkWeight } from "./arguments.ts"
 import type { Machine } from "./machine.ts"
 import type { Task } from "./task.ts"
@@ -25,6 +27,35 @@ export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.
     const self = Context.getOrUndefined(fiber.context, machine.currentTask)
     return Effect.forEach(tasks, (task) => (task === self ? Effect.void : awaitExit(task)), { discard: true })
   })
+
+/** Admits a task, waiting at the door if it may: the answer is its handle. */
+export const forkTask = (
+  machine: Machine,
+  task: Task,
+  mayWait: boolean
+): Effect.Effect<TaskHandle<any, any>, NotAvailable> =>
+  Effect.callback((resume) => {
+    task.answer = Exit.succeed(new Handle(machine, task))
+    machine.admit(task, mayWait)
+    if (task.state !== "AtDoor") return resume(task.answer)
+    task.resume = resume
+    return new Withdrawal(machine, task)
+  })
+
+/** What an interrupted caller leaves behind: its task goes too, and a running one is waited for. */
+export class Withdrawal extends Effectable.Class<void> {
+  private readonly machine: Machine
+  private readonly task: Task
+  constructor(machine: Machine, task: Task) {
+    super()
+    this.machine = machine
+    this.task = task
+  }
+  override asEffect(): Effect.Effect<void> {
+    this.machine.withdraw(this.task, Fiber.getCurrent()!.id)
+    return this.task.state === "Running" ? awaitEnds(this.machine, [this.task]) : Effect.void
+  }
+}
 
 export class Handle<A, E> implements TaskHandle<A, E> {
   readonly #machine: Machine

@@ -9,6 +9,8 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import { PreventSchedulerYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -77,8 +79,20 @@ export class Lifecycle {
 
   /** As `closeUnsafe`, and for good: the pool's scope ends. */
   closeForGoodUnsafe(how: Closing): Effect.Effect<CloseReport> {
+    const drainsAlready = this.machine.phase === "Draining"
     this.closedForGood = true
-    return this.closeUnsafe(how)
+    const report = this.closeUnsafe(how)
+    if (this.machine.phase === "Closed") this.endEvents()
+    if (!drainsAlready || !Duration.isFinite(how.drainTimeout)) return report
+    // A drain that was begun by hand, with a limit of its own, must not outlast the scope's.
+    return Effect.flatMap(Effect.timeoutOption(Effect.interruptible(report), how.drainTimeout), (ended) =>
+      Option.isSome(ended) ? Effect.succeed(ended.value) : this.closeUnsafe({ ...how, mode: "interrupt" })
+    )
+  }
+
+  private endEvents(): void {
+    for (const reader of this.machine.readers) Queue.endUnsafe(reader)
+    this.machine.readers.clear()
   }
 
   readonly start: Effect.Effect<void, NotAvailable> = Effect.suspend(() => {
@@ -132,6 +146,7 @@ export class Lifecycle {
     machine.phase = "Closed"
     this.closing = undefined
     machine.emit({ _tag: "Closed", report })
+    if (this.closedForGood) this.endEvents()
     Deferred.doneUnsafe(this.report, Effect.succeed(report))
     machine.turn()
   })
@@ -145,15 +160,12 @@ export class Lifecycle {
 
   private readonly giveUp = Effect.suspend(() => {
     const { machine } = this
+    const fibers = machine.running.toArray().map((task) => task.fiber?.id)
+    machine.abandonAll("Closed")
     return Effect.forEach(
-      machine.running.toArray(),
-      (task) => {
-        const fiber = task.fiber?.id
-        machine.abandon(task, "Closed")
-        return Effect.logWarning(
-          `${machine.name}: a task did not end after its interruption and was given up (fiber #${fiber})`
-        )
-      },
+      fibers,
+      (id) =>
+        Effect.logWarning(`${machine.name}: a task did not end after its interruption and was given up (fiber #${id})`),
       { discard: true }
     )
   })

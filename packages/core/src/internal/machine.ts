@@ -49,6 +49,7 @@ import type { QueueDiscipline } from "../QueueDiscipline.ts"
 import type { PoolEvent, PoolStats } from "../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
 import { type Backlog, LinkedList } from "./backlog.ts"
+import type { BulkTask } from "./bulk.ts"
 import { captureAsyncContext, type Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
@@ -66,6 +67,9 @@ export interface MachineOptions {
 
 // A turn lets the event loop go after this many tasks that ended within it.
 const turnBudget = 1024
+
+// A task may submit to its own pool before it first suspends: so deep may launches lie on the stack.
+const maxLaunchDepth = 64
 
 let machines = 0
 
@@ -106,6 +110,9 @@ export class Machine {
   private told = 0
   private turning = false
   private turnScheduled = false
+  private launchDepth = 0
+  /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
+  private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
     this.turnScheduled = false
     this.turn()
@@ -158,10 +165,26 @@ export class Machine {
     this.release(task, exit)
   }
 
-  /** From here on the task is the pool's, and counted; a caller at the door that asked for no more gets its handle. */
-  private enter(task: Task): void {
-    this.submitted++
-    if (task.answer !== undefined && task.resume !== undefined) this.news.push(task)
+  /**
+   * Asks for a place for the next item of a bulk, which waits at the door whatever `onFull` says. It never starts in this
+   * step: a turn launches one item after the other, so that items that end at once cannot grow the stack.
+   */
+  apply(task: BulkTask): void {
+    if (this.phase !== "Open") this.refuse(task, "Closed")
+    else if (this.paused) this.refuse(task, "Paused")
+    else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.door.push(task)
+    else if (this.enter(task)) this.queue(task)
+  }
+
+  /**
+   * From here on the task is the pool's, and counted; a caller at the door that asked for no more is told. Answers
+   * `false` for a bulk that turns out to have no item left.
+   */
+  private enter(task: Task): boolean {
+    const entered = task.enter()
+    if (entered) this.submitted++
+    if (!entered || (task.answer !== undefined && task.resume !== undefined)) this.news.push(task)
+    return entered
   }
 
   private queue(task: Task): void {
@@ -173,8 +196,7 @@ export class Machine {
   private letIn(): void {
     while (this.door.size > 0 && this.backlog.size < this.capacity) {
       const task = this.door.shift()!
-      this.enter(task)
-      this.queue(task)
+      if (this.enter(task)) this.queue(task)
     }
   }
 
@@ -186,18 +208,21 @@ export class Machine {
    * submitter does here only changes state: the loop picks it up, so tasks that never suspend cannot grow the stack.
    */
   turn(): void {
-    if (this.turning || this.turnScheduled) return
+    if (this.turning || this.turnScheduled || this.launchDepth > 0) return
     this.turning = true
     let budget = turnBudget
     do {
+      for (; this.unstarted.length > 0 && budget > 0; budget--) this.start(this.unstarted.shift()!)
       // No more than the workers that are free now: tasks that end at once are told between two fillings.
-      for (let free = this.target - this.running.size; free > 0 && budget > 0; free--) {
+      let free = this.target - this.running.size
+      // A task that is launched here may shrink the pool in this very step.
+      for (; free > 0 && budget > 0 && this.running.size < this.target; free--) {
         const task = this.takeNext()
         if (task === undefined) break
         budget--
         this.launch(task)
       }
-      for (; this.told < this.news.length && budget > 0; budget--) tell(this.news[this.told++]!)
+      for (; this.told < this.news.length && budget > 0; budget--) this.news[this.told++]!.tell()
       if (this.told === this.news.length) {
         this.news = []
         this.told = 0
@@ -212,7 +237,11 @@ export class Machine {
   }
 
   private hasWork(): boolean {
-    return this.news.length > 0 || (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
+    return (
+      this.news.length > 0 ||
+      this.unstarted.length > 0 ||
+      (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
+    )
   }
 
   private takeNext(): Task | undefined {
@@ -222,19 +251,28 @@ export class Machine {
       return task
     }
     // Without a queue (capacity 0) a task steps from the door to the worker.
-    const first = this.door.shift()
-    if (first !== undefined) this.enter(first)
-    return first
+    for (let first = this.door.shift(); first !== undefined; first = this.door.shift()) {
+      if (this.enter(first)) return first
+    }
+    return undefined
   }
 
   private launch(task: Task): void {
     task.state = "Running"
     this.running.push(task)
-    const { asyncContext } = task
-    if (asyncContext === undefined) return this.run(task)
-    task.asyncContext = undefined
-    asyncContext.runInAsyncScope(this.run, this, task)
-    asyncContext.emitDestroy()
+    task.launched()
+    if (this.launchDepth < maxLaunchDepth) return this.start(task)
+    task.asyncContext ??= captureAsyncContext()
+    this.unstarted.push(task)
+  }
+
+  private start(task: Task): void {
+    // It was ended before its fiber began.
+    if (task.ending !== undefined) return this.ended(task, Exit.interrupt())
+    this.launchDepth++
+    if (task.asyncContext === undefined) this.run(task)
+    else task.asyncContext.runInAsyncScope(this.run, this, task)
+    this.launchDepth--
   }
 
   private run(task: Task): void {
@@ -256,7 +294,7 @@ export class Machine {
       this.failed++
       this.settle(task, exit)
     } else if (task.ending !== undefined && task.ending !== "Interrupted") {
-      this.cancelRunning(task, task.ending, exit.cause)
+      this.endedWhileCut(task, task.ending, exit.cause)
     } else if (Cause.hasInterruptsOnly(exit.cause)) {
       this.interrupted++
       this.settle(task, exit)
@@ -267,12 +305,19 @@ export class Machine {
     this.turn()
   }
 
-  private cancelRunning(task: Task, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
+  private endedWhileCut(task: Task, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
+    // A finalizer that died stays visible beside the cancellation.
+    const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
+    if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(task, reason, own)
+    // It had failed by itself before the interruption reached it: its own result stands.
+    this.failed++
+    this.settle(task, Exit.failCause(Cause.fromReasons(own)))
+  }
+
+  private cancelRunning(task: Task, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
     this.cancelledRunning++
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
-    // A finalizer that died, or a failure the interruption came on top of, stays visible beside the cancellation.
-    const others = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     this.settle(task, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
   }
 
@@ -284,10 +329,8 @@ export class Machine {
   private release(task: Task, exit: Exit.Exit<unknown, unknown>): void {
     task.state = "Settled"
     task.exit = exit
-    task.work = task.args = task.context = task.fiber = undefined
-    task.asyncContext?.emitDestroy()
-    task.asyncContext = undefined
-    if (task.resume !== undefined || task.observers !== undefined) this.news.push(task)
+    task.forget()
+    if (task.awaited) this.news.push(task)
   }
 
   // ---- ending tasks early ----------------------------------------------------------------------------------------
@@ -325,11 +368,11 @@ export class Machine {
   end(task: Task, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
     if (task.state !== "Running") return
     task.ending ??= reason
-    task.fiber!.interruptUnsafe(by)
+    task.fiber?.interruptUnsafe(by)
   }
 
   /** The caller of `submit` or `fork` went away before it had an answer. */
-  withdraw(task: Task, by: number): void {
+  withdraw(task: Task, by: number | undefined): void {
     task.resume = undefined
     switch (task.state) {
       case "AtDoor":
@@ -344,10 +387,13 @@ export class Machine {
     }
   }
 
-  /** Gives up a running task that would not end: it settles now, whatever its fiber does later. */
-  abandon(task: Task, reason: TaskCancelledReason): void {
-    this.running.remove(task)
-    this.cancelRunning(task, reason, Cause.empty)
+  /** Gives up the running tasks, which would not end: they settle now, whatever their fibers do later. */
+  abandonAll(reason: TaskCancelledReason): void {
+    for (const task of this.running.toArray()) {
+      this.running.remove(task)
+      this.cancelRunning(task, reason, [])
+    }
+    this.turn()
   }
 
   // ---- sizing ----------------------------------------------------------------------------------------------------
@@ -415,11 +461,11 @@ export class Machine {
   }
 
   private watch(): void {
-    if (this.watchers.size > 0) {
-      for (const watcher of this.watchers) {
-        if (watcher.ready() && this.watchers.delete(watcher)) watcher.resume(Effect.void)
-      }
-    }
+    if (this.watchers.size === 0) return
+    // Who is resumed may change what the others wait for: those whose condition holds now are told all the same.
+    const ready = Array.from(this.watchers).filter((watcher) => watcher.ready())
+    for (const watcher of ready) this.watchers.delete(watcher)
+    for (const watcher of ready) watcher.resume(Effect.void)
   }
 }
 
@@ -427,16 +473,4 @@ export class Machine {
 export interface Watcher {
   readonly ready: () => boolean
   readonly resume: (effect: Effect.Effect<void>) => void
-}
-
-const tell = (task: Task): void => {
-  const { observers, resume } = task
-  if (resume !== undefined && task.answer !== undefined) {
-    task.resume = undefined
-    resume(task.answer)
-  }
-  if (observers !== undefined && task.exit !== undefined) {
-    task.observers = undefined
-    for (const observer of observers) observer(task.exit)
-  }
 }

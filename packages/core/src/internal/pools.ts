@@ -18,7 +18,7 @@ import {
   TaskPool,
   type TaskPoolService
 } from "../TaskPool.ts"
-import { checkCapacity, checkCount, checkDuration, checkOrder, checkWord } from "./arguments.ts"
+import { checkCapacity, checkCount, checkDuration, checkOptions, checkOrder, checkWord } from "./arguments.ts"
 import { makeService, type ServiceOptions } from "./service.ts"
 import { autoScale } from "./sizing.ts"
 
@@ -27,12 +27,11 @@ type Key<Self> = Context.Key<Self, TaskPoolService>
 
 /** The three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
-  const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => ({
-    ...common(where, kind, discipline, options),
-    min: 0,
-    max: Number.MAX_SAFE_INTEGER,
-    initial: checkCount(where, "size", options.size ?? 3)
-  })
+  const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
+    const { size = 3 } = checkOptions(where, options)
+    const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER, initial: checkCount(where, "size", size) }
+    return { ...common(where, kind, discipline, options), ...bounds }
+  }
   const make: Make<FixedPoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
 
   function layer<Self = TaskPool>(
@@ -44,7 +43,7 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     first?: number | (FixedPoolOptions & TagOption<Self>),
     options?: FixedPoolOptions & TagOption<Self>
   ): Layer.Layer<Self> {
-    const all = typeof first === "object" ? first : { ...options, size: first }
+    const all = typeof first === "object" && first !== null ? first : { ...options, size: first }
     return layerOf(all.tag, makeService(serviceOptions(`${kind}.layer`, all)))
   }
 
@@ -64,22 +63,27 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 /** The three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
-    const min = checkCount(where, "minSize", options.minSize ?? 3)
-    const max = checkCount(where, "maxSize", options.maxSize ?? min + 5)
-    checkOrder(where, ["minSize", min], ["maxSize", max])
-    const interval = checkDuration(where, "interval", options.interval ?? "10 seconds")
-    const bounds = { min, max, initial: min }
-    const policy = options.policy ?? AutoScalePolicy.score
+    const { interval = "10 seconds", minSize = 3, policy = AutoScalePolicy.score } = checkOptions(where, options)
+    const { maxSize = minSize + 5 } = options
+    const bounds = {
+      min: checkCount(where, "minSize", minSize),
+      max: checkCount(where, "maxSize", maxSize),
+      initial: minSize
+    }
+    checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
+    const period = checkDuration(where, "interval", interval, "> 0")
     return {
       ...common(where, kind, discipline, options),
       ...bounds,
-      sizing: (machine) => autoScale(machine, policy, bounds, interval)
+      sizing: (machine) => autoScale(machine, policy, bounds, period)
     }
   }
   const make: Make<AutoScalePoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
 
-  const layer = <Self = TaskPool>(options: AutoScalePoolOptions & TagOption<Self> = {}): Layer.Layer<Self> =>
-    layerOf(options.tag, makeService(serviceOptions(`${kind}.layer`, options)))
+  const layer = <Self = TaskPool>(options: AutoScalePoolOptions & TagOption<Self> = {}): Layer.Layer<Self> => {
+    const service = makeService(serviceOptions(`${kind}.layer`, options))
+    return layerOf(options.tag, service)
+  }
 
   const layerConfig = <Self = TaskPool>(
     config: Config.Wrap<AutoScalePoolOptions>,

@@ -7,9 +7,9 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type { Duration } from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Queue from "effect/Queue"
 import { Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
@@ -18,16 +18,19 @@ import { Executor } from "../Executor.ts"
 import type {
   CloseOptions,
   CloseReport,
+  ForEachOptions,
   PoolEvent,
   ResizeOptions,
   SubmitOptions,
   TaskPoolService
 } from "../TaskPool.ts"
-import { checkCount, checkDelta, checkDuration, checkWeight, checkWord } from "./arguments.ts"
-import { awaitEnds, Handle } from "./handle.ts"
+import { checkCount, checkDelta, checkDuration, checkWord } from "./arguments.ts"
+import { runBulk, sourceOf } from "./bulk.ts"
+import { awaitEnds, forkTask, Withdrawal } from "./handle.ts"
 import { awaitUntil, type Closing, Lifecycle } from "./lifecycle.ts"
+import { mapEffect } from "./mapEffect.ts"
 import { Machine, type MachineOptions } from "./machine.ts"
-import { checkWork, defaultWeight, Task, type Work } from "./task.ts"
+import { makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./task.ts"
 
 /** What a pool is made of, checked by whoever makes it. */
 export interface ServiceOptions extends MachineOptions {
@@ -35,8 +38,6 @@ export interface ServiceOptions extends MachineOptions {
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine) => Effect.Effect<void>) | undefined
 }
-
-type Options = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
 
 /** Events a slow reader may lag behind before it loses the oldest. */
 const eventBuffer = 256
@@ -55,7 +56,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         const mode = Exit.isSuccess(exit) && !inside ? "drain" : "interrupt"
         const report = lifecycle.closeForGoodUnsafe({ ...options.shutdown, mode })
         // A task that closes the scope of its own pool would wait for itself.
-        return Effect.andThen(inside ? Effect.void : report, endEvents(machine))
+        return inside ? Effect.void : report
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, options))
   })
@@ -63,24 +64,37 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
 const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptions): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: Work, submitOptions: Options) =>
+  const submit = (work: Work, submitOptions: TaskOptions) =>
     Effect.callback<any, any>((resume) => {
-      const task = makeTask("TaskPool.submit", work, submitOptions)
+      const task = makeTaskUnsafe("TaskPool.submit", work, submitOptions)
       machine.admit(task, suspends)
       if (task.state === "Settled") return resume(task.answer!)
       task.resume = resume
       return new Withdrawal(machine, task)
     })
 
-  const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: Options) =>
-    Effect.callback<any, any>((resume) => {
-      const task = makeTask(where, work, submitOptions)
-      task.answer = Exit.succeed(new Handle(machine, task))
-      machine.admit(task, mayWait)
-      if (task.state !== "AtDoor") return resume(task.answer)
-      task.resume = resume
-      return new Withdrawal(machine, task)
-    })
+  const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: TaskOptions) =>
+    Effect.suspend(() => forkTask(machine, makeTaskUnsafe(where, work, submitOptions), mayWait))
+
+  const forEach = (
+    items: Iterable<unknown> | AsyncIterable<unknown>,
+    f: (item: unknown, index: number) => unknown,
+    forEachOptions: ForEachOptions = {}
+  ) =>
+    runBulk(machine, () => ({
+      source: sourceOf("TaskPool.forEach", items),
+      f,
+      weight: weightOf("TaskPool.forEach", forEachOptions),
+      collect: forEachOptions.discard === true ? "discard" : forEachOptions.unordered === true ? "unordered" : "ordered"
+    }))
+
+  const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions?: SubmitOptions) => {
+    if (Symbol.iterator in effects) return forEach(effects as Iterable<unknown>, identity, allOptions)
+    const keys = Object.keys(effects)
+    return Effect.map(forEach(Object.values(effects), identity, allOptions), (values) =>
+      Object.fromEntries(keys.map((key, index) => [key, values[index]]))
+    )
+  }
 
   const resize = (where: string, why: string, size: () => number, resizeOptions: ResizeOptions | undefined) =>
     Effect.withFiber((fiber) => {
@@ -94,11 +108,17 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<CloseReport> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(options.shutdown, closeOptions)
-      if (!isInside(machine, fiber)) return lifecycle.closeUnsafe(how)
-      return Effect.die(
-        new Error(`TaskPool.close: a task cannot close its own pool (${machine.name}), it would wait for itself`)
-      )
+      return isInside(machine, fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
     })
+
+  const start = Effect.withFiber((fiber) =>
+    machine.phase === "Draining" && isInside(machine, fiber) ? waitsForItself("start") : lifecycle.start
+  )
+
+  const waitsForItself = (operation: string): Effect.Effect<never> =>
+    Effect.die(
+      new Error(`TaskPool.${operation}: a task of ${machine.name} would wait for itself, because the pool waits for it`)
+    )
 
   const setPaused = (paused: boolean): boolean => {
     if (machine.phase !== "Open") return false
@@ -116,6 +136,9 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     submit,
     fork: fork("TaskPool.fork", suspends),
     submitNowait: fork("TaskPool.submitNowait", false),
+    forEach,
+    all: all as TaskPoolService["all"],
+    mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
     submitBlocking: (job, { args, executor = Executor, onInterrupt, transfer, weight }) =>
       submit(executor.run(job, args, { transfer, onInterrupt }), { weight }),
     scale: (delta, resizeOptions) =>
@@ -131,32 +154,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     stats: Effect.sync(() => machine.stats()),
     events: Stream.unwrap(Effect.map(subscribe(machine, lifecycle), Stream.fromQueue)),
     close,
-    start: lifecycle.start
-  }
-}
-
-const makeTask = (where: string, work: Work, options: Options): Task => {
-  const weight = options?.weight
-  return new Task(
-    checkWork(where, work),
-    options?.args,
-    weight === undefined ? defaultWeight : checkWeight(where, weight),
-    Fiber.getCurrent()!.context
-  )
-}
-
-/** What an interrupted caller leaves behind: its task goes too, and a running one is waited for. */
-class Withdrawal extends Effectable.Class<void> {
-  private readonly machine: Machine
-  private readonly task: Task
-  constructor(machine: Machine, task: Task) {
-    super()
-    this.machine = machine
-    this.task = task
-  }
-  override asEffect(): Effect.Effect<void> {
-    this.machine.withdraw(this.task, Fiber.getCurrent()!.id)
-    return this.task.state === "Running" ? awaitEnds(this.machine, [this.task]) : Effect.void
+    start
   }
 }
 
@@ -196,9 +194,3 @@ const subscribe = (
         Queue.shutdownUnsafe(queue)
       })
   )
-
-const endEvents = (machine: Machine): Effect.Effect<void> =>
-  Effect.sync(() => {
-    for (const reader of machine.readers) Queue.endUnsafe(reader)
-    machine.readers.clear()
-  })

@@ -12,19 +12,31 @@ import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { format } from "effect/Formatter"
 import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
+import type { SubmitOptions } from "../TaskPool.ts"
+import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
 
-/** The weight of a task that names none. */
-export const defaultWeight = 4
+/** Options of a submission, as a function's caller gives them. */
+export type TaskOptions = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
 
-/** Refuses what is neither an effect nor a function. */
-export const checkWork = (where: string, work: Work): Work => {
-  if (typeof work === "function" || Effect.isEffect(work)) return work
-  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${String(work)}`)
+/** The weight of a task that names none. */
+const defaultWeight = 4
+
+/** The checked weight of a task. */
+export const weightOf = (where: string, options: SubmitOptions | undefined): number =>
+  options?.weight === undefined ? defaultWeight : checkWeight(where, options.weight)
+
+/** A task of the current fiber; refuses what is neither an effect nor a function. */
+export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions): Task => {
+  if (typeof work !== "function" && !Effect.isEffect(work)) {
+    throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
+  }
+  return new Task(work, options?.args, weightOf(where, options), Fiber.getCurrent()!.context)
 }
 
 /**
@@ -63,12 +75,50 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   override asEffect(): Effect.Effect<unknown, unknown> {
     this.fiber = Fiber.getCurrent()!
-    const work: unknown = this.work
-    if (Effect.isEffect(work)) return work as Effect.Effect<unknown, unknown>
-    const f = work as (...args: ReadonlyArray<unknown>) => unknown
-    const effect = this.args === undefined ? f() : f(...this.args)
+    const effect = this.begin()
     if (Effect.isEffect(effect)) return effect as Effect.Effect<unknown, unknown>
-    throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${String(effect)}`)
+    throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(effect)}`)
+  }
+
+  /** The effect that was submitted, or that the function gives now. */
+  protected begin(): unknown {
+    const work: unknown = this.work
+    if (Effect.isEffect(work)) return work
+    const f = work as (...args: ReadonlyArray<unknown>) => unknown
+    return this.args === undefined ? f() : f(...this.args)
+  }
+
+  /** Called on admission; a task that answers `false` is none after all. */
+  enter(): boolean {
+    return true
+  }
+
+  /** Called when a worker has taken it, before its fiber starts. */
+  launched(): void {}
+
+  /** Called when it has settled: keeps the outcome, lets go of all else. */
+  forget(): void {
+    this.work = this.args = this.context = this.fiber = undefined
+    this.asyncContext?.emitDestroy()
+    this.asyncContext = undefined
+  }
+
+  /** Whether anybody must be told of the outcome. */
+  get awaited(): boolean {
+    return this.resume !== undefined || this.observers !== undefined
+  }
+
+  /** Resumes those who wait for what there is to tell. */
+  tell(): void {
+    const { observers, resume } = this
+    if (resume !== undefined && this.answer !== undefined) {
+      this.resume = undefined
+      resume(this.answer)
+    }
+    if (observers !== undefined && this.exit !== undefined) {
+      this.observers = undefined
+      for (const observer of observers) observer(this.exit)
+    }
   }
 }
 

@@ -1,0 +1,80 @@
+/**
+ * What the core's tests are written with: tasks that end when a test says so, and looks at a pool's numbers.
+ */
+import { assert } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import { type PoolStats, TaskPool } from "../src/index.ts"
+
+/** A task that waits until it is opened. */
+export interface Gated<A> {
+  readonly task: Effect.Effect<A>
+  readonly started: Effect.Effect<void>
+  readonly open: Effect.Effect<boolean>
+  readonly counts: { begun: number; ended: number }
+}
+
+/** A task that ends with `value` when it is opened. */
+export const gated = <A>(value: A): Gated<A> => {
+  const started = Latch.makeUnsafe()
+  const gate = Latch.makeUnsafe()
+  const counts = { begun: 0, ended: 0 }
+  const task = Effect.suspend(() => {
+    counts.begun++
+    started.openUnsafe()
+    return Effect.as(gate.await, value)
+  })
+  const end = Effect.sync(() => {
+    counts.ended++
+  })
+  return { task: Effect.ensuring(task, end), started: started.await, open: gate.open, counts }
+}
+
+/** A task that nothing can interrupt: it ends with `value` when it is opened. */
+export const stubborn = <A>(value: A): Gated<A> => {
+  const inner = gated(value)
+  return { ...inner, task: Effect.uninterruptible(inner.task) }
+}
+
+/** Starts an effect now, up to where it waits. */
+export const start = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
+  Effect.forkChild(effect, { startImmediately: true })
+
+/** Lets everything run that can run. */
+export const settle: Effect.Effect<void> = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, {
+  discard: true
+})
+
+/** Compares some of the numbers of the pool in the context, and looks whether tasks got lost. */
+export const expectStats = (expected: Partial<PoolStats>): Effect.Effect<void, never, TaskPool> =>
+  Effect.map(TaskPool.stats, (stats) => {
+    const actual = Object.fromEntries(Object.keys(expected).map((key) => [key, stats[key as keyof PoolStats]]))
+    assert.deepStrictEqual(actual, expected)
+    expectConserved(stats)
+  })
+
+/** `submitted = succeeded + failed + interrupted + cancelled + waiting + running`, and I8. */
+export const expectConserved = (stats: PoolStats): void => {
+  const { cancelled, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  assert.strictEqual(submitted, succeeded + failed + interrupted + cancelled + waiting + running)
+  assert.isAtMost(waiting, stats.capacity)
+}
+
+/** The typed failure of an exit. */
+export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+  const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
+  return reason === undefined ? assert.fail(`expected a failure, got ${String(exit)}`) : reason.error
+}
+
+/** The defect of an exit. */
+export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
+  const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
+  return reason === undefined ? assert.fail(`expected a defect, got ${String(exit)}`) : reason.defect
+}
+
+/** Whether an exit is an interruption and nothing else. */
+export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)

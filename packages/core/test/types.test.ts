@@ -1,0 +1,221 @@
+import { describe, expectTypeOf, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import type { Layer } from "effect/Layer"
+import type { Option } from "effect/Option"
+import type { Scope } from "effect/Scope"
+import type { Stream } from "effect/Stream"
+import {
+  AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolPriority,
+  AioFixedTaskPoolSimple,
+  type AutoScalePolicy,
+  type CloseReport,
+  type NotAvailable,
+  type NotWaiting,
+  type PoolEvent,
+  type PoolStats,
+  type TaskCancelled,
+  type TaskHandle,
+  TaskPool,
+  type TaskPoolService,
+  type TaskState
+} from "../src/index.ts"
+
+// The compiler is the judge here: these functions are checked, and never run.
+const checked = (_check: () => void): void => {}
+
+class Database extends Context.Service<Database, { readonly url: string }>()("test/Database") {}
+class DbPool extends TaskPool.Tag<DbPool>()("test/DbPool") {}
+
+type Broken = { readonly _tag: "Broken" }
+declare const task: Effect.Effect<number, Broken, Database>
+declare const thunk: () => Effect.Effect<number, Broken, Database>
+declare const query: (table: string, limit: number) => Effect.Effect<number, Broken, Database>
+declare const optional: (table: string, limit?: number) => Effect.Effect<number>
+declare const variadic: (...ids: ReadonlyArray<number>) => Effect.Effect<number>
+declare const generic: <A>(value: A) => Effect.Effect<A>
+declare const pool: TaskPool["Service"]
+
+type Submitted<Self> = Effect.Effect<number, Broken | NotAvailable | TaskCancelled, Database | Self>
+type Forked<Self> = Effect.Effect<TaskHandle<number, Broken>, NotAvailable, Database | Self>
+
+describe("types", () => {
+  it("submit adds its two errors to the task's, and the tag to what it requires", () =>
+    checked(() => {
+      expectTypeOf(TaskPool.submit(task)).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(TaskPool.submit(thunk)).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(TaskPool.submit(query, { args: ["users", 3] })).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(DbPool.submit(task, { weight: 1 })).toEqualTypeOf<Submitted<DbPool>>()
+      expectTypeOf(TaskPool.submit(Effect.succeed("a"))).toEqualTypeOf<
+        Effect.Effect<string, NotAvailable | TaskCancelled, TaskPool>
+      >()
+    }))
+
+  it("the service asks for nothing but what the task needs", () =>
+    checked(() => {
+      expectTypeOf(pool).toEqualTypeOf<TaskPoolService>()
+      expectTypeOf<DbPool["Service"]>().toEqualTypeOf<TaskPoolService>()
+      expectTypeOf(pool.submit(task)).toEqualTypeOf<Submitted<never>>()
+      expectTypeOf(pool.fork(task)).toEqualTypeOf<Forked<never>>()
+      expectTypeOf(pool.name).toEqualTypeOf<string>()
+      expectTypeOf(pool.stats).toEqualTypeOf<Effect.Effect<PoolStats>>()
+    }))
+
+  it("fork and submitNowait give a handle, and fail with NotAvailable alone", () =>
+    checked(() => {
+      expectTypeOf(TaskPool.fork(task)).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(TaskPool.fork(thunk)).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(TaskPool.fork(query, { args: ["users", 3], weight: 2 })).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(TaskPool.submitNowait(task)).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(TaskPool.submitNowait(thunk)).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(DbPool.submitNowait(query, { args: ["users", 3] })).toEqualTypeOf<Forked<DbPool>>()
+    }))
+
+  it("args are those of the function", () =>
+    checked(() => {
+      // @ts-expect-error a function with arguments needs them
+      void TaskPool.submit(query)
+      // @ts-expect-error one is missing
+      void TaskPool.submit(query, { args: ["users"] })
+      // @ts-expect-error one too many
+      void TaskPool.submit(query, { args: ["users", 3, 4] })
+      // @ts-expect-error the wrong type
+      void TaskPool.submit(query, { args: ["users", "3"] })
+      // @ts-expect-error the wrong order
+      void TaskPool.submit(query, { args: [3, "users"] })
+      // @ts-expect-error options without the arguments
+      void TaskPool.submit(query, { weight: 1 })
+      // @ts-expect-error the same for fork
+      void TaskPool.fork(query, { args: ["users"] })
+      // @ts-expect-error the same for submitNowait
+      void TaskPool.submitNowait(query, { args: ["users", "3"] })
+      // @ts-expect-error an effect has no arguments
+      void TaskPool.submit(task, { args: [1] })
+      expectTypeOf(TaskPool.submit(optional, { args: ["users"] })).toExtend<Effect.Effect<number, unknown, TaskPool>>()
+      expectTypeOf(TaskPool.submit(optional, { args: ["users", 3] })).toExtend<
+        Effect.Effect<number, unknown, TaskPool>
+      >()
+      expectTypeOf(TaskPool.submit(variadic, { args: [1, 2, 3] })).toExtend<Effect.Effect<number, unknown, TaskPool>>()
+      expectTypeOf(TaskPool.submit(generic<string>, { args: ["a"] })).toExtend<
+        Effect.Effect<string, unknown, TaskPool>
+      >()
+    }))
+
+  it("a task is an Effect, or a function that returns one", () =>
+    checked(() => {
+      expectTypeOf(TaskPool.submit).toBeCallableWith(task, { weight: 1 })
+      // @ts-expect-error no effect
+      void TaskPool.submit(42)
+      // @ts-expect-error a promise is no effect
+      void TaskPool.submit(() => Promise.resolve(1))
+      // @ts-expect-error a weight is a number
+      void TaskPool.submit(task, { weight: "urgent" })
+      // @ts-expect-error an unknown option
+      void TaskPool.submit(task, { wieght: 1 })
+    }))
+
+  it("a handle's effects need nothing", () =>
+    checked(() => {
+      const handle = {} as TaskHandle<number, Broken>
+      expectTypeOf(handle.join).toEqualTypeOf<Effect.Effect<number, Broken | TaskCancelled>>()
+      expectTypeOf(handle.await).toEqualTypeOf<Effect.Effect<Exit<number, Broken | TaskCancelled>>>()
+      expectTypeOf(handle.poll).toEqualTypeOf<Effect.Effect<Option<Exit<number, Broken | TaskCancelled>>>>()
+      expectTypeOf(handle.cancel).toEqualTypeOf<Effect.Effect<void>>()
+      expectTypeOf(handle.state).toEqualTypeOf<Effect.Effect<TaskState>>()
+      expectTypeOf(handle.reprioritise(1)).toEqualTypeOf<Effect.Effect<void, NotWaiting>>()
+      expectTypeOf<TaskHandle<1, Broken>>().toExtend<TaskHandle<number, Broken | Error>>()
+      // @ts-expect-error covariant, not the other way
+      expectTypeOf<TaskHandle<number>>().toExtend<TaskHandle<1>>()
+    }))
+
+  it("operations answer what the contract says", () =>
+    checked(() => {
+      expectTypeOf(TaskPool.scale(1, { mode: "hard" })).toEqualTypeOf<Effect.Effect<number, never, TaskPool>>()
+      expectTypeOf(TaskPool.resize(1)).toEqualTypeOf<Effect.Effect<number, never, TaskPool>>()
+      expectTypeOf(TaskPool.pause).toEqualTypeOf<Effect.Effect<boolean, never, TaskPool>>()
+      expectTypeOf(TaskPool.resume).toEqualTypeOf<Effect.Effect<boolean, never, TaskPool>>()
+      expectTypeOf(TaskPool.togglePause).toEqualTypeOf<Effect.Effect<boolean, never, TaskPool>>()
+      expectTypeOf(TaskPool.awaitEmpty).toEqualTypeOf<Effect.Effect<void, never, TaskPool>>()
+      expectTypeOf(TaskPool.awaitIdle).toEqualTypeOf<Effect.Effect<void, never, TaskPool>>()
+      expectTypeOf(TaskPool.awaitResized).toEqualTypeOf<Effect.Effect<void, never, TaskPool>>()
+      expectTypeOf(TaskPool.stats).toEqualTypeOf<Effect.Effect<PoolStats, never, TaskPool>>()
+      expectTypeOf(DbPool.stats).toEqualTypeOf<Effect.Effect<PoolStats, never, DbPool>>()
+      expectTypeOf(TaskPool.events).toEqualTypeOf<Stream<PoolEvent, never, TaskPool>>()
+      expectTypeOf(TaskPool.close({ mode: "interrupt" })).toEqualTypeOf<Effect.Effect<CloseReport, never, TaskPool>>()
+      expectTypeOf(TaskPool.start).toEqualTypeOf<Effect.Effect<void, NotAvailable, TaskPool>>()
+      // @ts-expect-error no such mode
+      void TaskPool.scale(1, { mode: "rough" })
+      // @ts-expect-error no such mode
+      void TaskPool.close({ mode: "soft" })
+    }))
+
+  it("a layer provides the tag it is given", () =>
+    checked(() => {
+      expectTypeOf(AioFixedTaskPoolSimple.layer()).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioFixedTaskPoolSimple.layer(3)).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioFixedTaskPoolSimple.layer(3, { capacity: 4 })).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioFixedTaskPoolSimple.layer({ size: 3 })).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioFixedTaskPoolPriority.layer(8, { tag: DbPool })).toEqualTypeOf<Layer<DbPool>>()
+      expectTypeOf(AioFixedTaskPoolPriority.layer({ tag: DbPool })).toEqualTypeOf<Layer<DbPool>>()
+      expectTypeOf(AioAutoScaleTaskPoolSimple.layer()).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioAutoScaleTaskPoolSimple.layer({ maxSize: 9, tag: DbPool })).toEqualTypeOf<Layer<DbPool>>()
+      // @ts-expect-error the size is said once
+      void AioFixedTaskPoolSimple.layer(3, { size: 3 })
+      // @ts-expect-error a fixed pool has no minimum
+      void AioFixedTaskPoolSimple.layer({ minSize: 3 })
+      // @ts-expect-error an auto-scale pool has no size
+      void AioAutoScaleTaskPoolSimple.layer({ size: 3 })
+      // @ts-expect-error another service is no pool
+      void AioFixedTaskPoolSimple.layer(3, { tag: Database })
+    }))
+
+  it("a layer from the configuration may fail with ConfigError", () =>
+    checked(() => {
+      expectTypeOf(AioFixedTaskPoolSimple.layerConfig(Config.Int("SIZE"))).toEqualTypeOf<
+        Layer<TaskPool, Config.ConfigError>
+      >()
+      expectTypeOf(
+        AioFixedTaskPoolSimple.layerConfig({ size: Config.Int("SIZE"), name: Config.String("NAME") }, { tag: DbPool })
+      ).toEqualTypeOf<Layer<DbPool, Config.ConfigError>>()
+      expectTypeOf(AioAutoScaleTaskPoolSimple.layerConfig({ minSize: Config.Int("MIN") })).toEqualTypeOf<
+        Layer<TaskPool, Config.ConfigError>
+      >()
+      // @ts-expect-error a size is a number
+      void AioFixedTaskPoolSimple.layerConfig({ size: Config.String("SIZE") })
+      // @ts-expect-error an auto-scale pool has no single size
+      void AioAutoScaleTaskPoolSimple.layerConfig(Config.Int("SIZE"))
+    }))
+
+  it("make gives the service and needs a scope", () =>
+    checked(() => {
+      expectTypeOf(AioFixedTaskPoolSimple.make({ size: 2 })).toEqualTypeOf<
+        Effect.Effect<TaskPool["Service"], never, Scope>
+      >()
+      expectTypeOf(AioAutoScaleTaskPoolSimple.make()).toEqualTypeOf<Effect.Effect<TaskPool["Service"], never, Scope>>()
+    }))
+
+  it("a program says which pools it needs", () =>
+    checked(() => {
+      const both = Effect.andThen(DbPool.submit(Effect.void), TaskPool.submit(Effect.void))
+      const dbOnly = Effect.provide(both, AioFixedTaskPoolPriority.layer(8, { tag: DbPool }))
+      expectTypeOf(dbOnly).toEqualTypeOf<Effect.Effect<void, NotAvailable | TaskCancelled, TaskPool>>()
+      // @ts-expect-error TaskPool is missing
+      void Effect.runPromise(dbOnly)
+      void Effect.runPromise(Effect.provide(dbOnly, AioFixedTaskPoolSimple.layer(3)))
+      // @ts-expect-error the tag of another pool does not do
+      void Effect.runPromise(Effect.provide(DbPool.stats, AioFixedTaskPoolSimple.layer(3)))
+    }))
+
+  it("a policy of one's own keeps the type of its state to itself", () =>
+    checked(() => {
+      const policy = {} as AutoScalePolicy.AutoScalePolicy<{ readonly calm: number }>
+      expectTypeOf(AioAutoScaleTaskPoolSimple.layer({ policy })).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf<Duration.Input>().toExtend<
+        NonNullable<NonNullable<Parameters<typeof AioAutoScaleTaskPoolSimple.make>[0]>["interval"]>
+      >()
+    }))
+})

@@ -1,0 +1,295 @@
+/**
+ * The operations of a task pool as scenarios for `everyStep` and `randomSteps`: each one interrupted at every step, on an
+ * idle, a busy, a full and an empty pool, while any other one races it.
+ *
+ * After every step the pool's numbers must add up (I3), no more may wait than the capacity allows (I8), and no more
+ * tasks may really run than the pool says and its target allows (I1). At rest no task may wait beside a free worker (I2).
+ * When all has ended, every task must have settled as its submitter was told, none may have begun twice, and the pool
+ * must still run as many tasks at once as it has workers.
+ *
+ * @since 0.1.0
+ */
+import { type PoolOptions, type PoolStats, type TaskHandle, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import type { Scenario } from "./EveryStep.ts"
+import type { StepClock } from "./StepClock.ts"
+
+/**
+ * The pool that a scenario asks for: a pool of `size` workers that can be resized from 0 to 3.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ScenarioPoolOptions extends PoolOptions {
+  readonly size: number
+}
+
+/**
+ * The scenarios of a pool.
+ *
+ * **Example** (Trying a pool at every step)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
+ * import { randomSteps, taskPoolScenarios } from "@aio-task-pool/testing"
+ *
+ * const scenarios = taskPoolScenarios(({ size, ...options }) => AioFixedTaskPoolSimple.layer(size, options))
+ * const report = await Effect.runPromise(randomSteps(scenarios, { seed: 1, runs: 100 }))
+ *
+ * const runs = report.runs // => 100
+ * ```
+ *
+ * @category scenarios
+ * @since 0.1.0
+ */
+export const taskPoolScenarios = (
+  layerOf: (options: ScenarioPoolOptions) => Layer.Layer<TaskPool>
+): ReadonlyArray<Scenario<PoolWorld>> =>
+  Object.entries(situations).flatMap(([situation, { held, options, queued }]) =>
+    Object.entries(operations).map(([name, subject]) => ({
+      name: `${situation}: ${name}`,
+      setup: (clock: StepClock) => PoolWorld.make(layerOf(options), clock, held, queued),
+      subject,
+      actors: operations,
+      release: (world: PoolWorld) => world.release,
+      watch: (world: PoolWorld) => world.watch(),
+      resting: (world: PoolWorld) => world.rest(),
+      check: (world: PoolWorld) => world.check
+    }))
+  )
+
+interface Situation {
+  readonly options: ScenarioPoolOptions
+  /** Tasks that run until the release. */
+  readonly held: number
+  /** Tasks that wait behind them. */
+  readonly queued: number
+}
+
+const situations: Readonly<Record<string, Situation>> = {
+  idle: { options: { size: 2 }, held: 0, queued: 0 },
+  busy: { options: { size: 2 }, held: 2, queued: 1 },
+  full: { options: { size: 1, capacity: 1 }, held: 1, queued: 1 },
+  "idle without a queue": { options: { size: 1, capacity: 0 }, held: 0, queued: 0 },
+  "busy without a queue": { options: { size: 1, capacity: 0 }, held: 1, queued: 0 },
+  "full, failing": { options: { size: 1, capacity: 1, onFull: "fail" }, held: 1, queued: 1 }
+}
+
+type Operation = (world: PoolWorld) => Effect.Effect<unknown, unknown>
+
+const hard = { mode: "hard" } as const
+
+const operations: Readonly<Record<string, Operation>> = {
+  submit: (world) => world.submit(),
+  "submit two": (world) => Effect.all([world.submit(), world.submit()], { concurrency: "unbounded" }),
+  fork: (world) => world.fork((pool, task) => pool.fork(task)),
+  submitNowait: (world) => world.fork((pool, task) => pool.submitNowait(task)),
+  "cancel the last": (world) => Effect.suspend(() => world.handles.at(-1)?.cancel ?? Effect.void),
+  "cancel the first": (world) => Effect.suspend(() => world.handles[0]?.cancel ?? Effect.void),
+  "join the first": (world) => Effect.suspend(() => world.handles[0]?.join ?? Effect.void),
+  "scale up": ({ pool }) => pool.scale(1),
+  "scale down": ({ pool }) => pool.scale(-1),
+  "scale down hard": ({ pool }) => pool.scale(-1, hard),
+  "scale to 0 and back": ({ pool }) => Effect.andThen(pool.resize(0, hard), pool.resize(1)),
+  "pause and resume": ({ pool }) => Effect.andThen(pool.pause, pool.resume),
+  pause: ({ pool }) => pool.pause,
+  "close, draining": ({ pool }) => pool.close(),
+  "close, interrupting": ({ pool }) => pool.close({ mode: "interrupt" }),
+  "close within a second": ({ pool }) => pool.close({ drainTimeout: "1 second" }),
+  "close and start": ({ pool }) => Effect.andThen(pool.close({ mode: "interrupt" }), pool.start),
+  start: ({ pool }) => pool.start,
+  "await idle": ({ pool }) => pool.awaitIdle,
+  "end the scope": (world) => world.endScope(Exit.void),
+  "end the scope badly": (world) => world.endScope(Exit.fail("failure")),
+  "let the tasks go": (world) => world.gate.open,
+  "let a second pass": (world) => world.clock.adjust("1 second")
+}
+
+interface Probe {
+  begun: number
+  ended: number
+  told: Array<Exit.Exit<unknown, unknown>>
+}
+
+/**
+ * A pool, the tasks it was given, and what became of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PoolWorld {
+  readonly pool: TaskPoolService
+  readonly clock: StepClock
+  readonly gate = Latch.makeUnsafe()
+  readonly handles: Array<TaskHandle<unknown, unknown>> = []
+  private readonly scope: Scope.Closeable
+  private readonly probes: Array<Probe> = []
+  private scopeEnds = false
+  private running = 0
+  private runningBefore = 0
+
+  private constructor(pool: TaskPoolService, clock: StepClock, scope: Scope.Closeable) {
+    this.pool = pool
+    this.clock = clock
+    this.scope = scope
+  }
+
+  /** Builds the pool in a scope of its own, and gives it its first tasks. */
+  static readonly make = Effect.fnUntraced(function* (
+    layer: Layer.Layer<TaskPool>,
+    clock: StepClock,
+    held: number,
+    queued: number
+  ) {
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const context = yield* Layer.buildWithScope(layer, scope)
+    const world = new PoolWorld(Context.get(context, TaskPool), clock, scope)
+    for (let i = 0; i < held; i++) yield* world.fork((pool, task) => pool.fork(task), world.gate.await)
+    for (let i = 0; i < queued; i++) yield* world.fork((pool, task) => pool.fork(task))
+    world.watch()
+    return world
+  })
+
+  /** Submits a task of a few steps, and remembers what the submitter is told. */
+  submit(): Effect.Effect<unknown, unknown> {
+    const probe = this.probe()
+    return Effect.onExit(this.pool.submit(this.task(probe, Effect.yieldNow)), (exit) =>
+      Effect.sync(() => probe.told.push(exit))
+    )
+  }
+
+  /** Hands a task of a few steps over and keeps its handle. */
+  fork(
+    verb: (pool: TaskPoolService, task: Effect.Effect<number>) => Effect.Effect<TaskHandle<unknown, unknown>, unknown>,
+    body: Effect.Effect<unknown> = Effect.yieldNow
+  ): Effect.Effect<unknown, unknown> {
+    const probe = this.probe()
+    return Effect.matchCauseEffect(verb(this.pool, this.task(probe, body)), {
+      onSuccess: (handle) => Effect.sync(() => this.handles.push(handle)),
+      onFailure: (cause) => Effect.sync(() => probe.told.push(Exit.failCause(cause)))
+    })
+  }
+
+  endScope(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.scopeEnds = true
+      return Scope.close(this.scope, exit)
+    })
+  }
+
+  /** Lets every task end, and the timeouts of draining pass. */
+  get release(): Effect.Effect<unknown> {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.gate.open
+      yield* this.clock.adjust("1 second")
+      // What waits on a pool without workers goes on when there is one again.
+      if (statsOf(this.pool).phase !== "Closed") yield* this.pool.resize(1)
+    })
+  }
+
+  /** What must hold after every step. */
+  watch(): void {
+    const stats = statsOf(this.pool)
+    const { cancelled, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
+    const settled = succeeded + failed + interrupted + cancelled
+    if (submitted !== settled + waiting + running) violated("I3: tasks got lost", stats)
+    if (waiting > stats.capacity) violated("I8: more wait than may", stats)
+    if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
+    // Surplus tasks may finish, but nothing may begin beside them.
+    if (running > targetSize && running > this.runningBefore) violated("I1: a task began beside surplus ones", stats)
+    this.runningBefore = Math.max(running, targetSize)
+  }
+
+  /** What must hold when nothing moves. */
+  rest(): void {
+    const stats = statsOf(this.pool)
+    if (stats.waiting > 0 && stats.running < stats.targetSize) violated("I2: a task waits beside a free worker", stats)
+    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) violated("I6: closed", stats)
+  }
+
+  /** What must hold when all has ended: the tasks', then the pool's. */
+  get check(): Effect.Effect<unknown, unknown> {
+    return Effect.gen({ self: this }, function* () {
+      const stats = statsOf(this.pool)
+      if (stats.running + stats.waiting > 0) violated("I3: tasks have not settled", stats)
+      for (const handle of this.handles) {
+        const exit = yield* handle.poll
+        if (exit._tag === "None" || (yield* handle.state) !== "Done") violated("I3: a handle has not settled", stats)
+      }
+      const unfit = this.probes.find((probe) => !isFit(probe))
+      if (unfit !== undefined) violated(`I3: a task was told otherwise than it went: ${JSON.stringify(unfit)}`, stats)
+      if (!this.scopeEnds) yield* this.checkWorkers
+    })
+  }
+
+  // As many tasks run at once as there are workers: a lost worker makes this hang.
+  private get checkWorkers(): Effect.Effect<unknown, unknown> {
+    return Effect.gen({ self: this }, function* () {
+      const { pool } = this
+      yield* pool.start
+      yield* pool.resume
+      yield* pool.resize(2)
+      let arrived = 0
+      const both = Latch.makeUnsafe()
+      const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
+      yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
+      const report = yield* pool.close()
+      if (report.completed + report.interrupted + report.neverRun > 0) {
+        violated(`the report of an idle pool: ${JSON.stringify(report)}`, statsOf(this.pool))
+      }
+    })
+  }
+
+  private probe(): Probe {
+    const probe: Probe = { begun: 0, ended: 0, told: [] }
+    this.probes.push(probe)
+    return probe
+  }
+
+  private task(probe: Probe, body: Effect.Effect<unknown>): Effect.Effect<number> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        probe.begun++
+        this.running++
+      }),
+      () => Effect.as(body, this.probes.indexOf(probe)),
+      () =>
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => {
+            probe.ended++
+            this.running--
+          })
+        )
+    )
+  }
+}
+
+// What a submitter was told goes with what its task did.
+const isFit = ({ begun, ended, told }: Probe): boolean => {
+  if (begun > 1 || begun !== ended || told.length > 1) return false
+  const [exit] = told
+  if (exit === undefined) return true
+  if (Exit.isSuccess(exit)) return begun === 1
+  const error: any = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
+  return true
+}
+
+// A snapshot takes no step; `runSync` would make a scheduler for each.
+const statsOf = (pool: TaskPoolService): PoolStats => {
+  const exit = Effect.runFork(pool.stats).pollUnsafe()
+  if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")
+  return exit.value
+}
+
+const violated = (what: string, stats: PoolStats): never => {
+  throw new Error(`${what}: ${JSON.stringify(stats)}`)
+}
