@@ -72,14 +72,12 @@ const jobs: Array<Known> = []
 const serve = (n: number): void | Promise<void> => {
   const state = protocol.stateOf(n)
   const job = words[protocol.jobOf(n)]!
+  const form = words[protocol.formOf(n)]!
   doubles[protocol.startOf(n)] = now()
   const begun = Atomics.compareExchange(words, state, protocol.Queued, protocol.Started) === protocol.Queued
   let args: ReadonlyArray<unknown>
-  let each = false
-  let known: Known
-  if (job >= 0) {
+  if (form === protocol.InSlot) {
     if (!begun) return skip(state)
-    known = jobs[job]!
     args = protocol.readValues(ring, n)
   } else {
     // A revoked request has been sent all the same, and may have brought the job's address.
@@ -89,13 +87,20 @@ const serve = (n: number): void | Promise<void> => {
       const reason = request.error instanceof Error ? request.error.message : String(request.error)
       return send(n, { kind: "notCloneable", direction: "argument", path: "", reason })
     }
-    jobs[request.job] ??= { url: request.url, name: request.name, fn: undefined }
+    if (request[1] !== undefined) jobs[job] ??= { url: request[1], name: request[2]!, fn: undefined }
     if (!begun) return skip(state)
-    known = jobs[request.job]!
-    ;({ args, each } = request)
+    args = request[0]
   }
-  if (known.fn === undefined)
-    return load(known).then((problem) => (problem === undefined ? call(n, known.fn!, args, each) : send(n, problem)))
+  const known = jobs[job]!
+  const each = form === protocol.ItemsByPort
+  if (known.fn === undefined) {
+    return load(known).then((problem) => {
+      if (problem !== undefined) return send(n, problem)
+      // Loading the module is not the job's own time.
+      doubles[protocol.startOf(n)] = now()
+      return call(n, known.fn!, args, each)
+    })
+  }
   return call(n, known.fn, args, each)
 }
 
@@ -162,10 +167,7 @@ const settle = (n: number, result: unknown): void => {
   const transfer = transfersOf(result)
   try {
     doubles[protocol.endOf(n)] = now()
-    port.postMessage(
-      { kind: "result", value: result } satisfies protocol.Answer,
-      (transfer ?? []) as ReadonlyArray<Transferable>
-    )
+    port.postMessage([result] satisfies protocol.Answer, (transfer ?? []) as ReadonlyArray<Transferable>)
   } catch (error) {
     const path = findUncloneable(result, transfer)?.path ?? ""
     const reason = error instanceof Error ? error.message : String(error)

@@ -55,14 +55,21 @@ export const Revoked = 2
 export const Skipped = 3
 export const Done = 4
 
+/** The values of a slot's form: arguments in the slot, arguments by the port, items by the port. */
+export const InSlot = 0
+export const ByPort = 1
+export const ItemsByPort = 2
+
 const HEADER = 16
 const STRIDE = 128
-const PAYLOAD = 8
+const PAYLOAD = 10
 
 /** Where the slot of the n-th request keeps its state: an index into `words`. */
 export const stateOf = (n: number): number => HEADER + (n & (SLOTS - 1)) * STRIDE
-/** Which of the jobs the thread knows the slot is for; negative when the request came by the port. */
+/** Which job the slot is for, by the number that all threads know it by. */
 export const jobOf = (n: number): number => stateOf(n) + 1
+/** How the request travels, below. */
+export const formOf = (n: number): number => stateOf(n) + 4
 /** When the job began, an index into `doubles`; milliseconds of the process's clock. */
 export const startOf = (n: number): number => (stateOf(n) >> 1) + 1
 /** When the job ended. */
@@ -187,19 +194,13 @@ export interface Start {
   readonly preload: ReadonlyArray<string>
 }
 
-/** A request that does not fit its slot, or whose job the thread does not know yet. */
-export interface Request {
-  readonly job: number
-  readonly url: string
-  readonly name: string
-  readonly args: ReadonlyArray<unknown>
-  readonly each: boolean
-}
+/** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
+export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
 
-/** What a worker sends by its port. `null` only wakes. */
+/** What a worker sends by the port: a result, or what else there is to say. `null` only wakes. */
 export type Answer =
+  | readonly [result: unknown]
   | { readonly kind: "ready" }
-  | { readonly kind: "result"; readonly value: unknown }
   | { readonly kind: "threw"; readonly cause: Encoded }
   | {
       readonly kind: "notCloneable"

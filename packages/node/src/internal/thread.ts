@@ -23,7 +23,7 @@ export interface JobInfo {
   readonly id: number
   readonly url: string
   readonly name: string
-  /** How long a call takes, in milliseconds: it follows a slower call at once and a quicker one slowly. */
+  /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
   mean: number
   /** Whether a thread was seen to have loaded its module. */
   loaded: boolean
@@ -70,6 +70,7 @@ export class Thread {
   readonly port: MessagePort
   readonly #ring: protocol.Ring
   readonly #tasks: Array<Task | undefined> = Array.from({ length: protocol.SLOTS })
+  // The jobs whose address it has, as an answer showed.
   readonly #known: Array<boolean> = []
   // Answers that came by the port, not yet matched with their slots.
   readonly #inbox: Array<protocol.Answer> = []
@@ -95,13 +96,13 @@ export class Thread {
     const { call, info } = task
     const request = this.#posted
     if (this.#known[info.id] === true && !call.each && protocol.writeValues(ring, request, call.args)) {
-      words[protocol.jobOf(request)] = info.id
+      words[protocol.formOf(request)] = protocol.InSlot
     } else {
       const problem = this.#send(call, info)
       if (problem !== undefined) return problem
-      words[protocol.jobOf(request)] = -1
-      this.#known[info.id] = true
+      words[protocol.formOf(request)] = call.each ? protocol.ItemsByPort : protocol.ByPort
     }
+    words[protocol.jobOf(request)] = info.id
     task.place = this
     task.request = request
     this.#tasks[request & (protocol.SLOTS - 1)] = task
@@ -119,7 +120,7 @@ export class Thread {
   // Refusing to clone is thrown by the platform, before anything is sent or handed over.
   #send(call: ExecutorCall, { id, name, url }: JobInfo): NotCloneable | undefined {
     try {
-      const request: protocol.Request = { job: id, url, name, args: call.args, each: call.each }
+      const request: protocol.Request = this.#known[id] === true ? [call.args] : [call.args, url, name]
       this.port.postMessage(request, (call.transfer ?? []) as ReadonlyArray<Transferable>)
       return undefined
     } catch (error) {
@@ -142,7 +143,7 @@ export class Thread {
       try {
         const received = receiveMessageOnPort(this.port)
         if (received === undefined) return
-        if (received.message !== null && received.message.kind !== "ready") this.#inbox.push(received.message)
+        if (received.message !== null) this.#inbox.push(received.message)
       } catch (error) {
         this.#inbox.push(unreadable(error))
       }
@@ -167,6 +168,7 @@ export class Thread {
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
+      if (Exit.isSuccess(exit)) this.#known[task.info.id] = true
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
@@ -188,6 +190,13 @@ export class Thread {
   /** Takes back every task that has not begun, oldest first. */
   revokeAll(): Array<Task> {
     return this.#each().filter((task) => this.revoke(task))
+  }
+
+  /** Takes back up to so many of the newest tasks, as long as they have not begun; oldest first. */
+  revokeNewest(count: number): Array<Task> {
+    return this.#each()
+      .slice(-count)
+      .filter((task) => this.revoke(task))
   }
 
   /** The tasks that a dead thread leaves, oldest first: the one that had begun, and those that had not. */
@@ -245,9 +254,8 @@ export const unreadable = (error: unknown): protocol.Answer => ({
 
 const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, ExecutorError> => {
   const { name: task, url } = info
+  if ("length" in answer) return Exit.succeed(answer[0])
   switch (answer.kind) {
-    case "result":
-      return Exit.succeed(answer.value)
     case "threw":
       return Exit.fail(new TaskThrew({ task, cause: decode(answer.cause) }))
     case "notCloneable":
@@ -268,9 +276,9 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
   }
 }
 
-// A slower call counts at once, because posting behind it delays others; trust in quicker ones grows slowly.
+// A thread that the machine puts aside for a moment makes a quick job look slow, so one call counts for a little only.
 const learn = ({ call, info }: Task, runTime: number): void => {
   const time = call.each ? runTime / Math.max(1, call.args.length) : runTime
   info.loaded = true
-  info.mean = time > info.mean || info.mean === Infinity ? time : 0.9 * info.mean + 0.1 * time
+  info.mean = info.mean === Infinity ? time : 0.8 * info.mean + 0.2 * Math.min(time, 8 * info.mean + 0.01)
 }

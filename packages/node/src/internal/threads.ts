@@ -26,8 +26,9 @@
  * - T3 Before a thread is given up, by either side, the answers it has given are taken in; only then is the job that has
  *   begun failed, and those behind it go back to the front of the waiting list in their order.
  * - T4 No more than `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist.
- * - T5 Jobs are posted behind others only while the expected time of what is ahead stays within `budget`; what is held up
- *   longer than `patience` all the same is revoked and goes to whoever is free first.
+ * - T5 Jobs are posted behind others only while all they are expected to take stays within `budget`. A thread that runs
+ *   out of work takes over a part of what waits on another one; what is held up behind a job for longer than `patience`
+ *   is revoked and goes to whoever is free first.
  * - T6 Process exit: threads, ports and timers are referenced exactly while a caller waits for an answer.
  * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
  *   the next attempt; after `attempts` of them, and with no thread left, waiting jobs fail instead of waiting for ever.
@@ -49,7 +50,9 @@ import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./th
 import { WaitingList } from "./waitingList.ts"
 
 /** The most time, in milliseconds, that jobs posted to a thread may be expected to take together. */
-const budget = 0.5
+const budget = 2
+/** From how much expected time behind its running job, in milliseconds, it pays to give an idle thread a part of it. */
+const share = 0.3
 /** How long, in milliseconds, a job may run before those posted behind it are taken back. */
 const patience = 2
 /** Failed starts in a row after which jobs are not kept waiting. */
@@ -203,6 +206,12 @@ export class Threads {
 
   /** Posts waiting jobs, oldest first, as long as a thread may take them. */
   #dispatch(): void {
+    const refused = this.#postWaiting()
+    if (this.#takeSurplus()) refused.push(...this.#postWaiting())
+    this.#tell(refused)
+  }
+
+  #postWaiting(): Array<Answered> {
     const refused: Array<Answered> = []
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       const thread = this.#choose(task)
@@ -211,7 +220,24 @@ export class Threads {
       const problem = this.#post(task, thread)
       if (problem !== undefined) refused.push(problem)
     }
-    if (refused.length > 0) this.#tell(refused)
+    return refused
+  }
+
+  /** Where nothing waits and a thread is idle, takes back half of what waits on the thread with the most to do (T5). */
+  #takeSurplus(): boolean {
+    if (this.#waiting.length > 0) return false
+    let busy = 0
+    let idle = false
+    let most: Thread | undefined
+    for (const thread of this.#threads) {
+      if (thread.live > 0) busy++
+      if (thread.state !== "Ready") continue
+      if (thread.live === 0) idle = true
+      else if (thread.live > 1 && thread.load > (most?.load ?? share)) most = thread
+    }
+    if (most === undefined || !idle || busy >= this.#options.size) return false
+    this.#requeue(most.revokeNewest(most.live >> 1))
+    return this.#waiting.length > 0
   }
 
   /** The thread that a job may be posted to now: an idle one, or the one with the least to do within the budget (T4, T5). */
@@ -234,8 +260,8 @@ export class Threads {
       }
     }
     if (idle !== undefined && busy < size) return idle
-    // What was handed over cannot be posted a second time, so it never waits behind another job.
-    if (ahead === undefined || (task.call.transfer !== undefined && task.call.transfer.length > 0)) return undefined
+    // What was handed over cannot be posted a second time, so it never waits where it might be taken back.
+    if (ahead === undefined || handsOver(task)) return undefined
     return ahead.load + estimateOf(task) <= budget ? ahead : undefined
   }
 
@@ -289,7 +315,7 @@ export class Threads {
   #onMessage(thread: Thread, message: protocol.Answer | null): void {
     if (thread.state === "Gone") return
     if (message !== null) {
-      if (message.kind === "ready") return this.#onReady(thread)
+      if ("kind" in message && message.kind === "ready") return this.#onReady(thread)
       thread.receive(message)
     }
     const answered = thread.collect()
@@ -395,7 +421,7 @@ export class Threads {
     }, startTimeout)
     timer.unref()
     port1.on("message", (message: protocol.Answer | null) => {
-      if (message?.kind === "ready") clearTimeout(timer)
+      if (message !== null && "kind" in message && message.kind === "ready") clearTimeout(timer)
       this.#onMessage(thread, message)
     })
     port1.on("messageerror", (error) => this.#onMessage(thread, unreadable(error)))
@@ -415,7 +441,6 @@ export class Threads {
     const old = this.#threads.find((other) => other.replaced && other.state === "Ready")
     if (old !== undefined) {
       old.state = "Retiring"
-      this.#takeBack(old)
       if (old.live === 0) this.#end(old)
     }
     this.#replenish()
@@ -433,7 +458,8 @@ export class Threads {
       // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
       answered.push(crashed(waiting.shift()!, why, false))
     }
-    this.#requeue(waiting)
+    for (const task of waiting.filter(handsOver)) answered.push(crashed(task, why, false))
+    this.#requeue(waiting.filter((task) => !handsOver(task)))
     this.#remove(thread)
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
@@ -497,6 +523,8 @@ const crashed = (task: Task, why: Why, started: boolean): Answered => ({
   task,
   exit: Exit.fail(new WorkerCrashed({ task: task.info.name, started, ...why }))
 })
+
+const handsOver = ({ call }: Task): boolean => call.transfer !== undefined && call.transfer.length > 0
 
 const estimateOf = ({ call, info }: Task): number => (call.each ? info.mean * call.args.length : info.mean)
 
