@@ -163,13 +163,13 @@ export type Cloneable<T> = 0 extends 1 & T
   ? T
   : unknown extends T
     ? T
-    : T extends ((...args: any) => any) | symbol | PromiseLike<any> | WeakMap<any, any> | WeakSet<any> | WeakRef<any>
+    : T extends ((...args: any) => any) | symbol | PromiseLike<any>
       ? never
       : T extends Primitive | Platform
         ? T
-        : T extends object
-          ? { [K in keyof T]: Cloneable<T[K]> }
-          : T
+        : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
+          ? never
+          : { [K in keyof T]: Cloneable<T[K]> }
 
 type Primitive = string | number | bigint | boolean | null | undefined
 

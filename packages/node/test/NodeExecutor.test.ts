@@ -10,7 +10,7 @@ import { watchThreads } from "./support.ts"
 
 executorLaws("on two threads", NodeExecutor.layer({ threads: 2, spare: 0 }))
 
-threadedExecutorLaws("threads", ({ maxOldGenerationSizeMb, ...options }) =>
+threadedExecutorLaws("of NodeExecutor", ({ maxOldGenerationSizeMb, ...options }) =>
   NodeExecutor.layer({
     ...options,
     ...(maxOldGenerationSizeMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb } })
@@ -175,7 +175,7 @@ describe("with a pool", () => {
   )
 })
 
-describe("the process", () => {
+describe("its process", () => {
   it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
     const { code, stderr, stdout } = await run("idle")
     assert.strictEqual(code, 0)
@@ -190,7 +190,7 @@ describe("the process", () => {
     assert.strictEqual(stdout.trim(), "Success")
   })
 
-  it("it can exit when the scope has closed over hung jobs", async () => {
+  it("can exit when the scope has closed over hung jobs", async () => {
     const { code, stdout } = await run("closing")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])

@@ -34,7 +34,7 @@ export interface ExecutorLawOptions extends ThreadOptions {}
  * @since 0.1.0
  */
 export const executorLaws = (name: string, layer: Layer.Layer<Executor>): void => {
-  describe(name, () => executingLaws(layer))
+  describe(`an executor ${name}`, () => executingLaws(layer))
 }
 
 /**
@@ -47,5 +47,5 @@ export const threadedExecutorLaws = (
   name: string,
   layerOf: (options: ExecutorLawOptions) => Layer.Layer<Executor>
 ): void => {
-  describe(name, () => threadingLaws(layerOf))
+  describe(`threads of an executor ${name}`, () => threadingLaws(layerOf))
 }

@@ -17,7 +17,7 @@ export const slow = Job.define(import.meta, "slow", (cells: Int32Array, i: numbe
 })
 export const later = Job.define(import.meta, "later", async (cells: Int32Array, i: number) => {
   Atomics.add(cells, i, 1)
-  await null
+  await Promise.resolve()
   return i
 })
 export const large = Job.define(import.meta, "large", (cells: Int32Array, i: number) => {

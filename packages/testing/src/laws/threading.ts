@@ -55,7 +55,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       reason: "uncaught",
       check: (error) => {
         assert.instanceOf(error.cause, RangeError)
-        assert.strictEqual((error.cause as Error).message, "late")
+        assert.strictEqual(error.cause.message, "late")
       }
     },
     {
@@ -229,8 +229,8 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         const free = performance.now() - start
         yield* executor.run(plain.add, [1, 2])
         const next = performance.now() - start
-        assert.isBelow(free, 50)
-        assert.isBelow(next, 150)
+        assert.isBelow(free, 500)
+        assert.isBelow(next, 2000)
       })
   )
 
@@ -297,7 +297,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       const took = performance.now() - start
       assert.isTrue((yield* Fiber.join(running)).started)
       assert.isFalse((yield* Fiber.join(waiting)).started)
-      assert.isBelow(took, 250)
+      assert.isBelow(took, 1000)
     })
   )
 
