@@ -164,8 +164,8 @@ export interface Operations<in out Self> {
    *   (key) => key.byteLength
    * )
    *
-   * const layers = [AioFixedTaskPoolSimple.layer(8), Executor.layerInline] as const
-   * await Effect.runPromise(Effect.provide(program, layers)) // => 4
+   * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(8), Executor.layerInline])
+   * await Effect.runPromise(both) // => 4
    * ```
    */
   readonly submitBlocking: <Args extends ReadonlyArray<any>, A, E = Executor>(
