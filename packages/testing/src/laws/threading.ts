@@ -112,7 +112,6 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
   law("jobs behind one that ends its thread are run elsewhere, once (T2)", { threads: 1, spare: 1 }, (executor) =>
     Effect.gen(function* () {
-      yield* executor.run(rough.maybeHang, [0])
       const cells = makeCells(30)
       yield* executor.run(plain.count, [cells, 29])
       const gate = makeGate()
@@ -151,9 +150,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
   law("27 jobs behind one that hangs are all answered when it is cancelled", { threads: 1, spare: 1 }, (executor) =>
     Effect.gen(function* () {
-      yield* executor.run(rough.maybeHang, [0])
-      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1]))
-      const behind = yield* forkEach(27, (i) => executor.run(rough.maybeHang, [i]))
+      const { behind, hung } = yield* hangBefore(executor, 27)
       yield* Fiber.interrupt(hung)
       assert.deepStrictEqual(
         yield* Fiber.joinAll(behind),
@@ -164,15 +161,29 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
   law("27 jobs behind one that hangs are answered by another thread while it hangs (T5)", { threads: 2 }, (executor) =>
     Effect.gen(function* () {
-      for (let i = 0; i < 20; i++) yield* executor.run(rough.maybeHang, [i])
-      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1]))
-      const behind = yield* forkEach(27, (i) => executor.run(rough.maybeHang, [i]))
+      const { behind, hung } = yield* hangBefore(executor, 27)
       assert.deepStrictEqual(
         yield* Fiber.joinAll(behind),
         Array.from({ length: 27 }, (_, i) => i)
       )
       assert.isUndefined(hung.pollUnsafe())
       yield* Fiber.interrupt(hung)
+    })
+  )
+
+  law("the job behind one that is cancelled as it ends is not lost with it (T3)", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const cells = makeCells(2)
+      for (let i = 0; i < 30; i++) {
+        const first = yield* Effect.forkChild(executor.run(rough.maybeHang, [1, cells]), { startImmediately: true })
+        const second = yield* Effect.forkChild(executor.run(plain.count, [cells, 1]), { startImmediately: true })
+        // From before the first has begun to after both have ended.
+        block(i / 100)
+        yield* Fiber.interrupt(first)
+        yield* Fiber.join(second)
+        assert.strictEqual(cells[1], i + 1)
+      }
     })
   )
 
@@ -252,8 +263,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
   law("what was handed over is posted only where it is next", { threads: 1, spare: 1 }, (executor) =>
     Effect.gen(function* () {
-      for (let i = 0; i < 20; i++) yield* executor.run(plain.identity, [new Uint8Array(1)])
-      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1]))
+      const { hung } = yield* hangBefore(executor, 0)
       const fibers = yield* forkEach(10, (i) => {
         const bytes = new Uint8Array([i])
         return executor.run(plain.identity, [bytes], { transfer: [bytes.buffer] })
@@ -330,6 +340,30 @@ const awaitReady = (executor: ExecutorService, threads: number): Effect.Effect<v
   Effect.flatMap(executor.stats, (stats) =>
     stats.threads >= threads ? Effect.void : Effect.andThen(Effect.sleep(5), awaitReady(executor, threads))
   )
+
+/** Calls jobs until the executor has learnt that they are quick, and posts them ahead. */
+const warm = (executor: ExecutorService) =>
+  Effect.gen(function* () {
+    const cells = makeCells(2)
+    for (let i = 0; i < 30; i++) {
+      yield* executor.run(rough.maybeHang, [i, cells])
+      yield* executor.run(plain.count, [cells, 0])
+      yield* executor.run(plain.identity, [new Uint8Array(1)])
+    }
+  })
+
+/** A job that hangs, and so many behind it that were posted before it was known to. */
+const hangBefore = (executor: ExecutorService, count: number) =>
+  Effect.gen(function* () {
+    yield* warm(executor)
+    const cells = makeCells(2)
+    const run = (n: number) => executor.run(rough.maybeHang, [n, cells])
+    const hung = yield* Effect.forkChild(run(-1), { startImmediately: true })
+    const behind = yield* forkEach(count, run)
+    // In this very step, before the executor can see that it takes long.
+    while (Atomics.load(cells, 0) === 0);
+    return { hung, behind }
+  })
 
 const forkEach = <A, E>(count: number, f: (i: number) => Effect.Effect<A, E>) =>
   Effect.forEach(

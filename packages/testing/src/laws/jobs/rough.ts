@@ -15,9 +15,10 @@ export const wait = Job.define(import.meta, "wait", (cells: Int32Array): string 
 })
 
 /** Hangs when it is told to, and ends at once otherwise: nothing tells the two apart from outside. */
-export const maybeHang = Job.define(import.meta, "maybeHang", (n: number): number => {
-  if (n < 0) for (;;);
-  return n
+export const maybeHang = Job.define(import.meta, "maybeHang", (n: number, cells: Int32Array): number => {
+  if (n >= 0) return n
+  begin(cells)
+  for (;;);
 })
 
 /** Computes for some time. */
