@@ -127,6 +127,18 @@ describe("a task that acts on its own pool", () => {
     }).pipe(Effect.provide(pool(1)))
   )
 
+  it.effect("hands it the next task and ends: a chain of 10,000 where every worker is free", () =>
+    Effect.gen(function* () {
+      const last = yield* Deferred.make<number>()
+      const chain = (n: number): Effect.Effect<void, never, TaskPool> =>
+        n === 10_000 ? Effect.asVoid(Deferred.succeed(last, n)) : Effect.ignore(TaskPool.fork(chain, { args: [n + 1] }))
+      yield* TaskPool.fork(chain(0))
+      assert.strictEqual(yield* Deferred.await(last), 10_000)
+      yield* TaskPool.awaitIdle
+      yield* expectStats({ submitted: 10_001, succeeded: 10_001 })
+    }).pipe(Effect.provide(pool(20_000)))
+  )
+
   it.effect("cancels itself by its handle and does not wait for itself", () =>
     Effect.gen(function* () {
       const own = yield* Deferred.make<TaskHandle<never>>()
@@ -663,6 +675,23 @@ describe("a submitter that cannot be interrupted", () => {
       yield* busy.open
       assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
       yield* expectStats({ succeeded: 2, cancelled: 0 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+})
+
+describe("who waits for the pool to be idle", () => {
+  it.effect("is told when it is idle, also when another is told first and submits again", () =>
+    Effect.gen(function* () {
+      const task = gated("first")
+      yield* TaskPool.fork(task.task)
+      const first = yield* start(Effect.andThen(TaskPool.awaitIdle, TaskPool.fork(Effect.never)))
+      const second = yield* start(TaskPool.awaitIdle)
+      yield* task.open
+      const handle = yield* Fiber.join(first)
+      yield* settle
+      const told = second.pollUnsafe() !== undefined
+      yield* handle.cancel
+      assert.isTrue(told)
     }).pipe(Effect.provide(pool(1)))
   )
 })
