@@ -7,14 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import {
-  AioFixedTaskPoolPriority,
-  AioFixedTaskPoolSimple,
-  NotAvailable,
-  TaskCancelled,
-  type TaskHandle,
-  TaskPool
-} from "../../src/index.ts"
+import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, TaskPool } from "../../src/index.ts"
 import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
@@ -624,43 +617,6 @@ describe("the door of a pool without a queue", () => {
       assert.strictEqual(gone.counts.begun, 0)
       yield* expectStats({ submitted: 2, succeeded: 2, cancelled: 0, rejected: 0 })
     }).pipe(Effect.provide(pool(1, { capacity: 0 })))
-  )
-})
-
-describe("reprioritise", () => {
-  const order = Effect.fnUntraced(function* (
-    change: (handles: ReadonlyArray<TaskHandle<void>>) => Effect.Effect<unknown, unknown>
-  ) {
-    const busy = gated("busy")
-    yield* TaskPool.fork(busy.task)
-    const seen: Array<number> = []
-    const handles = yield* Effect.forEach([0, 1, 2], (i) => TaskPool.fork(Effect.sync(() => void seen.push(i))))
-    yield* change(handles)
-    yield* busy.open
-    yield* TaskPool.awaitIdle
-    return seen
-  })
-
-  it.effect("to the same weight keeps the place", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* order(([first]) => first!.reprioritise(4)), [0, 1, 2])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
-  )
-
-  it.effect("to another weight goes to the back of it", () =>
-    Effect.gen(function* () {
-      const change = ([first, second]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(second!.reprioritise(1), first!.reprioritise(1))
-      assert.deepStrictEqual(yield* order(change), [1, 0, 2])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
-  )
-
-  it.effect("away and back goes to the back of the old weight", () =>
-    Effect.gen(function* () {
-      const change = ([first]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(first!.reprioritise(9), first!.reprioritise(4))
-      assert.deepStrictEqual(yield* order(change), [1, 2, 0])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
   )
 })
 
