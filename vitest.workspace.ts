@@ -49,6 +49,7 @@ export default defineConfig({
     projects: [
       project("core", "packages/core"),
       project("testing", "packages/testing"),
+      project("benchmark", "packages/benchmark"),
       project("examples", "packages/examples"),
       project("docs", "docs", "generated/*.test.ts")
     ],
