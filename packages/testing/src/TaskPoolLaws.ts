@@ -19,6 +19,7 @@ import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
+import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
 /**
@@ -51,7 +52,7 @@ export interface TaskPoolLawsOptions {
 
 /**
  * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context and events, with every capacity.
+ * resizing, closing, handles, context, events and bulk work, with every capacity.
  *
  * **Example** (Holding a pool to the laws)
  *
@@ -80,6 +81,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("streaming", () => streamingLaws(laws))
     })
   }
 }
