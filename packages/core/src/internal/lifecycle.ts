@@ -119,7 +119,8 @@ export class Lifecycle {
   })
 
   private open(): void {
-    if (this.whileOpen !== undefined) Effect.runForkWith(this.context)(Effect.forkIn(this.whileOpen, this.openScope))
+    if (this.whileOpen !== undefined)
+      Effect.runForkWith(this.context)(Effect.forkIn(this.whileOpen, this.openScope, { startImmediately: true }))
   }
 
   private readonly runClosing = Effect.gen({ self: this }, function* () {
@@ -143,7 +144,7 @@ export class Lifecycle {
     const completed = after.succeeded + after.failed - before.succeeded - before.failed
     const neverRun = machine.cancelledWaiting - neverRunBefore
     const report = { completed, neverRun, interrupted: before.running + before.waiting - completed - neverRun }
-    machine.phase = "Closed"
+    machine.closed()
     this.closing = undefined
     machine.emit({ _tag: "Closed", report })
     if (this.closedForGood) this.endEvents()

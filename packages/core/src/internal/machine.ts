@@ -43,6 +43,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import type { QueueDiscipline } from "../QueueDiscipline.ts"
@@ -97,8 +98,8 @@ export class Machine {
   cancelledWaiting = 0
   rejected = 0
 
-  /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
-  readonly currentTask: Context.Service<Task, Task>
+  /** Tells whether a fiber is part of a task of this pool: it is in the context of each task. */
+  readonly origin: Context.Service<Origin, Origin>
   /** Conditions somebody waits for; looked at when a turn ends. */
   readonly watchers = new Set<Watcher>()
   /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
@@ -111,6 +112,7 @@ export class Machine {
   private turning = false
   private turnScheduled = false
   private launchDepth = 0
+  private lastOrigin: Origin | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
   private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
@@ -128,7 +130,7 @@ export class Machine {
     this.target = options.initial
     this.largestSize = options.initial
     this.backlog = options.discipline.backlog()
-    this.currentTask = Context.Service(`@aio-task-pool/core/currentTask/${++machines}`)
+    this.origin = Context.Service(`@aio-task-pool/core/origin/${++machines}`)
     this.dispatcher = dispatcher
   }
 
@@ -147,7 +149,7 @@ export class Machine {
       this.queue(task)
     } else if (mayWait) {
       task.asyncContext = captureAsyncContext()
-      this.door.push(task)
+      this.queueAtDoor(task)
     } else this.refuse(task, "QueueFull")
     this.turn()
   }
@@ -172,7 +174,7 @@ export class Machine {
   apply(task: BulkTask): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
-    else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.door.push(task)
+    else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.queueAtDoor(task)
     else if (this.enter(task)) this.queue(task)
   }
 
@@ -181,15 +183,24 @@ export class Machine {
    * `false` for a bulk that turns out to have no item left.
    */
   private enter(task: Task): boolean {
-    const entered = task.enter()
-    if (entered) this.submitted++
-    if (!entered || (task.answer !== undefined && task.resume !== undefined)) this.news.push(task)
-    return entered
+    if (!task.enter()) {
+      task.state = "Settled"
+      this.news.push(task)
+      return false
+    }
+    this.submitted++
+    if (task.answer !== undefined && task.resume !== undefined) this.news.push(task)
+    return true
   }
 
   private queue(task: Task): void {
     task.state = "Waiting"
     this.backlog.push(task)
+  }
+
+  private queueAtDoor(task: Task): void {
+    task.state = "AtDoor"
+    this.door.push(task)
   }
 
   /** Fills free places of the queue from the door. */
@@ -276,9 +287,23 @@ export class Machine {
   }
 
   private run(task: Task): void {
-    const fiber = Effect.runForkWith(Context.add(task.context!, this.currentTask, task))(task)
-    if (task.state === "Running") task.fiber = fiber
+    const origin = this.originOf(task.context!)
+    task.origin = origin
+    origin.running++
+    const fiber = origin.fork(task)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.ended(task, exit)
+    task.fiber = fiber
     fiber.addObserver((exit) => this.ended(task, exit))
+  }
+
+  /**
+   * Tasks that follow one another mostly come from the same submitter: what they share is made once. While it is open, a
+   * pool keeps the last submitter's context for this.
+   */
+  private originOf(context: Context.Context<never>): Origin {
+    if (this.lastOrigin?.context === context) return this.lastOrigin
+    return (this.lastOrigin = new Origin(this.origin, context))
   }
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
@@ -287,6 +312,7 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
+    if (task.origin !== undefined) task.origin.running--
     if (exit._tag === "Success") {
       this.succeeded++
       this.settle(task, exit)
@@ -375,6 +401,8 @@ export class Machine {
   withdraw(task: Task, by: number | undefined): void {
     task.resume = undefined
     switch (task.state) {
+      case "New":
+        return this.release(task, Exit.interrupt(by))
       case "AtDoor":
         this.door.remove(task)
         return this.release(task, Exit.interrupt(by))
@@ -432,6 +460,12 @@ export class Machine {
     for (const task of this.running.toArray()) this.end(task, reason, undefined)
   }
 
+  /** The last state: nothing of a task or its submitter is kept. */
+  closed(): void {
+    this.phase = "Closed"
+    this.lastOrigin = undefined
+  }
+
   // ---- looking ---------------------------------------------------------------------------------------------------
 
   get idle(): boolean {
@@ -466,6 +500,18 @@ export class Machine {
     const ready = Array.from(this.watchers).filter((watcher) => watcher.ready())
     for (const watcher of ready) this.watchers.delete(watcher)
     for (const watcher of ready) watcher.resume(Effect.void)
+  }
+}
+
+/** What the tasks of one submitter's context share. */
+export class Origin {
+  readonly context: Context.Context<never>
+  readonly fork: (task: Task) => Fiber<unknown, unknown>
+  /** How many of them run. */
+  running = 0
+  constructor(key: Context.Key<Origin, Origin>, context: Context.Context<never>) {
+    this.context = context
+    this.fork = Effect.runForkWith(Context.add(context, key, this))
   }
 }
 

@@ -1,11 +1,12 @@
 /**
  * One submitted task: its work, its submitter's context, and where it is on its way.
  *
- *     AtDoor ──> Waiting ──> Running ──> Settled
- *        │          └───────────────────────↑      cancelled, or the pool closed
- *        └──────────────────────────────────↑      withdrawn or refused: never admitted, not counted
+ *     New ──> AtDoor ──> Waiting ──> Running ──> Settled
+ *      │        │          └────────────────────────↑      cancelled, or the pool closed
+ *      └────────┴───────────────────────────────────↑      withdrawn or refused: never admitted, not counted
  *
- * A task with a free worker goes to Running at once. It settles exactly once (I3).
+ * A task goes no further to the right than it must: with a place in the queue it passes the door by, with a free worker
+ * the queue. It settles exactly once (I3).
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,6 +18,7 @@ import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
 import type { SubmitOptions } from "../TaskPool.ts"
 import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
+import type { Origin } from "./machine.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
@@ -47,7 +49,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
   weight: number
-  state: "AtDoor" | "Waiting" | "Running" | "Settled" = "AtDoor"
+  state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled" = "New"
   /** Released when the task settles: a kept handle must keep no more than the result. */
   work: Work | undefined
   args: ReadonlyArray<unknown> | undefined
@@ -55,6 +57,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   /** The async context (Node's AsyncLocalStorage) of a submitter whose task had to wait. */
   asyncContext: AsyncContext | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  origin: Origin | undefined = undefined
   /** Why somebody is ending it: the pool or its handle (which makes it `TaskCancelled`), or its submitter. */
   ending: TaskCancelledReason | "Interrupted" | undefined = undefined
   /** Its outcome. */
@@ -98,7 +101,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   /** Called when it has settled: keeps the outcome, lets go of all else. */
   forget(): void {
-    this.work = this.args = this.context = this.fiber = undefined
+    this.work = this.args = this.context = this.fiber = this.origin = undefined
     this.asyncContext?.emitDestroy()
     this.asyncContext = undefined
   }
@@ -124,7 +127,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
 /** Node's `AsyncResource`, as far as it is used here. */
 export interface AsyncContext {
-  runInAsyncScope<This, A>(f: (this: This, arg: A) => void, self: This, arg: A): void
+  runInAsyncScope<This, A, B>(f: (this: This, arg: A) => B, self: This, arg: A): B
   emitDestroy(): void
 }
 

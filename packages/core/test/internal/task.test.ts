@@ -179,6 +179,8 @@ describe("a settled task", () => {
       const { handle, refs } = yield* fork
       yield* gate.open
       assert.strictEqual(yield* handle.join, 2)
+      // An open pool keeps the context of its last submitter, and only of that one.
+      yield* TaskPool.submit(Effect.void)
       yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
       collectGarbage()
       assert.deepStrictEqual(
