@@ -132,6 +132,96 @@ describe("a task that acts on its own pool", () => {
     }).pipe(Effect.provide(pool(20_000)))
   )
 
+  it.effect("shrinks it in its first step, and no more tasks are started than the new size allows (I1)", () =>
+    Effect.gen(function* () {
+      const tasks = [gated(1), gated(2)]
+      const first = gated(0)
+      yield* TaskPool.fork(Effect.andThen(TaskPool.resize(1), first.task))
+      for (const { task } of tasks) yield* TaskPool.fork(task)
+      yield* TaskPool.resize(3)
+      assert.deepStrictEqual(
+        tasks.map(({ counts }) => counts.begun),
+        [0, 0]
+      )
+      yield* expectStats({ running: 1, waiting: 2, targetSize: 1 })
+      for (const { open } of [first, ...tasks]) yield* open
+      yield* TaskPool.awaitIdle
+      yield* expectStats({ succeeded: 3, largestSize: 3 })
+    }).pipe(Effect.provide(pool(0)))
+  )
+
+  it.effect("grows it in its first step, and what waits starts in the same step (I2)", () =>
+    Effect.gen(function* () {
+      const tasks = [gated(1), gated(2)]
+      yield* TaskPool.fork(TaskPool.resize(3))
+      for (const { task } of tasks) yield* TaskPool.fork(task)
+      yield* TaskPool.resize(1)
+      assert.deepStrictEqual(
+        tasks.map(({ counts }) => counts.begun),
+        [1, 1]
+      )
+      for (const { open } of tasks) yield* open
+    }).pipe(Effect.provide(pool(0)))
+  )
+
+  it.effect("submits the next task and waits for it, 5,000 tasks deep", () =>
+    Effect.gen(function* () {
+      const nest = (depth: number): Effect.Effect<number, unknown, TaskPool> =>
+        depth === 0 ? Effect.succeed(0) : Effect.map(TaskPool.submit(nest, { args: [depth - 1] }), (below) => below + 1)
+      assert.strictEqual(yield* nest(5000), 5000)
+      yield* expectStats({ succeeded: 5000, running: 0 })
+    }).pipe(Effect.provide(pool(10_000)))
+  )
+
+  it.effect("cancels the task it has just forked, at any depth: it settles once, its worker is free", () =>
+    Effect.gen(function* () {
+      const outcomes: Array<string> = []
+      const dive = (depth: number): Effect.Effect<unknown, unknown, TaskPool> =>
+        depth > 0
+          ? TaskPool.fork(dive, { args: [depth - 1] })
+          : Effect.gen(function* () {
+              const handle = yield* TaskPool.fork(Effect.never)
+              yield* handle.cancel
+              outcomes.push(failureOf(yield* handle.await).reason)
+            })
+      for (const depth of [1, 63, 64, 65, 66, 200]) yield* TaskPool.fork(dive, { args: [depth] })
+      yield* TaskPool.awaitIdle
+      assert.deepStrictEqual(
+        outcomes,
+        Array.from({ length: 6 }, () => "Cancelled")
+      )
+      yield* expectStats({ running: 0, cancelled: 6, failed: 0 })
+    }).pipe(Effect.provide(pool(1000)))
+  )
+
+  it.effect("is closed over what it has just forked, at any depth: all settles, nothing runs on", () =>
+    Effect.gen(function* () {
+      const dive = (depth: number): Effect.Effect<unknown, unknown, TaskPool> =>
+        depth > 0 ? Effect.andThen(TaskPool.fork(dive, { args: [depth - 1] }), Effect.never) : Effect.never
+      yield* TaskPool.fork(dive, { args: [200] })
+      yield* expectStats({ running: 201 })
+      assert.deepStrictEqual(yield* TaskPool.close({ mode: "interrupt" }), {
+        completed: 0,
+        interrupted: 201,
+        neverRun: 0
+      })
+      yield* expectStats({ running: 0, cancelled: 201 })
+    }).pipe(Effect.provide(pool(1000)))
+  )
+
+  it.effect("hands a task over from its finalizer while the pool closes: it is refused, and closing ends", () =>
+    Effect.gen(function* () {
+      const refused = yield* Deferred.make<string>()
+      const late = Effect.flatMap(Effect.flip(TaskPool.fork(Effect.void)), ({ reason }) =>
+        Deferred.succeed(refused, reason)
+      )
+      yield* TaskPool.fork(Effect.onInterrupt(Effect.never, () => Effect.orDie(late)))
+      yield* TaskPool.close({ mode: "interrupt" })
+      assert.strictEqual(yield* Deferred.await(refused), "Closed")
+      yield* expectStats({ phase: "Closed", running: 0, rejected: 1 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
   it.effect("cancels itself by its handle and does not wait for itself", () =>
     Effect.gen(function* () {
       const own = yield* Deferred.make<TaskHandle<never>>()
