@@ -4,32 +4,37 @@
 import type { Comparison, Side } from "./benchmark.ts"
 import type { Pair } from "./statistics.ts"
 
-/** How long to go on: at least and at most so many pairs, and no new one after so many milliseconds. */
+/** How long to go on, in milliseconds: with the warm-up, then with pairs, at least and at most so many of them. */
 export interface Effort {
+  readonly warmUp: number
   readonly least: number
   readonly most: number
   readonly milliseconds: number
 }
 
 /** Two pairs are the least that show each side first once. */
-export const quickly: Effort = { least: 2, most: 7, milliseconds: 300 }
+export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 300 }
 
-export const thoroughly: Effort = { least: 7, most: 31, milliseconds: 12_000 }
+export const thoroughly: Effort = { warmUp: 500, least: 5, most: 31, milliseconds: 6_000 }
 
 /**
- * Runs both sides once to warm up, then in pairs: ours first, then theirs first, and so on, so that neither has always
- * the other's leavings. Rejects when a side did not do its work.
+ * Runs both sides to warm up, at least once, then in pairs: ours first, then theirs first, and so on, so that none
+ * always comes after the other. Rejects when a side did not do its work.
  */
 export const measure = async ({ ours, theirs }: Comparison, effort: Effort): Promise<ReadonlyArray<Pair>> => {
   const run = (side: Side) => {
-    // Nobody pays for what another left behind.
-    globalThis.gc?.()
+    // Nobody pays for what another left behind. A major collection would also throw away the compiled code whose
+    // objects are all gone, and so charge every run with compiling it again.
+    globalThis.gc?.({ type: "minor" })
     return side()
   }
-  await run(ours)
-  await run(theirs)
-  const pairs: Array<Pair> = []
+  const warm = performance.now() + effort.warmUp
+  do {
+    await run(ours)
+    await run(theirs)
+  } while (performance.now() < warm)
   const end = performance.now() + effort.milliseconds
+  const pairs: Array<Pair> = []
   while (pairs.length < effort.least || (pairs.length < effort.most && performance.now() < end)) {
     if (pairs.length % 2 === 0) {
       const cost = await run(ours)
