@@ -17,6 +17,7 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Scenario } from "./EveryStep.ts"
 import type { StepClock } from "./StepClock.ts"
 
@@ -91,6 +92,8 @@ const operations: Readonly<Record<string, Operation>> = {
   "submit two": (world) => Effect.all([world.submit(), world.submit()], { concurrency: "unbounded" }),
   fork: (world) => world.fork((pool, task) => pool.fork(task)),
   submitNowait: (world) => world.fork((pool, task) => pool.submitNowait(task)),
+  forEach: (world) => world.forEach(),
+  mapEffect: (world) => world.mapEffect(),
   "cancel the last": (world) => Effect.suspend(() => world.handles.at(-1)?.cancel ?? Effect.void),
   "cancel the first": (world) => Effect.suspend(() => world.handles[0]?.cancel ?? Effect.void),
   "join the first": (world) => Effect.suspend(() => world.handles[0]?.join ?? Effect.void),
@@ -175,6 +178,18 @@ export class PoolWorld {
       onSuccess: (handle) => Effect.sync(() => this.handles.push(handle)),
       onFailure: (cause) => Effect.sync(() => probe.told.push(Exit.failCause(cause)))
     })
+  }
+
+  /** Runs three tasks of a few steps in bulk. */
+  forEach(): Effect.Effect<unknown, unknown> {
+    return this.pool.forEach([0, 1, 2], () => this.task(this.probe(), Effect.yieldNow))
+  }
+
+  /** Runs three tasks of a few steps as a stream. */
+  mapEffect(): Effect.Effect<unknown, unknown> {
+    return Stream.runDrain(
+      this.pool.mapEffect(Stream.fromIterable([0, 1, 2]), () => this.task(this.probe(), Effect.yieldNow))
+    )
   }
 
   endScope(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {

@@ -16,9 +16,9 @@ it.effect(
     Effect.gen(function* () {
       const reports: Array<StepReport> = []
       for (const [index, scenario] of scenarios.entries()) {
-        // Alone with every budget and padding; raced, each pair of operations in one or two situations, budgets and paddings.
+        // Alone with every budget and padding; raced, each pair of operations in about one situation, budget and padding.
         const alone = withActors(scenario, () => false)
-        const raced = withActors(scenario, (actor) => (index + actor) % 4 === 0)
+        const raced = withActors(scenario, (actor) => (index + actor) % 7 === 0)
         reports.push(yield* everyStep(alone))
         reports.push(
           yield* everyStep(raced, { budgets: [3 + (index % 3)], paddings: [index % 6], offsets: [-1, 0, 1, 2] })
