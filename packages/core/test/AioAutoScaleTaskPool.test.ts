@@ -237,6 +237,16 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ minSize: 2, maxSize: 5, interval: "1 second", policy })))
   })
 
+  it.effect("begins its first window with the pool: a burst at the start counts as arrivals", () => {
+    const { policy, seen } = spy(({ size }) => size)
+    return Effect.gen(function* () {
+      for (let i = 0; i < 5; i++) yield* TaskPool.fork(Effect.void)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(seen.samples[0]!.arrivals, 5)
+      assert.strictEqual(seen.samples[0]!.succeeded, 5)
+    }).pipe(Effect.provide(layer({ policy })))
+  })
+
   it.effect("counts who waits at the door as queued: a small queue does not hide the demand", () => {
     const { policy, seen } = spy(({ size }) => size)
     return Effect.gen(function* () {

@@ -439,17 +439,30 @@ describe("a task that is being cut", () => {
     }).pipe(Effect.provide(pool(1)))
   )
 
-  it.effect("for two reasons is cancelled for the first", () =>
+  it.effect("for several reasons is cancelled for the first", () =>
     Effect.gen(function* () {
       const finalizer = yield* Latch.make()
       const handle = yield* TaskPool.fork(Effect.ensuring(Effect.never, finalizer.await))
       const cancel = yield* start(handle.cancel)
       const cut = yield* start(TaskPool.resize(0, { mode: "hard" }))
+      const close = yield* start(TaskPool.close({ mode: "interrupt" }))
       yield* finalizer.open
-      yield* Fiber.join(cancel)
-      yield* Fiber.join(cut)
+      yield* Effect.forEach([cancel, cut, close], (fiber) => Fiber.await<unknown, never>(fiber))
       assert.strictEqual(failureOf(yield* handle.await).reason, "Cancelled")
       yield* expectStats({ cancelled: 1 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
+  it.effect("after its submitter went away stays interrupted, not cancelled", () =>
+    Effect.gen(function* () {
+      const finalizer = yield* Latch.make()
+      const fiber = yield* start(TaskPool.submit(Effect.ensuring(Effect.never, finalizer.await)))
+      fiber.interruptUnsafe()
+      const close = yield* start(TaskPool.close({ mode: "interrupt" }))
+      yield* finalizer.open
+      assert.deepStrictEqual(yield* Fiber.join(close), { completed: 0, interrupted: 1, neverRun: 0 })
+      assert.isTrue(isInterrupted(yield* Fiber.await(fiber)))
+      yield* expectStats({ cancelled: 0, interrupted: 1 })
     }).pipe(Effect.provide(pool(1)))
   )
 
