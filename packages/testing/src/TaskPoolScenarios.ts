@@ -118,7 +118,10 @@ const operations: Readonly<Record<string, Operation>> = {
 interface Probe {
   begun: number
   ended: number
-  told: Array<Exit.Exit<unknown, unknown>>
+  /** Whether the task may not begin any more. */
+  over: boolean
+  /** What the submitter was told, once it was. */
+  told: Exit.Exit<unknown, unknown> | undefined
 }
 
 /**
@@ -135,6 +138,8 @@ export class PoolWorld {
   private readonly scope: Scope.Closeable
   private readonly probes: Array<Probe> = []
   private scopeEnds = false
+  /** What a task or a submitter saw and must not have. */
+  private broken: string | undefined = undefined
   private running = 0
   private runningBefore = 0
 
@@ -163,9 +168,7 @@ export class PoolWorld {
   /** Submits a task of a few steps, and remembers what the submitter is told. */
   submit(): Effect.Effect<unknown, unknown> {
     const probe = this.probe()
-    return Effect.onExit(this.pool.submit(this.task(probe, Effect.yieldNow)), (exit) =>
-      Effect.sync(() => probe.told.push(exit))
-    )
+    return this.telling([probe], this.pool.submit(this.task(probe, Effect.yieldNow)))
   }
 
   /** Hands a task of a few steps over and keeps its handle. */
@@ -176,19 +179,36 @@ export class PoolWorld {
     const probe = this.probe()
     return Effect.matchCauseEffect(verb(this.pool, this.task(probe, body)), {
       onSuccess: (handle) => Effect.sync(() => this.handles.push(handle)),
-      onFailure: (cause) => Effect.sync(() => probe.told.push(Exit.failCause(cause)))
+      onFailure: (cause) => Effect.sync(() => void (probe.told = Exit.failCause(cause)))
     })
   }
 
   /** Runs three tasks of a few steps in bulk. */
   forEach(): Effect.Effect<unknown, unknown> {
-    return this.pool.forEach([0, 1, 2], () => this.task(this.probe(), Effect.yieldNow))
+    const probes = [this.probe(), this.probe(), this.probe()]
+    return this.telling(
+      probes,
+      this.pool.forEach(probes, (probe) => this.task(probe, Effect.yieldNow))
+    )
   }
 
   /** Runs three tasks of a few steps as a stream. */
   mapEffect(): Effect.Effect<unknown, unknown> {
-    return Stream.runDrain(
-      this.pool.mapEffect(Stream.fromIterable([0, 1, 2]), () => this.task(this.probe(), Effect.yieldNow))
+    const probes = [this.probe(), this.probe(), this.probe()]
+    const mapped = this.pool.mapEffect(Stream.fromIterable(probes), (probe) => this.task(probe, Effect.yieldNow))
+    return this.telling(probes, Stream.runDrain(mapped))
+  }
+
+  // Whoever is told of the end of a task, or gave it up, finds it ended: none may run on, or begin later.
+  private telling(probes: ReadonlyArray<Probe>, effect: Effect.Effect<unknown, unknown>) {
+    return Effect.onExit(effect, (exit) =>
+      Effect.sync(() => {
+        if (probes.length === 1) probes[0]!.told = exit
+        for (const probe of probes) {
+          if (probe.begun !== probe.ended) this.broken ??= "I1: a submitter is told while its task runs"
+          probe.over = true
+        }
+      })
     )
   }
 
@@ -214,6 +234,7 @@ export class PoolWorld {
     const stats = statsOf(this.pool)
     const { cancelled, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
     const settled = succeeded + failed + interrupted + cancelled
+    if (this.broken !== undefined) violated(this.broken, stats)
     if (submitted !== settled + waiting + running) violated("I3: tasks got lost", stats)
     if (waiting > stats.capacity) violated("I8: more wait than may", stats)
     if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
@@ -263,7 +284,7 @@ export class PoolWorld {
   }
 
   private probe(): Probe {
-    const probe: Probe = { begun: 0, ended: 0, told: [] }
+    const probe: Probe = { begun: 0, ended: 0, over: false, told: undefined }
     this.probes.push(probe)
     return probe
   }
@@ -271,6 +292,7 @@ export class PoolWorld {
   private task(probe: Probe, body: Effect.Effect<unknown>): Effect.Effect<number> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
+        if (probe.over) this.broken ??= "I3: a task begins when its submitter was told already"
         probe.begun++
         this.running++
       }),
@@ -289,11 +311,10 @@ export class PoolWorld {
 
 // What a submitter was told goes with what its task did.
 const isFit = ({ begun, ended, told }: Probe): boolean => {
-  if (begun > 1 || begun !== ended || told.length > 1) return false
-  const [exit] = told
-  if (exit === undefined) return true
-  if (Exit.isSuccess(exit)) return begun === 1
-  const error: any = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (begun > 1 || begun !== ended) return false
+  if (told === undefined) return true
+  if (Exit.isSuccess(told)) return begun === 1
+  const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
 }
