@@ -2,8 +2,10 @@
  * What a benchmark is: comparisons of two ways to do the same work.
  */
 
+import type { Clock } from "./clock.ts"
+
 /** One way to do the work: does it once, checks that it was done, and answers what one task cost, in the unit. */
-export type Side = () => Promise<number>
+export type Side = (now: Clock) => Promise<number>
 
 /** Two sides of the same work. */
 export interface Comparison {

@@ -13,7 +13,10 @@ export const regressions = (report: Report): ReadonlyArray<string> =>
   bounds.flatMap(({ benchmark, meaning, most, peer }) => {
     const ratios = Object.entries(report[benchmark]?.ratios ?? {}).filter(([name]) => (peer ?? name) === name)
     if (ratios.length === 0) return [`${benchmark}${peer === undefined ? "" : `, ${peer}`}: not measured`]
-    return ratios
-      .filter(([, { ratio }]) => ratio > most)
-      .map(([name, { ratio }]) => `${benchmark}, ${name}: ratio ${ratio.toFixed(2)}, at most ${most}: ${meaning}`)
+    return (
+      ratios
+        // The lower end of the interval: one disturbed pair is no regression.
+        .filter(([, { low }]) => low > most)
+        .map(([name, { ratio }]) => `${benchmark}, ${name}: ratio ${ratio.toFixed(2)}, at most ${most}: ${meaning}`)
+    )
   })

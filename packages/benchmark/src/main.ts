@@ -22,6 +22,7 @@ import { regressions } from "./gate.ts"
 import { runIsolated } from "./isolate.ts"
 import { plot } from "./plot.ts"
 import { provenance, Report, table } from "./report.ts"
+import type { RunOptions } from "./run.ts"
 
 const names = Argument.Literals(
   "name",
@@ -33,6 +34,7 @@ const flag = (name: string, description: string) =>
 
 const flags = {
   quick: flag("quick", "Less work and few pairs: all benchmarks within 60 seconds, for orientation only"),
+  cpu: flag("cpu", "Read processor time instead of the time on the wall, where other programs run too"),
   json: flag("json", "Print one JSON object instead of a Markdown table"),
   markdown: flag("markdown", "Write the table to docs/benchmarks/results.md too"),
   svg: flag("svg", "Write a plot to docs/benchmarks/ratios.svg too"),
@@ -56,9 +58,9 @@ const readReport = Effect.fnUntraced(function* (file: string) {
   return yield* Schema.decodeEffect(Schema.fromJsonString(Report))(text)
 })
 
-const measureAll = Effect.fnUntraced(function* (names: ReadonlyArray<string>, quick: boolean) {
+const measureAll = Effect.fnUntraced(function* (names: ReadonlyArray<string>, options: RunOptions) {
   const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name))
-  const results = yield* Effect.forEach(chosen, (benchmark) => runIsolated(benchmark, quick))
+  const results = yield* Effect.forEach(chosen, (benchmark) => runIsolated(benchmark, options))
   return Object.fromEntries(results.map((result, index) => [chosen[index]!.name, result]))
 })
 
@@ -73,8 +75,9 @@ const writeDocument = Effect.fnUntraced(function* (name: string, text: string) {
 const bench = Command.make(
   "bench",
   { names, ...flags },
-  Effect.fnUntraced(function* ({ from, gate, json, markdown, names, quick, svg }) {
-    const reports = from.length > 0 ? yield* Effect.forEach(from, readReport) : [yield* measureAll(names, quick)]
+  Effect.fnUntraced(function* ({ cpu, from, gate, json, markdown, names, quick, svg }) {
+    const reports =
+      from.length > 0 ? yield* Effect.forEach(from, readReport) : [yield* measureAll(names, { cpu, quick })]
     const text = `${table(reports)}\n\n${provenance(reports)}`
     yield* Console.log(json ? JSON.stringify(reports[0], undefined, 2) : text)
     if (markdown) yield* writeDocument("results.md", `${text}\n`)

@@ -2,6 +2,7 @@
  * The harness: runs both sides of a comparison in turns, in one process.
  */
 import type { Comparison, Side } from "./benchmark.ts"
+import { type Clock, wallClock } from "./clock.ts"
 import type { Pair } from "./statistics.ts"
 
 /** How long to go on, in milliseconds: with the warm-up, then with pairs, at least and at most so many of them. */
@@ -21,12 +22,16 @@ export const thoroughly: Effort = { warmUp: 500, least: 5, most: 31, millisecond
  * Runs both sides to warm up, at least once, then in pairs: ours first, then theirs first, and so on, so that none
  * always comes after the other. Rejects when a side did not do its work.
  */
-export const measure = async ({ ours, theirs }: Comparison, effort: Effort): Promise<ReadonlyArray<Pair>> => {
+export const measure = async (
+  { ours, theirs }: Comparison,
+  effort: Effort,
+  now: Clock = wallClock
+): Promise<ReadonlyArray<Pair>> => {
   const run = (side: Side) => {
     // Nobody pays for what another left behind. A major collection would also throw away the compiled code whose
     // objects are all gone, and so charge every run with compiling it again.
     globalThis.gc?.({ type: "minor" })
-    return side()
+    return side(now)
   }
   const warm = performance.now() + effort.warmUp
   do {

@@ -29,7 +29,8 @@ export const Result = Schema.Struct({
     machine: Schema.String,
     /** Version by name. */
     versions: Schema.Record(Schema.String, Schema.String),
-    quick: Schema.Boolean
+    /** How it was run: `quick`, `cpu`. */
+    options: Schema.Array(Schema.String)
   })
 })
 export type Result = typeof Result.Type
@@ -92,8 +93,8 @@ const showTarget = (runs: ReadonlyArray<Ratio>, unit: Result["unit"]): string =>
 export const provenance = (reports: ReadonlyArray<Report>): string =>
   reports
     .flatMap((report) => Object.values(report).slice(0, 1))
-    .map(({ environment: { date, machine, quick, versions } }) => {
+    .map(({ environment: { date, machine, options, versions } }) => {
       const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-      return `- ${date}${quick ? ", --quick" : ""}: ${machine}, ${names.join(", ")}`
+      return `- ${date}${options.map((name) => `, --${name}`).join("")}: ${machine}, ${names.join(", ")}`
     })
     .join("\n")

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Side } from "./benchmark.ts"
+import { timed } from "./clock.ts"
 
 /** The most tasks that may run at once, on every side. */
 export const limit = 10
@@ -99,18 +100,11 @@ export type Way = (work: Work, items: ReadonlyArray<number>) => Promise<unknown>
 /** A side that times one way of handing over so many tasks, at most so many at once. */
 export const side = (kind: Kind, tasks: number, way: Way, atOnce = limit): Side => {
   const items = Array.from({ length: tasks }, (_, index) => index)
-  return async () => {
+  return async (now) => {
     const tally = new Tally()
     const work = kind.make(tally)
-    const took = await microseconds(() => way(work, items))
+    const took = await timed(now, () => way(work, items))
     tally.check(tasks, { least: kind.overlaps ? Math.min(atOnce, limit) : 1, most: atOnce })
     return took / tasks
   }
-}
-
-/** How long something takes. */
-export const microseconds = async (run: () => Promise<unknown>): Promise<number> => {
-  const start = performance.now()
-  await run()
-  return (performance.now() - start) * 1000
 }

@@ -6,7 +6,7 @@ const environment = {
   date: "2026-01-02",
   machine: "linux x64, 2 cores",
   versions: { Node: "26.10.0", "p-limit": "7.3.3" },
-  quick: false
+  options: []
 }
 
 const report = (ratio: number): Report => ({

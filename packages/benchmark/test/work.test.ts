@@ -4,7 +4,11 @@ import { limit, side, sync, tick, type Way } from "../src/work.ts"
 import * as ways from "../src/ways.ts"
 
 const reasonOf = (way: Way, kind = tick) =>
-  side(kind, 40, way)().then(
+  side(
+    kind,
+    40,
+    way
+  )(() => 0).then(
     () => "done",
     (error: Error) => error.message
   )
@@ -35,4 +39,9 @@ it("a way that exceeds the limit is found", async () => {
 it("a way that runs one task after the other is found", async () => {
   const single: Way = ({ effect }, items) => Effect.runPromise(Effect.forEach(items, () => effect))
   assert.strictEqual(await reasonOf(single), `only 1 tasks ran at once, not ${limit}`)
+})
+
+it("a side answers the time of one task", async () => {
+  const readings = [1_000, 9_000].values()
+  assert.strictEqual(await side(tick, 40, ways.taskPool)(() => readings.next().value!), 200)
 })

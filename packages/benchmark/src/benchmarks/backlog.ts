@@ -4,15 +4,16 @@
 import { AioFixedTaskPoolLifo, AioFixedTaskPoolPriority, AioFixedTaskPoolSimple } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
+import { timed } from "../clock.ts"
 import { makeRandom } from "../random.ts"
-import { limit, microseconds, Tally, tick, WorkNotDone } from "../work.ts"
+import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
 const few = 10_000
 
 /** Lets so many tasks wait in a pool without a worker, then gives it the workers; so many times over. */
 const side =
   (make: typeof AioFixedTaskPoolSimple.make, tasks: number, times: number): Side =>
-  async () => {
+  async (now) => {
     const random = makeRandom(1)
     const weights = Array.from({ length: tasks }, () => ({ weight: Math.floor(random() * 1_000_000) }))
     const tally = new Tally()
@@ -27,7 +28,7 @@ const side =
     })
     let took = 0
     for (let time = 0; time < times; time++) {
-      took += await microseconds(() => Effect.runPromise(Effect.scoped(once)))
+      took += await timed(now, () => Effect.runPromise(Effect.scoped(once)))
     }
     tally.check(tasks * times, { least: limit, most: limit })
     return took / (tasks * times)

@@ -2,14 +2,14 @@
  * Waiting tasks cancelled one by one in random order: only the cancelling is timed, until everybody knows of it.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import PQueue from "p-queue"
 import type { Benchmark, Side } from "../benchmark.ts"
+import { timed } from "../clock.ts"
 import { makeRandom, shuffle } from "../random.ts"
-import { limit, microseconds, Tally, tick, WorkNotDone } from "../work.ts"
+import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
 /** A pool without a worker, so that all tasks wait. */
 const idlePool = AioFixedTaskPoolSimple.make({ size: 0 })
@@ -29,17 +29,19 @@ type Fill = (
 
 const taskPool =
   (tasks: number, fill: Fill): Side =>
-  () =>
+  (now) =>
     Effect.gen(function* () {
       const tally = new Tally()
       const pool = yield* idlePool
       const waiting = shuffle(yield* fill(pool, tasks, tick.make(tally).effect), makeRandom(1))
       const before = (yield* pool.stats).waiting
       if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks wait`)
-      const [took] = yield* Effect.timed(Effect.forEach(waiting, ({ cancel }) => cancel, { discard: true }))
+      const start = now()
+      yield* Effect.forEach(waiting, ({ cancel }) => cancel, { discard: true })
+      const took = now() - start
       const cancelled = yield* Effect.forEach(waiting, (task) => task.cancelled)
       checkCancelled(tasks, cancelled.filter(Boolean).length, (yield* pool.stats).waiting, tally)
-      return (Duration.toMillis(took) * 1000) / tasks
+      return took / tasks
     }).pipe(Effect.scoped, Effect.runPromise)
 
 const byHandle: Fill = (pool, tasks, task) =>
@@ -58,7 +60,7 @@ const bySubmitter: Fill = Effect.fnUntraced(function* (pool, tasks, task) {
 
 const promiseQueue =
   (tasks: number): Side =>
-  async () => {
+  async (now) => {
     const tally = new Tally()
     const queue = new PQueue({ concurrency: limit, autoStart: false })
     const { promise } = tick.make(tally)
@@ -69,7 +71,7 @@ const promiseQueue =
       return { controller, known }
     })
     const order = shuffle(waiting, makeRandom(1))
-    const took = await microseconds(() => {
+    const took = await timed(now, () => {
       for (const { controller } of order) controller.abort()
       return Promise.all(order.map(({ known }) => known))
     })

@@ -6,8 +6,9 @@ import { priorityQueue } from "async"
 import * as Effect from "effect/Effect"
 import PQueue from "p-queue"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
+import { timed } from "../clock.ts"
 import { makeRandom } from "../random.ts"
-import { limit, microseconds, Tally, tick, type Work, WorkNotDone } from "../work.ts"
+import { limit, Tally, tick, type Work, WorkNotDone } from "../work.ts"
 
 /** Hands over one task for each weight, in this order. */
 type Way = (weights: ReadonlyArray<number>, task: (index: number) => Work) => Promise<unknown>
@@ -47,12 +48,12 @@ const checkOrder = (weights: ReadonlyArray<number>, begun: ReadonlyArray<number>
 
 const side =
   (weights: ReadonlyArray<number>, way: Way): Side =>
-  async () => {
+  async (now) => {
     const begun: Array<number> = []
     const tally = new Tally()
     const task = (index: number) =>
       tick.make({ begin: () => (begun.push(index), tally.begin()), end: () => tally.end() })
-    const took = await microseconds(() => way(weights, task))
+    const took = await timed(now, () => way(weights, task))
     tally.check(weights.length, { least: limit, most: limit })
     checkOrder(weights, begun)
     return took / weights.length
