@@ -71,6 +71,31 @@ export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: Wai
     )
 
     law(
+      "a task that comes while the pool lets the event loop go is placed among those that wait (I4)",
+      Effect.gen(function* () {
+        const pool = yield* TaskPool
+        const busy = yield* occupy(pool, 1)
+        const started: Array<number> = []
+        // More than end in one step, so that some still wait when the last one comes.
+        for (let i = 0; i < 3000; i++) yield* pool.fork(Effect.sync(() => started.push(i)))
+        yield* busy.release
+        while (started.length === 0) yield* Effect.yieldNow
+        const before = started.length
+        assert.isBelow(before, 3000)
+        yield* pool.submit(Effect.sync(() => started.push(3000)))
+        yield* pool.awaitIdle
+        const turns = Array.from({ length: 3001 }, (_, turn) => turn).filter(
+          (turn) => !started.slice(0, before).includes(turn)
+        )
+        const waiting = turns.map((turn): WaitingTask => ({ turn, weight: 4, weightSince: turn }))
+        assert.deepStrictEqual(
+          started.slice(before),
+          waiting.sort(order).map((task) => task.turn)
+        )
+      })
+    )
+
+    law(
       "a re-weighted task goes behind those that have the weight already, on a pool that knows weights (I4)",
       Effect.gen(function* () {
         const line = yield* makeLine(order)
