@@ -22,7 +22,7 @@ import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type { Machine } from "./machine.ts"
-import { type AsyncContext, captureAsyncContext, Task } from "./task.ts"
+import { type AsyncContext, captureAsyncContext, type Inside, Task } from "./task.ts"
 
 /** Where the items come from. */
 export type Source =
@@ -156,13 +156,32 @@ class Bulk {
       this.collect(task.index, exit.value)
     } else if (exit !== undefined && task.entered) {
       this.fail(Exit.failCause(exit.cause))
-    } else if (exit !== undefined) {
-      // The pool admits no more: what it has accepted goes on.
-      this.failure ??= Exit.failCause(exit.cause)
-      if (this.state === "Pulling") this.state = "Ending"
+    } else if (exit !== undefined && this.state === "Pulling") {
+      this.refused(task, Exit.failCause(exit.cause))
     }
-    if (this.state === "Pulling") this.spare.push(task.renew())
-    else if (this.live === 0 && this.state !== "Done") this.finish()
+    if (this.state === "Pulling") {
+      this.spare.push(task.renew())
+      this.lookAhead()
+    } else if (this.live === 0 && this.state !== "Done") this.finish()
+  }
+
+  /** The pool admits no more: what it has accepted goes on. A source that is at its end has lost nothing. */
+  private refused(task: BulkTask, refusal: Exit.Exit<never, unknown>): void {
+    if (task.index < 0) this.pull(task)
+    this.state = "Ending"
+    if (task.index >= 0) this.failure ??= refusal
+  }
+
+  /** When only the application is left, at a door that may not move, it takes its item now: there may be none. */
+  private lookAhead(): void {
+    const application = this.application!
+    if (this.live > 1 || application.state !== "AtDoor" || application.index >= 0) return
+    this.pull(application)
+    if (application.index >= 0) return
+    this.machine.door.remove(application)
+    application.state = "Settled"
+    this.live = 0
+    this.finish()
   }
 
   private collect(index: number, value: unknown): void {
@@ -223,6 +242,7 @@ export class BulkTask extends Task {
   item: unknown = undefined
   /** Whether the pool has admitted it. */
   entered = false
+  private run = { isRunning: true }
 
   constructor(bulk: Bulk) {
     super(bulk.options.f, undefined, bulk.options.weight, bulk.context)
@@ -236,6 +256,7 @@ export class BulkTask extends Task {
     this.asyncContext = this.bulk.asyncContext
     this.index = -1
     this.entered = false
+    this.run = { isRunning: true }
     this.exit = this.answer = this.ending = undefined
     return this
   }
@@ -249,7 +270,12 @@ export class BulkTask extends Task {
   override launched(): void {
     this.bulk.apply()
   }
+  /** As the object is used again, each run is known by one of its own. */
+  override get inside(): Inside {
+    return this.run
+  }
   override forget(): void {
+    this.run.isRunning = false
     this.item = undefined
     // The async context is the bulk's: it serves all its tasks.
     this.asyncContext = undefined

@@ -1,4 +1,5 @@
 /** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
@@ -20,11 +21,11 @@ export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
     return Effect.sync(() => void observers.delete(observer))
   })
 
-/** Waits for the end of tasks, except for the one whose own fiber waits here: it would wait for itself. */
-export const awaitEnds = (tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
+/** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
+export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const self = Fiber.getCurrent()
-    const others = tasks.filter((task) => task.exit === undefined && task.fiber !== self)
+    const self = Context.getOrUndefined(Fiber.getCurrent()!.context, machine.inside)
+    const others = tasks.filter((task) => task.exit === undefined && task.inside !== self)
     let left = others.length
     if (left === 0) return resume(Effect.void)
     const observer = (): void => {
@@ -61,7 +62,7 @@ export class Withdrawal extends Effectable.Class<void> {
   }
   override asEffect(): Effect.Effect<void> {
     this.machine.withdraw(this.task, Fiber.getCurrent()!.id)
-    return this.task.state === "Running" ? awaitEnds([this.task]) : Effect.void
+    return this.task.state === "Running" ? awaitEnds(this.machine, [this.task]) : Effect.void
   }
 }
 
@@ -88,7 +89,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
       if (task.state === "Waiting") this.#machine.cancelWaiting(task, "Cancelled")
       if (task.state !== "Running") return Effect.void
       this.#machine.end(task, "Cancelled", fiber.id)
-      return awaitEnds([task])
+      return awaitEnds(this.#machine, [task])
     })
   }
 

@@ -144,7 +144,7 @@ export class Lifecycle {
     const completed = after.succeeded + after.failed - before.succeeded - before.failed
     const neverRun = machine.cancelledWaiting - neverRunBefore
     const report = { completed, neverRun, interrupted: before.running + before.waiting - completed - neverRun }
-    machine.closed()
+    machine.phase = "Closed"
     this.closing = undefined
     machine.emit({ _tag: "Closed", report })
     if (this.closedForGood) this.endEvents()

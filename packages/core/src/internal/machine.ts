@@ -43,7 +43,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import type { QueueDiscipline } from "../QueueDiscipline.ts"
@@ -51,7 +50,7 @@ import type { PoolEvent, PoolStats } from "../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
-import { captureAsyncContext, type Task } from "./task.ts"
+import { captureAsyncContext, type Inside, type Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
 export interface MachineOptions {
@@ -98,21 +97,21 @@ export class Machine {
   cancelledWaiting = 0
   rejected = 0
 
-  /** Tells whether a fiber is part of a task of this pool: it is in the context of each task. */
-  readonly origin: Context.Service<Origin, Origin>
+  /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
+  readonly inside: Context.Service<Inside, Inside>
   /** Conditions somebody waits for; looked at when a turn ends. */
   readonly watchers = new Set<Watcher>()
   /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
   readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
 
   private readonly dispatcher: SchedulerDispatcher
-  /** Tasks whose submitter, or joiners, must be told; those before `told` have been. */
-  private news: Array<Task> = []
+  /** Tasks whose submitter, or joiners, must be told: those from `told` to `untold`. */
+  private readonly news: Array<Task | undefined> = []
   private told = 0
+  private untold = 0
   private turning = false
   private turnScheduled = false
   private launchDepth = 0
-  private lastOrigin: Origin | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
   private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
@@ -130,7 +129,7 @@ export class Machine {
     this.target = options.initial
     this.largestSize = options.initial
     this.backlog = options.discipline.backlog()
-    this.origin = Context.Service(`@aio-task-pool/core/origin/${++machines}`)
+    this.inside = Context.Service(`@aio-task-pool/core/inside/${++machines}`)
     this.dispatcher = dispatcher
   }
 
@@ -185,11 +184,11 @@ export class Machine {
   private enter(task: Task): boolean {
     if (!task.enter()) {
       task.state = "Settled"
-      this.news.push(task)
+      this.spread(task)
       return false
     }
     this.submitted++
-    if (task.answer !== undefined && task.resume !== undefined) this.news.push(task)
+    if (task.answer !== undefined && task.resume !== undefined) this.spread(task)
     return true
   }
 
@@ -220,6 +219,7 @@ export class Machine {
    */
   turn(): void {
     if (this.turning || this.turnScheduled || this.launchDepth > 0) return
+    if (!this.hasWork()) return this.watch()
     this.turning = true
     let budget = turnBudget
     do {
@@ -233,11 +233,7 @@ export class Machine {
         budget--
         this.launch(task)
       }
-      for (; this.told < this.news.length && budget > 0; budget--) this.news[this.told++]!.tell()
-      if (this.told === this.news.length) {
-        this.news = []
-        this.told = 0
-      }
+      for (; this.told < this.untold && budget > 0; budget--) this.tellNext()
     } while (budget > 0 && this.hasWork())
     this.turning = false
     this.watch()
@@ -249,10 +245,22 @@ export class Machine {
 
   private hasWork(): boolean {
     return (
-      this.news.length > 0 ||
+      this.told < this.untold ||
       this.unstarted.length > 0 ||
       (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
     )
+  }
+
+  // The array keeps its length: emptying it would allocate it anew for every task.
+  private spread(task: Task): void {
+    this.news[this.untold++] = task
+  }
+
+  private tellNext(): void {
+    const task = this.news[this.told]!
+    this.news[this.told++] = undefined
+    if (this.told === this.untold) this.told = this.untold = 0
+    task.tell()
   }
 
   private takeNext(): Task | undefined {
@@ -287,23 +295,11 @@ export class Machine {
   }
 
   private run(task: Task): void {
-    const origin = this.originOf(task.context!)
-    task.origin = origin
-    origin.running++
-    const fiber = origin.fork(task)
+    const fiber = Effect.runForkWith(Context.add(task.context!, this.inside, task.inside))(task)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)
     task.fiber = fiber
     fiber.addObserver((exit) => this.ended(task, exit))
-  }
-
-  /**
-   * Tasks that follow one another mostly come from the same submitter: what they share is made once. While it is open, a
-   * pool keeps the last submitter's context for this.
-   */
-  private originOf(context: Context.Context<never>): Origin {
-    if (this.lastOrigin?.context === context) return this.lastOrigin
-    return (this.lastOrigin = new Origin(this.origin, context))
   }
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
@@ -312,7 +308,6 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
-    if (task.origin !== undefined) task.origin.running--
     if (exit._tag === "Success") {
       this.succeeded++
       this.settle(task, exit)
@@ -356,7 +351,7 @@ export class Machine {
     task.state = "Settled"
     task.exit = exit
     task.forget()
-    if (task.awaited) this.news.push(task)
+    if (task.awaited) this.spread(task)
   }
 
   // ---- ending tasks early ----------------------------------------------------------------------------------------
@@ -460,12 +455,6 @@ export class Machine {
     for (const task of this.running.toArray()) this.end(task, reason, undefined)
   }
 
-  /** The last state: nothing of a task or its submitter is kept. */
-  closed(): void {
-    this.phase = "Closed"
-    this.lastOrigin = undefined
-  }
-
   // ---- looking ---------------------------------------------------------------------------------------------------
 
   get idle(): boolean {
@@ -500,18 +489,6 @@ export class Machine {
     const ready = Array.from(this.watchers).filter((watcher) => watcher.ready())
     for (const watcher of ready) this.watchers.delete(watcher)
     for (const watcher of ready) watcher.resume(Effect.void)
-  }
-}
-
-/** What the tasks of one submitter's context share. */
-export class Origin {
-  readonly context: Context.Context<never>
-  readonly fork: (task: Task) => Fiber<unknown, unknown>
-  /** How many of them run. */
-  running = 0
-  constructor(key: Context.Key<Origin, Origin>, context: Context.Context<never>) {
-    this.context = context
-    this.fork = Effect.runForkWith(Context.add(context, key, this))
   }
 }
 

@@ -65,7 +65,7 @@ export const mapEffect = (
         Effect.suspend(() => {
           const tasks = Array.from(live)
           for (const task of tasks) machine.withdraw(task, undefined)
-          return awaitEnds(tasks)
+          return awaitEnds(machine, tasks)
         })
       )
       let index = 0

@@ -101,7 +101,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
       const target = machine.resize(size(), why)
       if (mode === "soft") return Effect.succeed(target)
       const leaving = machine.cutSurplus(fiber.id)
-      return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(leaving), target)
+      return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(machine, leaving), target)
     })
 
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<CloseReport> =>
@@ -157,7 +157,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
 
 /** Whether the fiber is part of a task that still runs on this pool. */
 const isInside = (machine: Machine, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  (Context.getOrUndefined(fiber.context, machine.origin)?.running ?? 0) > 0
+  Context.getOrUndefined(fiber.context, machine.inside)?.isRunning === true
 
 const closingOf = (defaults: ServiceOptions["shutdown"], options: CloseOptions): Closing => {
   const { drainTimeout, interruptTimeout, mode = "drain" } = options

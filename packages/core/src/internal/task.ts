@@ -18,7 +18,6 @@ import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
 import type { SubmitOptions } from "../TaskPool.ts"
 import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
-import type { Origin } from "./machine.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
@@ -45,7 +44,7 @@ export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions):
  * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. A wrapper
  * would cost a closure and an object for each task.
  */
-export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task> {
+export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task>, Inside {
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
   weight: number
@@ -57,7 +56,6 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   /** The async context (Node's AsyncLocalStorage) of a submitter whose task had to wait. */
   asyncContext: AsyncContext | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  origin: Origin | undefined = undefined
   /** Why somebody is ending it: the pool or its handle (which makes it `TaskCancelled`), or its submitter. */
   ending: TaskCancelledReason | "Interrupted" | undefined = undefined
   /** Its outcome. */
@@ -83,6 +81,15 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
     throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(effect)}`)
   }
 
+  /** What its fibers carry in their context. */
+  get inside(): Inside {
+    return this
+  }
+
+  get isRunning(): boolean {
+    return this.state === "Running"
+  }
+
   /** The effect that was submitted, or that the function gives now. */
   protected begin(): unknown {
     const work: unknown = this.work
@@ -101,7 +108,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   /** Called when it has settled: keeps the outcome, lets go of all else. */
   forget(): void {
-    this.work = this.args = this.context = this.fiber = this.origin = undefined
+    this.work = this.args = this.context = this.fiber = undefined
     this.asyncContext?.emitDestroy()
     this.asyncContext = undefined
   }
@@ -123,6 +130,11 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
       for (const observer of observers) observer(this.exit)
     }
   }
+}
+
+/** One run of a task, as the fibers that are part of it know it. */
+export interface Inside {
+  readonly isRunning: boolean
 }
 
 /** Node's `AsyncResource`, as far as it is used here. */

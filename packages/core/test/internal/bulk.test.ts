@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import {
@@ -354,6 +355,52 @@ describe("forEach", () => {
       yield* expectStats({ submitted: 6, succeeded: 6, targetSize: 4 })
     }).pipe(Effect.provide(layer(1)))
   )
+
+  it.effect("ends with its last item, though the queue is full with others", () =>
+    Effect.gen(function* () {
+      const [item, other] = [gated("item"), gated("other")]
+      yield* TaskPool.fork(other.task)
+      const fiber = yield* start(TaskPool.forEach([item], ({ task }) => task))
+      yield* item.started
+      yield* TaskPool.resize(1)
+      yield* item.open
+      yield* settle
+      const ended = fiber.pollUnsafe() !== undefined
+      yield* other.open
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["item"])
+      assert.isTrue(ended)
+    }).pipe(Effect.provide(layer(2, { capacity: 0 })))
+  )
+
+  it.effect("is not failed by a pause when nothing is left to submit", () =>
+    Effect.gen(function* () {
+      const item = gated("item")
+      const fiber = yield* start(TaskPool.forEach([item], ({ task }) => task))
+      yield* item.started
+      yield* TaskPool.pause
+      yield* item.open
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.succeed(["item"]))
+    }).pipe(Effect.provide(layer(1, { capacity: 0 })))
+  )
+
+  for (const capacity of [0, 1, Infinity]) {
+    it.effect(`stops when an item fails after the source was exhausted, capacity ${capacity}`, () =>
+      Effect.gen(function* () {
+        const [first, later] = [gated("first"), gated("later")]
+        const fiber = yield* start(
+          TaskPool.forEach([first, later], ({ task }, index) =>
+            index === 0 ? Effect.andThen(task, Effect.fail("own")) : Effect.andThen(task, Effect.never)
+          )
+        )
+        yield* first.open
+        assert.strictEqual(failureOf(yield* Fiber.await(fiber)), "own")
+        // The door is whole: neither who may wait there nor who may not is kept out.
+        yield* TaskPool.submit(Effect.void)
+        yield* TaskPool.submitNowait(Effect.void)
+        yield* expectStats({ running: 0, waiting: 0, interrupted: 1 })
+      }).pipe(Effect.provide(layer(2, { capacity })))
+    )
+  }
 })
 
 describe("all", () => {

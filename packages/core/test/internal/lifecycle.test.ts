@@ -334,6 +334,20 @@ describe("from inside a task", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
+  it.effect("close is allowed to a fiber that has outlived its task, though others of the same submitter run", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const closer = yield* TaskPool.submit(Effect.forkDetach(Effect.andThen(gate.await, TaskPool.close())))
+      const sibling = gated("sibling")
+      const handle = yield* TaskPool.fork(sibling.task)
+      yield* gate.open
+      yield* settle
+      yield* sibling.open
+      assert.strictEqual(yield* handle.join, "sibling")
+      assert.deepStrictEqual(yield* Fiber.join(closer), { ...nothing, completed: 1 })
+    }).pipe(Effect.provide(layer(2)))
+  )
+
   it.effect("another pool may be closed", () =>
     Effect.gen(function* () {
       const { pool: other } = yield* scoped({ size: 1 })

@@ -381,6 +381,23 @@ describe("cancelling from a finalizer", () => {
     }).pipe(Effect.provide(pool(1)))
   )
 
+  it.effect("a task whose finalizer cancels itself and others at the same time ends", () =>
+    Effect.gen(function* () {
+      const own = yield* Deferred.make<TaskHandle<never>>()
+      const other = yield* TaskPool.fork(Effect.never)
+      const handle = yield* TaskPool.fork(
+        Effect.onInterrupt(Effect.never, () =>
+          Effect.flatMap(Deferred.await(own), (self) =>
+            Effect.forEach([self, other], ({ cancel }) => cancel, { concurrency: "unbounded" })
+          )
+        )
+      )
+      yield* Deferred.succeed(own, handle)
+      yield* handle.cancel
+      yield* expectStats({ running: 0, cancelled: 2 })
+    }).pipe(Effect.provide(pool(2)))
+  )
+
   it.effect("two tasks whose finalizers cancel each other end when a hard resize cuts both", () =>
     Effect.gen(function* () {
       const a = yield* Deferred.make<TaskHandle<never>>()
@@ -505,6 +522,16 @@ describe("children of a task", () => {
   it.effect("may cut the pool: the child does not wait for its parent's task", () =>
     Effect.gen(function* () {
       const handle = yield* TaskPool.fork(Effect.flatMap(start(TaskPool.resize(0, { mode: "hard" })), Fiber.join))
+      assert.strictEqual(failureOf(yield* handle.await).reason, "ScaledDown")
+      yield* expectStats({ running: 0, cancelled: 1 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
+  it.effect("may cut the pool where nothing interrupts them, and do not wait for their parent's task", () =>
+    Effect.gen(function* () {
+      const handle = yield* TaskPool.fork(
+        Effect.uninterruptible(Effect.timeoutOption(TaskPool.resize(0, { mode: "hard" }), "1 hour"))
+      )
       assert.strictEqual(failureOf(yield* handle.await).reason, "ScaledDown")
       yield* expectStats({ running: 0, cancelled: 1 })
     }).pipe(Effect.provide(pool(1)))
