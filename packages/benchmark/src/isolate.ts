@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Benchmark } from "./benchmark.ts"
 import { Result } from "./report.ts"
-import type { RunOptions } from "./run.ts"
+import { flagsOf, type RunOptions } from "./run.ts"
 
 /** The benchmark's process ended without a result. */
 export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ readonly why: string }> {
@@ -22,11 +22,11 @@ export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ reado
 }
 
 /** Measures a benchmark; its progress goes to standard error. */
-export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, { cpu, quick }: RunOptions) {
+export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
   const program = fileURLToPath(new URL("isolated.ts", import.meta.url))
   const child = yield* ChildProcess.make(
     process.execPath,
-    ["--expose-gc", program, benchmark.name, ...(quick ? ["--quick"] : []), ...(cpu ? ["--cpu"] : [])],
+    ["--expose-gc", program, benchmark.name, ...flagsOf(options)],
     { stderr: "inherit", forceKillAfter: "3 seconds" }
   )
   const output = yield* Stream.mkString(Stream.decodeText(child.stdout))

@@ -21,7 +21,7 @@ import { benchmarks } from "./benchmarks.ts"
 import { regressions } from "./gate.ts"
 import { runIsolated } from "./isolate.ts"
 import { plot } from "./plot.ts"
-import { provenance, Report, table } from "./report.ts"
+import { page, provenance, Report, table } from "./report.ts"
 import type { RunOptions } from "./run.ts"
 
 const names = Argument.Literals(
@@ -78,9 +78,8 @@ const bench = Command.make(
   Effect.fnUntraced(function* ({ cpu, from, gate, json, markdown, names, quick, svg }) {
     const reports =
       from.length > 0 ? yield* Effect.forEach(from, readReport) : [yield* measureAll(names, { cpu, quick })]
-    const text = `${table(reports)}\n\n${provenance(reports)}`
-    yield* Console.log(json ? JSON.stringify(reports[0], undefined, 2) : text)
-    if (markdown) yield* writeDocument("results.md", `${text}\n`)
+    yield* Console.log(json ? JSON.stringify(reports[0], undefined, 2) : `${table(reports)}\n\n${provenance(reports)}`)
+    if (markdown) yield* writeDocument("results.md", page(reports))
     if (svg) yield* writeDocument("ratios.svg", plot(reports))
     const found = gate ? reports.flatMap(regressions) : []
     if (found.length > 0) return yield* new Regressed({ regressions: found })

@@ -29,8 +29,8 @@ export const Result = Schema.Struct({
     machine: Schema.String,
     /** Version by name. */
     versions: Schema.Record(Schema.String, Schema.String),
-    /** How it was run: `quick`, `cpu`. */
-    options: Schema.Array(Schema.String)
+    /** The flags it was run with. */
+    flags: Schema.String
   })
 })
 export type Result = typeof Result.Type
@@ -66,12 +66,21 @@ export const rows = (reports: ReadonlyArray<Report>): ReadonlyArray<Row> =>
 export const table = (reports: ReadonlyArray<Report>): string => {
   const runs = reports.length === 1 ? ["ratio"] : reports.map((_, index) => `run ${index + 1}`)
   const header = ["benchmark", "against", ...runs, "ours", "theirs", "target"]
-  const align = header.map((_, column) => (column < 2 ? "---" : "--:"))
   const body = rows(reports).map(({ benchmark, peer, runs, unit }) => {
     const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
     return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
   })
-  return [header, align, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+  return alignColumns([header, ...body], 2)
+}
+
+/** A Markdown table with its header first: so many columns lean to the left, the others to the right. */
+const alignColumns = (lines: ReadonlyArray<ReadonlyArray<string>>, toTheLeft: number): string => {
+  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)))
+  const pad = (cell: string, column: number) =>
+    column < toTheLeft ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+  const rule = widths.map((width, column) => (column < toTheLeft ? "-".repeat(width) : "-".repeat(width - 1) + ":"))
+  const [header, ...body] = lines.map((cells) => cells.map(pad))
+  return [header!, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 }
 
 /** Two digits that matter. */
@@ -89,12 +98,22 @@ const showTarget = (runs: ReadonlyArray<Ratio>, unit: Result["unit"]): string =>
   return `${runs.every(keepsTarget) ? "✓" : "✗"} ≤ ${most}`
 }
 
+/** The page of one or more runs. */
+export const page = (reports: ReadonlyArray<Report>): string => `# Results
+
+Made by \`bench --markdown\`; [how it is measured](README.md). A ratio is ours / theirs, below 1 is better, with its 95 % interval.
+
+${table(reports)}
+
+${provenance(reports)}
+`
+
 /** Where and with what the runs were made, one sentence for each run. */
 export const provenance = (reports: ReadonlyArray<Report>): string =>
   reports
     .flatMap((report) => Object.values(report).slice(0, 1))
-    .map(({ environment: { date, machine, options, versions } }) => {
+    .map(({ environment: { date, flags, machine, versions } }) => {
       const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-      return `- ${date}${options.map((name) => `, --${name}`).join("")}: ${machine}, ${names.join(", ")}`
+      return `- ${date}${flags && ` (${flags})`}: ${machine}, ${names.join(", ")}`
     })
     .join("\n")

@@ -18,6 +18,12 @@ export interface RunOptions {
   readonly cpu: boolean
 }
 
+/** The command line flags of these options. */
+export const flagsOf = ({ cpu, quick }: RunOptions): ReadonlyArray<string> => [
+  ...(quick ? ["--quick"] : []),
+  ...(cpu ? ["--cpu"] : [])
+]
+
 /** Measures a benchmark, and tells each comparison as it is found. Rejects when a side did not do its work. */
 export const runBenchmark = async (
   benchmark: Benchmark,
@@ -28,8 +34,10 @@ export const runBenchmark = async (
   const now = options.cpu ? processorClock : wallClock
   const ratios: Record<string, Ratio> = {}
   for (const comparison of benchmark.comparisons(options.quick)) {
-    const { peer, target } = comparison
-    const found = { ...summarize(await measure(comparison, effort, now)), ...(target !== undefined && { target }) }
+    const { peer } = comparison
+    // The targets hold for the whole work.
+    const target = comparison.target && !options.quick ? { target: comparison.target } : {}
+    const found = { ...summarize(await measure(comparison, effort, now)), ...target }
     ratios[peer] = found
     tell(peer, found)
   }
@@ -42,6 +50,6 @@ const environment = (options: RunOptions): Result["environment"] => {
     date: new Date().toISOString().slice(0, 10),
     machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores`,
     versions: { Node: process.versions.node, effect: getCurrentVersion(), ...peers },
-    options: Object.keys(options).filter((name) => options[name as keyof RunOptions])
+    flags: flagsOf(options).join(" ")
   }
 }

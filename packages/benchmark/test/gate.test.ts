@@ -11,7 +11,7 @@ const result = (ratios: Readonly<Record<string, number>>): Report[string] => ({
       { ratio, low: ratio * 0.9, high: ratio * 2, ours: ratio, theirs: 1, pairs: 2 }
     ])
   ),
-  environment: { date: "2026-01-02", machine: "linux", versions: {}, options: [] }
+  environment: { date: "2026-01-02", machine: "linux", versions: {}, flags: "--quick" }
 })
 
 const fine = {

@@ -6,7 +6,7 @@ const environment = {
   date: "2026-01-02",
   machine: "linux x64, 2 cores",
   versions: { Node: "26.10.0", "p-limit": "7.3.3" },
-  options: []
+  flags: ""
 }
 
 const report = (ratio: number): Report => ({
@@ -33,22 +33,22 @@ it("a table of one run has a row for each comparison and says which targets are 
   assert.strictEqual(
     table([report(1.9)]),
     [
-      "| benchmark | against | ratio | ours | theirs | target |",
-      "| --- | --- | --: | --: | --: | --: |",
-      "| submit | p-limit | 1.90 (1.80 to 2.00) | 4.00 µs | 2.00 µs | ✓ ≤ 2 |",
-      "| submit | fastq | 0.050 (0.040 to 0.060) | 1.00 µs | 20.00 µs |  |",
-      "| memory | p-limit | 0.25 (0.20 to 0.30) | 200 bytes | 800 bytes | ✓ ≤ 300 bytes |"
+      "| benchmark | against |                  ratio |      ours |    theirs |        target |",
+      "| --------- | ------- | ---------------------: | --------: | --------: | ------------: |",
+      "| submit    | p-limit |    1.90 (1.80 to 2.00) |   4.00 µs |   2.00 µs |         ✓ ≤ 2 |",
+      "| submit    | fastq   | 0.050 (0.040 to 0.060) |   1.00 µs |  20.00 µs |               |",
+      "| memory    | p-limit |    0.25 (0.20 to 0.30) | 200 bytes | 800 bytes | ✓ ≤ 300 bytes |"
     ].join("\n")
   )
 })
 
 it("a table of several runs has a column for each, and a target is kept when all runs keep it", () => {
-  const [header, , row] = table([report(1.9), report(2.1)]).split("\n")
-  assert.strictEqual(header, "| benchmark | against | run 1 | run 2 | ours | theirs | target |")
-  assert.strictEqual(
-    row,
-    "| submit | p-limit | 1.90 (1.80 to 2.00) | 2.10 (2.00 to 2.20) | 4.00 µs | 2.00 µs | ✗ ≤ 2 |"
-  )
+  const cells = table([report(1.9), report(2.1)])
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()))
+  assert.deepStrictEqual(cells[0]!.slice(3, 5), ["run 1", "run 2"])
+  assert.deepStrictEqual(cells[2]!.slice(3, 5), ["1.90 (1.80 to 2.00)", "2.10 (2.00 to 2.20)"])
+  assert.strictEqual(cells[2]!.at(-2), "✗ ≤ 2")
 })
 
 it("each run says when, where and with what it was made", () => {

@@ -84,7 +84,7 @@ export const cancel: Benchmark = {
   title: "40,000 waiting tasks cancelled one by one in random order",
   unit: "µs",
   comparisons: (quick) => {
-    const tasks = quick ? 10_000 : 40_000
+    const tasks = quick ? 5_000 : 40_000
     const target = { ratio: 0.1 }
     return [
       { peer: "p-queue", ours: taskPool(tasks, byHandle), theirs: promiseQueue(tasks), target },
