@@ -32,10 +32,10 @@ export type Source =
 /** Opens an iterable; refuses what is none. */
 export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable<unknown>): Source => {
   if (hasProperty(items, Symbol.iterator) || typeof items === "string") {
-    return { isAsync: false, iterator: (items as Iterable<unknown>)[Symbol.iterator]() }
+    return { isAsync: false, iterator: items[Symbol.iterator]() }
   }
   if (hasProperty(items, Symbol.asyncIterator)) {
-    return { isAsync: true, iterator: (items as AsyncIterable<unknown>)[Symbol.asyncIterator]() }
+    return { isAsync: true, iterator: items[Symbol.asyncIterator]() }
   }
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${format(items)}`)
 }

@@ -88,7 +88,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     }))
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions?: SubmitOptions) => {
-    if (Symbol.iterator in effects) return forEach(effects as Iterable<unknown>, identity, allOptions)
+    if (Symbol.iterator in effects) return forEach(effects, identity, allOptions)
     const keys = Object.keys(effects)
     return Effect.map(forEach(Object.values(effects), identity, allOptions), (values) =>
       Object.fromEntries(keys.map((key, index) => [key, values[index]]))
