@@ -19,7 +19,7 @@ export type WaitingOrder = (a: WaitingTask, b: WaitingTask) => number
 /** The order in which waiting tasks are dispatched. */
 export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: WaitingOrder): void => {
   const law = (sentence: string, body: Effect.Effect<unknown, unknown, TaskPool>) =>
-    it.effect(sentence, () => Effect.provide(body, layerOf({ size: 1 })))
+    it.effect(sentence, () => Effect.provide(body, layerOf({ size: 1 })), 20_000)
 
   describe(`${name}: order`, () => {
     for (const weights of [
