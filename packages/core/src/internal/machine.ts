@@ -6,13 +6,13 @@
  *                  └─> refused
  *
  * Everything here is synchronous: JavaScript's single thread is the lock, and between two state changes that belong
- * together nobody else runs. What waits (closing, hard scale-downs, the sizing loop) is in `service.ts` and
- * `lifecycle.ts`, and only calls in here.
+ * together nobody else runs. What waits (submitters in `service.ts`, closing in `lifecycle.ts`, the sizing loop in
+ * `sizing.ts`) only calls in here, and a bulk (`bulk.ts`) is called back from here.
  *
  * **Words.** The *door* is where submitters wait while the queue is full, first-in first-out for every discipline. The
  * *backlog* holds the tasks that wait, in the discipline's order. A *worker* is the right to run one task: there are
- * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers, then
- * tells those whose task has settled; it is the only place where either happens.
+ * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers and
+ * tells those whose task has settled. A submitter that finds nobody before it and a free worker launches its task itself.
  *
  * **States of the pool**
  *
@@ -184,11 +184,11 @@ export class Machine {
   private enter(task: Task): boolean {
     if (!task.enter()) {
       task.state = "Settled"
-      this.spread(task)
+      this.announce(task)
       return false
     }
     this.submitted++
-    if (task.answer !== undefined && task.resume !== undefined) this.spread(task)
+    if (task.answer !== undefined && task.resume !== undefined) this.announce(task)
     return true
   }
 
@@ -252,7 +252,7 @@ export class Machine {
   }
 
   // The array keeps its length: emptying it would allocate it anew for every task.
-  private spread(task: Task): void {
+  private announce(task: Task): void {
     this.news[this.untold++] = task
   }
 
@@ -308,19 +308,13 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
-    if (exit._tag === "Success") {
-      this.succeeded++
-      this.settle(task, exit)
-    } else if (!Cause.hasInterrupts(exit.cause)) {
-      this.failed++
-      this.settle(task, exit)
-    } else if (task.ending !== undefined && task.ending !== "Interrupted") {
+    const interrupted = exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
+    if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
       this.endedWhileCut(task, task.ending, exit.cause)
-    } else if (Cause.hasInterruptsOnly(exit.cause)) {
-      this.interrupted++
-      this.settle(task, exit)
     } else {
-      this.failed++
+      if (exit._tag === "Success") this.succeeded++
+      else if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
+      else this.failed++
       this.settle(task, exit)
     }
     this.turn()
@@ -351,7 +345,7 @@ export class Machine {
     task.state = "Settled"
     task.exit = exit
     task.forget()
-    if (task.awaited) this.spread(task)
+    if (task.awaited) this.announce(task)
   }
 
   // ---- ending tasks early ----------------------------------------------------------------------------------------

@@ -58,7 +58,8 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         return inside ? Effect.void : report
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, options))
-  })
+    // A pool without its finalizer would never end.
+  }).pipe(Effect.uninterruptible)
 
 const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptions): TaskPoolService => {
   const suspends = options.onFull === "suspend"
