@@ -120,6 +120,8 @@ interface Probe {
   ended: number
   /** Whether the task may not begin any more. */
   over: boolean
+  /** What its submitter has of it after a `fork`. */
+  handle: TaskHandle<unknown, unknown> | undefined
   /** What the submitter was told, once it was. */
   told: Exit.Exit<unknown, unknown> | undefined
 }
@@ -178,7 +180,11 @@ export class PoolWorld {
   ): Effect.Effect<unknown, unknown> {
     const probe = this.probe()
     return Effect.matchCauseEffect(verb(this.pool, this.task(probe, body)), {
-      onSuccess: (handle) => Effect.sync(() => this.handles.push(handle)),
+      onSuccess: (handle) =>
+        Effect.sync(() => {
+          probe.handle = handle
+          this.handles.push(handle)
+        }),
       onFailure: (cause) => Effect.sync(() => void (probe.told = Exit.failCause(cause)))
     })
   }
@@ -212,6 +218,7 @@ export class PoolWorld {
     )
   }
 
+  /** Ends the scope that the pool lives in. */
   endScope(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.scopeEnds = true
@@ -255,12 +262,17 @@ export class PoolWorld {
     return Effect.gen({ self: this }, function* () {
       const stats = statsOf(this.pool)
       if (stats.running + stats.waiting > 0) violated("I3: tasks have not settled", stats)
-      for (const handle of this.handles) {
-        const exit = yield* handle.poll
-        if (exit._tag === "None" || (yield* handle.state) !== "Done") violated("I3: a handle has not settled", stats)
+      for (const probe of this.probes) {
+        if (probe.handle === undefined) continue
+        const exit = yield* probe.handle.poll
+        if (exit._tag === "None" || (yield* probe.handle.state) !== "Done") {
+          return violated("I3: a handle has not settled", stats)
+        }
+        probe.told = exit.value
       }
       const unfit = this.probes.find((probe) => !isFit(probe))
-      if (unfit !== undefined) violated(`I3: a task was told otherwise than it went: ${JSON.stringify(unfit)}`, stats)
+      if (unfit !== undefined)
+        violated(`I3: told ${String(unfit.told)}, begun ${unfit.begun}, ended ${unfit.ended}`, stats)
       if (!this.scopeEnds) yield* this.checkWorkers
     })
   }
@@ -284,7 +296,7 @@ export class PoolWorld {
   }
 
   private probe(): Probe {
-    const probe: Probe = { begun: 0, ended: 0, over: false, told: undefined }
+    const probe: Probe = { begun: 0, ended: 0, over: false, handle: undefined, told: undefined }
     this.probes.push(probe)
     return probe
   }
