@@ -46,9 +46,14 @@ export const forkTask = (
   Effect.callback((resume) => {
     task.answer = Exit.succeed(new Handle(machine, task))
     machine.admit(task, mayWait)
-    if (task.state !== "AtDoor") return resume(task.answer)
-    task.resume = resume
-    return new Withdrawal(machine, task)
+    if (task.state === "AtDoor") {
+      task.resume = resume
+      return new Withdrawal(machine, task)
+    }
+    resume(task.answer)
+    // A waiting task does not keep a handle that its caller may have dropped.
+    task.answer = undefined
+    return undefined
   })
 
 /** What an interrupted caller leaves behind: its task goes too, and a running one is waited for. */

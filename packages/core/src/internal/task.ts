@@ -122,8 +122,9 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   tell(): void {
     const { observers, resume } = this
     if (resume !== undefined && this.answer !== undefined) {
-      this.resume = undefined
-      resume(this.answer)
+      const { answer } = this
+      this.resume = this.answer = undefined
+      resume(answer)
     }
     if (observers !== undefined && this.exit !== undefined) {
       this.observers = undefined
