@@ -1,15 +1,23 @@
 import { defineConfig } from "vitest/config"
-import type { Reporter, TestCase, TestModule } from "vitest/node"
+import type { Reporter, TestCase } from "vitest/node"
 
-// Prints "N passed, N failed, N skipped" as the last line, for people and scripts alike.
-const lastLine: Reporter = {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>) {
-    const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
-    for (const module of modules) {
-      count.failed += module.errors().length
-      for (const test of module.children.allTests()) count[test.result().state]++
+// Prints "N passed, N failed, N skipped", for people and scripts alike: as the last line, so below the coverage.
+const lastLine = (): Reporter => {
+  let watching = false
+  return {
+    onInit(vitest) {
+      watching = vitest.config.watch
+    },
+    onTestRunEnd(modules, unhandledErrors) {
+      const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
+      for (const module of modules) {
+        count.failed += module.errors().length
+        for (const test of module.children.allTests()) count[test.result().state]++
+      }
+      const line = `${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped`
+      if (watching) console.log(line)
+      else process.once("exit", () => console.log(line))
     }
-    console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped`)
   }
 }
 
@@ -23,7 +31,7 @@ const progress = (): Reporter => {
       timer = setInterval(() => {
         const seconds = (since: number) => Math.round((performance.now() - since) / 1000)
         const tests = [...running].map(([test, since]) => `${test.fullName} (${seconds(since)} s)`)
-        console.log(`  ${done} tests done, running: ${tests.join("; ") || "nothing yet"}`)
+        console.log(`  ${done} tests done, running: ${tests.join("; ") || "none at the moment"}`)
       }, 10_000)
     },
     onTestCaseReady(test) {
@@ -50,15 +58,16 @@ export default defineConfig({
       project("core", "packages/core"),
       project("node", "packages/node"),
       project("testing", "packages/testing"),
+      project("benchmark", "packages/benchmark"),
       project("examples", "packages/examples"),
       project("docs", "docs", "generated/*.test.ts")
     ],
-    reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), lastLine],
+    reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), lastLine()],
     coverage: {
       provider: "v8",
       // What is published; the demo and the examples are programs, run as such.
       include: ["packages/{core,testing}/src/**/*.ts"],
-      reporter: ["text"],
+      reporter: [["text", { skipFull: true }]],
       thresholds: { lines: 90, functions: 90, branches: 85, statements: 90 }
     }
   }

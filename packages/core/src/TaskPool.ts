@@ -82,8 +82,9 @@ export interface Operations<in out Self> {
    *
    * An item is pulled only when the pool can take it, so an infinite iterable or a slow AsyncIterable is fine, and no
    * fiber waits per item. At most one pulled item waits in the queue; the next one stands in line behind everybody else.
-   * Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest. A source
-   * that throws is a defect, reported after the tasks already submitted have settled.
+   * Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest. When the
+   * pool is paused or closes, or the source throws (a defect), no more is pulled, and the effect fails when the tasks
+   * already submitted have settled.
    *
    * **Example** (Fetching many pages)
    *

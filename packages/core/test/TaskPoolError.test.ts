@@ -182,6 +182,8 @@ describe("UnknownTaskType", () => {
         String(defect),
         "UnknownTaskType: TaskPool.submit: a task must be an Effect or a function that returns one, got 42"
       )
+      const bare = Object.create(null) as typeof notATask
+      assert.instanceOf(defectOf(yield* Effect.exit(TaskPool.submit(bare))), UnknownTaskType)
       const fork = defectOf(yield* Effect.exit(TaskPool.fork(null as unknown as typeof notATask)))
       assert.include(String(fork), "TaskPool.fork: a task must be")
       const nowait = defectOf(yield* Effect.exit(TaskPool.submitNowait("task" as unknown as typeof notATask)))
@@ -191,11 +193,9 @@ describe("UnknownTaskType", () => {
 
   it.effect("is what a function that returns no Effect dies with; it was admitted and counts as failed", () =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(
-        TaskPool.submit((() => Promise.resolve(1)) as unknown as () => Effect.Effect<number>)
-      )
+      const exit = yield* Effect.exit(TaskPool.submit((() => 42) as unknown as () => Effect.Effect<number>))
       assert.instanceOf(defectOf(exit), UnknownTaskType)
-      assert.include(String(defectOf(exit)), "a task's function must return an Effect, got [object Promise]")
+      assert.include(String(defectOf(exit)), "a task's function must return an Effect, got 42")
       assert.deepInclude(yield* TaskPool.stats, { submitted: 1, failed: 1 })
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )

@@ -232,6 +232,24 @@ export interface RandomStepsOptions {
  * Draws runs at random from a seed: scenario, budget (3 to 12), padding (0 to 9), actor, both steps, and the order of
  * steps in half of the runs.
  *
+ * **Example** (A thousand random runs)
+ *
+ * ```ts
+ * import { Effect, Semaphore } from "effect"
+ * import { randomSteps, type Scenario } from "@aio-task-pool/testing"
+ *
+ * const scenario: Scenario<Semaphore.Semaphore> = {
+ *   name: "Semaphore.withPermit",
+ *   setup: () => Semaphore.make(1),
+ *   subject: (semaphore) => semaphore.withPermit(Effect.yieldNow),
+ *   actors: { another: (semaphore) => semaphore.withPermit(Effect.yieldNow) },
+ *   check: (semaphore) => semaphore.withPermit(Effect.void)
+ * }
+ *
+ * const report = await Effect.runPromise(randomSteps([scenario], { seed: 42, runs: 1000 }))
+ * const runs = report.runs // => 1000
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */

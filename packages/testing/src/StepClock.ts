@@ -14,6 +14,20 @@ import * as Effect from "effect/Effect"
  *
  * `everyStep` runs its scenarios under one. Outside of steps, Effect's `TestClock` is the better choice.
  *
+ * **Example** (Moving the time by hand)
+ *
+ * ```ts
+ * import { Clock, Effect } from "effect"
+ * import { StepClock } from "@aio-task-pool/testing"
+ *
+ * const clock = new StepClock()
+ * const sleeping = Effect.runFork(Effect.provideService(Effect.sleep("1 hour"), Clock.Clock, clock))
+ * const asleep = clock.sleepers // => 1
+ *
+ * clock.adjustUnsafe("1 hour")
+ * const ended = sleeping.pollUnsafe()?._tag // => "Success"
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

@@ -18,7 +18,9 @@ import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions
 import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
+import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
+import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
 /**
@@ -51,23 +53,24 @@ export interface TaskPoolLawsOptions {
 
 /**
  * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context and events, with every capacity.
+ * resizing, closing, handles, context, events and bulk work, with every capacity.
  *
  * **Example** (Holding a pool to the laws)
  *
- * ```ts no-check
+ * ```ts tests
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
  * import { taskPoolLaws } from "@aio-task-pool/testing"
  *
- * taskPoolLaws("AioFixedTaskPoolSimple", ({ size, minSize, maxSize, ...options }) =>
- *   AioFixedTaskPoolSimple.layer(size, options)
- * )
+ * const layerOf = ({ size, ...options }: { readonly size: number }) => AioFixedTaskPoolSimple.layer(size, options)
+ *
+ * taskPoolLaws("a pool with two places", layerOf, { capacities: [2] })
  * ```
  *
  * @category laws
  * @since 0.1.0
  */
 export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
+  describe(`${name}, made with wrong options`, () => refusingLaws(layerOf))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(layerOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
@@ -80,6 +83,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("streaming", () => streamingLaws(laws))
     })
   }
 }
@@ -129,6 +133,15 @@ export const priorityOrder: DispatchOrder = (a, b) =>
 /**
  * Registers the laws of a discipline: which waiting task is dispatched next, against a sorted list.
  *
+ * **Example** (Holding a pool to an order)
+ *
+ * ```ts tests
+ * import { AioFixedTaskPoolLifo } from "@aio-task-pool/core"
+ * import { disciplineLaws, lifoOrder } from "@aio-task-pool/testing"
+ *
+ * disciplineLaws("AioFixedTaskPoolLifo", ({ size, ...options }) => AioFixedTaskPoolLifo.layer(size, options), lifoOrder)
+ * ```
+ *
  * @category laws
  * @since 0.1.0
  */
@@ -145,6 +158,15 @@ export interface AutoScaleLawOptions extends SizingOptions {}
 
 /**
  * Registers the laws of a pool that sizes itself: it follows bursts within one interval, comes back, and keeps its bounds.
+ *
+ * **Example** (Holding an auto-scale pool to its load)
+ *
+ * ```ts tests
+ * import { AioAutoScaleTaskPoolSimple } from "@aio-task-pool/core"
+ * import { autoScaleLaws } from "@aio-task-pool/testing"
+ *
+ * autoScaleLaws("AioAutoScaleTaskPoolSimple", (options) => AioAutoScaleTaskPoolSimple.layer(options))
+ * ```
  *
  * @category laws
  * @since 0.1.0

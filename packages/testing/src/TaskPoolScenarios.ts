@@ -17,6 +17,7 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Scenario } from "./EveryStep.ts"
 import type { StepClock } from "./StepClock.ts"
 
@@ -91,6 +92,8 @@ const operations: Readonly<Record<string, Operation>> = {
   "submit two": (world) => Effect.all([world.submit(), world.submit()], { concurrency: "unbounded" }),
   fork: (world) => world.fork((pool, task) => pool.fork(task)),
   submitNowait: (world) => world.fork((pool, task) => pool.submitNowait(task)),
+  forEach: (world) => world.forEach(),
+  mapEffect: (world) => world.mapEffect(),
   "cancel the last": (world) => Effect.suspend(() => world.handles.at(-1)?.cancel ?? Effect.void),
   "cancel the first": (world) => Effect.suspend(() => world.handles[0]?.cancel ?? Effect.void),
   "join the first": (world) => Effect.suspend(() => world.handles[0]?.join ?? Effect.void),
@@ -115,7 +118,12 @@ const operations: Readonly<Record<string, Operation>> = {
 interface Probe {
   begun: number
   ended: number
-  told: Array<Exit.Exit<unknown, unknown>>
+  /** Whether the task may not begin any more. */
+  over: boolean
+  /** What its submitter has of it after a `fork`. */
+  handle: TaskHandle<unknown, unknown> | undefined
+  /** What the submitter was told, once it was. */
+  told: Exit.Exit<unknown, unknown> | undefined
 }
 
 /**
@@ -132,6 +140,8 @@ export class PoolWorld {
   private readonly scope: Scope.Closeable
   private readonly probes: Array<Probe> = []
   private scopeEnds = false
+  /** What a task or a submitter saw and must not have. */
+  private broken: string | undefined = undefined
   private running = 0
   private runningBefore = 0
 
@@ -160,9 +170,7 @@ export class PoolWorld {
   /** Submits a task of a few steps, and remembers what the submitter is told. */
   submit(): Effect.Effect<unknown, unknown> {
     const probe = this.probe()
-    return Effect.onExit(this.pool.submit(this.task(probe, Effect.yieldNow)), (exit) =>
-      Effect.sync(() => probe.told.push(exit))
-    )
+    return this.telling([probe], this.pool.submit(this.task(probe, Effect.yieldNow)))
   }
 
   /** Hands a task of a few steps over and keeps its handle. */
@@ -172,11 +180,45 @@ export class PoolWorld {
   ): Effect.Effect<unknown, unknown> {
     const probe = this.probe()
     return Effect.matchCauseEffect(verb(this.pool, this.task(probe, body)), {
-      onSuccess: (handle) => Effect.sync(() => this.handles.push(handle)),
-      onFailure: (cause) => Effect.sync(() => probe.told.push(Exit.failCause(cause)))
+      onSuccess: (handle) =>
+        Effect.sync(() => {
+          probe.handle = handle
+          this.handles.push(handle)
+        }),
+      onFailure: (cause) => Effect.sync(() => void (probe.told = Exit.failCause(cause)))
     })
   }
 
+  /** Runs three tasks of a few steps in bulk. */
+  forEach(): Effect.Effect<unknown, unknown> {
+    const probes = [this.probe(), this.probe(), this.probe()]
+    return this.telling(
+      probes,
+      this.pool.forEach(probes, (probe) => this.task(probe, Effect.yieldNow))
+    )
+  }
+
+  /** Runs three tasks of a few steps as a stream. */
+  mapEffect(): Effect.Effect<unknown, unknown> {
+    const probes = [this.probe(), this.probe(), this.probe()]
+    const mapped = this.pool.mapEffect(Stream.fromIterable(probes), (probe) => this.task(probe, Effect.yieldNow))
+    return this.telling(probes, Stream.runDrain(mapped))
+  }
+
+  // Whoever is told of the end of a task, or gave it up, finds it ended: none may run on, or begin later.
+  private telling(probes: ReadonlyArray<Probe>, effect: Effect.Effect<unknown, unknown>) {
+    return Effect.onExit(effect, (exit) =>
+      Effect.sync(() => {
+        if (probes.length === 1) probes[0]!.told = exit
+        for (const probe of probes) {
+          if (probe.begun !== probe.ended) this.broken ??= "I1: a submitter is told while its task runs"
+          probe.over = true
+        }
+      })
+    )
+  }
+
+  /** Ends the scope that the pool lives in. */
   endScope(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.scopeEnds = true
@@ -199,6 +241,7 @@ export class PoolWorld {
     const stats = statsOf(this.pool)
     const { cancelled, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
     const settled = succeeded + failed + interrupted + cancelled
+    if (this.broken !== undefined) violated(this.broken, stats)
     if (submitted !== settled + waiting + running) violated("I3: tasks got lost", stats)
     if (waiting > stats.capacity) violated("I8: more wait than may", stats)
     if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
@@ -219,12 +262,17 @@ export class PoolWorld {
     return Effect.gen({ self: this }, function* () {
       const stats = statsOf(this.pool)
       if (stats.running + stats.waiting > 0) violated("I3: tasks have not settled", stats)
-      for (const handle of this.handles) {
-        const exit = yield* handle.poll
-        if (exit._tag === "None" || (yield* handle.state) !== "Done") violated("I3: a handle has not settled", stats)
+      for (const probe of this.probes) {
+        if (probe.handle === undefined) continue
+        const exit = yield* probe.handle.poll
+        if (exit._tag === "None" || (yield* probe.handle.state) !== "Done") {
+          return violated("I3: a handle has not settled", stats)
+        }
+        probe.told = exit.value
       }
       const unfit = this.probes.find((probe) => !isFit(probe))
-      if (unfit !== undefined) violated(`I3: a task was told otherwise than it went: ${JSON.stringify(unfit)}`, stats)
+      if (unfit !== undefined)
+        violated(`I3: told ${String(unfit.told)}, begun ${unfit.begun}, ended ${unfit.ended}`, stats)
       if (!this.scopeEnds) yield* this.checkWorkers
     })
   }
@@ -248,7 +296,7 @@ export class PoolWorld {
   }
 
   private probe(): Probe {
-    const probe: Probe = { begun: 0, ended: 0, told: [] }
+    const probe: Probe = { begun: 0, ended: 0, over: false, handle: undefined, told: undefined }
     this.probes.push(probe)
     return probe
   }
@@ -256,6 +304,7 @@ export class PoolWorld {
   private task(probe: Probe, body: Effect.Effect<unknown>): Effect.Effect<number> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
+        if (probe.over) this.broken ??= "I3: a task begins when its submitter was told already"
         probe.begun++
         this.running++
       }),
@@ -274,11 +323,10 @@ export class PoolWorld {
 
 // What a submitter was told goes with what its task did.
 const isFit = ({ begun, ended, told }: Probe): boolean => {
-  if (begun > 1 || begun !== ended || told.length > 1) return false
-  const [exit] = told
-  if (exit === undefined) return true
-  if (Exit.isSuccess(exit)) return begun === 1
-  const error: any = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (begun > 1 || begun !== ended) return false
+  if (told === undefined) return true
+  if (Exit.isSuccess(told)) return begun === 1
+  const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
 }

@@ -1,6 +1,8 @@
 import { TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
 import { getActiveResourcesInfo, memoryUsage } from "node:process"
 import { setImmediate } from "node:timers/promises"
@@ -110,6 +112,40 @@ describe.each([
     await collect()
     assert.strictEqual(pools.length, 1)
     assert.strictEqual(kept.filter((ref) => ref.deref() !== undefined).length, 0)
+  })
+
+  it("who waited for a busy pool and was interrupted is forgotten while the pool goes on (I6)", async () => {
+    const kept: Array<WeakRef<object>> = []
+    const program = Effect.gen(function* () {
+      const pool = yield* TaskPool
+      const gate = Latch.makeUnsafe()
+      const handle = yield* pool.fork(gate.await)
+      yield* pool.fork(gate.await)
+      const waiting = yield* pool.fork(Effect.void)
+      yield* pool.resize(1)
+      const waits = [
+        pool.awaitIdle,
+        pool.awaitEmpty,
+        pool.awaitResized,
+        handle.join,
+        waiting.await,
+        pool.submit(Effect.void)
+      ]
+      for (const wait of waits) {
+        for (let i = 0; i < 20; i++) {
+          const fiber = yield* Effect.forkDetach(wait, { startImmediately: true })
+          assert.isUndefined(fiber.pollUnsafe())
+          kept.push(new WeakRef(fiber))
+          yield* Fiber.interrupt(fiber)
+        }
+      }
+      yield* Effect.promise(collect)
+      const count = kept.filter((ref) => ref.deref() !== undefined).length
+      // The last fiber may still be on the stack.
+      assert.isAtMost(count, 1, "fibers are retained")
+      yield* gate.open
+    })
+    await Effect.runPromise(Effect.provide(program, layer({ size: 2, minSize: 0 })))
   })
 
   it("a handle that is held keeps its result and nothing of its task (I5)", async () => {

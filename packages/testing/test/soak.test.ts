@@ -106,8 +106,8 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, crowd: number) 
     if (done % 8 === 0) yield* Effect.yieldNow
     if (done % 100 === 0) yield* trim
   }
-  yield* pool.close({ mode: "interrupt" })
   for (const fiber of submitters) yield* Fiber.interrupt(fiber)
+  yield* pool.close({ mode: "interrupt" })
   yield* checkNow
   const stats = yield* pool.stats
   return { stats, tasks, running }

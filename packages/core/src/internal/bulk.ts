@@ -11,6 +11,9 @@
  *       ↑                  │ none left            │             │ failed: stop, the rest is interrupted
  *       └──────────────────┼──────────────────────┘             │
  *                          └─> exhausted ───────────────────────┴─> nothing live: the caller is resumed
+ *
+ * A pool that admits no more, because it was paused or closes, ends a bulk as an exhausted source does: what it has
+ * accepted goes on, and then the caller gets `NotAvailable`.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,9 +21,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
-import * as Result from "effect/Result"
 import type { Machine } from "./machine.ts"
-import { type AsyncContext, captureAsyncContext, Task } from "./task.ts"
+import { type AsyncContext, captureAsyncContext, type Inside, Task } from "./task.ts"
 
 /** Where the items come from. */
 export type Source =
@@ -30,10 +32,10 @@ export type Source =
 /** Opens an iterable; refuses what is none. */
 export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable<unknown>): Source => {
   if (hasProperty(items, Symbol.iterator) || typeof items === "string") {
-    return { isAsync: false, iterator: (items as Iterable<unknown>)[Symbol.iterator]() }
+    return { isAsync: false, iterator: items[Symbol.iterator]() }
   }
   if (hasProperty(items, Symbol.asyncIterator)) {
-    return { isAsync: true, iterator: (items as AsyncIterable<unknown>)[Symbol.asyncIterator]() }
+    return { isAsync: true, iterator: items[Symbol.asyncIterator]() }
   }
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${format(items)}`)
 }
@@ -62,13 +64,17 @@ class Bulk {
   readonly asyncContext: AsyncContext | undefined
   private readonly machine: Machine
   private onDone: (result: Effect.Effect<unknown, unknown>) => void
-  /** Its applications and tasks that have not been told of. */
-  private readonly live = new Set<BulkTask>()
+  /** How many of its applications and tasks have not been told of. */
+  private live = 0
+  /** The newest of them: every older one runs or has settled. */
+  private application: BulkTask | undefined = undefined
+  /** Settled tasks, to be used for the next items: nobody else has a hold on them. */
+  private readonly spare: Array<BulkTask> = []
   private readonly values: Array<unknown> = []
   private pulled = 0
-  private state: "Pulling" | "Exhausted" | "Stopped" | "Done" = "Pulling"
-  /** The application that waits for its item from an asynchronous source. */
-  private fetching: BulkTask | undefined = undefined
+  /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
+  private state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
+  private sourceOpen = true
   /** The first failure: of a task, of admission, or of the source. */
   private failure: Exit.Exit<never, unknown> | undefined = undefined
 
@@ -88,62 +94,94 @@ class Bulk {
   /** Asks the pool for a place for the next item. */
   apply(): void {
     if (this.state !== "Pulling") return
-    const task = new BulkTask(this)
-    this.live.add(task)
+    const task = this.spare.pop() ?? new BulkTask(this)
+    this.application = task
+    this.live++
     if (this.options.source.isAsync) this.fetch(task, this.options.source.iterator)
     else this.machine.apply(task)
   }
 
   /** Gives the application the next item of a synchronous source, if there is one. */
   pull(task: BulkTask): void {
-    const { source } = this.options
-    if (!source.isAsync)
-      this.give(
-        task,
-        Result.try(() => this.inContext(() => source.iterator.next()))
-      )
+    const iterator = this.options.source.iterator as Iterator<unknown>
+    // A plain `try`, because this runs for every item: wrapping each in a Result allocates more than its task does.
+    try {
+      this.give(task, this.inContext(iterator.next, iterator))
+    } catch (cause) {
+      this.sourceFailed(cause)
+    }
   }
 
   private fetch(task: BulkTask, iterator: AsyncIterator<unknown>): void {
-    this.fetching = task
-    const arrived = (result: Result.Result<IteratorResult<unknown>, unknown>): void => {
+    const arrived = (give: () => void): void => {
       // The bulk may have stopped meanwhile: nobody waits for this item.
-      if (this.fetching !== task) return
-      this.fetching = undefined
-      this.give(task, result)
-      if (task.index < 0) this.told(task)
-      else this.machine.apply(task)
+      if (task.state !== "New") return
+      give()
+      if (task.index >= 0) {
+        this.machine.apply(task)
+      } else {
+        task.state = "Settled"
+        this.told(task)
+      }
       this.machine.turn()
     }
-    this.inContext(() =>
-      Promise.resolve(iterator)
-        .then((iterator) => iterator.next())
-        .then(
-          (result) => arrived(Result.succeed(result)),
-          (cause) => arrived(Result.fail(cause))
-        )
+    const fetchNext = async (): Promise<IteratorResult<unknown>> => iterator.next()
+    this.inContext(fetchNext, undefined).then(
+      (result) => arrived(() => this.give(task, result)),
+      (cause) => arrived(() => this.sourceFailed(cause))
     )
   }
 
-  private give(task: BulkTask, pulled: Result.Result<IteratorResult<unknown>, unknown>): void {
-    if (Result.isSuccess(pulled) && pulled.success.done !== true) {
+  private give(task: BulkTask, { done, value }: IteratorResult<unknown>): void {
+    if (done === true) {
+      this.sourceOpen = false
+      this.state = "Ending"
+    } else {
       task.index = this.pulled++
-      task.item = pulled.success.value
-      return
+      task.item = value
     }
-    // What was submitted settles; nothing more is pulled.
-    this.state = "Exhausted"
-    if (Result.isFailure(pulled)) this.failure ??= Exit.die(pulled.failure)
+  }
+
+  private sourceFailed(cause: unknown): void {
+    this.sourceOpen = false
+    this.state = "Ending"
+    this.failure ??= Exit.die(cause)
   }
 
   /** One of its tasks has settled, was refused, or found no item. */
   told(task: BulkTask): void {
-    this.live.delete(task)
-    if (task.exit !== undefined) {
-      if (task.exit._tag === "Success") this.collect(task.index, task.exit.value)
-      else this.fail(Exit.failCause(task.exit.cause))
+    this.live--
+    const { exit } = task
+    if (exit?._tag === "Success") {
+      this.collect(task.index, exit.value)
+    } else if (exit !== undefined && task.entered) {
+      this.fail(Exit.failCause(exit.cause))
+    } else if (exit !== undefined && this.state === "Pulling") {
+      this.refused(task, Exit.failCause(exit.cause))
     }
-    if (this.live.size === 0 && this.state !== "Pulling" && this.state !== "Done") this.finish()
+    if (this.state === "Pulling") {
+      this.spare.push(task.renew())
+      this.lookAhead()
+    } else if (this.live === 0 && this.state !== "Done") this.finish()
+  }
+
+  /** The pool admits no more: what it has accepted goes on. A source that is at its end has lost nothing. */
+  private refused(task: BulkTask, refusal: Exit.Exit<never, unknown>): void {
+    if (task.index < 0) this.pull(task)
+    this.state = "Ending"
+    if (task.index >= 0) this.failure ??= refusal
+  }
+
+  /** When only the application is left, at a door that may not move, it takes its item now: there may be none. */
+  private lookAhead(): void {
+    const application = this.application!
+    if (this.live > 1 || application.state !== "AtDoor" || application.index >= 0) return
+    this.pull(application)
+    if (application.index >= 0) return
+    this.machine.door.remove(application)
+    application.state = "Settled"
+    this.live = 0
+    this.finish()
   }
 
   private collect(index: number, value: unknown): void {
@@ -164,21 +202,19 @@ class Bulk {
     this.failure ??= failure
     if (this.state === "Stopped") return
     this.state = "Stopped"
-    if (this.fetching !== undefined) {
-      this.live.delete(this.fetching)
-      this.fetching = undefined
+    this.machine.withdraw(this.application!, undefined)
+    for (const task of this.machine.running.toArray()) {
+      if (task instanceof BulkTask && task.bulk === this) this.machine.withdraw(task, undefined)
     }
-    for (const task of Array.from(this.live)) this.machine.withdraw(task, undefined)
   }
 
   private finish(): void {
-    const stopped = this.state === "Stopped"
     this.state = "Done"
     this.asyncContext?.emitDestroy()
     const { collect } = this.options
     const result = this.failure ?? Exit.succeed(collect === "discard" ? undefined : this.values)
     // A source that was left early may hold something: it is told, and waited for.
-    this.onDone(stopped ? Effect.andThen(this.leaveSource, result) : result)
+    this.onDone(this.sourceOpen ? Effect.andThen(this.leaveSource, result) : result)
   }
 
   private readonly leaveSource = Effect.suspend(() => {
@@ -190,17 +226,12 @@ class Bulk {
   readonly interrupt = Effect.callback<void>((resume) => {
     if (this.state === "Done") return resume(Effect.void)
     this.onDone = (result) => resume(Effect.ignoreCause(result))
-    const by = Fiber.getCurrent()!.id
-    this.fail(Exit.interrupt(by))
+    this.fail(Exit.interrupt(Fiber.getCurrent()!.id))
     this.machine.turn()
-    if (this.live.size === 0) this.finish()
   })
 
-  private inContext<A>(f: () => A): A {
-    if (this.asyncContext === undefined) return f()
-    let result: A | undefined
-    this.asyncContext.runInAsyncScope(() => void (result = f()), undefined, undefined)
-    return result!
+  private inContext<This, A>(f: (this: This) => A, self: This): A {
+    return this.asyncContext === undefined ? f.call(self) : this.asyncContext.runInAsyncScope(f, self, undefined)
   }
 }
 
@@ -209,23 +240,42 @@ export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
   item: unknown = undefined
+  /** Whether the pool has admitted it. */
+  entered = false
+  private run = { isRunning: true }
 
   constructor(bulk: Bulk) {
     super(bulk.options.f, undefined, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
   }
+  /** Makes a settled task an application again. */
+  renew(): this {
+    this.state = "New"
+    this.context = this.bulk.context
+    this.asyncContext = this.bulk.asyncContext
+    this.index = -1
+    this.entered = false
+    this.run = { isRunning: true }
+    this.exit = this.answer = this.ending = undefined
+    return this
+  }
   protected override begin(): unknown {
     return this.bulk.options.f(this.item, this.index)
   }
   override enter(): boolean {
     if (this.index < 0) this.bulk.pull(this)
-    return this.index >= 0
+    return (this.entered = this.index >= 0)
   }
   override launched(): void {
     this.bulk.apply()
   }
+  /** As the object is used again, each run is known by one of its own. */
+  override get inside(): Inside {
+    return this.run
+  }
   override forget(): void {
+    this.run.isRunning = false
     this.item = undefined
     // The async context is the bulk's: it serves all its tasks.
     this.asyncContext = undefined

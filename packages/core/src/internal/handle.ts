@@ -23,9 +23,18 @@ export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
 
 /** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    const self = Context.getOrUndefined(fiber.context, machine.currentTask)
-    return Effect.forEach(tasks, (task) => (task === self ? Effect.void : awaitExit(task)), { discard: true })
+  Effect.callback((resume) => {
+    const self = Context.getOrUndefined(Fiber.getCurrent()!.context, machine.inside)
+    const others = tasks.filter((task) => task.exit === undefined && task.inside !== self)
+    let left = others.length
+    if (left === 0) return resume(Effect.void)
+    const observer = (): void => {
+      if (--left === 0) resume(Effect.void)
+    }
+    for (const task of others) (task.observers ??= new Set()).add(observer)
+    return Effect.sync(() => {
+      for (const task of others) task.observers?.delete(observer)
+    })
   })
 
 /** Admits a task, waiting at the door if it may: the answer is its handle. */
@@ -37,9 +46,14 @@ export const forkTask = (
   Effect.callback((resume) => {
     task.answer = Exit.succeed(new Handle(machine, task))
     machine.admit(task, mayWait)
-    if (task.state !== "AtDoor") return resume(task.answer)
-    task.resume = resume
-    return new Withdrawal(machine, task)
+    if (task.state === "AtDoor") {
+      task.resume = resume
+      return new Withdrawal(machine, task)
+    }
+    resume(task.answer)
+    // A waiting task does not keep a handle that its caller may have dropped.
+    task.answer = undefined
+    return undefined
   })
 
 /** What an interrupted caller leaves behind: its task goes too, and a running one is waited for. */

@@ -119,7 +119,8 @@ export class Lifecycle {
   })
 
   private open(): void {
-    if (this.whileOpen !== undefined) Effect.runForkWith(this.context)(Effect.forkIn(this.whileOpen, this.openScope))
+    if (this.whileOpen !== undefined)
+      Effect.runForkWith(this.context)(Effect.forkIn(this.whileOpen, this.openScope, { startImmediately: true }))
   }
 
   private readonly runClosing = Effect.gen({ self: this }, function* () {

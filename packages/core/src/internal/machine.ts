@@ -6,13 +6,13 @@
  *                  └─> refused
  *
  * Everything here is synchronous: JavaScript's single thread is the lock, and between two state changes that belong
- * together nobody else runs. What waits (closing, hard scale-downs, the sizing loop) is in `service.ts` and
- * `lifecycle.ts`, and only calls in here.
+ * together nobody else runs. What waits (submitters in `service.ts`, closing in `lifecycle.ts`, the sizing loop in
+ * `sizing.ts`) only calls in here, and a bulk (`bulk.ts`) is called back from here.
  *
  * **Words.** The *door* is where submitters wait while the queue is full, first-in first-out for every discipline. The
  * *backlog* holds the tasks that wait, in the discipline's order. A *worker* is the right to run one task: there are
- * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers, then
- * tells those whose task has settled; it is the only place where either happens.
+ * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers and
+ * tells those whose task has settled. A submitter that finds nobody before it and a free worker launches its task itself.
  *
  * **States of the pool**
  *
@@ -50,7 +50,7 @@ import type { PoolEvent, PoolStats } from "../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
-import { captureAsyncContext, type Task } from "./task.ts"
+import { captureAsyncContext, type Inside, type Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
 export interface MachineOptions {
@@ -98,16 +98,17 @@ export class Machine {
   rejected = 0
 
   /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
-  readonly currentTask: Context.Service<Task, Task>
+  readonly inside: Context.Service<Inside, Inside>
   /** Conditions somebody waits for; looked at when a turn ends. */
   readonly watchers = new Set<Watcher>()
   /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
   readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
 
   private readonly dispatcher: SchedulerDispatcher
-  /** Tasks whose submitter, or joiners, must be told; those before `told` have been. */
-  private news: Array<Task> = []
+  /** Tasks whose submitter, or joiners, must be told: those from `told` to `untold`. */
+  private readonly news: Array<Task | undefined> = []
   private told = 0
+  private untold = 0
   private turning = false
   private turnScheduled = false
   private launchDepth = 0
@@ -128,7 +129,7 @@ export class Machine {
     this.target = options.initial
     this.largestSize = options.initial
     this.backlog = options.discipline.backlog()
-    this.currentTask = Context.Service(`@aio-task-pool/core/currentTask/${++machines}`)
+    this.inside = Context.Service(`@aio-task-pool/core/inside/${++machines}`)
     this.dispatcher = dispatcher
   }
 
@@ -147,7 +148,7 @@ export class Machine {
       this.queue(task)
     } else if (mayWait) {
       task.asyncContext = captureAsyncContext()
-      this.door.push(task)
+      this.queueAtDoor(task)
     } else this.refuse(task, "QueueFull")
     this.turn()
   }
@@ -172,7 +173,7 @@ export class Machine {
   apply(task: BulkTask): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
-    else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.door.push(task)
+    else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.queueAtDoor(task)
     else if (this.enter(task)) this.queue(task)
   }
 
@@ -181,15 +182,24 @@ export class Machine {
    * `false` for a bulk that turns out to have no item left.
    */
   private enter(task: Task): boolean {
-    const entered = task.enter()
-    if (entered) this.submitted++
-    if (!entered || (task.answer !== undefined && task.resume !== undefined)) this.news.push(task)
-    return entered
+    if (!task.enter()) {
+      task.state = "Settled"
+      this.announce(task)
+      return false
+    }
+    this.submitted++
+    if (task.answer !== undefined && task.resume !== undefined) this.announce(task)
+    return true
   }
 
   private queue(task: Task): void {
     task.state = "Waiting"
     this.backlog.push(task)
+  }
+
+  private queueAtDoor(task: Task): void {
+    task.state = "AtDoor"
+    this.door.push(task)
   }
 
   /** Fills free places of the queue from the door. */
@@ -209,6 +219,7 @@ export class Machine {
    */
   turn(): void {
     if (this.turning || this.turnScheduled || this.launchDepth > 0) return
+    if (!this.hasWork()) return this.watch()
     this.turning = true
     let budget = turnBudget
     do {
@@ -222,11 +233,7 @@ export class Machine {
         budget--
         this.launch(task)
       }
-      for (; this.told < this.news.length && budget > 0; budget--) this.news[this.told++]!.tell()
-      if (this.told === this.news.length) {
-        this.news = []
-        this.told = 0
-      }
+      for (; this.told < this.untold && budget > 0; budget--) this.tellNext()
     } while (budget > 0 && this.hasWork())
     this.turning = false
     this.watch()
@@ -238,10 +245,22 @@ export class Machine {
 
   private hasWork(): boolean {
     return (
-      this.news.length > 0 ||
+      this.told < this.untold ||
       this.unstarted.length > 0 ||
       (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
     )
+  }
+
+  // The array keeps its length: emptying it would allocate it anew for every task.
+  private announce(task: Task): void {
+    this.news[this.untold++] = task
+  }
+
+  private tellNext(): void {
+    const task = this.news[this.told]!
+    this.news[this.told++] = undefined
+    if (this.told === this.untold) this.told = this.untold = 0
+    task.tell()
   }
 
   private takeNext(): Task | undefined {
@@ -276,8 +295,10 @@ export class Machine {
   }
 
   private run(task: Task): void {
-    const fiber = Effect.runForkWith(Context.add(task.context!, this.currentTask, task))(task)
-    if (task.state === "Running") task.fiber = fiber
+    const fiber = Effect.runForkWith(Context.add(task.context!, this.inside, task.inside))(task)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.ended(task, exit)
+    task.fiber = fiber
     fiber.addObserver((exit) => this.ended(task, exit))
   }
 
@@ -287,19 +308,13 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
-    if (exit._tag === "Success") {
-      this.succeeded++
-      this.settle(task, exit)
-    } else if (!Cause.hasInterrupts(exit.cause)) {
-      this.failed++
-      this.settle(task, exit)
-    } else if (task.ending !== undefined && task.ending !== "Interrupted") {
+    const interrupted = exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
+    if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
       this.endedWhileCut(task, task.ending, exit.cause)
-    } else if (Cause.hasInterruptsOnly(exit.cause)) {
-      this.interrupted++
-      this.settle(task, exit)
     } else {
-      this.failed++
+      if (exit._tag === "Success") this.succeeded++
+      else if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
+      else this.failed++
       this.settle(task, exit)
     }
     this.turn()
@@ -330,7 +345,7 @@ export class Machine {
     task.state = "Settled"
     task.exit = exit
     task.forget()
-    if (task.awaited) this.news.push(task)
+    if (task.awaited) this.announce(task)
   }
 
   // ---- ending tasks early ----------------------------------------------------------------------------------------
@@ -375,6 +390,8 @@ export class Machine {
   withdraw(task: Task, by: number | undefined): void {
     task.resume = undefined
     switch (task.state) {
+      case "New":
+        return this.release(task, Exit.interrupt(by))
       case "AtDoor":
         this.door.remove(task)
         return this.release(task, Exit.interrupt(by))

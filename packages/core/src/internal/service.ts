@@ -59,7 +59,8 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         return inside ? Effect.void : report
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, options))
-  })
+    // A pool without its finalizer would never end.
+  }).pipe(Effect.uninterruptible)
 
 const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptions): TaskPoolService => {
   const suspends = options.onFull === "suspend"
@@ -89,7 +90,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     }))
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions?: SubmitOptions) => {
-    if (Symbol.iterator in effects) return forEach(effects as Iterable<unknown>, identity, allOptions)
+    if (Symbol.iterator in effects) return forEach(effects, identity, allOptions)
     const keys = Object.keys(effects)
     return Effect.map(forEach(Object.values(effects), identity, allOptions), (values) =>
       Object.fromEntries(keys.map((key, index) => [key, values[index]]))
@@ -160,7 +161,7 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
 
 /** Whether the fiber is part of a task that still runs on this pool. */
 const isInside = (machine: Machine, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  Context.getOrUndefined(fiber.context, machine.currentTask)?.state === "Running"
+  Context.getOrUndefined(fiber.context, machine.inside)?.isRunning === true
 
 const closingOf = (defaults: ServiceOptions["shutdown"], options: CloseOptions): Closing => {
   const { drainTimeout, interruptTimeout, mode = "drain" } = options

@@ -1,11 +1,12 @@
 /**
  * One submitted task: its work, its submitter's context, and where it is on its way.
  *
- *     AtDoor ──> Waiting ──> Running ──> Settled
- *        │          └───────────────────────↑      cancelled, or the pool closed
- *        └──────────────────────────────────↑      withdrawn or refused: never admitted, not counted
+ *     New ──> AtDoor ──> Waiting ──> Running ──> Settled
+ *      │        │          └────────────────────────↑      cancelled, or the pool closed
+ *      └────────┴───────────────────────────────────↑      withdrawn or refused: never admitted, not counted
  *
- * A task with a free worker goes to Running at once. It settles exactly once (I3).
+ * A task goes no further to the right than it must: with a place in the queue it passes the door by, with a free worker
+ * the queue. It settles exactly once (I3).
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,11 +44,11 @@ export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions):
  * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. A wrapper
  * would cost a closure and an object for each task.
  */
-export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task> {
+export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task>, Inside {
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
   weight: number
-  state: "AtDoor" | "Waiting" | "Running" | "Settled" = "AtDoor"
+  state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled" = "New"
   /** Released when the task settles: a kept handle must keep no more than the result. */
   work: Work | undefined
   args: ReadonlyArray<unknown> | undefined
@@ -78,6 +79,15 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
     const effect = this.begin()
     if (Effect.isEffect(effect)) return effect as Effect.Effect<unknown, unknown>
     throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(effect)}`)
+  }
+
+  /** What its fibers carry in their context. */
+  get inside(): Inside {
+    return this
+  }
+
+  get isRunning(): boolean {
+    return this.state === "Running"
   }
 
   /** The effect that was submitted, or that the function gives now. */
@@ -112,8 +122,9 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   tell(): void {
     const { observers, resume } = this
     if (resume !== undefined && this.answer !== undefined) {
-      this.resume = undefined
-      resume(this.answer)
+      const { answer } = this
+      this.resume = this.answer = undefined
+      resume(answer)
     }
     if (observers !== undefined && this.exit !== undefined) {
       this.observers = undefined
@@ -122,9 +133,14 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   }
 }
 
+/** One run of a task, as the fibers that are part of it know it. */
+export interface Inside {
+  readonly isRunning: boolean
+}
+
 /** Node's `AsyncResource`, as far as it is used here. */
 export interface AsyncContext {
-  runInAsyncScope<This, A>(f: (this: This, arg: A) => void, self: This, arg: A): void
+  runInAsyncScope<This, A, B>(f: (this: This, arg: A) => B, self: This, arg: A): B
   emitDestroy(): void
 }
 

@@ -7,14 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import {
-  AioFixedTaskPoolPriority,
-  AioFixedTaskPoolSimple,
-  NotAvailable,
-  TaskCancelled,
-  type TaskHandle,
-  TaskPool
-} from "../../src/index.ts"
+import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, TaskPool } from "../../src/index.ts"
 import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
@@ -124,6 +117,108 @@ describe("a task that acts on its own pool", () => {
       assert.strictEqual(yield* Deferred.await(last), 10_000)
       yield* TaskPool.awaitIdle
       yield* expectStats({ submitted: 10_001, succeeded: 10_001 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
+  it.effect("hands it the next task and ends: a chain of 10,000 where every worker is free", () =>
+    Effect.gen(function* () {
+      const last = yield* Deferred.make<number>()
+      const chain = (n: number): Effect.Effect<void, never, TaskPool> =>
+        n === 10_000 ? Effect.asVoid(Deferred.succeed(last, n)) : Effect.ignore(TaskPool.fork(chain, { args: [n + 1] }))
+      yield* TaskPool.fork(chain(0))
+      assert.strictEqual(yield* Deferred.await(last), 10_000)
+      yield* TaskPool.awaitIdle
+      yield* expectStats({ submitted: 10_001, succeeded: 10_001 })
+    }).pipe(Effect.provide(pool(20_000)))
+  )
+
+  it.effect("shrinks it in its first step, and no more tasks are started than the new size allows (I1)", () =>
+    Effect.gen(function* () {
+      const tasks = [gated(1), gated(2)]
+      const first = gated(0)
+      yield* TaskPool.fork(Effect.andThen(TaskPool.resize(1), first.task))
+      for (const { task } of tasks) yield* TaskPool.fork(task)
+      yield* TaskPool.resize(3)
+      assert.deepStrictEqual(
+        tasks.map(({ counts }) => counts.begun),
+        [0, 0]
+      )
+      yield* expectStats({ running: 1, waiting: 2, targetSize: 1 })
+      for (const { open } of [first, ...tasks]) yield* open
+      yield* TaskPool.awaitIdle
+      yield* expectStats({ succeeded: 3, largestSize: 3 })
+    }).pipe(Effect.provide(pool(0)))
+  )
+
+  it.effect("grows it in its first step, and what waits starts in the same step (I2)", () =>
+    Effect.gen(function* () {
+      const tasks = [gated(1), gated(2)]
+      yield* TaskPool.fork(TaskPool.resize(3))
+      for (const { task } of tasks) yield* TaskPool.fork(task)
+      yield* TaskPool.resize(1)
+      assert.deepStrictEqual(
+        tasks.map(({ counts }) => counts.begun),
+        [1, 1]
+      )
+      for (const { open } of tasks) yield* open
+    }).pipe(Effect.provide(pool(0)))
+  )
+
+  it.effect("submits the next task and waits for it, 5,000 tasks deep", () =>
+    Effect.gen(function* () {
+      const nest = (depth: number): Effect.Effect<number, unknown, TaskPool> =>
+        depth === 0 ? Effect.succeed(0) : Effect.map(TaskPool.submit(nest, { args: [depth - 1] }), (below) => below + 1)
+      assert.strictEqual(yield* nest(5000), 5000)
+      yield* expectStats({ succeeded: 5000, running: 0 })
+    }).pipe(Effect.provide(pool(10_000)))
+  )
+
+  it.effect("cancels the task it has just forked, at any depth: it settles once, its worker is free", () =>
+    Effect.gen(function* () {
+      const outcomes: Array<string> = []
+      const dive = (depth: number): Effect.Effect<unknown, unknown, TaskPool> =>
+        depth > 0
+          ? TaskPool.fork(dive, { args: [depth - 1] })
+          : Effect.gen(function* () {
+              const handle = yield* TaskPool.fork(Effect.never)
+              yield* handle.cancel
+              outcomes.push(failureOf(yield* handle.await).reason)
+            })
+      for (const depth of [1, 63, 64, 65, 66, 200]) yield* TaskPool.fork(dive, { args: [depth] })
+      yield* TaskPool.awaitIdle
+      assert.deepStrictEqual(
+        outcomes,
+        Array.from({ length: 6 }, () => "Cancelled")
+      )
+      yield* expectStats({ running: 0, cancelled: 6, failed: 0 })
+    }).pipe(Effect.provide(pool(1000)))
+  )
+
+  it.effect("is closed over what it has just forked, at any depth: all settles, nothing runs on", () =>
+    Effect.gen(function* () {
+      const dive = (depth: number): Effect.Effect<unknown, unknown, TaskPool> =>
+        depth > 0 ? Effect.andThen(TaskPool.fork(dive, { args: [depth - 1] }), Effect.never) : Effect.never
+      yield* TaskPool.fork(dive, { args: [200] })
+      yield* expectStats({ running: 201 })
+      assert.deepStrictEqual(yield* TaskPool.close({ mode: "interrupt" }), {
+        completed: 0,
+        interrupted: 201,
+        neverRun: 0
+      })
+      yield* expectStats({ running: 0, cancelled: 201 })
+    }).pipe(Effect.provide(pool(1000)))
+  )
+
+  it.effect("hands a task over from its finalizer while the pool closes: it is refused, and closing ends", () =>
+    Effect.gen(function* () {
+      const refused = yield* Deferred.make<string>()
+      const late = Effect.flatMap(Effect.flip(TaskPool.fork(Effect.void)), ({ reason }) =>
+        Deferred.succeed(refused, reason)
+      )
+      yield* TaskPool.fork(Effect.onInterrupt(Effect.never, () => Effect.orDie(late)))
+      yield* TaskPool.close({ mode: "interrupt" })
+      assert.strictEqual(yield* Deferred.await(refused), "Closed")
+      yield* expectStats({ phase: "Closed", running: 0, rejected: 1 })
     }).pipe(Effect.provide(pool(1)))
   )
 
@@ -286,6 +381,23 @@ describe("cancelling from a finalizer", () => {
     }).pipe(Effect.provide(pool(1)))
   )
 
+  it.effect("a task whose finalizer cancels itself and others at the same time ends", () =>
+    Effect.gen(function* () {
+      const own = yield* Deferred.make<TaskHandle<never>>()
+      const other = yield* TaskPool.fork(Effect.never)
+      const handle = yield* TaskPool.fork(
+        Effect.onInterrupt(Effect.never, () =>
+          Effect.flatMap(Deferred.await(own), (self) =>
+            Effect.forEach([self, other], ({ cancel }) => cancel, { concurrency: "unbounded" })
+          )
+        )
+      )
+      yield* Deferred.succeed(own, handle)
+      yield* handle.cancel
+      yield* expectStats({ running: 0, cancelled: 2 })
+    }).pipe(Effect.provide(pool(2)))
+  )
+
   it.effect("two tasks whose finalizers cancel each other end when a hard resize cuts both", () =>
     Effect.gen(function* () {
       const a = yield* Deferred.make<TaskHandle<never>>()
@@ -344,17 +456,30 @@ describe("a task that is being cut", () => {
     }).pipe(Effect.provide(pool(1)))
   )
 
-  it.effect("for two reasons is cancelled for the first", () =>
+  it.effect("for several reasons is cancelled for the first", () =>
     Effect.gen(function* () {
       const finalizer = yield* Latch.make()
       const handle = yield* TaskPool.fork(Effect.ensuring(Effect.never, finalizer.await))
       const cancel = yield* start(handle.cancel)
       const cut = yield* start(TaskPool.resize(0, { mode: "hard" }))
+      const close = yield* start(TaskPool.close({ mode: "interrupt" }))
       yield* finalizer.open
-      yield* Fiber.join(cancel)
-      yield* Fiber.join(cut)
+      yield* Effect.forEach([cancel, cut, close], (fiber) => Fiber.await<unknown, never>(fiber))
       assert.strictEqual(failureOf(yield* handle.await).reason, "Cancelled")
       yield* expectStats({ cancelled: 1 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
+  it.effect("after its submitter went away stays interrupted, not cancelled", () =>
+    Effect.gen(function* () {
+      const finalizer = yield* Latch.make()
+      const fiber = yield* start(TaskPool.submit(Effect.ensuring(Effect.never, finalizer.await)))
+      fiber.interruptUnsafe()
+      const close = yield* start(TaskPool.close({ mode: "interrupt" }))
+      yield* finalizer.open
+      assert.deepStrictEqual(yield* Fiber.join(close), { completed: 0, interrupted: 1, neverRun: 0 })
+      assert.isTrue(isInterrupted(yield* Fiber.await(fiber)))
+      yield* expectStats({ cancelled: 0, interrupted: 1 })
     }).pipe(Effect.provide(pool(1)))
   )
 
@@ -397,6 +522,16 @@ describe("children of a task", () => {
   it.effect("may cut the pool: the child does not wait for its parent's task", () =>
     Effect.gen(function* () {
       const handle = yield* TaskPool.fork(Effect.flatMap(start(TaskPool.resize(0, { mode: "hard" })), Fiber.join))
+      assert.strictEqual(failureOf(yield* handle.await).reason, "ScaledDown")
+      yield* expectStats({ running: 0, cancelled: 1 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+
+  it.effect("may cut the pool where nothing interrupts them, and do not wait for their parent's task", () =>
+    Effect.gen(function* () {
+      const handle = yield* TaskPool.fork(
+        Effect.uninterruptible(Effect.timeoutOption(TaskPool.resize(0, { mode: "hard" }), "1 hour"))
+      )
       assert.strictEqual(failureOf(yield* handle.await).reason, "ScaledDown")
       yield* expectStats({ running: 0, cancelled: 1 })
     }).pipe(Effect.provide(pool(1)))
@@ -615,43 +750,6 @@ describe("the door of a pool without a queue", () => {
   )
 })
 
-describe("reprioritise", () => {
-  const order = Effect.fnUntraced(function* (
-    change: (handles: ReadonlyArray<TaskHandle<void>>) => Effect.Effect<unknown, unknown>
-  ) {
-    const busy = gated("busy")
-    yield* TaskPool.fork(busy.task)
-    const seen: Array<number> = []
-    const handles = yield* Effect.forEach([0, 1, 2], (i) => TaskPool.fork(Effect.sync(() => void seen.push(i))))
-    yield* change(handles)
-    yield* busy.open
-    yield* TaskPool.awaitIdle
-    return seen
-  })
-
-  it.effect("to the same weight keeps the place", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* order(([first]) => first!.reprioritise(4)), [0, 1, 2])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
-  )
-
-  it.effect("to another weight goes to the back of it", () =>
-    Effect.gen(function* () {
-      const change = ([first, second]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(second!.reprioritise(1), first!.reprioritise(1))
-      assert.deepStrictEqual(yield* order(change), [1, 0, 2])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
-  )
-
-  it.effect("away and back goes to the back of the old weight", () =>
-    Effect.gen(function* () {
-      const change = ([first]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(first!.reprioritise(9), first!.reprioritise(4))
-      assert.deepStrictEqual(yield* order(change), [1, 2, 0])
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
-  )
-})
-
 describe("a submitter that cannot be interrupted", () => {
   it.effect("keeps its waiting task", () =>
     Effect.gen(function* () {
@@ -663,6 +761,23 @@ describe("a submitter that cannot be interrupted", () => {
       yield* busy.open
       assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
       yield* expectStats({ succeeded: 2, cancelled: 0 })
+    }).pipe(Effect.provide(pool(1)))
+  )
+})
+
+describe("who waits for the pool to be idle", () => {
+  it.effect("is told when it is idle, also when another is told first and submits again", () =>
+    Effect.gen(function* () {
+      const task = gated("first")
+      yield* TaskPool.fork(task.task)
+      const first = yield* start(Effect.andThen(TaskPool.awaitIdle, TaskPool.fork(Effect.never)))
+      const second = yield* start(TaskPool.awaitIdle)
+      yield* task.open
+      const handle = yield* Fiber.join(first)
+      yield* settle
+      const told = second.pollUnsafe() !== undefined
+      yield* handle.cancel
+      assert.isTrue(told)
     }).pipe(Effect.provide(pool(1)))
   )
 })

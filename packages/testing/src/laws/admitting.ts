@@ -46,6 +46,26 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law("nobody overtakes the door while the pool lets the event loop go (I4)", {}, (pool) =>
+    Effect.gen(function* () {
+      if (laws.capacity === undefined) return
+      const full = yield* fill(pool)
+      const begun: Array<number> = []
+      const submitters = []
+      // More than end in one step, so that some wait at the door when others come.
+      for (let i = 0; i < 3000; i++) submitters.push(yield* start(pool.submit(Effect.sync(() => begun.push(i)))))
+      yield* full.release
+      while (begun.length === 0) yield* Effect.yieldNow
+      assert.isBelow(begun.length, 3000)
+      yield* pool.submit(Effect.sync(() => begun.push(3000)))
+      yield* Fiber.joinAll(submitters)
+      assert.deepStrictEqual(
+        begun,
+        Array.from({ length: 3001 }, (_, i) => i)
+      )
+    })
+  )
+
   laws.law("a place that frees goes to the head of the door, not to who comes later (I4)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return

@@ -28,6 +28,9 @@ export interface LawPool extends Partial<LawOptions> {
   readonly needs?: number | undefined
 }
 
+// Milliseconds. No law waits for real time, but one with 100,000 tasks takes a second, and more on a busy machine.
+const lawTimeout = 20_000
+
 /** Registers the laws of one pool with one capacity. */
 export class Laws {
   readonly layerOf: LayerOf<LawOptions>
@@ -46,7 +49,7 @@ export class Laws {
   ): void {
     if ((this.capacity ?? Infinity) < needs) return
     const layer = this.layerOf({ size: 1, capacity: this.capacity, ...options })
-    it.effect(sentence, () => Effect.provide(Effect.scoped(Effect.flatMap(TaskPool, body)), layer))
+    it.effect(sentence, () => Effect.provide(Effect.scoped(Effect.flatMap(TaskPool, body)), layer), lawTimeout)
   }
 
   /** A law that brings its own capacity: shown once. */

@@ -19,7 +19,7 @@ export type WaitingOrder = (a: WaitingTask, b: WaitingTask) => number
 /** The order in which waiting tasks are dispatched. */
 export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: WaitingOrder): void => {
   const law = (sentence: string, body: Effect.Effect<unknown, unknown, TaskPool>) =>
-    it.effect(sentence, () => Effect.provide(body, layerOf({ size: 1 })))
+    it.effect(sentence, () => Effect.provide(body, layerOf({ size: 1 })), 20_000)
 
   describe(`${name}: order`, () => {
     for (const weights of [
@@ -67,6 +67,31 @@ export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: Wai
         yield* pool.awaitIdle
         for (const handle of handles) yield* handle.join
         assert.strictEqual(started.length, 10)
+      })
+    )
+
+    law(
+      "a task that comes while the pool lets the event loop go is placed among those that wait (I4)",
+      Effect.gen(function* () {
+        const pool = yield* TaskPool
+        const busy = yield* occupy(pool, 1)
+        const started: Array<number> = []
+        // More than end in one step, so that some still wait when the last one comes.
+        for (let i = 0; i < 3000; i++) yield* pool.fork(Effect.sync(() => started.push(i)))
+        yield* busy.release
+        while (started.length === 0) yield* Effect.yieldNow
+        const before = started.length
+        assert.isBelow(before, 3000)
+        yield* pool.submit(Effect.sync(() => started.push(3000)))
+        yield* pool.awaitIdle
+        const turns = Array.from({ length: 3001 }, (_, turn) => turn).filter(
+          (turn) => !started.slice(0, before).includes(turn)
+        )
+        const waiting = turns.map((turn): WaitingTask => ({ turn, weight: 4, weightSince: turn }))
+        assert.deepStrictEqual(
+          started.slice(before),
+          waiting.sort(order).map((task) => task.turn)
+        )
       })
     )
 

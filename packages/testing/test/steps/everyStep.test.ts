@@ -16,10 +16,10 @@ it.effect(
     Effect.gen(function* () {
       const reports: Array<StepReport> = []
       for (const [index, scenario] of scenarios.entries()) {
-        // Alone with every budget and padding; raced, each pair of operations in one or two situations, budgets and paddings.
+        // Alone with several budgets and paddings; raced, most pairs of operations in one situation, budget and padding.
         const alone = withActors(scenario, () => false)
-        const raced = withActors(scenario, (actor) => (index + actor) % 4 === 0)
-        reports.push(yield* everyStep(alone))
+        const raced = withActors(scenario, (actor) => (index + actor) % 8 === 0)
+        reports.push(yield* everyStep(alone, { budgets: [3, 4, 7], paddings: [0, 1, 3] }))
         reports.push(
           yield* everyStep(raced, { budgets: [3 + (index % 3)], paddings: [index % 6], offsets: [-1, 0, 1, 2] })
         )

@@ -1,0 +1,27 @@
+/**
+ * All benchmarks, in the order in which they run and are shown.
+ */
+import type { Benchmark } from "./benchmark.ts"
+import { backlog } from "./benchmarks/backlog.ts"
+import { bulk } from "./benchmarks/bulk.ts"
+import { cancel } from "./benchmarks/cancel.ts"
+import { memory } from "./benchmarks/memory.ts"
+import { options } from "./benchmarks/options.ts"
+import { priority } from "./benchmarks/priority.ts"
+import { sequential } from "./benchmarks/sequential.ts"
+import { six } from "./benchmarks/six.ts"
+import { submit, submitMicro, submitSync } from "./benchmarks/submit.ts"
+
+export const benchmarks: ReadonlyArray<Benchmark> = [
+  submit,
+  submitMicro,
+  submitSync,
+  sequential,
+  bulk,
+  priority,
+  cancel,
+  backlog,
+  memory,
+  six,
+  options
+]

@@ -1,0 +1,36 @@
+/**
+ * Runs one benchmark in a process of its own, so that it finds the same heap and the same compiled code whichever ran
+ * before it.
+ */
+import { fileURLToPath } from "node:url"
+import * as CliError from "effect/cli/CliError"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Benchmark } from "./benchmark.ts"
+import { Result } from "./report.ts"
+import { flagsOf, type RunOptions } from "./run.ts"
+
+/** The benchmark's process ended without a result. */
+export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ readonly why: string }> {
+  override get message(): string {
+    return this.why
+  }
+  override readonly [CliError.userMessage] = this.message
+}
+
+/** Measures a benchmark; its progress goes to standard error. */
+export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
+  const program = fileURLToPath(new URL("isolated.ts", import.meta.url))
+  const child = yield* ChildProcess.make(
+    process.execPath,
+    ["--expose-gc", program, benchmark.name, ...flagsOf(options)],
+    { stderr: "inherit", forceKillAfter: "3 seconds" }
+  )
+  const output = yield* Stream.mkString(Stream.decodeText(child.stdout))
+  const code = yield* child.exitCode
+  if (code !== 0) return yield* new BenchmarkFailed({ why: `${benchmark.name} ended with exit code ${code}` })
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Result))(output)
+}, Effect.scoped)

@@ -1,0 +1,119 @@
+/**
+ * What a run of the benchmarks found, as data, and as the table that people read.
+ */
+import * as Schema from "effect/Schema"
+import { median } from "./statistics.ts"
+
+/** One comparison: `ratio` is ours / theirs, below 1 is better; 95 of 100 runs like this lie between `low` and `high`. */
+export const Ratio = Schema.Struct({
+  ratio: Schema.Finite,
+  low: Schema.Finite,
+  high: Schema.Finite,
+  /** What one task cost on each side, in the benchmark's unit. */
+  ours: Schema.Finite,
+  theirs: Schema.Finite,
+  pairs: Schema.Int,
+  target: Schema.optionalKey(
+    Schema.Union([Schema.Struct({ ratio: Schema.Finite }), Schema.Struct({ ours: Schema.Finite })])
+  )
+})
+export type Ratio = typeof Ratio.Type
+
+/** One benchmark, measured in a process of its own. */
+export const Result = Schema.Struct({
+  title: Schema.String,
+  unit: Schema.Literals(["µs", "bytes"]),
+  ratios: Schema.Record(Schema.String, Ratio),
+  environment: Schema.Struct({
+    date: Schema.String,
+    machine: Schema.String,
+    /** Version by name. */
+    versions: Schema.Record(Schema.String, Schema.String),
+    /** The flags it was run with. */
+    flags: Schema.String
+  })
+})
+export type Result = typeof Result.Type
+
+/** One run: its benchmarks by name. */
+export const Report = Schema.Record(Schema.String, Result)
+export type Report = typeof Report.Type
+
+/** Whether a comparison keeps its target, if it has one. */
+export const keepsTarget = ({ ours, ratio, target }: Ratio): boolean =>
+  target === undefined || ("ratio" in target ? ratio <= target.ratio : ours <= target.ours)
+
+/** A comparison as several runs found it. */
+export interface Row {
+  readonly benchmark: string
+  readonly peer: string
+  readonly unit: Result["unit"]
+  readonly runs: ReadonlyArray<Ratio>
+}
+
+/** The comparisons of one or more runs, in the order of the first. */
+export const rows = (reports: ReadonlyArray<Report>): ReadonlyArray<Row> =>
+  Object.entries(reports[0] ?? {}).flatMap(([benchmark, { ratios, unit }]) =>
+    Object.keys(ratios).map((peer) => ({
+      benchmark,
+      peer,
+      unit,
+      runs: reports.flatMap((report) => report[benchmark]?.ratios[peer] ?? [])
+    }))
+  )
+
+/** A Markdown table of one or more runs, with a column of ratios for each. */
+export const table = (reports: ReadonlyArray<Report>): string => {
+  const runs = reports.length === 1 ? ["ratio"] : reports.map((_, index) => `run ${index + 1}`)
+  const header = ["benchmark", "against", ...runs, "ours", "theirs", "target"]
+  const body = rows(reports).map(({ benchmark, peer, runs, unit }) => {
+    const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
+    return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
+  })
+  return alignColumns([header, ...body], 2)
+}
+
+/** A Markdown table with its header first: so many columns lean to the left, the others to the right. */
+const alignColumns = (lines: ReadonlyArray<ReadonlyArray<string>>, toTheLeft: number): string => {
+  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)))
+  const pad = (cell: string, column: number) =>
+    column < toTheLeft ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+  const rule = widths.map((width, column) => (column < toTheLeft ? "-".repeat(width) : "-".repeat(width - 1) + ":"))
+  const [header, ...body] = lines.map((cells) => cells.map(pad))
+  return [header!, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+}
+
+/** Two digits that matter. */
+export const showNumber = (value: number): string => value.toFixed(value < 0.1 ? 3 : 2)
+
+const showRatio = ({ high, low, ratio }: Ratio): string =>
+  `${showNumber(ratio)} (${showNumber(low)} to ${showNumber(high)})`
+
+const showCost = (cost: number, unit: Result["unit"]): string => `${cost.toFixed(unit === "bytes" ? 0 : 2)} ${unit}`
+
+const showTarget = (runs: ReadonlyArray<Ratio>, unit: Result["unit"]): string => {
+  const target = runs[0]?.target
+  if (target === undefined) return ""
+  const most = "ratio" in target ? `${target.ratio}` : `${target.ours} ${unit}`
+  return `${runs.every(keepsTarget) ? "✓" : "✗"} ≤ ${most}`
+}
+
+/** The page of one or more runs. */
+export const page = (reports: ReadonlyArray<Report>): string => `# Results
+
+Made by \`bench --markdown\`; [how it is measured](README.md). A ratio is ours / theirs, below 1 is better, with its 95 % interval.
+
+${table(reports)}
+
+${provenance(reports)}
+`
+
+/** Where and with what the runs were made, one sentence for each run. */
+export const provenance = (reports: ReadonlyArray<Report>): string =>
+  reports
+    .flatMap((report) => Object.values(report).slice(0, 1))
+    .map(({ environment: { date, flags, machine, versions } }) => {
+      const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+      return `- ${date}${flags && ` (${flags})`}: ${machine}, ${names.join(", ")}`
+    })
+    .join("\n")

@@ -1,0 +1,40 @@
+import { assert, it } from "@effect/vitest"
+import { regressions } from "../src/gate.ts"
+import type { Report } from "../src/report.ts"
+
+const result = (ratios: Readonly<Record<string, number>>): Report[string] => ({
+  title: "work",
+  unit: "µs",
+  ratios: Object.fromEntries(
+    Object.entries(ratios).map(([peer, ratio]) => [
+      peer,
+      { ratio, low: ratio * 0.9, high: ratio * 2, ours: ratio, theirs: 1, pairs: 2 }
+    ])
+  ),
+  environment: { date: "2026-01-02", machine: "linux", versions: {}, flags: "--quick" }
+})
+
+const fine = {
+  submit: result({ "p-limit": 9, "Effect Semaphore": 0.33 }),
+  backlog: result({ FIFO: 1, LIFO: 1.2, priority: 4.4 })
+}
+
+it("what noise can make is no regression", () => {
+  assert.deepStrictEqual(regressions(fine), [])
+})
+
+it("a task that costs more behind many is one", () => {
+  assert.deepStrictEqual(regressions({ ...fine, backlog: result({ FIFO: 4.5, LIFO: 1 }) }), [
+    "backlog, FIFO: ratio 4.50, at most 4: a task costs more the more of them wait"
+  ])
+})
+
+it("coming near to what Effect's Semaphore costs is one", () => {
+  assert.deepStrictEqual(regressions({ ...fine, submit: result({ "Effect Semaphore": 0.34 }) }), [
+    "submit, Effect Semaphore: ratio 0.34, at most 0.3: waiting costs more the more of them wait"
+  ])
+})
+
+it("a run that left out what would show a regression does not pass", () => {
+  assert.deepStrictEqual(regressions({}), ["backlog: not measured", "submit, Effect Semaphore: not measured"])
+})

@@ -1,0 +1,269 @@
+import { UnknownTaskWeight } from "@aio-task-pool/core"
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import {
+  defectOf,
+  expectNotAvailable,
+  expectStats,
+  gated,
+  gatedFinalizer,
+  hasEnded,
+  type Laws,
+  occupy,
+  settle,
+  start
+} from "./kit.ts"
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+// Counts what is asked of it, and whether it was told that nobody asks any more.
+const counted = (limit = Infinity) => {
+  const source = {
+    pulled: 0,
+    left: 0,
+    [Symbol.iterator]: () => ({
+      next: () =>
+        source.pulled < limit ? { done: false as const, value: source.pulled++ } : { done: true as const, value: 0 },
+      return: () => {
+        source.left++
+        return { done: true as const, value: 0 }
+      }
+    })
+  }
+  return source
+}
+
+/** Many tasks from one source, pulled on demand. */
+export const streamingLaws = (laws: Laws): void => {
+  laws.law("forEach gives the results in the order of the items, within the limit (I1)", { size: 3 }, (pool) =>
+    Effect.gen(function* () {
+      let running = 0
+      let most = 0
+      const task = (item: number, index: number) =>
+        Effect.gen(function* () {
+          most = Math.max(most, ++running)
+          for (let i = 0; i < 5 - (item % 5); i++) yield* Effect.yieldNow
+          running--
+          return [item, index]
+        })
+      const results = yield* pool.forEach(numbers(50), task)
+      assert.deepStrictEqual(
+        results,
+        numbers(50).map((i) => [i, i])
+      )
+      assert.strictEqual(most, 3)
+      yield* expectStats(pool, { submitted: 50, succeeded: 50, running: 0, waiting: 0 })
+    })
+  )
+
+  laws.law("forEach gives results in the order of completion, or none, when asked to", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const task = (item: string) => Effect.as(item === "late" ? settle : Effect.void, item)
+      assert.deepStrictEqual(yield* pool.forEach(["late", "early"], task, { unordered: true }), ["early", "late"])
+      assert.isUndefined(yield* pool.forEach(numbers(5), Effect.succeed, { discard: true }))
+      assert.deepStrictEqual(yield* pool.forEach([] as Array<number>, Effect.succeed), [])
+    })
+  )
+
+  laws.law("forEach pulls an item only when the pool can take it", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const source = counted()
+      const gate = gated("go")
+      const caller = yield* start(pool.forEach(source, (item) => Effect.as(gate.task, item)))
+      yield* settle
+      // Two run, and one waits where there is a queue.
+      assert.strictEqual(source.pulled, laws.capacity === 0 ? 2 : 3)
+      yield* Fiber.interrupt(caller)
+      assert.strictEqual(source.left, 1)
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+    })
+  )
+
+  laws.law("forEach on a pool without a free worker pulls no more than waits", {}, (pool) =>
+    Effect.gen(function* () {
+      const busy = yield* occupy(pool, 1)
+      const source = counted(5)
+      const caller = yield* start(pool.forEach(source, Effect.succeed))
+      yield* settle
+      assert.strictEqual(source.pulled, laws.capacity === 0 ? 0 : 1)
+      yield* busy.release
+      assert.deepStrictEqual(yield* Fiber.join(caller), numbers(5))
+    })
+  )
+
+  laws.law("the first failure of forEach interrupts the rest, waits for it, and pulls no more", { size: 3 }, (pool) =>
+    Effect.gen(function* () {
+      const source = counted()
+      const slow = gatedFinalizer()
+      const task = (item: number): Effect.Effect<number, string> =>
+        item === 0 ? slow.task : item < 20 ? Effect.succeed(item) : Effect.fail("twenty")
+      const caller = yield* start(pool.forEach(source, task))
+      yield* settle
+      assert.isFalse(hasEnded(caller))
+      assert.isAtMost(source.pulled, 24)
+      const { pulled } = source
+      yield* slow.openFinalizer
+      assert.strictEqual(yield* Effect.flip(Fiber.join(caller)), "twenty")
+      assert.strictEqual(source.pulled, pulled)
+      assert.strictEqual(source.left, 1)
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+    })
+  )
+
+  laws.law("interrupting the caller of forEach interrupts its tasks and waits for their finalizers (I1)", {}, (pool) =>
+    Effect.gen(function* () {
+      const slow = gatedFinalizer()
+      const caller = yield* start(pool.forEach(counted(), () => slow.task))
+      yield* slow.started
+      const interrupting = yield* start(Fiber.interrupt(caller))
+      yield* settle
+      assert.isFalse(hasEnded(interrupting))
+      yield* expectStats(pool, { running: 1, waiting: 0 })
+      yield* slow.openFinalizer
+      yield* Fiber.join(interrupting)
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+    })
+  )
+
+  laws.law("a source that throws is a defect, after the tasks it gave have settled", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const defect = new Error("source")
+      const source = function* () {
+        yield 0
+        throw defect
+      }
+      const task = gated(0)
+      const caller = yield* start(pool.forEach(source(), () => task.task))
+      yield* settle
+      assert.isFalse(hasEnded(caller))
+      yield* task.open
+      assert.strictEqual(defectOf(yield* Fiber.await(caller)), defect)
+      yield* expectStats(pool, { submitted: 1, succeeded: 1, running: 0 })
+    })
+  )
+
+  laws.law("a function of forEach that throws is a defect, and frees the worker", {}, (pool) =>
+    Effect.gen(function* () {
+      const defect = new Error("f")
+      const thrower = (): Effect.Effect<never> => {
+        throw defect
+      }
+      assert.strictEqual(defectOf(yield* Effect.exit(pool.forEach(numbers(3), thrower))), defect)
+      assert.instanceOf(
+        defectOf(yield* Effect.exit(pool.forEach(numbers(3), Effect.succeed, { weight: 0.5 }))),
+        UnknownTaskWeight
+      )
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+      assert.strictEqual(yield* pool.submit(Effect.succeed("next")), "next")
+    })
+  )
+
+  laws.law("forEach takes asynchronous sources", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const source = async function* () {
+        for (const i of numbers(10)) yield await Promise.resolve(i)
+      }
+      assert.deepStrictEqual(
+        yield* pool.forEach(source(), (i) => Effect.succeed(i * 2)),
+        numbers(10).map((i) => i * 2)
+      )
+    })
+  )
+
+  laws.law(
+    "forEach waits at the door whatever onFull says, and is refused by a paused or closed pool",
+    { onFull: "fail" },
+    (pool) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* pool.forEach(numbers(10), (i) => Effect.as(Effect.yieldNow, i)), numbers(10))
+        yield* pool.pause
+        expectNotAvailable(yield* Effect.exit(pool.forEach(numbers(3), Effect.succeed)), "Paused")
+        yield* pool.close()
+        expectNotAvailable(yield* Effect.exit(pool.forEach(numbers(3), Effect.succeed)), "Closed")
+      })
+  )
+
+  laws.law("two forEach and a submitter share one worker", {}, (pool) =>
+    Effect.gen(function* () {
+      const task = (i: number) => Effect.as(Effect.yieldNow, i)
+      const one = yield* start(pool.forEach(numbers(50), task))
+      const two = yield* start(pool.forEach(numbers(50), task))
+      assert.strictEqual(yield* pool.submit(Effect.succeed("mine")), "mine")
+      assert.deepStrictEqual(yield* Fiber.join(one), numbers(50))
+      assert.deepStrictEqual(yield* Fiber.join(two), numbers(50))
+      yield* expectStats(pool, { succeeded: 101, largestSize: 1 })
+    })
+  )
+
+  laws.law("all gives tuples and records back in their shape", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* pool.all([Effect.succeed(1), Effect.succeed("two")]), [1, "two"])
+      assert.deepStrictEqual(yield* pool.all({ a: Effect.succeed(1), b: Effect.succeed("two") }), { a: 1, b: "two" })
+      assert.strictEqual(yield* Effect.flip(pool.all([Effect.never, Effect.fail("first")])), "first")
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+    })
+  )
+
+  laws.law("mapEffect maps a stream in order, within the limit (I1)", { size: 3 }, (pool) =>
+    Effect.gen(function* () {
+      let running = 0
+      let most = 0
+      const task = (item: number) =>
+        Effect.gen(function* () {
+          most = Math.max(most, ++running)
+          for (let i = 0; i < 4 - (item % 4); i++) yield* Effect.yieldNow
+          running--
+          return item * 2
+        })
+      const results = yield* Stream.runCollect(pool.mapEffect(Stream.fromIterable(numbers(40)), task))
+      assert.deepStrictEqual(
+        Array.from(results),
+        numbers(40).map((i) => i * 2)
+      )
+      assert.isAtMost(most, 3)
+      const unordered = pool.mapEffect(Stream.fromIterable(numbers(40)), task, { unordered: true })
+      const sum = Array.from(yield* Stream.runCollect(unordered)).reduce((a, b) => a + b)
+      assert.strictEqual(sum, numbers(40).reduce((a, b) => a + b) * 2)
+    })
+  )
+
+  laws.law(
+    "mapEffect pulls on demand: an infinite stream is fine, and is left when its reader leaves",
+    { size: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        let left = false
+        const upstream = Stream.ensuring(
+          Stream.fromIterable(counted()),
+          Effect.sync(() => void (left = true))
+        )
+        const mapped = pool.mapEffect(upstream, (i) => Effect.as(Effect.yieldNow, i), { bufferSize: 4 })
+        assert.deepStrictEqual(Array.from(yield* Stream.runCollect(Stream.take(mapped, 10))), numbers(10))
+        assert.isTrue(left)
+        yield* expectStats(pool, { running: 0, waiting: 0 })
+        assert.isAtMost((yield* pool.stats).submitted, 10 + 4 + 2 + 2)
+      })
+  )
+
+  laws.law(
+    "the first failure of mapEffect fails the stream, and ends its tasks and the upstream",
+    { size: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        let left = false
+        const upstream = Stream.ensuring(
+          Stream.fromIterable(counted()),
+          Effect.sync(() => void (left = true))
+        )
+        const mapped = pool.mapEffect(upstream, (i) => (i === 7 ? Effect.fail("seven") : Effect.succeed(i)))
+        assert.strictEqual(yield* Effect.flip(Stream.runDrain(mapped)), "seven")
+        assert.isTrue(left)
+        yield* expectStats(pool, { running: 0, waiting: 0 })
+        const dead = pool.mapEffect(Stream.fail("upstream"), Effect.succeed)
+        assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(dead)), Exit.fail("upstream"))
+      })
+  )
+}
