@@ -61,6 +61,8 @@ const attempts = 6
 const longestPause = 1000
 /** How long a thread may take to be ready, in milliseconds. */
 const startTimeout = 30_000
+/** How long the last answer keeps the process alive, in milliseconds. */
+const rest = 10
 /** How long closing waits for threads to end, in milliseconds. */
 const closeTimeout = 150
 
@@ -81,7 +83,9 @@ export class Threads {
   readonly #options: Options
   readonly #now = protocol.makeClock()
   readonly #waiting = new WaitingList<Task>()
-  readonly #infos = new Map<string, JobInfo>()
+  readonly #infos = new WeakMap<ExecutorCall["job"], JobInfo>()
+  // Two descriptions of one function are the same job.
+  readonly #infosByAddress = new Map<string, JobInfo>()
   // Starting, Ready and Retiring ones. The first idle one is used first, so that a lightly used executor keeps few warm.
   #threads: Array<Thread> = []
   // Terminated, and not ended yet.
@@ -90,6 +94,8 @@ export class Threads {
   /** Calls that somebody waits for. */
   #pending = 0
   #referenced = false
+  /** Whether it is about to be seen if there is still no caller. */
+  #resting = false
   #settled = 0
   #replaced = 0
   #failures = 0
@@ -342,11 +348,14 @@ export class Threads {
 
   #forget(count: number): void {
     this.#pending -= count
-    if (this.#pending > 0) return
-    // The caller often has its next job at once; the threads stay referenced until it turned out to have none.
-    setImmediate(() => {
+    if (this.#pending > 0 || this.#resting) return
+    // The caller often has its next job at once. Looking again a little later spares two calls per thread, and a turn of
+    // the event loop, for each job that comes alone.
+    this.#resting = true
+    setTimeout(() => {
+      this.#resting = false
       if (this.#pending === 0 && this.#referenced) this.#reference(false)
-    })
+    }, rest)
   }
 
   #reference(on: boolean): void {
@@ -356,13 +365,20 @@ export class Threads {
     else this.#retry?.unref()
   }
 
-  #infoOf({ name, url }: ExecutorCall["job"]): JobInfo {
+  #infoOf(job: ExecutorCall["job"]): JobInfo {
+    const known = this.#infos.get(job)
+    if (known !== undefined) return known
+    const { name, url } = job
     const key = `${url}\n${name}`
-    let info = this.#infos.get(key)
-    if (info === undefined) {
-      info = { id: this.#infos.size, url, name, mean: Infinity, loaded: false }
-      this.#infos.set(key, info)
+    const info = this.#infosByAddress.get(key) ?? {
+      id: this.#infosByAddress.size,
+      url,
+      name,
+      mean: Infinity,
+      loaded: false
     }
+    this.#infosByAddress.set(key, info)
+    this.#infos.set(job, info)
     return info
   }
 
@@ -394,7 +410,7 @@ export class Threads {
     // Modules that loaded before save the first job on the new thread their loading. Not after a failed start: one of
     // them may be why.
     const seen =
-      this.#failures > 0 ? [] : [...this.#infos.values()].filter((info) => info.loaded).map((info) => info.url)
+      this.#failures > 0 ? [] : [...this.#infosByAddress.values()].filter((info) => info.loaded).map((info) => info.url)
     const start: protocol.Start = { memory, port: port2, preload: [...new Set([...preload, ...seen])] }
     let worker: Worker
     try {
