@@ -47,6 +47,7 @@ export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions):
 export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task>, Inside {
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
+  place = 0
   weight: number
   state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled" = "New"
   /** Released when the task settles: a kept handle must keep no more than the result. */
