@@ -156,7 +156,8 @@ describe.each(models)("$name", (model) => {
       id,
       weight: id % 7,
       prev: undefined,
-      next: undefined
+      next: undefined,
+      place: 0
     }))
     for (const entry of entries) backlog.push(entry)
     for (const entry of entries.slice(20, 30)) backlog.remove(entry)
