@@ -19,8 +19,8 @@ export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 3
 export const thoroughly: Effort = { warmUp: 500, least: 5, most: 31, milliseconds: 6_000 }
 
 /**
- * Runs both sides to warm up, at least once, then in pairs: ours first, then theirs first, and so on, so that none
- * always comes after the other. Rejects when a side did not do its work.
+ * Runs both sides to warm up, at least once, then in pairs, in which each comes first as often as the other. Rejects
+ * when a side did not do its work.
  */
 export const measure = async (
   { ours, theirs }: Comparison,
@@ -41,7 +41,7 @@ export const measure = async (
   const end = performance.now() + effort.milliseconds
   const pairs: Array<Pair> = []
   while (pairs.length < effort.least || (pairs.length < effort.most && performance.now() < end)) {
-    if (pairs.length % 2 === 0) {
+    if (oursFirst(pairs.length)) {
       const cost = await run(ours)
       pairs.push({ ours: cost, theirs: await run(theirs) })
     } else {
@@ -50,4 +50,14 @@ export const measure = async (
     }
   }
   return pairs
+}
+
+/**
+ * Who goes first, in the order of Thue and Morse: A,B B,A B,A A,B ... A mere alternation has a period, and so have major
+ * collections: with every fourth run they met the same side each time, and a side was 0.87 of itself.
+ */
+const oursFirst = (pair: number): boolean => {
+  let ones = 0
+  for (let bits = pair; bits > 0; bits >>= 1) ones += bits & 1
+  return ones % 2 === 0
 }

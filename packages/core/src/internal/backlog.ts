@@ -1,9 +1,8 @@
 /**
  * The tasks that wait, in the order of a queue discipline: pure data that knows no Effect.
  *
- * Entries carry their own links, so nothing is allocated per waiting task and taking one out of the middle is O(1)
- * (FIFO, LIFO) or, where it empties a weight, O(log w) with w the number of different weights (priority). An entry is in
- * at most one list at a time.
+ * Entries carry their own links, or their place in the heap, so that one in the middle is taken out in O(1) (FIFO, LIFO)
+ * or O(log n) (priority) and nothing is searched. An entry is in at most one list at a time.
  */
 
 /** What an entry of a list must have; the list owns the links. */
@@ -61,6 +60,8 @@ export class LinkedList<T extends Linked<T>> {
 /** What an entry of a backlog must have. */
 export interface Weighted<T> extends Linked<T> {
   weight: number
+  /** Where it is in a heap; the heap owns it. */
+  place: number
 }
 
 /** Waiting tasks in a discipline's order. `remove` and `reweigh` take an entry that is in this backlog. */
@@ -90,36 +91,43 @@ export class LifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements
 }
 
 /**
- * Smallest weight first, equal weights first in, first out: a list for each weight that waits, and a binary heap of those
- * lists. Programs use few weights, so most operations touch one list only; with n different weights it is a heap of n.
+ * Smallest weight first, equal weights first in, first out: a heap with four children per node (D. B. Johnson, "Priority
+ * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. Weights and turns
+ * stand in arrays of their own, beside the entries: comparing touches no entry.
  */
 export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
-  size = 0
-  private readonly lists = new Map<number, WeightList<T>>()
-  private readonly heap: Array<WeightList<T>> = []
+  private readonly entries: Array<T> = []
+  private readonly weights: Array<number> = []
+  /** When each was pushed: it decides between equal weights. */
+  private readonly turns: Array<number> = []
+  private pushed = 0
+
+  get size(): number {
+    return this.entries.length
+  }
 
   push(entry: T): void {
-    let list = this.lists.get(entry.weight)
-    if (list === undefined) {
-      list = new WeightList(entry.weight)
-      this.lists.set(entry.weight, list)
-      this.heap.push(list)
-      this.siftUp(list, this.heap.length - 1)
-    }
-    list.push(entry)
-    this.size++
+    const place = this.entries.length
+    this.put(place, entry, entry.weight, this.pushed++)
+    this.rise(place)
   }
 
   pop(): T | undefined {
-    const list = this.heap[0]
-    if (list === undefined) return undefined
-    const entry = list.head!
-    this.take(list, entry)
-    return entry
+    const first = this.entries[0]
+    if (first !== undefined) this.remove(first)
+    return first
   }
 
   remove(entry: T): void {
-    this.take(this.lists.get(entry.weight)!, entry)
+    const { place } = entry
+    const last = this.entries.pop()!
+    const weight = this.weights.pop()!
+    const turn = this.turns.pop()!
+    if (last === entry) return
+    // What fills the hole may be too small for the place, or too large.
+    this.put(place, last, weight, turn)
+    this.rise(place)
+    this.sink(last.place)
   }
 
   reweigh(entry: T, weight: number): void {
@@ -129,54 +137,53 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.push(entry)
   }
 
-  private take(list: WeightList<T>, entry: T): void {
-    list.remove(entry)
-    this.size--
-    if (list.size > 0) return
-    this.lists.delete(list.weight)
-    const last = this.heap.pop()!
-    if (last === list) return
-    // The hole may be anywhere in the heap: what fills it can be too small for its place, or too large.
-    this.siftUp(last, list.index)
-    this.siftDown(last, last.index)
+  private put(place: number, entry: T, weight: number, turn: number): void {
+    this.entries[place] = entry
+    this.weights[place] = weight
+    this.turns[place] = turn
+    entry.place = place
   }
 
-  private siftUp(list: WeightList<T>, index: number): void {
-    const { heap } = this
-    while (index > 0) {
-      const above = heap[(index - 1) >> 1]!
-      if (above.weight <= list.weight) break
-      heap[index] = above
-      above.index = index
-      index = (index - 1) >> 1
+  private copy(from: number, to: number): void {
+    this.put(to, this.entries[from]!, this.weights[from]!, this.turns[from]!)
+  }
+
+  private precedes(a: number, weight: number, turn: number): boolean {
+    const other = this.weights[a]!
+    return other < weight || (other === weight && this.turns[a]! < turn)
+  }
+
+  private rise(place: number): void {
+    const entry = this.entries[place]!
+    const weight = this.weights[place]!
+    const turn = this.turns[place]!
+    let at = place
+    while (at > 0) {
+      const parent = (at - 1) >> 2
+      if (this.precedes(parent, weight, turn)) break
+      this.copy(parent, at)
+      at = parent
     }
-    heap[index] = list
-    list.index = index
+    if (at !== place) this.put(at, entry, weight, turn)
   }
 
-  private siftDown(list: WeightList<T>, index: number): void {
-    const { heap } = this
+  private sink(place: number): void {
+    const entry = this.entries[place]!
+    const weight = this.weights[place]!
+    const turn = this.turns[place]!
+    const { length } = this.entries
+    let at = place
     while (true) {
-      let child = 2 * index + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.weight < heap[child]!.weight) child++
-      const below = heap[child]!
-      if (below.weight >= list.weight) break
-      heap[index] = below
-      below.index = index
-      index = child
+      const firstChild = 4 * at + 1
+      if (firstChild >= length) break
+      let least = firstChild
+      for (let child = firstChild + 1; child < Math.min(firstChild + 4, length); child++) {
+        if (this.precedes(child, this.weights[least]!, this.turns[least]!)) least = child
+      }
+      if (!this.precedes(least, weight, turn)) break
+      this.copy(least, at)
+      at = least
     }
-    heap[index] = list
-    list.index = index
-  }
-}
-
-class WeightList<T extends Linked<T>> extends LinkedList<T> {
-  readonly weight: number
-  /** Its place in the heap. */
-  index = 0
-  constructor(weight: number) {
-    super()
-    this.weight = weight
+    if (at !== place) this.put(at, entry, weight, turn)
   }
 }

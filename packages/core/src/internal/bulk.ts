@@ -22,7 +22,7 @@ import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type { Machine } from "./machine.ts"
-import { type AsyncContext, captureAsyncContext, type Inside, Task } from "./task.ts"
+import { type AsyncContext, captureAsyncContext, checkEffect, type Inside, Task } from "./task.ts"
 
 /** Where the items come from. */
 export type Source =
@@ -260,8 +260,8 @@ export class BulkTask extends Task {
     this.exit = this.answer = this.ending = undefined
     return this
   }
-  protected override begin(): unknown {
-    return this.bulk.options.f(this.item, this.index)
+  protected override begin(): Effect.Effect<unknown, unknown> {
+    return checkEffect(this.bulk.options.f(this.item, this.index))
   }
   override enter(): boolean {
     if (this.index < 0) this.bulk.pull(this)

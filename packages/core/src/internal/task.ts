@@ -34,10 +34,18 @@ export const weightOf = (where: string, options: SubmitOptions | undefined): num
 
 /** A task of the current fiber; refuses what is neither an effect nor a function. */
 export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions): Task => {
-  if (typeof work !== "function" && !Effect.isEffect(work)) {
-    throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
-  }
-  return new Task(work, options?.args, weightOf(where, options), Fiber.getCurrent()!.context)
+  const { context } = Fiber.getCurrent()!
+  const weight = weightOf(where, options)
+  // A tag of a service is both: it is submitted as the effect it is.
+  if (Effect.isEffect(work)) return new Task(work, undefined, weight, context)
+  if (typeof work === "function") return new Task(work, options?.args ?? [], weight, context)
+  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
+}
+
+/** What a task's function has returned. */
+export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => {
+  if (Effect.isEffect(value)) return value as Effect.Effect<unknown, unknown>
+  throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(value)}`)
 }
 
 /**
@@ -47,10 +55,12 @@ export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions):
 export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task>, Inside {
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
+  place = 0
   weight: number
   state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled" = "New"
   /** Released when the task settles: a kept handle must keep no more than the result. */
   work: Work | undefined
+  /** The arguments of a function, and so the sign that `work` is one. */
   args: ReadonlyArray<unknown> | undefined
   context: Context.Context<never> | undefined
   /** The async context (Node's AsyncLocalStorage) of a submitter whose task had to wait. */
@@ -76,9 +86,13 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   override asEffect(): Effect.Effect<unknown, unknown> {
     this.fiber = Fiber.getCurrent()!
-    const effect = this.begin()
-    if (Effect.isEffect(effect)) return effect as Effect.Effect<unknown, unknown>
-    throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(effect)}`)
+    return this.begin()
+  }
+
+  /** The effect that was submitted, or that the function gives now. */
+  protected begin(): Effect.Effect<unknown, unknown> {
+    if (this.args === undefined) return this.work as Effect.Effect<unknown, unknown>
+    return checkEffect((this.work as (...args: ReadonlyArray<unknown>) => unknown)(...this.args))
   }
 
   /** What its fibers carry in their context. */
@@ -88,14 +102,6 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   get isRunning(): boolean {
     return this.state === "Running"
-  }
-
-  /** The effect that was submitted, or that the function gives now. */
-  protected begin(): unknown {
-    const work: unknown = this.work
-    if (Effect.isEffect(work)) return work
-    const f = work as (...args: ReadonlyArray<unknown>) => unknown
-    return this.args === undefined ? f() : f(...this.args)
   }
 
   /** Called on admission; a task that answers `false` is none after all. */

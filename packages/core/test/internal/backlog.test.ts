@@ -10,6 +10,7 @@ interface Entry {
   weight: number
   prev: Entry | undefined
   next: Entry | undefined
+  place: number
 }
 
 // The discipline as a sort: what comes first goes first. `turn` counts pushes, and re-weightings that changed the weight.
@@ -48,7 +49,7 @@ class Pair {
   }
 
   push(weight: number): void {
-    const entry: Entry = { id: this.ids++, weight, prev: undefined, next: undefined }
+    const entry: Entry = { id: this.ids++, weight, prev: undefined, next: undefined, place: 0 }
     this.backlog.push(entry)
     this.waiting.push({ entry, turn: this.turns++ })
     this.checkSize()
@@ -155,7 +156,8 @@ describe.each(models)("$name", (model) => {
       id,
       weight: id % 7,
       prev: undefined,
-      next: undefined
+      next: undefined,
+      place: 0
     }))
     for (const entry of entries) backlog.push(entry)
     for (const entry of entries.slice(20, 30)) backlog.remove(entry)
