@@ -31,7 +31,8 @@
  *   is revoked and goes to whoever is free first.
  * - T6 Process exit: threads, ports and timers are referenced exactly while a caller waits for an answer.
  * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
- *   the next attempt; after `attempts` of them, and with no thread left, waiting jobs fail instead of waiting for ever.
+ *   the next attempt, until a new thread begins its first job; after `attempts` of them, and with no thread left, waiting
+ *   jobs fail instead of waiting for ever.
  *
  * Time here is the threads' own, not `Clock`: real threads do not stand still under a test clock.
  */
@@ -325,7 +326,8 @@ export class Threads {
       thread.receive(message)
     }
     const answered = thread.collect()
-    if (answered.length > 0 && this.#failures > 0) {
+    // Its first answers: threads can be started again.
+    if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
       this.#failures = 0
       this.#replenish()
     }
@@ -479,7 +481,7 @@ export class Threads {
     this.#remove(thread)
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
-      this.#failures = 0
+      if (thread.answered === 0) this.#failures = 0
       this.#replenish()
     }
     this.#dispatch()
