@@ -2,7 +2,7 @@ import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, Executor, Job, TaskPo
 import { NodeExecutor } from "@aio-task-pool/node"
 import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { execFile } from "node:child_process"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
@@ -158,6 +158,17 @@ describe("with a pool", () => {
       const stats = yield* TaskPool.stats
       assert.strictEqual(stats.succeeded, 4)
     }).pipe(Effect.provide([AioFixedTaskPoolPriority.layer(1), NodeExecutor.layer({ threads: 2, spare: 0 })]))
+  )
+
+  it.live("a pool provided with its executor drains before the threads end", () =>
+    Effect.gen(function* () {
+      const layers = Layer.provideMerge(AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 0 }))
+      const handles = yield* Effect.provide(
+        Effect.forEach([20, 21, 22], (ms) => TaskPool.fork(Executor.run(jobs.spin, [ms]))),
+        layers
+      )
+      assert.deepStrictEqual(yield* Effect.forEach(handles, (handle) => handle.join), [20, 21, 22])
+    })
   )
 
   it.live("a hard scale-down ends the thread of the job it cuts", () =>

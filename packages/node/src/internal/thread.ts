@@ -168,7 +168,10 @@ export class Thread {
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
-      if (Exit.isSuccess(exit)) this.#known[task.info.id] = true
+      if (Exit.isSuccess(exit)) {
+        this.#known[task.info.id] = true
+        task.info.loaded = true
+      }
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
@@ -279,6 +282,5 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
 // A thread that the machine puts aside for a moment makes a quick job look slow, so one call counts for a little only.
 const learn = ({ call, info }: Task, runTime: number): void => {
   const time = call.each ? runTime / Math.max(1, call.args.length) : runTime
-  info.loaded = true
   info.mean = info.mean === Infinity ? time : 0.8 * info.mean + 0.2 * Math.min(time, 8 * info.mean + 0.01)
 }
