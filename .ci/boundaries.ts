@@ -36,6 +36,15 @@ const forbidden: ReadonlyArray<readonly [file: string, specifier: string]> = [
   ["packages/testing/src/laws/planted.ts", "node:fs"],
   ["packages/testing/src/laws/planted.ts", "../../../core/src/TaskPool.ts"],
   ["packages/testing/src/internal/planted.ts", "../../../core/src/TaskPool.ts"],
+  // What a thread loads does not load effect.
+  ["packages/node/src/NodeExecutor.ts", "effect"],
+  ["packages/node/src/NodeExecutor.ts", "../../core/src/Executor.ts"],
+  ["packages/node/src/internal/threads.ts", "../index.ts"],
+  ["packages/node/src/internal/threads.ts", "@effect/vitest"],
+  ["packages/node/src/worker.ts", "effect/Effect"],
+  ["packages/node/src/worker.ts", "@aio-task-pool/core"],
+  ["packages/node/src/internal/protocol.ts", "effect/Effect"],
+  ["packages/testing/src/laws/jobs/plain.ts", "effect/Effect"],
   ["packages/testing/test/planted.test.ts", "../../core/src/internal/backlog.ts"],
   ["packages/examples/src/planted.ts", "@aio-task-pool/core/dist/TaskPool.js"],
   ["docs/test/extract.test.ts", "../../packages/core/src/TaskPool.ts"]

@@ -29,3 +29,5 @@ const steps = everyStep({
 const { distinct } = await Effect.runPromise(steps)
 ok(distinct > 50)
 console.log(`Node ${process.version}: four tasks on three workers, ${distinct} interleavings of submit`)
+
+await import("./blocking.ts")

@@ -14,6 +14,9 @@ import * as Effectable from "effect/Effectable"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { AutoScalePolicy } from "./AutoScalePolicy.ts"
+import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
+import type { ExecutorError } from "./ExecutorError.ts"
+import type { Cloneable, Job } from "./Job.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
 
@@ -136,6 +139,40 @@ export interface Operations<in out Self> {
     f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
     options?: MapEffectOptions
   ) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  /**
+   * Runs a job on the executor within the pool's limit and waits for its result.
+   *
+   * **When to use**
+   *
+   * Use it for functions that block or compute: on the executor's threads they do not hold up the program, and the pool
+   * bounds, orders, pauses and counts them as any other task.
+   *
+   * **Details**
+   *
+   * The same as `submit(Executor.run(job, args))`, with the options of both. For a time limit on the job alone, submit
+   * `Executor.run(job, args)` with `Effect.timeout`; a timeout around `submitBlocking` counts the waiting too.
+   *
+   * **Example** (Hashing within a limit)
+   *
+   * ```ts
+   * import { AioFixedTaskPoolSimple, Executor, Job, TaskPool } from "@aio-task-pool/core"
+   * import { Effect } from "effect"
+   *
+   * const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
+   *
+   * const program = Effect.map(
+   *   TaskPool.submitBlocking(crypto.pbkdf2Sync, { args: ["secret", "salt", 1000, 4, "sha256"], weight: 1 }),
+   *   (key) => key.byteLength
+   * )
+   *
+   * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(8), Executor.layerInline])
+   * await Effect.runPromise(both) // => 4
+   * ```
+   */
+  readonly submitBlocking: <Args extends ReadonlyArray<any>, A, E = Executor>(
+    job: Job<Args, A>,
+    options: SubmitBlockingOptions<E> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
+  ) => Effect.Effect<Awaited<A>, ExecutorError | NotAvailable | TaskCancelled, Self | E>
   /**
    * Changes the number of workers by `delta`, a safe integer, and answers the new target.
    *
@@ -316,6 +353,17 @@ export interface MapEffectOptions extends SubmitOptions {
 export interface SubmitOptions {
   /** On a priority pool: smaller goes first, equal ones first-in first-out. A safe integer, default 4. */
   readonly weight?: number | undefined
+}
+
+/**
+ * Options of `submitBlocking`; beside these, `args` are the job's arguments.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubmitBlockingOptions<E = Executor> extends SubmitOptions, RunOptions {
+  /** The tag of the executor to run on, default `Executor`. */
+  readonly executor?: ExecutorTag<E, string> | undefined
 }
 
 /**
@@ -536,6 +584,7 @@ function makeTag<Self>() {
       all: call("all"),
       mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
         Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
+      submitBlocking: call("submitBlocking"),
       scale: call("scale"),
       resize: call("resize"),
       close: call("close"),

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * from "./EveryStep.ts"
+export * from "./ExecutorLaws.ts"
 export * from "./StepClock.ts"
 export * from "./StepScheduler.ts"
 export * from "./TaskPoolLaws.ts"

@@ -14,6 +14,7 @@ import * as Queue from "effect/Queue"
 import { Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Executor } from "../Executor.ts"
 import type {
   CloseOptions,
   CloseReport,
@@ -139,6 +140,8 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     forEach,
     all: all as TaskPoolService["all"],
     mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
+    submitBlocking: (job, { args, executor = Executor, onInterrupt, transfer, weight }) =>
+      submit(executor.run(job, args, { transfer, onInterrupt }), { weight }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),
     resize: (size, resizeOptions) =>

@@ -1,0 +1,9 @@
+/** The same jobs as peers want them: one argument, and their own way to hand a result over. */
+import { move } from "piscina"
+import * as jobs from "./jobs.ts"
+
+export const noop = (n: number) => n
+export const spin = (milliseconds: number) => jobs.spin(milliseconds)
+export const transferred = (bytes: Uint8Array<ArrayBuffer>): unknown => move(bytes)
+export const shared = (bytes: Uint8Array) => bytes[0]
+export const hang = (cells: Int32Array) => jobs.hang(cells)

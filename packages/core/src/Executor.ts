@@ -1,0 +1,356 @@
+/**
+ * Decides where a blocking function's body runs.
+ *
+ * This module holds the service, its statics, and what an implementation must bring (`ExecutorDriver`). `layerInline` runs jobs
+ * in the calling thread; `NodeExecutor` of `@aio-task-pool/node` runs them on worker threads.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import type { ExecutorError } from "./ExecutorError.ts"
+import * as inline from "./internal/executorInline.ts"
+import type { Cloneable, Job } from "./Job.ts"
+
+/**
+ * What an executor can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecutorOperations<in out Self> {
+  /**
+   * Runs a job and waits for its result.
+   *
+   * **Details**
+   *
+   * Arguments and result are copied by structured clone, except for what `transfer` hands over and what is shared
+   * (`SharedArrayBuffer`). Interrupting the caller drops a job that waits. One that has begun ends with its thread, which
+   * is terminated in the background and replaced; with `onInterrupt: "abandon"` it runs on and nobody gets its result.
+   * Either way the caller is free at once.
+   *
+   * Where spans are recorded, the job gets one, `Executor.run`, with its queue time and run time in milliseconds.
+   *
+   * **Gotchas**
+   *
+   * Arguments are copied when the job is handed to a thread, not when it is submitted: do not change them meanwhile.
+   *
+   * **Example** (Running a job in the calling thread, for tests)
+   *
+   * ```ts
+   * import { Executor, Job } from "@aio-task-pool/core"
+   * import { Effect } from "effect"
+   *
+   * const add = Job.define(import.meta, "add", (a: number, b: number) => a + b)
+   *
+   * await Effect.runPromise(Effect.provide(Executor.run(add, [1, 2]), Executor.layerInline)) // => 3
+   * ```
+   */
+  readonly run: <Args extends ReadonlyArray<any>, A>(
+    job: Job<Args, A>,
+    args: NoInfer<Args> & Cloneable<NoInfer<Args>>,
+    options?: RunOptions
+  ) => Effect.Effect<Awaited<A>, ExecutorError, Self>
+  /**
+   * Runs a job for each item and waits for all results, by default in the order of the items.
+   *
+   * **When to use**
+   *
+   * Use it with a `chunk` for many short calls: a chunk crosses to its thread and back as one message.
+   *
+   * **Details**
+   *
+   * Items are pulled as threads can take them, so an iterable may be long. The first failure ends the rest, as in
+   * `Effect.forEach`.
+   *
+   * **Gotchas**
+   *
+   * A chunk is the unit of failure: when one of its calls throws or its thread crashes, its other results are lost.
+   *
+   * **Example** (Sending a hundred calls as two messages)
+   *
+   * ```ts
+   * import { Executor, Job } from "@aio-task-pool/core"
+   * import { Effect } from "effect"
+   *
+   * const double = Job.define(import.meta, "double", (n: number) => n * 2)
+   *
+   * const program = Executor.map(double, Array.from({ length: 100 }, (_, i) => i), { chunk: 50 })
+   *
+   * const results = await Effect.runPromise(Effect.provide(program, Executor.layerInline))
+   * results.slice(0, 3) // => [0, 2, 4]
+   * ```
+   */
+  readonly map: <Args extends readonly [any, ...Array<any>], A>(
+    job: Job<Args, A>,
+    items: Iterable<MapItem<NoInfer<Args>>>,
+    options?: MapOptions
+  ) => Effect.Effect<Array<Awaited<A>>, ExecutorError, Self>
+  /** One atomic snapshot of the executor's numbers. */
+  readonly stats: Effect.Effect<ExecutorStats, never, Self>
+}
+
+/**
+ * The service behind an executor's tag: `Executor["Service"]`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecutorService extends ExecutorOperations<never> {}
+
+/**
+ * The items a job can be mapped over: its first parameter, when the others may be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MapItem<Args extends readonly [any, ...Array<any>]> = [Args[0]] extends Args ? Cloneable<Args[0]> : never
+
+/**
+ * Options of `run`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RunOptions {
+  /** Objects in the arguments that are handed over instead of copied: array buffers, message ports. */
+  readonly transfer?: ReadonlyArray<object> | undefined
+  /**
+   * What happens to a job that has begun when its caller is interrupted: its thread is terminated (`"terminate"`, the
+   * default), or it runs on, keeping its thread busy, and its result is dropped (`"abandon"`).
+   */
+  readonly onInterrupt?: "terminate" | "abandon" | undefined
+}
+
+/**
+ * Options of `map`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface MapOptions {
+  /** How many items are sent as one message, an integer of 1 or more, default 1. */
+  readonly chunk?: number | undefined
+  /** How many chunks are on their way at once, an integer of 1 or more, default 16 for each thread. */
+  readonly concurrency?: number | undefined
+  /** Whether results come in the order in which chunks end, default `false`. */
+  readonly unordered?: boolean | undefined
+  /** As in `run`. */
+  readonly onInterrupt?: "terminate" | "abandon" | undefined
+}
+
+/**
+ * An executor's numbers at one moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecutorStats {
+  /** Threads that can take a job, spare ones included. */
+  readonly threads: number
+  /** Threads that are being started. */
+  readonly starting: number
+  /** Jobs that have begun and have no answer yet. */
+  readonly running: number
+  /** Jobs that have not begun. */
+  readonly waiting: number
+  /** Jobs answered so far, well or badly. */
+  readonly settled: number
+  /** Threads that were replaced so far: after a crash, an interruption, or `recycleAfter` jobs. */
+  readonly replaced: number
+}
+
+/**
+ * What an implementation of the executor brings; `Executor.make` turns it into the service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecutorDriver {
+  /** How many jobs can run at the same time. */
+  readonly parallelism: number
+  /** Runs one call. Interrupting the effect cancels the call as `onInterrupt` says. */
+  readonly call: (call: ExecutorCall) => Effect.Effect<any, ExecutorError>
+  readonly stats: Effect.Effect<ExecutorStats>
+}
+
+/**
+ * One call of a job, as a driver gets it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecutorCall {
+  readonly job: Job<any, any>
+  /** The arguments, or, with `each`, the items. */
+  readonly args: ReadonlyArray<unknown>
+  /** Whether the job is called once for each item, and the answer is the array of results. */
+  readonly each: boolean
+  readonly transfer: ReadonlyArray<object> | undefined
+  readonly onInterrupt: "terminate" | "abandon"
+  /** Told before the call settles, where its times are asked for, in milliseconds. */
+  readonly onTimes: ((queueTime: number, runTime: number) => void) | undefined
+}
+
+/**
+ * A tag for an executor of one's own, with all operations as statics.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ExecutorTag<Self, Id extends string> = Context.ServiceClass<Self, Id, ExecutorService> &
+  ExecutorOperations<Self> & {
+    /**
+     * Runs jobs in the calling thread: for tests, and for platforms without threads.
+     *
+     * **Details**
+     *
+     * Arguments and results are copied as they are on the way to a thread, so that what works here works there. A job
+     * blocks everything while it runs and cannot be interrupted; one that never ends, exits or runs out of memory does so
+     * for the whole process.
+     */
+    readonly layerInline: Layer.Layer<Self>
+  }
+
+/**
+ * The executor that a program runs its blocking functions on: a service, with every operation also as a static.
+ *
+ * **When to use**
+ *
+ * Use it for functions that compute for more than about a tenth of a millisecond, or that block: everything else of the
+ * program stands still while they run in the main thread. `TaskPool.submitBlocking` runs one within a pool's limit.
+ *
+ * **Example** (Two executors in one program)
+ *
+ * ```ts
+ * import { Executor, Job } from "@aio-task-pool/core"
+ * import { Effect } from "effect"
+ *
+ * class Heavy extends Executor.Tag<Heavy>()("app/Heavy") {}
+ *
+ * const square = Job.define(import.meta, "square", (n: number) => n * n)
+ *
+ * const program = Effect.all([Executor.run(square, [2]), Heavy.run(square, [3])])
+ *
+ * await Effect.runPromise(Effect.provide(program, [Executor.layerInline, Heavy.layerInline])) // => [4, 9]
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Executor extends makeTag<Executor>()("@aio-task-pool/core/Executor") {
+  /** Makes a tag for an executor of one's own: `class Heavy extends Executor.Tag<Heavy>()("app/Heavy") {}`. */
+  static readonly Tag = makeTag
+  /** Makes the service out of what a platform brings. */
+  static readonly make = make
+}
+
+// Spans, `map` and the checks of options are the same for all drivers.
+function make(driver: ExecutorDriver): ExecutorService {
+  return {
+    run: (job, args, options) =>
+      call(driver, job, args, false, options?.transfer, options?.onInterrupt) as Effect.Effect<any, ExecutorError>,
+    map: (job, items, options) => map(driver, job, items, options) as Effect.Effect<any, ExecutorError>,
+    stats: driver.stats
+  }
+}
+
+function makeTag<Self>() {
+  return <const Id extends string>(id: Id): ExecutorTag<Self, Id> => {
+    const tag = Context.Service<Self, ExecutorService>()(id)
+    const service = Effect.withFiber
+    return Object.assign(tag, {
+      run: (job: any, args: any, options?: RunOptions) =>
+        service((fiber) => Context.getUnsafe(fiber.context, tag).run(job, args, options)),
+      map: (job: any, items: any, options?: MapOptions) =>
+        service((fiber) => Context.getUnsafe(fiber.context, tag).map(job, items, options)),
+      stats: Effect.flatMap(tag, (executor) => executor.stats),
+      layerInline: Layer.sync(tag, () => make(inline.driver()))
+    }) as any
+  }
+}
+
+const call = (
+  driver: ExecutorDriver,
+  job: Job<any, any>,
+  args: ReadonlyArray<unknown>,
+  each: boolean,
+  transfer: ReadonlyArray<object> | undefined,
+  onInterrupt: "terminate" | "abandon" = "terminate"
+): Effect.Effect<unknown, ExecutorError> =>
+  Effect.withFiber((fiber) => {
+    const untraced = { job, args, each, transfer, onInterrupt, onTimes: undefined }
+    if (!isObserved(fiber.context)) return driver.call(untraced)
+    const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? args.length : 1 }
+    return Effect.useSpan("Executor.run", { attributes }, (span) => {
+      const onTimes = (queueTime: number, runTime: number) => {
+        span.attribute("job.queue_time", queueTime)
+        span.attribute("job.run_time", runTime)
+      }
+      return driver.call({ ...untraced, onTimes })
+    })
+  })
+
+// A span costs as much as the rest of a short call, and nobody sees one that has no parent and goes to the default
+// tracer, which only remembers.
+const isObserved = (context: Context.Context<never>): boolean =>
+  (Context.getOrUndefined(context, Tracer.ParentSpan) !== undefined ||
+    Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer) &&
+  Context.get(context, References.TracerEnabled)
+
+const map = (
+  driver: ExecutorDriver,
+  job: Job<any, any>,
+  items: Iterable<unknown>,
+  options: MapOptions | undefined
+): Effect.Effect<Array<unknown>, ExecutorError> =>
+  Effect.suspend(() => {
+    const size = checkCount("chunk", options?.chunk, 1)
+    const fibers = checkCount("concurrency", options?.concurrency, driver.parallelism * 16)
+    const iterator = items[Symbol.iterator]()
+    const answers: Array<Array<unknown>> = []
+    let pulled = 0
+    let done = false
+
+    // Each fiber pulls its next chunk when it has the answer to its last one, so nothing is pulled that cannot be sent.
+    const worker = Effect.gen(function* () {
+      while (!done) {
+        const chunk: Array<unknown> = []
+        while (chunk.length < size) {
+          const next = iterator.next()
+          if (next.done === true) {
+            done = true
+            break
+          }
+          chunk.push(next.value)
+        }
+        if (chunk.length === 0) return
+        const index = pulled++
+        const answer = yield* size === 1
+          ? Effect.map(call(driver, job, chunk, false, undefined, options?.onInterrupt), (one) => [one])
+          : (call(driver, job, chunk, true, undefined, options?.onInterrupt) as Effect.Effect<
+              Array<unknown>,
+              ExecutorError
+            >)
+        if (options?.unordered === true) answers.push(answer)
+        else answers[index] = answer
+      }
+    })
+
+    return Effect.forEach(Array.from({ length: fibers }), () => worker, {
+      concurrency: "unbounded",
+      discard: true
+    }).pipe(
+      Effect.onError(() => Effect.sync(() => void (done || iterator.return?.()))),
+      Effect.map(() => answers.flat())
+    )
+  })
+
+const checkCount = (option: string, value: number | undefined, otherwise: number): number => {
+  if (value === undefined) return otherwise
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  throw new RangeError(`Executor.map: ${option} must be an integer >= 1, got ${value}`)
+}

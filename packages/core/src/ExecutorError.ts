@@ -1,0 +1,155 @@
+/**
+ * The failures of an executor, one for each answer a caller can give.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * Everything that can go wrong with a job.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ExecutorError = TaskThrew | NotCloneable | TaskNotFound | WorkerCrashed | ExecutorClosed
+
+/**
+ * The job threw, or its promise was rejected: the function's own failure. Its thread lives on.
+ *
+ * **Details**
+ *
+ * `cause` is what was thrown. An error arrives with its name, message, stack, code, own properties, chain of causes and
+ * the errors of an `AggregateError`; an instance of a class of
+ * one's own arrives as an `Error` of that name.
+ *
+ * **Example** (Reading a job's own error)
+ *
+ * ```ts
+ * import { Executor, Job } from "@aio-task-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const parse = Job.define(import.meta, "parse", (text: string): unknown => JSON.parse(text))
+ *
+ * const program = Executor.run(parse, ["{"]).pipe(
+ *   Effect.catchTag("TaskThrew", (error) => Effect.succeed((error.cause as Error).name))
+ * )
+ *
+ * await Effect.runPromise(Effect.provide(program, Executor.layerInline)) // => "SyntaxError"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TaskThrew extends Data.TaggedError("TaskThrew")<{
+  /** The job's name. */
+  readonly task: string
+  /** What it threw. */
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `${this.task}: the job threw ${describe(this.cause)}`
+  }
+}
+
+/**
+ * An argument or the result cannot be copied to the other thread. Its thread lives on.
+ *
+ * **Details**
+ *
+ * `path` says which part, such as `[0].options.onEnd` for something in the first argument; `reason` is the platform's
+ * own word. With `direction: "argument"` the job never started.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotCloneable extends Data.TaggedError("NotCloneable")<{
+  /** The job's name. */
+  readonly task: string
+  readonly direction: "argument" | "result"
+  /** Where the culprit is; empty for the result itself. */
+  readonly path: string
+  /** Why it cannot be copied. */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.task}: ${this.direction}${this.path === "" ? "" : ` ${this.path}`} cannot be copied: ${this.reason}`
+  }
+}
+
+/**
+ * The job's module could not be loaded, or has no function of that name. The job never started.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
+  /** The job's name. */
+  readonly task: string
+  /** Where its module was looked for. */
+  readonly url: string
+  readonly reason: string
+  /** What loading the module threw, if it did. */
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return `${this.task}: ${this.reason}`
+  }
+}
+
+/**
+ * The thread ended while it ran the job: the job may have had effects, and is not run again.
+ *
+ * **Details**
+ *
+ * - `"exit"`: the thread exited, for example by `process.exit`.
+ * - `"uncaught"`: something was thrown outside of the job's own call, or a promise rejected that nobody handled.
+ * - `"memory"`: the thread reached its heap limit.
+ * - `"start"`: no thread could be started, several times in a row; this job never started.
+ *
+ * `started` tells whether the job had begun.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WorkerCrashed extends Data.TaggedError("WorkerCrashed")<{
+  /** The job's name. */
+  readonly task: string
+  readonly reason: "exit" | "uncaught" | "memory" | "start"
+  /** Whether the job had begun, and may have had effects. */
+  readonly started: boolean
+  readonly exitCode: number | undefined
+  /** What the thread threw, if it did. */
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const why = {
+      exit: `its thread exited with code ${this.exitCode}`,
+      uncaught: `its thread was ended by ${describe(this.cause)}`,
+      memory: "its thread reached its memory limit",
+      start: `no thread could be started: ${describe(this.cause)}`
+    }
+    return `${this.task}: ${why[this.reason]}`
+  }
+}
+
+/**
+ * The executor's scope closed before the job had an answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ExecutorClosed extends Data.TaggedError("ExecutorClosed")<{
+  /** The job's name. */
+  readonly task: string
+  /** Whether the job had begun, and may have had effects. */
+  readonly started: boolean
+}> {
+  override get message(): string {
+    return `${this.task}: the executor closed ${this.started ? "while the job ran" : "before the job started"}`
+  }
+}
+
+const describe = (cause: unknown): string => {
+  if (cause instanceof globalThis.Error) return `${cause.name}: ${cause.message}`
+  return typeof cause === "string" ? cause : `a value of type ${typeof cause}`
+}

@@ -1,0 +1,261 @@
+/**
+ * Declares jobs: named blocking functions that an `Executor` can run on another thread.
+ *
+ * A job is shipped as the address of its module and its name in there, never as source text, so that closures, imports
+ * and types mean on the other thread what they mean here. This module imports nothing: a module of jobs is loaded by
+ * every thread, and what it imports is paid for by each of them.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * A named blocking function: where its module is, and what it is called in there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Job<in out Args extends ReadonlyArray<any>, out A> {
+  /** The address of the module, an absolute URL. */
+  readonly url: string
+  /** The name of the function in that module. */
+  readonly name: string
+  /** The function itself, where the calling thread has it. */
+  readonly fn: ((...args: Args) => A) | undefined
+}
+
+/**
+ * The constructors of jobs.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Job = {
+  /**
+   * Declares an exported function of this module as a job. The result can also be called as the function it is.
+   *
+   * **Details**
+   *
+   * `name` is the name it is exported under. The function may be async: its thread waits for the promise, and runs nothing
+   * else meanwhile. Throws `TypeError` for a generator function, whose result cannot leave its thread.
+   *
+   * **Gotchas**
+   *
+   * Threads load the whole module. One that imports a server, a database or a test framework makes each of them load it
+   * too: give jobs a module of their own.
+   *
+   * **Example** (A job is still a function)
+   *
+   * ```ts
+   * import { Job } from "@aio-task-pool/core/Job"
+   *
+   * const add = Job.define(import.meta, "add", (a: number, b: number) => a + b)
+   *
+   * add(1, 2) // => 3
+   * add.name // => "add"
+   * ```
+   */
+  define<Args extends ReadonlyArray<any>, A>(
+    meta: { readonly url: string },
+    name: string,
+    fn: (...args: Args) => A & (A extends AnyGenerator ? "a generator cannot leave its thread" : unknown)
+  ): Job<Args, A> & ((...args: Args) => A) {
+    if (/Generator/.test(Object.prototype.toString.call(fn))) {
+      throw new TypeError(`Job.define: ${name} must not be a generator function, whose result cannot leave its thread`)
+    }
+    const job = (...args: Args): A => fn(...args)
+    Object.defineProperty(job, "name", { value: name })
+    return Object.assign(job, { url: meta.url, fn })
+  },
+
+  /**
+   * Describes the exported functions of a module as jobs, without loading it in the calling thread.
+   *
+   * **When to use**
+   *
+   * Use it for modules that are too heavy for the main thread, that do not know of jobs, or that come with the platform.
+   *
+   * **Details**
+   *
+   * `url` is an absolute URL: `new URL("./img.ts", import.meta.url)`, `import.meta.resolve("some-package")`, or a name like
+   * `"node:zlib"`. Exports that are not functions are left out of the type.
+   *
+   * **Example** (Compressing on another thread)
+   *
+   * ```ts
+   * import { Executor, Job } from "@aio-task-pool/core"
+   * import { NodeExecutor } from "@aio-task-pool/node"
+   * import { Effect } from "effect"
+   *
+   * const zlib = Job.module<typeof import("node:zlib")>("node:zlib")
+   *
+   * const program = Effect.map(Executor.run(zlib.crc32, ["hello"]), (crc) => crc.toString(16))
+   *
+   * await Effect.runPromise(Effect.provide(program, NodeExecutor.layer({ threads: 1, spare: 0 }))) // => "3610a686"
+   * ```
+   */
+  module<M extends object>(url: string | { readonly href: string }): JobsOf<M> {
+    const jobs = new Map<string, Job<any, any>>()
+    const href = typeof url === "string" ? url : url.href
+    return new Proxy(Object.freeze({}), {
+      get: (_, name) => {
+        // Whoever awaits or inspects the object asks for names that no caller wrote.
+        if (typeof name === "symbol" || name === "then") return undefined
+        let job = jobs.get(name)
+        if (job === undefined) jobs.set(name, (job = { url: href, name, fn: undefined }))
+        return job
+      }
+    }) as JobsOf<M>
+  },
+
+  /**
+   * Says that a job's result hands over these objects (array buffers, message ports) instead of copying them.
+   *
+   * **Details**
+   *
+   * Call it inside a job and return what it returns: the value itself. Called in the main thread, or by
+   * `Executor.layerInline`, it changes nothing.
+   *
+   * **Example** (Returning a megabyte without a copy)
+   *
+   * ```ts
+   * import { Job } from "@aio-task-pool/core/Job"
+   *
+   * const zeros = Job.define(import.meta, "zeros", (size: number) => {
+   *   const bytes = new Uint8Array(size)
+   *   return Job.transfer(bytes, [bytes.buffer])
+   * })
+   *
+   * zeros(3).length // => 3
+   * ```
+   */
+  transfer<A extends object>(value: A, objects: ReadonlyArray<object>): A {
+    transfers().set(value, objects)
+    return value
+  }
+}
+
+/**
+ * What becomes of a module's exports: each function a job.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type JobsOf<M> = {
+  readonly [K in keyof M as M[K] extends (...args: any) => any ? K : never]: M[K] extends (
+    ...args: infer Args extends ReadonlyArray<any>
+  ) => infer A
+    ? Job<Args, A>
+    : never
+}
+
+/**
+ * `T` where structured clone can copy it, as far as types tell: functions, symbols, promises and weak collections, also
+ * as properties of objects and elements of arrays, turn into `never`.
+ *
+ * **Gotchas**
+ *
+ * A class instance whose methods the type shows is refused too: it would arrive as a plain object without them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Cloneable<T> = 0 extends 1 & T
+  ? T
+  : unknown extends T
+    ? T
+    : T extends ((...args: any) => any) | symbol | PromiseLike<any>
+      ? never
+      : T extends Primitive | Platform
+        ? T
+        : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
+          ? never
+          : { [K in keyof T]: Cloneable<T[K]> }
+
+type Primitive = string | number | bigint | boolean | null | undefined
+
+// What structured clone knows; what the platform adds (ports, blobs, streams) is told by its methods.
+type Platform =
+  | ArrayBufferLike
+  | ArrayBufferView
+  | Date
+  | RegExp
+  | Error
+  | ReadonlyMap<any, any>
+  | ReadonlySet<any>
+  | { readonly postMessage: unknown }
+  | { readonly arrayBuffer: unknown }
+  | { readonly getReader: unknown }
+  | { readonly getWriter: unknown }
+
+type AnyGenerator = Generator | AsyncGenerator
+
+/**
+ * The objects that a job's result hands over, as `Job.transfer` said; executors ask before they copy a result.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const transferredBy = (value: unknown): ReadonlyArray<object> | undefined =>
+  typeof value === "object" && value !== null ? transfers().get(value) : undefined
+
+/**
+ * Says which part of a value structured clone cannot copy, and why; `undefined` when it can copy all of it.
+ *
+ * **Example** (Finding the culprit)
+ *
+ * ```ts
+ * import { findUncloneable } from "@aio-task-pool/core"
+ *
+ * findUncloneable([{ retry: { onEnd: () => 1 } }])?.path // => "[0].retry.onEnd"
+ * findUncloneable([1, "two", new Date(0)]) // => undefined
+ * ```
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const findUncloneable = (
+  value: unknown,
+  transfer: ReadonlyArray<object> = []
+): { readonly path: string; readonly reason: string } | undefined => {
+  let reason = whyNot(value)
+  if (reason === undefined) return undefined
+  // Goes on in the first part that cannot be copied by itself; a value that fails only as a whole is the culprit.
+  let path = ""
+  for (let depth = 0; depth < 32; depth++) {
+    const inner = partsOf(value).find(
+      (part) => !transfer.includes(part.value as object) && whyNot(part.value) !== undefined
+    )
+    if (inner === undefined) break
+    path += inner.key
+    value = inner.value
+    reason = whyNot(value)!
+  }
+  return { path, reason }
+}
+
+// A refusal is all that structured clone offers for an answer, and it can only be caught.
+const whyNot = (value: unknown): string | undefined => {
+  try {
+    ;(globalThis as any).structuredClone(value)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const partsOf = (value: unknown): ReadonlyArray<{ readonly key: string; readonly value: unknown }> => {
+  if (typeof value !== "object" || value === null) return []
+  if (Array.isArray(value)) return value.map((part, index) => ({ key: `[${index}]`, value: part }))
+  if (value instanceof Map) {
+    return [...value].flatMap(([key, part]) => [
+      { key: ".keys()", value: key },
+      { key: `.get(${String(key)})`, value: part }
+    ])
+  }
+  if (value instanceof Set) return [...value].map((part) => ({ key: ".values()", value: part }))
+  return Object.keys(value).map((key) => ({ key: `.${key}`, value: (value as any)[key] }))
+}
+
+// Shared by all copies of this module in a thread.
+const transfers = (): WeakMap<object, ReadonlyArray<object>> =>
+  ((globalThis as any)[Symbol.for("@aio-task-pool/core/Job/transfers")] ??= new WeakMap())

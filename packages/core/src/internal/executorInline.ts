@@ -1,0 +1,103 @@
+/** Runs jobs in the calling thread, with the copies and the failures that a thread would give them. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { ExecutorCall, ExecutorDriver } from "../Executor.ts"
+import { NotCloneable, TaskNotFound, TaskThrew } from "../ExecutorError.ts"
+import { findUncloneable, type Job, transferredBy } from "../Job.ts"
+
+export const driver = (): ExecutorDriver => {
+  let running = 0
+  let settled = 0
+  return {
+    parallelism: 1,
+    call: (call) =>
+      Effect.suspend(() => {
+        running++
+        return Effect.ensuring(
+          run(call),
+          Effect.sync(() => {
+            running--
+            settled++
+          })
+        )
+      }),
+    stats: Effect.sync(() => ({ threads: 1, starting: 0, running, waiting: 0, settled, replaced: 0 }))
+  }
+}
+
+const run = Effect.fnUntraced(function* ({ args, each, job, onTimes, transfer }: ExecutorCall) {
+  const copies = yield* copy(job.name, "argument", args, transfer)
+  const fn = yield* load(job)
+  const start = yield* Clock.currentTimeNanos
+  const answer = yield* each
+    ? Effect.forEach(copies, (item) => apply(job.name, fn, [item]))
+    : apply(job.name, fn, copies)
+  const end = yield* Clock.currentTimeNanos
+  onTimes?.(0, Number(end - start) / 1e6)
+  return answer
+})
+
+type Fn = (...args: ReadonlyArray<unknown>) => unknown
+
+const apply = (
+  task: string,
+  fn: Fn,
+  args: ReadonlyArray<unknown>
+): Effect.Effect<unknown, TaskThrew | NotCloneable> => {
+  const threw = (cause: unknown) => new TaskThrew({ task, cause })
+  return Effect.try({ try: () => fn(...args), catch: threw }).pipe(
+    Effect.flatMap((result) =>
+      isPromise(result) ? Effect.tryPromise({ try: () => result, catch: threw }) : Effect.succeed(result)
+    ),
+    Effect.flatMap((result) => copy(task, "result", result, transferredBy(result)))
+  )
+}
+
+const copy = <A>(
+  task: string,
+  direction: "argument" | "result",
+  value: A,
+  transfer: ReadonlyArray<object> | undefined
+): Effect.Effect<A, NotCloneable> => {
+  if (isIterator(value)) {
+    const reason = "a generator cannot leave its thread"
+    return Effect.fail(new NotCloneable({ task, direction, path: "", reason }))
+  }
+  return Effect.try({
+    try: () => structuredClone(value, { transfer: transfer ?? [] }),
+    catch: (error) =>
+      new NotCloneable({
+        task,
+        direction,
+        path: findUncloneable(value, transfer)?.path ?? "",
+        reason: error instanceof Error ? error.message : String(error)
+      })
+  })
+}
+
+const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
+  if (job.fn !== undefined) return Effect.succeed(job.fn)
+  const { name: task, url } = job
+  return Effect.tryPromise({
+    try: (): Promise<Record<string, unknown>> => import(/* @vite-ignore */ url),
+    catch: (cause) => new TaskNotFound({ task, url, reason: `${url} cannot be loaded: ${String(cause)}`, cause })
+  }).pipe(
+    Effect.flatMap((module) => {
+      const fn = module[task]
+      if (typeof fn === "function") return Effect.succeed(fn as Fn)
+      const names = Object.keys(module).filter((name) => typeof module[name] === "function")
+      const reason = `${url} has no function of that name (its functions: ${names.join(", ")})`
+      return Effect.fail(new TaskNotFound({ task, url, reason }))
+    })
+  )
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && typeof (value as any).then === "function"
+
+const isIterator = (value: unknown): boolean => /Generator/.test(Object.prototype.toString.call(value))
+
+// Every platform has it; the language's own library does not name it.
+const { structuredClone } = globalThis as unknown as {
+  readonly structuredClone: <A>(value: A, options: { readonly transfer: ReadonlyArray<object> }) => A
+}

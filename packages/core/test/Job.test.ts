@@ -1,0 +1,145 @@
+import {
+  type Cloneable,
+  Executor,
+  type ExecutorError,
+  findUncloneable,
+  Job,
+  type NotAvailable,
+  type TaskCancelled,
+  TaskPool
+} from "@aio-task-pool/core"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import type { Effect } from "effect"
+
+const add = Job.define(import.meta, "add", (a: number, b: number) => a + b)
+const greet = Job.define(import.meta, "greet", (name: string, greeting?: string) => `${greeting ?? "Hello"}, ${name}`)
+const later = Job.define(import.meta, "later", async (input: { readonly id: number }) => ({ ...input, done: true }))
+
+describe("Job.define", () => {
+  it("makes a job that is still the function, with its address", () => {
+    assert.strictEqual(add(1, 2), 3)
+    assert.strictEqual(add.name, "add")
+    assert.strictEqual(add.url, import.meta.url)
+    expectTypeOf(add).toExtend<(a: number, b: number) => number>()
+  })
+
+  it("refuses generator functions, by type and where the types were lost", () => {
+    assert.throws(
+      () =>
+        // @ts-expect-error a generator cannot leave its thread
+        Job.define(import.meta, "numbers", function* () {
+          yield 1
+        }),
+      TypeError,
+      "Job.define: numbers must not be a generator function"
+    )
+  })
+})
+
+describe("Job.module", () => {
+  it("describes functions without loading their module", () => {
+    const module = Job.module<{ readonly f: (n: number) => string; readonly g: 42 }>(new URL("file:///nowhere.ts"))
+    assert.deepStrictEqual({ ...module.f }, { url: "file:///nowhere.ts", name: "f", fn: undefined })
+    assert.strictEqual(module.f, module.f)
+    expectTypeOf<keyof typeof module>().toEqualTypeOf<"f">()
+    // @ts-expect-error not a function
+    void module.g
+  })
+
+  it("can be resolved with and printed like any object", async () => {
+    const module = Job.module<{ readonly f: () => void }>("node:nothing")
+    assert.strictEqual(await Promise.resolve(module), module)
+    assert.strictEqual(Object.prototype.toString.call(module), "[object Object]")
+  })
+})
+
+describe("types", () => {
+  it("of results and failures", () => {
+    expectTypeOf(Executor.run(add, [1, 2])).toEqualTypeOf<Effect.Effect<number, ExecutorError, Executor>>()
+    expectTypeOf(Executor.run(later, [{ id: 1 }])).toEqualTypeOf<
+      Effect.Effect<{ done: boolean; id: number }, ExecutorError, Executor>
+    >()
+    expectTypeOf(Executor.map(greet, ["Ada"], { chunk: 64 })).toEqualTypeOf<
+      Effect.Effect<Array<string>, ExecutorError, Executor>
+    >()
+    expectTypeOf(TaskPool.submitBlocking(add, { args: [1, 2], weight: 1 })).toEqualTypeOf<
+      Effect.Effect<number, ExecutorError | NotAvailable | TaskCancelled, TaskPool | Executor>
+    >()
+    class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
+    expectTypeOf(TaskPool.submitBlocking(add, { args: [1, 2], executor: Heavy })).toEqualTypeOf<
+      Effect.Effect<number, ExecutorError | NotAvailable | TaskCancelled, TaskPool | Heavy>
+    >()
+    expectTypeOf(Heavy.run(greet, ["Ada"])).toEqualTypeOf<Effect.Effect<string, ExecutorError, Heavy>>()
+  })
+
+  it("of arguments: arity, types, and what cannot be copied", () => {
+    const unknownJob = Job.define(import.meta, "unknownJob", (value: unknown) => typeof value)
+    const callback = Job.define(import.meta, "callback", (f: () => void) => f())
+    const nested = Job.define(import.meta, "nested", (options: { readonly onEnd: () => void }) => options.onEnd())
+    const promised = Job.define(import.meta, "promised", (value: Promise<number>) => value)
+    const symbol = Job.define(import.meta, "symbol", (value: symbol) => String(value))
+    const bytes = Job.define(
+      import.meta,
+      "bytes",
+      (value: Uint8Array, map: Map<string, Date>) => value.length + map.size
+    )
+
+    void Executor.run(greet, ["Ada"])
+    void Executor.run(greet, ["Ada", "Dear"])
+    void Executor.run(unknownJob, [{ any: "thing" }])
+    void Executor.run(bytes, [new Uint8Array(1), new Map()])
+    // @ts-expect-error too few
+    void Executor.run(add, [1])
+    // @ts-expect-error too many
+    void Executor.run(add, [1, 2, 3])
+    // @ts-expect-error of another type
+    void Executor.run(add, [1, "2"])
+    // @ts-expect-error of another type
+    void TaskPool.submitBlocking(add, { args: ["1", 2] })
+    // @ts-expect-error functions cannot be copied
+    void Executor.run(callback, [() => undefined])
+    // @ts-expect-error nor objects with functions
+    void Executor.run(nested, [{ onEnd: () => undefined }])
+    // @ts-expect-error nor promises
+    void Executor.run(promised, [Promise.resolve(1)])
+    // @ts-expect-error nor symbols
+    void Executor.run(symbol, [Symbol.iterator])
+    // @ts-expect-error a job of two arguments cannot be mapped over one
+    void Executor.map(add, [1, 2])
+    // @ts-expect-error items of another type
+    void Executor.map(greet, [1])
+    // @ts-expect-error no such export
+    void Job.module<typeof import("node:zlib")>("node:zlib").nope
+
+    expectTypeOf<Cloneable<{ a: number; b: [string, Date?] }>>().toEqualTypeOf<{ a: number; b: [string, Date?] }>()
+  })
+})
+
+describe("findUncloneable", () => {
+  for (const [value, path] of [
+    [() => 1, ""],
+    [[1, [2, { deep: Symbol("x") }]], "[1][1].deep"],
+    [{ map: new Map<unknown, unknown>([["key", new WeakMap()]]) }, ".map.get(key)"],
+    [{ map: new Map([[() => 1, 1]]) }, ".map.keys()"],
+    [{ set: new Set([1, Promise.resolve()]) }, ".set.values()"]
+  ] as const) {
+    it(`names the culprit at ${path === "" ? "the top" : path}`, () => {
+      assert.strictEqual(findUncloneable(value)?.path, path)
+    })
+  }
+
+  it("finds nothing where there is nothing, and ends where a circle has none", () => {
+    const circle: Record<string, unknown> = {}
+    circle["self"] = circle
+    assert.isUndefined(findUncloneable(circle))
+    circle["f"] = () => 1
+    assert.isDefined(findUncloneable(circle))
+  })
+
+  it("passes over what is transferred", () => {
+    const { port1, port2 } = new MessageChannel()
+    assert.strictEqual(findUncloneable([port1, { f: () => 1 }], [port1])?.path, "[1].f")
+    port1.close()
+    port2.close()
+  })
+})

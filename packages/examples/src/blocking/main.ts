@@ -1,0 +1,71 @@
+/**
+ * Packs and hashes the source files of the installed `effect` package, in the main thread and on worker threads, and
+ * shows how long the event loop of the main thread stood still meanwhile.
+ *
+ * `node packages/examples/src/blocking/main.ts [files]`
+ */
+import { AioFixedTaskPoolSimple, Executor, TaskPool } from "@aio-task-pool/core"
+import { NodeExecutor } from "@aio-task-pool/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { listFiles, sourceFolder } from "../demo/files.ts"
+import { type Entry, pack } from "./archive.jobs.ts"
+
+/** What one way of packing gave. */
+export interface Packed {
+  readonly entries: ReadonlyArray<Entry>
+  /** How long it took, in milliseconds. */
+  readonly took: number
+  /** The longest time for which no timer of the main thread could fire, in milliseconds. */
+  readonly standstill: number
+}
+
+const threads = 2
+
+/** Each file as a task of the pool, which calls the function in place. */
+export const inMainThread = (paths: ReadonlyArray<string>) =>
+  TaskPool.forEach(paths, (path) => Effect.sync(() => pack(path)))
+
+/** Each file as a task of the pool, on the executor's threads. */
+export const onThreads = (paths: ReadonlyArray<string>) => TaskPool.forEach(paths, (path) => Executor.run(pack, [path]))
+
+const measure = <E, R>(work: Effect.Effect<ReadonlyArray<Entry>, E, R>): Effect.Effect<Packed, E, R> =>
+  Effect.gen(function* () {
+    const delay = monitorEventLoopDelay({ resolution: 5 })
+    delay.enable()
+    // Delays are counted from one firing of its timer to the next.
+    yield* Effect.sleep("20 millis")
+    const start = performance.now()
+    const entries = yield* work
+    const took = performance.now() - start
+    yield* Effect.sleep("20 millis")
+    delay.disable()
+    return { entries, took, standstill: delay.max / 1e6 }
+  })
+
+export const program = (count: number) =>
+  Effect.gen(function* () {
+    const { join } = yield* Path.Path
+    const root = yield* sourceFolder
+    const paths = (yield* listFiles(root)).slice(0, count).map((path) => join(root, path))
+    yield* Console.log(`${paths.length} files of effect, packed and hashed, at most 8 at once:`)
+    const here = yield* measure(inMainThread(paths))
+    yield* Console.log(line("in the main thread", here))
+    const there = yield* measure(onThreads(paths))
+    yield* Console.log(line(`on ${threads} worker threads`, there))
+    const same = here.entries.every((entry, i) => entry.sha256 === there.entries[i]?.sha256)
+    yield* Console.log(same ? "Both gave the same bytes." : "They differ!")
+    return { here, there, same }
+  }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(8), NodeExecutor.layer({ threads })]))
+
+const line = (where: string, { standstill, took }: Packed): string =>
+  `  ${where.padEnd(22)} ${(took / 1000).toFixed(2).padStart(6)} s, the event loop stood still for up to ${standstill.toFixed(0)} ms`
+
+if (import.meta.main) {
+  const count = Number(process.argv[2] ?? 200)
+  NodeRuntime.runMain(Effect.provide(program(count), NodeServices.layer))
+}

@@ -1,0 +1,137 @@
+/**
+ * Runs jobs on Node's worker threads: the `Executor` of programs that run on Node.
+ *
+ * @since 0.1.0
+ */
+import { Executor, type ExecutorService, type Job } from "@aio-task-pool/core"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { availableParallelism } from "node:os"
+import type { ResourceLimits } from "node:worker_threads"
+import { SLOTS } from "./internal/protocol.ts"
+import { Threads } from "./internal/threads.ts"
+
+/**
+ * Options of `layer` and `make`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** How many jobs run at once, an integer of 1 or more, default the machine's available parallelism minus one. */
+  readonly threads?: number | undefined
+  /**
+   * How many more threads are kept ready to take over at once when one is ended or crashes, an integer of 0 or more,
+   * default 1. A thread takes about 50 milliseconds to start and 10 megabytes.
+   */
+  readonly spare?: number | undefined
+  /**
+   * The most jobs that are posted to one thread at a time, an integer from 1 to 64, default 32. Only jobs that were seen
+   * to take microseconds are posted behind others.
+   */
+  readonly maxDepth?: number | undefined
+  /** Limits of each thread's heap and stack, as for `new Worker`. */
+  readonly resourceLimits?: ResourceLimits | undefined
+  /** After how many jobs a thread is replaced by a fresh one, an integer of 1 or more, default never. */
+  readonly recycleAfter?: number | undefined
+  /** Jobs or module addresses that every thread loads before its first job, default none. */
+  readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
+  /** The threads' `process.env`, default a copy of this one's. */
+  readonly env?: Record<string, string | undefined> | undefined
+  /** Node's own options for the threads, default those of this process. */
+  readonly execArgv?: ReadonlyArray<string> | undefined
+  /** What the threads are called in debuggers and profiles, default `"aio-task-pool"`. */
+  readonly name?: string | undefined
+  /** The module that runs on the threads, for programs that are bundled; default `@aio-task-pool/node/worker`. */
+  readonly worker?: URL | undefined
+}
+
+/**
+ * Provides an executor with worker threads of its own.
+ *
+ * **Details**
+ *
+ * The threads start at once and in the background. They are shared by everything that uses the executor, and end with
+ * the layer's scope, hung ones included; jobs without an answer then fail with `ExecutorClosed`. An executor without
+ * work does not keep the process alive. Throws `RangeError` when an option is out of its range.
+ *
+ * **Example** (Hashing off the main thread)
+ *
+ * ```ts
+ * import { Executor, Job } from "@aio-task-pool/core"
+ * import { NodeExecutor } from "@aio-task-pool/node"
+ * import { Effect } from "effect"
+ *
+ * const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
+ *
+ * const program = Effect.map(
+ *   Executor.run(crypto.pbkdf2Sync, ["secret", "salt", 1000, 4, "sha256"]),
+ *   (key) => key.byteLength
+ * )
+ *
+ * await Effect.runPromise(Effect.provide(program, NodeExecutor.layer({ threads: 2 }))) // => 4
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export function layer(options?: Options): Layer.Layer<Executor>
+export function layer<Self>(options: Options & { readonly tag: Context.Key<Self, ExecutorService> }): Layer.Layer<Self>
+export function layer(
+  options: Options & { readonly tag?: Context.Key<any, ExecutorService> | undefined } = {}
+): Layer.Layer<any> {
+  const checked = check("NodeExecutor.layer", options)
+  return Layer.effect(options.tag ?? Executor, scoped(checked))
+}
+
+/**
+ * Makes an executor whose threads live as long as the scope, without a layer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Effect.Effect<ExecutorService, never, Scope.Scope> =>
+  scoped(check("NodeExecutor.make", options))
+
+type Checked = ConstructorParameters<typeof Threads>[0]
+
+const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => new Threads(options)),
+      (threads) => Effect.promise(() => threads.close())
+    ),
+    (threads) =>
+      Executor.make({
+        parallelism: options.size,
+        call: (call) =>
+          Effect.callback((resume) => {
+            const task = threads.start(call, resume)
+            return Effect.sync(() => threads.cancel(task))
+          }),
+        stats: Effect.sync(() => threads.stats)
+      })
+  )
+
+const check = (where: string, options: Options): Checked => {
+  const integer = (option: string, value: number, least: number, most = Infinity): number => {
+    if ((Number.isSafeInteger(value) || value === Infinity) && value >= least && value <= most) return value
+    const rule = most === Infinity ? `an integer >= ${least}` : `an integer from ${least} to ${most}`
+    throw new RangeError(`${where}: ${option} must be ${rule}, got ${value}`)
+  }
+  const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = options
+  return {
+    size: integer("threads", options.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
+    spare: integer("spare", options.spare ?? 1, 0, 1024),
+    depth: integer("maxDepth", options.maxDepth ?? 32, 1, SLOTS),
+    recycleAfter: recycleAfter === undefined ? Infinity : integer("recycleAfter", recycleAfter, 1),
+    preload: preload.map((job) => (typeof job === "string" ? job : "href" in job ? job.href : job.url)),
+    entry: worker ?? new URL(import.meta.resolve("@aio-task-pool/node/worker")),
+    name: name ?? "aio-task-pool",
+    env,
+    execArgv,
+    resourceLimits
+  }
+}

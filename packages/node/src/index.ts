@@ -1,0 +1,6 @@
+/**
+ * Task pools for Effect, on Node: the worker-thread executor.
+ *
+ * @since 0.1.0
+ */
+export * as NodeExecutor from "./NodeExecutor.ts"

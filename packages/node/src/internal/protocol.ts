@@ -1,0 +1,218 @@
+/**
+ * The memory that the main thread and one worker thread share: a ring of slots, one for each job that was posted.
+ *
+ * ```text
+ *   main thread                        shared memory                        worker thread
+ *   ───────────                        ─────────────                        ─────────────
+ *   writes job, arguments ──▶ slot[posted % SLOTS]: Queued
+ *   posted + 1            ──▶ POSTED ─────────────────────── wakes ──▶ takes the next slot in order
+ *                                                            ◀──────── Queued → Started, or Revoked → Skipped
+ *   Queued → Revoked      ──▶ a job that must not begin
+ *                                                            ◀──────── result in the slot: Started → Done
+ *   reads the oldest slots ◀── wakes ── SIGNALLED
+ * ```
+ *
+ * A slot is its job's life, and both sides agree on it at every moment:
+ *
+ * | state   | set by | means                                                                     |
+ * |---------|--------|---------------------------------------------------------------------------|
+ * | Queued  | main   | posted, has not begun; whoever moves it on first decides                   |
+ * | Started | worker | has begun: from now on the job is never run again                         |
+ * | Revoked | main   | will never begin here; the main thread may post it elsewhere              |
+ * | Skipped | worker | a revoked slot that the worker has passed, free again                     |
+ * | Done    | worker | the answer is in the slot; without this state it comes by the port        |
+ *
+ * The worker takes slots, runs jobs and answers strictly in order, one at a time. So the oldest slot without an answer is
+ * the only one that can be Started, and an answer that comes by the port is the oldest started slot's.
+ *
+ * Small arguments and results (numbers, short strings, booleans, undefined, null) travel in the slot. Everything else
+ * travels as one message on the port, sent before the slot says so; messages keep the order of their slots.
+ *
+ * Read by both sides: imports nothing heavy.
+ */
+import { performance } from "node:perf_hooks"
+import type { Encoded } from "./errorCodec.ts"
+
+/** Slots in a ring, a power of two: the most jobs that can be posted ahead, revoked ones included. */
+export const SLOTS = 64
+
+/** How many requests were posted. The worker sleeps on this word. */
+export const POSTED = 0
+/** What the worker is doing, below: whether a request must wake it. */
+export const SLEEPING = 1
+/** Whether the main thread was woken and has not looked yet. */
+export const SIGNALLED = 2
+
+/** The values of `SLEEPING`. */
+export const Awake = 0
+export const InWait = 1
+export const InEventLoop = 2
+
+/** The values of a slot's state. */
+export const Queued = 0
+export const Started = 1
+export const Revoked = 2
+export const Skipped = 3
+export const Done = 4
+
+/** The values of a slot's form: arguments in the slot, arguments by the port, items by the port. */
+export const InSlot = 0
+export const ByPort = 1
+export const ItemsByPort = 2
+
+const HEADER = 16
+const STRIDE = 128
+const PAYLOAD = 10
+
+/** Where the slot of the n-th request keeps its state: an index into `words`. */
+export const stateOf = (n: number): number => HEADER + (n & (SLOTS - 1)) * STRIDE
+/** Which job the slot is for, by the number that all threads know it by. */
+export const jobOf = (n: number): number => stateOf(n) + 1
+/** How the request travels, below. */
+export const formOf = (n: number): number => stateOf(n) + 4
+/** When the job began, an index into `doubles`; milliseconds of the process's clock. */
+export const startOf = (n: number): number => (stateOf(n) >> 1) + 1
+/** When the job ended. */
+export const endOf = (n: number): number => startOf(n) + 1
+
+/** One ring, seen as numbers of different sizes. */
+export interface Ring {
+  readonly words: Int32Array
+  readonly doubles: Float64Array
+  readonly characters: Uint16Array
+}
+
+export const makeMemory = (): SharedArrayBuffer => new SharedArrayBuffer((HEADER + SLOTS * STRIDE) * 4)
+
+export const ringOf = (memory: SharedArrayBuffer): Ring => ({
+  words: new Int32Array(memory),
+  doubles: new Float64Array(memory),
+  characters: new Uint16Array(memory)
+})
+
+// A value in a slot: a word with its kind (for strings also the length), a gap of one word, then its bits.
+const Undefined = 0
+const Null = 1
+const False = 2
+const True = 3
+const Number = 4
+const String = 5
+
+/** Writes values into a slot; answers `false` when they do not fit, and the slot's payload is garbage then. */
+export const writeValues = (ring: Ring, n: number, values: ReadonlyArray<unknown>): boolean => {
+  const { length } = values
+  const first = stateOf(n) + PAYLOAD
+  const last = stateOf(n) + STRIDE
+  let at = first + 2
+  for (let i = 0; i < length; i++) {
+    if (at + 4 > last) return false
+    at = writeValue(ring, at, last, values[i])
+    if (at < 0) return false
+  }
+  ring.words[first] = length
+  return true
+}
+
+/** Writes one value into a slot; answers `false` when it does not fit. */
+export const writeResult = (ring: Ring, n: number, value: unknown): boolean =>
+  writeValue(ring, stateOf(n) + PAYLOAD + 2, stateOf(n) + STRIDE, value) > 0
+
+export const readValues = (ring: Ring, n: number): Array<unknown> => {
+  const first = stateOf(n) + PAYLOAD
+  const length = ring.words[first]!
+  const values: Array<unknown> = []
+  let at = first + 2
+  for (let i = 0; i < length; i++) {
+    values.push(readValue(ring, at))
+    at += sizeAt(ring, at)
+  }
+  return values
+}
+
+export const readResult = (ring: Ring, n: number): unknown => readValue(ring, stateOf(n) + PAYLOAD + 2)
+
+const writeValue = ({ characters, doubles, words }: Ring, at: number, last: number, value: unknown): number => {
+  switch (typeof value) {
+    case "number":
+      words[at] = Number
+      doubles[(at >> 1) + 1] = value
+      return at + 4
+    case "string": {
+      const { length } = value
+      const size = sizeOfString(length)
+      if (at + size > last) return -1
+      words[at] = String
+      words[at + 1] = length
+      const start = (at + 2) << 1
+      for (let i = 0; i < length; i++) characters[start + i] = value.charCodeAt(i)
+      return at + size
+    }
+    case "boolean":
+      words[at] = value ? True : False
+      return at + 2
+    case "undefined":
+      words[at] = Undefined
+      return at + 2
+    default:
+      if (value !== null) return -1
+      words[at] = Null
+      return at + 2
+  }
+}
+
+const readValue = ({ characters, doubles, words }: Ring, at: number): unknown => {
+  switch (words[at]) {
+    case Number:
+      return doubles[(at >> 1) + 1]
+    case String: {
+      const start = (at + 2) << 1
+      // The memory goes on being written to; a string built from it is a copy.
+      return globalThis.String.fromCharCode.apply(null, characters.subarray(start, start + words[at + 1]!) as never)
+    }
+    case True:
+      return true
+    case False:
+      return false
+    case Null:
+      return null
+    default:
+      return undefined
+  }
+}
+
+const sizeAt = ({ words }: Ring, at: number): number =>
+  words[at] === Number ? 4 : words[at] === String ? sizeOfString(words[at + 1]!) : 2
+
+// Two characters to a word, rounded up to keep the next value's number aligned.
+const sizeOfString = (length: number): number => 2 + (((length + 3) >> 2) << 1)
+
+/** What a thread is started with. */
+export interface Start {
+  readonly memory: SharedArrayBuffer
+  readonly port: unknown
+  /** Modules to load before the first job. */
+  readonly preload: ReadonlyArray<string>
+}
+
+/** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
+export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
+
+/** What a worker sends by the port: a result, or what else there is to say. `null` only wakes. */
+export type Answer =
+  | readonly [result: unknown]
+  | { readonly kind: "ready" }
+  | { readonly kind: "threw"; readonly cause: Encoded }
+  | {
+      readonly kind: "notCloneable"
+      readonly direction: "argument" | "result"
+      readonly path: string
+      readonly reason: string
+    }
+  | { readonly kind: "notFound"; readonly reason: string; readonly cause: Encoded | undefined }
+
+/** Milliseconds on a clock that all threads of the process share. */
+export const makeClock = (): (() => number) => {
+  const [seconds, nanoseconds] = process.hrtime()
+  const base = seconds * 1e3 + nanoseconds / 1e6 - performance.now()
+  return () => base + performance.now()
+}

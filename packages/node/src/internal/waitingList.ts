@@ -1,0 +1,39 @@
+/** The jobs that wait for a thread, oldest first: a list that any of its members can leave in one step. */
+export interface Linked<T> {
+  previous: T | undefined
+  next: T | undefined
+}
+
+export class WaitingList<T extends Linked<T>> {
+  first: T | undefined
+  last: T | undefined
+  length = 0
+
+  push(item: T): void {
+    item.previous = this.last
+    item.next = undefined
+    if (this.last === undefined) this.first = item
+    else this.last.next = item
+    this.last = item
+    this.length++
+  }
+
+  unshift(item: T): void {
+    item.previous = undefined
+    item.next = this.first
+    if (this.first === undefined) this.last = item
+    else this.first.previous = item
+    this.first = item
+    this.length++
+  }
+
+  remove(item: T): void {
+    if (item.previous === undefined) this.first = item.next
+    else item.previous.next = item.next
+    if (item.next === undefined) this.last = item.previous
+    else item.next.previous = item.previous
+    item.previous = undefined
+    item.next = undefined
+    this.length--
+  }
+}

@@ -1,0 +1,220 @@
+import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, Executor, Job, TaskPool } from "@aio-task-pool/core"
+import { NodeExecutor } from "@aio-task-pool/node"
+import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { execFile } from "node:child_process"
+import { threadId } from "node:worker_threads"
+import * as jobs from "./jobs/misc.ts"
+import { watchThreads } from "./support.ts"
+
+executorLaws("on two threads", NodeExecutor.layer({ threads: 2, spare: 0 }))
+
+threadedExecutorLaws("of NodeExecutor", ({ maxOldGenerationSizeMb, ...options }) =>
+  NodeExecutor.layer({
+    ...options,
+    ...(maxOldGenerationSizeMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb } })
+  })
+)
+
+describe("threads of one's own", () => {
+  it.live("jobs run on other threads, as many as asked for", () =>
+    Effect.gen(function* () {
+      const threads = watchThreads()
+      yield* Effect.gen(function* () {
+        assert.notStrictEqual(yield* Executor.run(jobs.whereAmI, []), threadId)
+        assert.strictEqual(threads.alive.size, 3)
+      }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1 })))
+      assert.strictEqual(threads.alive.size, 0)
+      threads.stop()
+    })
+  )
+
+  it.live("two executors of a program have threads of their own", () =>
+    Effect.gen(function* () {
+      const here = yield* Executor.run(jobs.whereAmI, [])
+      const there = yield* Heavy.run(jobs.whereAmI, [])
+      assert.notStrictEqual(here, there)
+      assert.strictEqual(
+        yield* TaskPool.submitBlocking(jobs.whereAmI, { args: [], executor: Heavy }),
+        yield* Heavy.run(jobs.whereAmI, [])
+      )
+    }).pipe(
+      Effect.provide([
+        AioFixedTaskPoolSimple.layer(2),
+        NodeExecutor.layer({ threads: 1, spare: 0 }),
+        NodeExecutor.layer({ threads: 1, spare: 0, tag: Heavy })
+      ])
+    )
+  )
+
+  it.live("env and execArgv are the threads' own", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* Executor.run(jobs.environment, ["ANSWER"]), "42")
+      assert.deepStrictEqual(yield* Executor.run(jobs.arguments_, []), ["--no-warnings"])
+    }).pipe(
+      Effect.provide(
+        NodeExecutor.layer({ threads: 1, spare: 0, env: { ANSWER: "42" }, execArgv: ["--no-warnings"], name: "mine" })
+      )
+    )
+  )
+
+  it.live("recycleAfter replaces threads, and every answer is right", () =>
+    Effect.gen(function* () {
+      const items = Array.from({ length: 3000 }, (_, i) => i)
+      const module = Job.module<{ readonly double: (n: number) => number }>(
+        new URL("../../testing/src/laws/jobs/plain.ts", import.meta.url)
+      )
+      const doubled = yield* Effect.forEach(items, (n) => Executor.run(module.double, [n]), { concurrency: 50 })
+      assert.deepStrictEqual(
+        doubled,
+        items.map((n) => n * 2)
+      )
+      while ((yield* Executor.stats).replaced < 2) yield* Executor.run(module.double, [1])
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 0, recycleAfter: 500 })))
+  )
+
+  it("options out of their range are refused where they are given", () => {
+    assert.throws(
+      () => NodeExecutor.layer({ threads: 0 }),
+      RangeError,
+      "NodeExecutor.layer: threads must be an integer from 1 to 1024, got 0"
+    )
+    assert.throws(
+      () => NodeExecutor.layer({ spare: -1 }),
+      RangeError,
+      "spare must be an integer from 0 to 1024, got -1"
+    )
+    assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
+    assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
+  })
+})
+
+describe("modules", () => {
+  it.live("a module that throws when it is loaded is TaskNotFound, with what it threw", () =>
+    Effect.gen(function* () {
+      const { never } = Job.module<typeof import("./jobs/broken.ts")>(new URL("./jobs/broken.ts", import.meta.url))
+      const error = yield* Effect.flip(Executor.run(never, []))
+      assert.isTrue(error._tag === "TaskNotFound" && (error.cause as Error).message === "broken at load")
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
+  )
+
+  it.live("a module that ends the thread that loads it fails its job only", () =>
+    Effect.gen(function* () {
+      const { never } = Job.module<typeof import("./jobs/poison.ts")>(new URL("./jobs/poison.ts", import.meta.url))
+      for (let i = 0; i < 2; i++) {
+        const error = yield* Effect.flip(Executor.run(never, []))
+        assert.isTrue(error._tag === "WorkerCrashed" && error.reason === "exit" && error.exitCode === 7)
+        yield* Executor.run(jobs.whereAmI, [])
+      }
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
+  )
+
+  it.live("preloaded modules are there before the first job, also on threads that replace others", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* Executor.run(jobs.load, []), 1)
+      assert.strictEqual(yield* Executor.run(jobs.uses, []), 1)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, preload: [jobs.load, "node:zlib"] })))
+  )
+})
+
+describe("threads that cannot start", () => {
+  const missing = new URL("./nowhere.ts", import.meta.url)
+  const poison = new URL("./jobs/poison.ts", import.meta.url)
+  for (const [what, options] of [
+    ["whose entry is missing", { worker: missing }],
+    ["whose preloaded module ends them", { preload: [poison] }],
+    ["whose options Node refuses", { execArgv: ["--no-such-option"] }]
+  ] as const) {
+    it.live(`jobs fail instead of waiting for threads ${what}, later ones too`, () =>
+      Effect.gen(function* () {
+        for (let i = 0; i < 2; i++) {
+          const errors = yield* Effect.forEach([1, 2], () => Effect.flip(Executor.run(jobs.whereAmI, [])), {
+            concurrency: 2
+          })
+          for (const error of errors) {
+            assert.isTrue(error._tag === "WorkerCrashed" && error.reason === "start" && !error.started, error.message)
+          }
+        }
+      }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 1, ...options })))
+    )
+  }
+})
+
+describe("with a pool", () => {
+  it.live("blocking jobs run within the pool's limit, in its order, and count in its statistics", () =>
+    Effect.gen(function* () {
+      const order: Array<number> = []
+      const submit = (weight: number) =>
+        Effect.tap(TaskPool.submitBlocking(jobs.spin, { args: [weight], weight }), (n) =>
+          Effect.sync(() => order.push(n))
+        )
+      const first = yield* Effect.forkChild(submit(50), { startImmediately: true })
+      const rest = yield* Effect.forEach([3, 1, 2], (weight) =>
+        Effect.forkChild(submit(weight), { startImmediately: true })
+      )
+      yield* Fiber.joinAll([first, ...rest])
+      assert.deepStrictEqual(order, [50, 1, 2, 3])
+      const stats = yield* TaskPool.stats
+      assert.strictEqual(stats.succeeded, 4)
+    }).pipe(Effect.provide([AioFixedTaskPoolPriority.layer(1), NodeExecutor.layer({ threads: 2, spare: 0 })]))
+  )
+
+  it.live("a pool provided with its executor drains before the threads end", () =>
+    Effect.gen(function* () {
+      const layers = Layer.provideMerge(AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 0 }))
+      const handles = yield* Effect.provide(
+        Effect.forEach([20, 21, 22], (ms) => TaskPool.fork(Executor.run(jobs.spin, [ms]))),
+        layers
+      )
+      assert.deepStrictEqual(yield* Effect.forEach(handles, (handle) => handle.join), [20, 21, 22])
+    })
+  )
+
+  it.live("a hard scale-down ends the thread of the job it cuts", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.flip(TaskPool.submitBlocking(jobs.hang, { args: [] })), {
+        startImmediately: true
+      })
+      while ((yield* Executor.stats).running === 0) yield* Effect.sleep(2)
+      yield* TaskPool.resize(0, { mode: "hard" })
+      const error = yield* Fiber.join(fiber)
+      assert.isTrue(error._tag === "TaskCancelled" && error.started)
+      yield* Executor.run(jobs.whereAmI, [])
+      assert.strictEqual((yield* Executor.stats).replaced, 1)
+    }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 0 })]))
+  )
+})
+
+describe("its process", () => {
+  it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
+    const { code, stderr, stdout } = await run("idle")
+    assert.strictEqual(code, 0)
+    const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`)
+    assert.deepStrictEqual(stdout.trim().split("\n").sort(), ["20", "1", "line 0", ...lines].sort())
+    assert.include(stderr, "to stderr")
+  })
+
+  it("a job in flight keeps it alive until it has its answer", async () => {
+    const { code, stdout } = await run("inFlight")
+    assert.strictEqual(code, 0)
+    assert.strictEqual(stdout.trim(), "Success")
+  })
+
+  it("can exit when the scope has closed over hung jobs", async () => {
+    const { code, stdout } = await run("closing")
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])
+  })
+})
+
+class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
+
+/** Runs a program of `test/programs` in a process of its own, which must end by itself. */
+const run = (program: string) =>
+  new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
+    const path = new URL(`./programs/${program}.ts`, import.meta.url).pathname
+    const child = execFile(process.execPath, [path], { timeout: 20_000 }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr })
+    )
+  })

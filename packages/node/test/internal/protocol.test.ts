@@ -1,0 +1,50 @@
+import { assert, it } from "@effect/vitest"
+import * as protocol from "../../src/internal/protocol.ts"
+import { randomOf } from "../support.ts"
+
+const ring = protocol.ringOf(protocol.makeMemory())
+
+it("small values come out of a slot as they went in", () => {
+  for (const values of [
+    [],
+    [0, -0, NaN, Infinity, 2 ** 53],
+    ["", "a", "ab", "abc", "abcd", "ünï 🦆 \ud800"],
+    [true, false, null, undefined],
+    [1, "two", null, "x".repeat(80), 3.5]
+  ]) {
+    for (const slot of [0, 1, protocol.SLOTS - 1, protocol.SLOTS + 1]) {
+      assert.isTrue(protocol.writeValues(ring, slot, values))
+      assert.deepStrictEqual(protocol.readValues(ring, slot), values)
+    }
+  }
+})
+
+it("what is large or no small value is refused", () => {
+  for (const value of [{}, [], 1n, Symbol("x"), () => 1, "x".repeat(500)]) {
+    assert.isFalse(protocol.writeValues(ring, 0, [value]))
+    assert.isFalse(protocol.writeResult(ring, 0, value))
+  }
+  assert.isFalse(
+    protocol.writeValues(
+      ring,
+      0,
+      Array.from({ length: 60 }, () => 1)
+    )
+  )
+})
+
+it("a slot never writes into its neighbours, whatever its values", () => {
+  const random = randomOf(7)
+  for (let round = 0; round < 2000; round++) {
+    for (const slot of [4, 6]) protocol.writeValues(ring, slot, [slot, "neighbour", slot])
+    for (const slot of [4, 6]) ring.words[protocol.stateOf(slot)] = protocol.Started
+    const values = Array.from({ length: Math.floor(random() * 12) }, () =>
+      random() < 0.5 ? random() : "y".repeat(Math.floor(random() * 120))
+    )
+    if (protocol.writeValues(ring, 5, values)) assert.deepStrictEqual(protocol.readValues(ring, 5), values)
+    for (const slot of [4, 6]) {
+      assert.deepStrictEqual(protocol.readValues(ring, slot), [slot, "neighbour", slot])
+      assert.strictEqual(ring.words[protocol.stateOf(slot)], protocol.Started)
+    }
+  }
+})

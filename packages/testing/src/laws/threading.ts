@@ -1,0 +1,378 @@
+/** The laws of executors whose jobs run on threads: what ends a thread, what is cancelled, and what neither may touch. */
+import { Executor, type ExecutorService, type WorkerCrashed } from "@aio-task-pool/core"
+import { assert, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { performance } from "node:perf_hooks"
+import { setInterval } from "node:timers"
+import { expectFailure } from "./executing.ts"
+import * as plain from "./jobs/plain.ts"
+import * as rough from "./jobs/rough.ts"
+
+/** The executor that a law asks for; see `ExecutorLawOptions` of the module `ExecutorLaws`. */
+export interface ThreadOptions {
+  readonly threads: number
+  readonly spare?: number | undefined
+  readonly maxOldGenerationSizeMb?: number | undefined
+}
+
+export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<Executor>): void => {
+  const law = (
+    sentence: string,
+    options: ThreadOptions,
+    body: (executor: ExecutorService) => Effect.Effect<unknown, unknown, Scope.Scope>
+  ) =>
+    it.live(sentence, () =>
+      Effect.provide(Effect.scoped(Effect.flatMap(Executor, body)), layerOf({ spare: 0, ...options }))
+    )
+
+  // ---------------------------------------------------------------------------------------------------- ended threads
+
+  const crashes: ReadonlyArray<{
+    readonly what: string
+    readonly crash: (executor: ExecutorService) => ReturnType<ExecutorService["run"]>
+    readonly reason: WorkerCrashed["reason"]
+    readonly options?: Partial<ThreadOptions>
+    readonly check?: (error: WorkerCrashed) => void
+  }> = [
+    {
+      what: "process.exit",
+      crash: (executor) => executor.run(rough.exit, [3]),
+      reason: "exit",
+      check: (error) => {
+        assert.strictEqual(error.exitCode, 3)
+        assert.strictEqual(error.message, "exit: its thread exited with code 3")
+      }
+    },
+    { what: "process.exit(0)", crash: (executor) => executor.run(rough.exit, [0]), reason: "exit" },
+    {
+      what: "an error thrown outside of the job's own call",
+      crash: (executor) => executor.run(rough.throwLater, []),
+      reason: "uncaught",
+      check: (error) => {
+        assert.instanceOf(error.cause, RangeError)
+        assert.strictEqual(error.cause.message, "late")
+      }
+    },
+    {
+      what: "a rejection that nobody handles",
+      crash: (executor) => executor.run(rough.rejectLater, []),
+      reason: "uncaught",
+      check: (error) => assert.strictEqual((error.cause as Error).message, "unhandled")
+    },
+    {
+      what: "the heap limit",
+      crash: (executor) => executor.run(rough.exhaustMemory, []),
+      reason: "memory",
+      options: { maxOldGenerationSizeMb: 32 }
+    }
+  ]
+  for (const { check, crash, options, reason, what } of crashes) {
+    law(`${what} fails exactly the job that ran, and says why`, { threads: 2, ...options }, (executor) =>
+      Effect.gen(function* () {
+        const gate = makeGate()
+        const bystander = yield* Effect.forkChild(executor.run(rough.wait, [gate.cells]))
+        yield* gate.begun
+        const victim = yield* Effect.forkChild(expectFailure(crash(executor), "WorkerCrashed"))
+        const queued = yield* Effect.forkChild(executor.map(plain.double, [1, 2, 3]))
+        const error = yield* Fiber.join(victim)
+        assert.strictEqual(error.reason, reason)
+        assert.isTrue(error.started)
+        check?.(error)
+        assert.deepStrictEqual(yield* Fiber.join(queued), [2, 4, 6])
+        gate.open()
+        assert.strictEqual(yield* Fiber.join(bystander), "let go")
+        assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+        assert.strictEqual((yield* executor.stats).replaced, 1)
+      })
+    )
+  }
+
+  law("what a job leaves behind may end its thread, and fails nobody else's job", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 5; i++) {
+        assert.strictEqual(yield* executor.run(rough.leaveRejection, []), "fine")
+        assert.strictEqual(yield* executor.run(plain.add, [i, 1]), i + 1)
+      }
+    })
+  )
+
+  law("a timer that a job leaves behind fires, although its thread sleeps", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      assert.strictEqual(yield* executor.run(rough.leaveTimer, [gate.cells, 20]), "fine")
+      yield* gate.begun
+      assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+    })
+  )
+
+  law("jobs behind one that ends its thread are run elsewhere, once (T2)", { threads: 1, spare: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const cells = makeCells(30)
+      yield* executor.run(plain.count, [cells, 29])
+      const gate = makeGate()
+      const victim = yield* Effect.forkChild(Effect.exit(executor.run(rough.exitAfterBegin, [gate.cells])))
+      const behind = yield* forkEach(29, (i) => executor.run(plain.count, [cells, i]))
+      yield* gate.begun
+      gate.open()
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(victim)))
+      yield* Fiber.joinAll(behind)
+      assert.deepStrictEqual(
+        [...cells],
+        Array.from({ length: 30 }, () => 1)
+      )
+    })
+  )
+
+  law("answers given before the thread ended still count (T3)", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      // Quick jobs are posted ahead; the last one ends the thread before the main thread has looked at any answer.
+      yield* executor.run(plain.identity, ["warm"])
+      yield* executor.run(rough.exit, [1]).pipe(Effect.exit)
+      yield* executor.run(plain.identity, ["warm"])
+      const big = "x".repeat(10_000)
+      const fibers = yield* forkEach(20, (i) => executor.run(plain.identity, [`${i}${big}`]))
+      const exit = yield* Effect.forkChild(Effect.exit(executor.run(rough.exit, [1])))
+      block(30)
+      assert.deepStrictEqual(
+        yield* Fiber.joinAll(fibers),
+        Array.from({ length: 20 }, (_, i) => `${i}${big}`)
+      )
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(exit)))
+    })
+  )
+
+  // -------------------------------------------------------------------------------------------------------- cancelling
+
+  law("27 jobs behind one that hangs are all answered when it is cancelled", { threads: 1, spare: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const { behind, hung } = yield* hangBefore(executor, 27)
+      yield* Fiber.interrupt(hung)
+      assert.deepStrictEqual(
+        yield* Fiber.joinAll(behind),
+        Array.from({ length: 27 }, (_, i) => i)
+      )
+    })
+  )
+
+  law("27 jobs behind one that hangs are answered by another thread while it hangs (T5)", { threads: 2 }, (executor) =>
+    Effect.gen(function* () {
+      const { behind, hung } = yield* hangBefore(executor, 27)
+      assert.deepStrictEqual(
+        yield* Fiber.joinAll(behind),
+        Array.from({ length: 27 }, (_, i) => i)
+      )
+      assert.isUndefined(hung.pollUnsafe())
+      yield* Fiber.interrupt(hung)
+    })
+  )
+
+  law("the job behind one that is cancelled as it ends is not lost with it (T3)", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const cells = makeCells(2)
+      for (let i = 0; i < 30; i++) {
+        const first = yield* Effect.forkChild(executor.run(rough.maybeHang, [1, cells]), { startImmediately: true })
+        const second = yield* Effect.forkChild(executor.run(plain.count, [cells, 1]), { startImmediately: true })
+        // From before the first has begun to after both have ended.
+        block(i / 100)
+        yield* Fiber.interrupt(first)
+        yield* Fiber.join(second)
+        assert.strictEqual(cells[1], i + 1)
+      }
+    })
+  )
+
+  law("a waiting job that is cancelled never runs", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const cells = makeCells(1)
+      const first = yield* Effect.forkChild(executor.run(rough.wait, [gate.cells]))
+      yield* gate.begun
+      const waiting = yield* Effect.forkChild(executor.run(plain.count, [cells, 0]))
+      yield* Effect.yieldNow
+      assert.strictEqual((yield* executor.stats).waiting, 1)
+      yield* Fiber.interrupt(waiting)
+      assert.strictEqual((yield* executor.stats).waiting, 0)
+      gate.open()
+      yield* Fiber.join(first)
+      yield* executor.run(plain.add, [1, 2])
+      assert.deepStrictEqual([...cells], [0])
+    })
+  )
+
+  law("posted jobs that are cancelled never run, and those between them do", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const cells = makeCells(20)
+      yield* executor.run(plain.count, [cells, 0])
+      Atomics.store(cells, 0, 0)
+      // All are posted in one step, before the thread can be done with the first.
+      const fibers = yield* forkEach(20, (i) => executor.run(plain.count, [cells, i]))
+      const exits = yield* Effect.forEach(fibers, (fiber, i) =>
+        i % 2 === 1 ? Effect.as(Fiber.interrupt(fiber), undefined) : Effect.succeed(fiber)
+      )
+      yield* Fiber.joinAll(exits.filter((fiber) => fiber !== undefined))
+      const even = [...cells].filter((_, i) => i % 2 === 0)
+      assert.deepStrictEqual(
+        even,
+        Array.from({ length: 10 }, () => 1)
+      )
+      assert.isTrue([...cells].every((runs) => runs <= 1))
+    })
+  )
+
+  law(
+    "cancelling a job that runs frees its caller at once, and the next job runs",
+    { threads: 1, spare: 1 },
+    (executor) =>
+      Effect.gen(function* () {
+        const gate = makeGate()
+        const hung = yield* Effect.forkChild(executor.run(rough.hang, [gate.cells]))
+        yield* gate.begun
+        // The replacement starts while the hung one is still being ended.
+        yield* awaitReady(executor, 2)
+        const start = performance.now()
+        yield* Fiber.interrupt(hung)
+        const free = performance.now() - start
+        yield* executor.run(plain.add, [1, 2])
+        const next = performance.now() - start
+        assert.isBelow(free, 500)
+        assert.isBelow(next, 2000)
+      })
+  )
+
+  law("an abandoned job runs on: its thread takes the next one when it has ended", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const run = executor.run(rough.wait, [gate.cells], { onInterrupt: "abandon" })
+      const abandoned = yield* Effect.forkChild(run)
+      yield* gate.begun
+      yield* Fiber.interrupt(abandoned)
+      const next = yield* Effect.forkChild(executor.run(plain.add, [1, 2]))
+      yield* Effect.yieldNow
+      assert.isUndefined(next.pollUnsafe())
+      gate.open()
+      assert.strictEqual(yield* Fiber.join(next), 3)
+      assert.strictEqual((yield* executor.stats).replaced, 0)
+    })
+  )
+
+  law("what was handed over is posted only where it is next", { threads: 1, spare: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const { hung } = yield* hangBefore(executor, 0)
+      const fibers = yield* forkEach(10, (i) => {
+        const bytes = new Uint8Array([i])
+        return executor.run(plain.identity, [bytes], { transfer: [bytes.buffer] })
+      })
+      yield* Fiber.interrupt(hung)
+      const answers = yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual(
+        answers.map((bytes: Uint8Array) => [...bytes]),
+        Array.from({ length: 10 }, (_, i) => [i])
+      )
+    })
+  )
+
+  // --------------------------------------------------------------------------------------------------------- the whole
+
+  law("the main thread stays responsive while every thread computes", { threads: 2 }, (executor) =>
+    Effect.gen(function* () {
+      yield* executor.run(plain.add, [1, 2])
+      let ticks = 0
+      const timer = yield* Effect.acquireRelease(
+        Effect.sync(() => setInterval(() => ticks++, 5)),
+        (timer) => Effect.sync(() => clearInterval(timer))
+      )
+      void timer
+      yield* Effect.all([executor.run(rough.spin, [200]), executor.run(rough.spin, [200])], { concurrency: 2 })
+      assert.isAbove(ticks, 5)
+    })
+  )
+
+  it.live("closing ends hung threads at once; what ran and what waited fail with ExecutorClosed", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const scope = yield* Scope.make()
+      const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 1 }), scope), Executor)
+      const running = yield* Effect.forkChild(expectFailure(executor.run(rough.hang, [gate.cells]), "ExecutorClosed"))
+      yield* gate.begun
+      const waiting = yield* Effect.forkChild(expectFailure(executor.run(plain.add, [1, 2]), "ExecutorClosed"))
+      yield* Effect.yieldNow
+      const start = performance.now()
+      yield* Scope.close(scope, Exit.void)
+      const took = performance.now() - start
+      assert.isTrue((yield* Fiber.join(running)).started)
+      assert.isFalse((yield* Fiber.join(waiting)).started)
+      assert.isBelow(took, 1000)
+    })
+  )
+
+  it.live("a closed executor refuses jobs", () =>
+    Effect.gen(function* () {
+      const executor = yield* Effect.provide(Executor, layerOf({ threads: 1 }))
+      const error = yield* expectFailure(executor.run(plain.add, [1, 2]), "ExecutorClosed")
+      assert.isFalse(error.started)
+    })
+  )
+}
+
+const makeCells = (length: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(length * 4))
+
+/** Shared memory by which a job says that it has begun, and is let go. */
+const makeGate = () => {
+  const cells = makeCells(2)
+  return {
+    cells,
+    begun: Effect.promise(() => (Atomics as any).waitAsync(cells, 0, 0).value as Promise<unknown>),
+    open: () => {
+      Atomics.store(cells, 1, 1)
+      Atomics.notify(cells, 1)
+    }
+  }
+}
+
+// Threads start in their own time, which no gate can be put in.
+const awaitReady = (executor: ExecutorService, threads: number): Effect.Effect<void> =>
+  Effect.flatMap(executor.stats, (stats) =>
+    stats.threads >= threads ? Effect.void : Effect.andThen(Effect.sleep(5), awaitReady(executor, threads))
+  )
+
+/** Calls jobs until the executor has learnt that they are quick, and posts them ahead. */
+const warm = (executor: ExecutorService) =>
+  Effect.gen(function* () {
+    const cells = makeCells(2)
+    for (let i = 0; i < 30; i++) {
+      yield* executor.run(rough.maybeHang, [i, cells])
+      yield* executor.run(plain.count, [cells, 0])
+      yield* executor.run(plain.identity, [new Uint8Array(1)])
+    }
+  })
+
+/** A job that hangs, and so many behind it that were posted before it was known to. */
+const hangBefore = (executor: ExecutorService, count: number) =>
+  Effect.gen(function* () {
+    yield* warm(executor)
+    const cells = makeCells(2)
+    const run = (n: number) => executor.run(rough.maybeHang, [n, cells])
+    const hung = yield* Effect.forkChild(run(-1), { startImmediately: true })
+    const behind = yield* forkEach(count, run)
+    // In this very step, before the executor can see that it takes long.
+    while (Atomics.load(cells, 0) === 0);
+    return { hung, behind }
+  })
+
+const forkEach = <A, E>(count: number, f: (i: number) => Effect.Effect<A, E>) =>
+  Effect.forEach(
+    Array.from({ length: count }, (_, i) => i),
+    (i) => Effect.forkChild(f(i), { startImmediately: true })
+  )
+
+/** Holds the main thread up, so that threads run ahead of it. */
+const block = (milliseconds: number): void => {
+  const end = performance.now() + milliseconds
+  while (performance.now() < end);
+}
