@@ -172,7 +172,7 @@ export interface Operations<in out Self> {
   readonly submitBlocking: <Args extends ReadonlyArray<any>, A, E = Executor>(
     job: Job<Args, A>,
     options: SubmitBlockingOptions<E> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
-  ) => Effect.Effect<Awaited<A>, ExecutorError | NotAvailable | TaskCancelled, Self | E>
+  ) => Effect.Effect<Awaited<A>, ExecutorError | NotAvailable | TaskCancelled, Self | NoInfer<E>>
   /**
    * Changes the number of workers by `delta`, a safe integer, and answers the new target.
    *

@@ -84,6 +84,7 @@ describe("demo", () => {
         `Sent all at once, ${failures} of 40 requests failed; ` +
           "behind a task pool of at most 4 none failed and every body was the file on disk."
       )
+      assert.match(stdout, /40 files of effect, packed and hashed[^]*on 2 worker threads[^]*Both gave the same bytes\./)
       // Without a terminal there are plain lines only.
       assert.notInclude(stdout, "\u001B")
       assert.notInclude(stdout, "\r")

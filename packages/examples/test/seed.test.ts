@@ -182,13 +182,22 @@ describe("the programs of the source document", () => {
     )
   }
 
+  // Real threads: real time, and what they print comes in no fixed order among them.
+  it.live(
+    "plainFunction runs plain functions on threads, and all that they print is seen",
+    () =>
+      Effect.gen(function* () {
+        const [size, what, ...lines] = yield* printedByHand("plainFunction")
+        assert.deepStrictEqual([size, what], ["test pool size 3", "test 4 task with pool size 3"])
+        const printed = ["a", "b", "c", "d"].flatMap((name) => [`${name} done`, `${name} start`])
+        assert.deepStrictEqual(lines.sort(), [...printed, "ok:c done, ok:b done, ok:a done, ok:d done"].sort())
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+    60_000
+  )
+
   it("none of them is left out", () => {
-    const names = readdirSync(folder).filter((file) => file !== "work.ts")
-    assert.deepStrictEqual(
-      names.sort(),
-      Object.keys(examples)
-        .map((name) => `${name}.ts`)
-        .sort()
-    )
+    const helpers = ["work.ts", "plain.jobs.ts"]
+    const names = readdirSync(folder).filter((file) => !helpers.includes(file))
+    assert.deepStrictEqual(names.sort(), [...Object.keys(examples), "plainFunction"].map((name) => `${name}.ts`).sort())
   })
 })

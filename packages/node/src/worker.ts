@@ -226,10 +226,10 @@ const eventLoopTurn = (): Promise<void> => new Promise((resolve) => setImmediate
 
 /** What the event loop must be awake for, beyond the port itself. */
 const atRest = process.getActiveResourcesInfo().length
-const isNeeded = (): boolean =>
-  process.getActiveResourcesInfo().length > atRest ||
-  process.stdout.writableLength > 0 ||
-  process.stderr.writableLength > 0
+const isNeeded = (): boolean => process.getActiveResourcesInfo().length > atRest || isWriting()
+const isWriting = (): boolean => process.stdout.writableLength > 0 || process.stderr.writableLength > 0
+
+const isLeaving = (): boolean => Atomics.load(words, protocol.LEAVING) === 1
 
 const isIdle = (n: number): boolean => Atomics.load(words, protocol.POSTED) === n
 
@@ -237,13 +237,13 @@ const isIdle = (n: number): boolean => Atomics.load(words, protocol.POSTED) === 
 const sleep = (n: number, timeout?: number): void => {
   Atomics.store(words, protocol.SLEEPING, protocol.InWait)
   // A request that came before the line above woke nobody; with it the word has another value and the wait ends at once.
-  Atomics.wait(words, protocol.POSTED, n, timeout)
+  if (!isLeaving()) Atomics.wait(words, protocol.POSTED, n, timeout)
   Atomics.store(words, protocol.SLEEPING, protocol.Awake)
 }
 
 const waitInEventLoop = async (n: number): Promise<void> => {
   Atomics.store(words, protocol.SLEEPING, protocol.InEventLoop)
-  if (isIdle(n)) {
+  if (isIdle(n) && !isLeaving()) {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
       wake = resolve
@@ -262,6 +262,10 @@ const main = async (): Promise<never> => {
   let lastTurn = now()
   let needed = false
   for (;;) {
+    if (isLeaving()) {
+      while (isWriting()) await eventLoopTurn()
+      process.exit()
+    }
     while (!isIdle(n)) {
       const pending = serve(n)
       if (pending !== undefined) await pending

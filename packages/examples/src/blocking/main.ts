@@ -4,7 +4,7 @@
  *
  * `node packages/examples/src/blocking/main.ts [files]`
  */
-import { AioFixedTaskPoolSimple, Executor, TaskPool } from "@aio-task-pool/core"
+import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import { NodeExecutor } from "@aio-task-pool/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -31,7 +31,8 @@ export const inMainThread = (paths: ReadonlyArray<string>) =>
   TaskPool.forEach(paths, (path) => Effect.sync(() => pack(path)))
 
 /** Each file as a task of the pool, on the executor's threads. */
-export const onThreads = (paths: ReadonlyArray<string>) => TaskPool.forEach(paths, (path) => Executor.run(pack, [path]))
+export const onThreads = (paths: ReadonlyArray<string>) =>
+  Effect.forEach(paths, (path) => TaskPool.submitBlocking(pack, { args: [path] }), { concurrency: "unbounded" })
 
 const measure = <E, R>(work: Effect.Effect<ReadonlyArray<Entry>, E, R>): Effect.Effect<Packed, E, R> =>
   Effect.gen(function* () {

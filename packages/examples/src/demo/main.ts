@@ -1,6 +1,6 @@
 /**
  * The demo: fetches the source files of the installed `effect` package from a server with a real IO limit, several ways
- * in one run, and shows what task pools change.
+ * in one run, and shows what task pools change; then packs some of them, in the main thread and on worker threads.
  *
  * `node packages/examples/src/demo/main.ts --help`
  */
@@ -17,6 +17,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { program as packFiles } from "../blocking/main.ts"
 import { FileClient } from "./client.ts"
 import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
 import { withProgress } from "./progress.ts"
@@ -24,6 +25,9 @@ import { conclusion, notes, problems, type Result, summary, table } from "./repo
 import { startServer } from "./serverProcess.ts"
 import { makeStopwatch } from "./stopwatch.ts"
 import { type WayName, ways } from "./ways.ts"
+
+/** So many files keep one core busy for some seconds. */
+const mostPacked = 200
 
 const wayNames = Object.keys(ways) as ReadonlyArray<WayName>
 
@@ -105,12 +109,18 @@ const demo = Command.make(
     yield* Console.log(`\n${table(results)}\n`)
     yield* Effect.forEach(notes(results, load), (note) => Console.log(note))
     yield* Console.log(`\n${conclusion(results, size)}`)
+    // The second half: work that blocks, in the main thread and on the executor's threads.
+    if (only.length === 0) {
+      yield* Console.log("")
+      yield* packFiles(Math.min(files.length, mostPacked))
+    }
     if (problems(results).length > 0) return yield* new DemoFailed({ problems: problems(results) })
   }, Effect.scoped)
 ).pipe(
   Command.withDescription(
     "Fetches the source files of the installed effect package from a server with a real IO limit: everything at once, " +
-      "behind a fixed, an auto-scale and a priority task pool. Checks every body's SHA-256 against the file on disk."
+      "behind a fixed, an auto-scale and a priority task pool. Checks every body's SHA-256 against the file on disk. " +
+      "Then packs files in the main thread and on worker threads, and shows how long the event loop stood still."
   ),
   Command.withExamples([
     { command: "demo", description: "All files, all ways" },

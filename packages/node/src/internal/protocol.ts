@@ -43,6 +43,9 @@ export const SLEEPING = 1
 /** Whether the main thread was woken and has not looked yet. */
 export const SIGNALLED = 2
 
+/** Whether the thread is to end as soon as it has nothing to do. */
+export const LEAVING = 3
+
 /** The values of `SLEEPING`. */
 export const Awake = 0
 export const InWait = 1

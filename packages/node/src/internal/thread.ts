@@ -92,7 +92,6 @@ export class Thread {
   post(task: Task): NotCloneable | undefined {
     const ring = this.#ring
     const { words } = ring
-    const { port } = this
     const { call, info } = task
     const request = this.#posted
     if (this.#known[info.id] === true && !call.each && protocol.writeValues(ring, request, call.args)) {
@@ -111,10 +110,21 @@ export class Thread {
     words[protocol.stateOf(request)] = protocol.Queued
     this.#posted = request + 1
     Atomics.store(words, protocol.POSTED, this.#posted | 0)
+    this.#wake()
+    return undefined
+  }
+
+  /** Asks the thread to end by itself, when it has written what its jobs printed. */
+  leave(): void {
+    Atomics.store(this.#ring.words, protocol.LEAVING, 1)
+    this.#wake()
+  }
+
+  #wake(): void {
+    const { words } = this.#ring
     const sleeping = Atomics.load(words, protocol.SLEEPING)
     if (sleeping === protocol.InWait) Atomics.notify(words, protocol.POSTED)
-    else if (sleeping === protocol.InEventLoop) port.postMessage(null)
-    return undefined
+    else if (sleeping === protocol.InEventLoop) this.port.postMessage(null)
   }
 
   // Refusing to clone is thrown by the platform, before anything is sent or handed over.

@@ -64,6 +64,8 @@ const longestPause = 1000
 const startTimeout = 30_000
 /** How long the last answer keeps the process alive, in milliseconds. */
 const rest = 10
+/** How long closing lets idle threads end by themselves, in milliseconds. */
+const leaveTimeout = 100
 /** How long closing waits for threads to end, in milliseconds. */
 const closeTimeout = 150
 
@@ -188,7 +190,11 @@ export class Threads {
       const { begun, waiting } = thread.abandon()
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      this.#end(thread)
+      if (begun === undefined && thread.state !== "Starting") {
+        thread.leave()
+        this.#ending.add(thread.worker)
+        this.#remove(thread)
+      } else this.#end(thread)
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       this.#waiting.remove(task)
@@ -199,6 +205,10 @@ export class Threads {
     if (this.#ending.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, closeTimeout)
+      // What an idle thread's jobs printed last may still be on its way; it ends by itself when that is written.
+      setTimeout(() => {
+        for (const worker of this.#ending) void worker.terminate()
+      }, leaveTimeout).unref()
       for (const worker of this.#ending) {
         worker.once("exit", () => {
           if (this.#ending.size > 0) return
