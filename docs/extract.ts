@@ -3,7 +3,7 @@
 //
 // - A line that ends in `// => value` asserts that its expression (or the constant it declares) equals the value.
 // - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
-// - A fence marked `no-check` is left out.
+// - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -14,13 +14,14 @@ interface Example {
   readonly line: number
   /** Whether it registers tests. */
   readonly tests: boolean
+  /** The name of the module, where other examples import it. */
+  readonly as: string | undefined
   readonly code: ReadonlyArray<string>
 }
 
-/** The checked examples of a file, and how many are left out. */
-export const examplesOf = (file: string, text: string): { examples: Array<Example>; unchecked: number } => {
+/** The examples of a file. */
+export const examplesOf = (file: string, text: string): Array<Example> => {
   const examples: Array<Example> = []
-  let unchecked = 0
   let open: { line: number; indent: string; ticks: string; info: string; code: Array<string> } | undefined
   for (const [index, raw] of text.split("\n").entries()) {
     // In a source file only the lines of a doc comment can hold a fence.
@@ -36,8 +37,8 @@ export const examplesOf = (file: string, text: string): { examples: Array<Exampl
     } else if (content.trimStart().startsWith(open.ticks)) {
       const [language, ...marks] = open.info.split(/\s+/)
       if (language === "ts" || language === "typescript") {
-        if (marks.includes("no-check")) unchecked++
-        else examples.push({ file, line: open.line, tests: marks.includes("tests"), code: open.code })
+        const as = marks.includes("as") ? marks[marks.indexOf("as") + 1] : undefined
+        examples.push({ file, line: open.line, tests: marks.includes("tests"), as, code: open.code })
       }
       open = undefined
     } else {
@@ -45,7 +46,7 @@ export const examplesOf = (file: string, text: string): { examples: Array<Exampl
     }
   }
   if (open !== undefined) throw new Error(`${file}:${open.line}: the fence is never closed`)
-  return { examples, unchecked }
+  return examples
 }
 
 const assertion =
@@ -69,8 +70,8 @@ export const assertLine = (line: string, at: string): string => {
     : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
 }
 
-const nameOf = ({ file, line, tests }: Example): string =>
-  `${file.replaceAll("/", ".")}.${line}.${tests ? "test.ts" : "ts"}`
+const nameOf = ({ as, file, line, tests }: Example): string =>
+  as ?? `${file.replaceAll("/", ".")}.${line}.${tests ? "test.ts" : "ts"}`
 
 const moduleOf = ({ code, file, line }: Example): string => {
   const lines = code.map((text, index) => assertLine(text, `${file}:${line + 1 + index}`))
@@ -89,15 +90,14 @@ if (import.meta.main) {
 
   const examples: Array<Example> = []
   const problems: Array<unknown> = []
-  let unchecked = 0
   const modules = new Map<string, string>()
   for (const file of files) {
     try {
-      const found = examplesOf(file, readFileSync(join(root, file), "utf8"))
-      unchecked += found.unchecked
-      for (const example of found.examples) {
+      for (const example of examplesOf(file, readFileSync(join(root, file), "utf8"))) {
+        const name = nameOf(example)
+        if (modules.has(name)) throw new Error(`${file}:${example.line}: another example is called ${name}`)
         examples.push(example)
-        modules.set(nameOf(example), moduleOf(example))
+        modules.set(name, moduleOf(example))
       }
     } catch (problem) {
       problems.push(problem)
@@ -120,5 +120,5 @@ if (import.meta.main) {
     const path = join(out, name)
     if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text)
   }
-  console.log(`docs/generated: ${examples.length} examples of ${files.length} files, ${unchecked} marked no-check`)
+  console.log(`docs/generated: ${examples.length} examples of ${files.length} files`)
 }

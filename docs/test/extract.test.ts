@@ -7,28 +7,29 @@ const fence = "```"
 describe("examplesOf", () => {
   it("finds the ts fences of a markdown file and the lines they open on", () => {
     const text = ["# Title", `${fence}ts`, "const a = 1", fence, `${fence}sh`, "ls", fence, `${fence}ts`, "b()", fence]
-    expect(examplesOf("a.md", text.join("\n")).examples).toEqual([
-      { file: "a.md", line: 2, tests: false, code: ["const a = 1"] },
-      { file: "a.md", line: 8, tests: false, code: ["b()"] }
+    expect(examplesOf("a.md", text.join("\n"))).toEqual([
+      { file: "a.md", line: 2, tests: false, as: undefined, code: ["const a = 1"] },
+      { file: "a.md", line: 8, tests: false, as: undefined, code: ["b()"] }
     ])
   })
 
-  it("counts a fence marked no-check and leaves it out", () => {
-    expect(examplesOf("a.md", `${fence}ts no-check\nconst a = ?\n${fence}`)).toEqual({ examples: [], unchecked: 1 })
+  it("gives a fence marked `as` the name that others import it by", () => {
+    const [example] = examplesOf("a.md", `${fence}ts as b.ts\nexport const b = 1\n${fence}`)
+    expect(example).toEqual({ file: "a.md", line: 1, tests: false, as: "b.ts", code: ["export const b = 1"] })
   })
 
   it("knows an example that registers tests of its own", () => {
-    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`).examples[0]?.tests).toBe(true)
+    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`)[0]?.tests).toBe(true)
   })
 
   it("takes the indentation of a list off the code, but not the code's own", () => {
     const text = ["- item", `  ${fence}ts`, "  if (a) {", "    b()", "  }", `  ${fence}`]
-    expect(examplesOf("a.md", text.join("\n")).examples[0]?.code).toEqual(["if (a) {", "  b()", "}"])
+    expect(examplesOf("a.md", text.join("\n"))[0]?.code).toEqual(["if (a) {", "  b()", "}"])
   })
 
   it("does not look inside a longer fence, which shows how an example is written", () => {
     const text = [`${fence}\`md`, `${fence}ts`, "a()", fence, `${fence}\``]
-    expect(examplesOf("a.md", text.join("\n")).examples).toEqual([])
+    expect(examplesOf("a.md", text.join("\n"))).toEqual([])
   })
 
   it("finds the examples of doc comments and nothing else in a source file", () => {
@@ -44,7 +45,7 @@ describe("examplesOf", () => {
       " */",
       `const text = "${fence}ts"`
     ]
-    expect(examplesOf("a.ts", text.join("\n")).examples).toEqual([
+    expect(examplesOf("a.ts", text.join("\n"))).toEqual([
       { file: "a.ts", line: 4, tests: false, code: ["add(1, 2)", "", "  indented()"] }
     ])
   })

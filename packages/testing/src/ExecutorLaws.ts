@@ -23,7 +23,7 @@ export interface ExecutorLawOptions extends ThreadOptions {}
  *
  * **Example** (Holding an executor to the laws)
  *
- * ```ts no-check
+ * ```ts tests
  * import { Executor } from "@aio-task-pool/core"
  * import { executorLaws } from "@aio-task-pool/testing"
  *

@@ -121,10 +121,11 @@ export class Thread {
   }
 
   #wake(): void {
+    const { port } = this
     const { words } = this.#ring
     const sleeping = Atomics.load(words, protocol.SLEEPING)
     if (sleeping === protocol.InWait) Atomics.notify(words, protocol.POSTED)
-    else if (sleeping === protocol.InEventLoop) this.port.postMessage(null)
+    else if (sleeping === protocol.InEventLoop) port.postMessage(null)
   }
 
   // Refusing to clone is thrown by the platform, before anything is sent or handed over.
