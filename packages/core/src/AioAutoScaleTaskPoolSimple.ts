@@ -15,8 +15,8 @@ const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)
  * **Details**
  *
  * `options` are `minSize` (default 3), `maxSize` (default minSize + 5), `interval` (default 10 seconds), `policy`
- * (default `AutoScalePolicy.score`), those of every pool, and `tag`, the tag to provide, default `TaskPool`. Throws
- * `RangeError` when an option is out of its range.
+ * (default `AutoScalePolicy.adaptive()`), `classify`, those of every pool, and `tag`, the tag to provide, default
+ * `TaskPool`. Throws `RangeError` when an option is out of its range.
  *
  * **Example** (Providing the pool)
  *

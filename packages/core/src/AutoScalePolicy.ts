@@ -3,10 +3,21 @@
  *
  * A policy knows no pool, clock or randomness: it is given one sample of the pool's last window and its own last state,
  * and answers its next state and a decision. The pool measures the window, clamps the decision to its bounds and
- * resizes itself softly.
+ * resizes itself softly. The same functions run in a pool, in a test and in a simulator.
+ *
+ * Two questions hide behind "auto-scale". *How many workers does the demand want?* is answered by `queue` and `score`
+ * from the queue alone. *How many does the server behind the pool bear?* is answered by `aimd` from failures and by
+ * `adaptive`, the default, from latency and failures.
+ *
+ * Times are milliseconds, throughputs tasks per second, sizes numbers of workers.
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
+import type { AdaptiveState } from "./internal/autoScaleAdaptive.ts"
+import * as Adaptive from "./internal/autoScaleAdaptive.ts"
+import { checkDuration } from "./internal/arguments.ts"
+import { between, checkNumber, sane, sizeOf } from "./internal/autoScaleSample.ts"
 
 /**
  * The sizes an auto-scale pool may have: integers, `min <= initial <= max`.
@@ -22,7 +33,46 @@ export interface AutoScaleBounds {
 }
 
 /**
+ * When a window ends, as its policy asks for it at the window's begin.
+ *
+ * **Details**
+ *
+ * A window ends at the first moment at which one of these holds: it has lasted `interval` and `runFactor` times the mean
+ * run time of its successes, and has `minSamples` settled tasks; it has lasted `maxInterval` and has
+ * `min(10, minSamples)` settled tasks; or `overloads` fresh overload failures fell into it, which ends it at once.
+ * The first two are looked at when a task settles and when the time has passed; with `minSamples` 0 a window ends by
+ * time alone. The pool spreads `interval` by 10 % either way, so that many pools do not act in step.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AutoScaleWindow {
+  /** The shortest a window lasts without an overload, in milliseconds. */
+  readonly interval: number
+  /** The time after which fewer samples will do, in milliseconds. */
+  readonly maxInterval: number
+  /** Settled tasks a window should have. */
+  readonly minSamples: number
+  /** The window lasts at least this many mean run times. */
+  readonly runFactor: number
+  /** Fresh overload failures that end the window at once. */
+  readonly overloads: number
+}
+
+/**
  * One reading of a pool: what happened in the window since the last one, and how it stands now.
+ *
+ * **Details**
+ *
+ * What the pool keeps for it, all of it O(1) per task: with every task the moment it was dispatched and the pool's epoch
+ * at that moment; two integrals over time (tasks in flight; whether all workers were busy), advanced whenever the number
+ * of running tasks or the size changes; counts, extremes, and a running mean and variance (Welford). The **epoch** is a
+ * number that grows whenever the pool's size falls, by whoever's decision. An overload failure is **fresh** when its
+ * task was dispatched in the present epoch: one incident, met by many tasks at once, is answered once.
+ *
+ * Each settled task counts in the window in which it settles, as `succeeded`, as `overloaded` when its exit says that
+ * the server had too much, or else as `failed`. Only successes enter the run-time statistics: a refusal in 2
+ * milliseconds must not pass for a fast server.
  *
  * @category models
  * @since 0.1.0
@@ -30,18 +80,71 @@ export interface AutoScaleBounds {
 export interface AutoScaleSample {
   /** Length of the window in milliseconds. */
   readonly duration: number
-  /** The target size during the window. */
+  /** Why the window ended: its time had come, or failures ended it early. */
+  readonly reason: "elapsed" | "overload"
+  /** The pool's target size. */
   readonly size: number
-  /** Tasks that run, at the end of the window. */
+  /** Whether the size was set by hand (`scale`, `resize`) in this window: the policy then goes on from `size`. */
+  readonly resized: boolean
+  /** Tasks that run, at the end of the window; the one whose end ended the window is not among them. */
   readonly inflight: number
+  /** The most tasks that ran at once. */
+  readonly maxInflight: number
+  /** Tasks that ran, mean over time. */
+  readonly avgInflight: number
+  /** Share of the window, 0 to 1, in which at least `size` tasks ran. */
+  readonly saturated: number
   /** Tasks that wait, at the end of the window; those at the door included. */
   readonly queued: number
-  /** Tasks that were admitted in the window. */
+  /** The fewest tasks that waited at a time. */
+  readonly queuedMin: number
+  /** How long the task has waited that has waited longest, in milliseconds; 0 when none waits. */
+  readonly oldestWait: number
+  /** Mean wait of the tasks dispatched in the window, in milliseconds; 0 without any. */
+  readonly waitMean: number
+  /** Tasks that came in the window, to the queue or to the door. */
   readonly arrivals: number
-  /** Tasks that succeeded in the window. */
+  /** Tasks dispatched in the window. */
+  readonly started: number
+  /** Tasks that succeeded. */
   readonly succeeded: number
-  /** Tasks that failed or died in the window. */
+  /** Tasks that failed, died or were interrupted without a sign of overload. */
   readonly failed: number
+  /** Tasks whose end is a sign of overload. */
+  readonly overloaded: number
+  /** Those of `overloaded` that were dispatched since the size last fell. */
+  readonly overloadedFresh: number
+  /** Mean run time of the successes, in milliseconds; 0 without any. */
+  readonly runMean: number
+  /** Variance of their run times (divided by count - 1), in square milliseconds; 0 with fewer than two. */
+  readonly runVariance: number
+  /** The shortest of them; 0 without any. */
+  readonly runMin: number
+}
+
+/**
+ * What a decision rests on, for people: it goes with the reason into events, metrics and spans.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AutoScaleEvidence {
+  /** The size before the decision. */
+  readonly before: number
+  /** The policy's limit before it was rounded down to a size. */
+  readonly limit?: number
+  /** Run time without congestion, as the policy believes, in milliseconds. */
+  readonly base?: number
+  /** Mean run time of the window, in milliseconds. */
+  readonly run?: number
+  /** How many per cent the run time changes with one per cent of concurrency: 1 when tasks only queue, 0 when free. */
+  readonly elasticity?: number
+  /** Overload failures of the window that counted. */
+  readonly overloads?: number
+  /** The size above which failures are remembered. */
+  readonly ceiling?: number
+  /** The demand, in workers. */
+  readonly demand?: number
 }
 
 /**
@@ -51,10 +154,14 @@ export interface AutoScaleSample {
  * @since 0.1.0
  */
 export interface AutoScaleDecision {
-  /** The number of workers the pool should have; the pool clamps it to its bounds. */
+  /** The number of workers the pool should have: an integer within the bounds. */
   readonly size: number
+  /** How long to dispatch nothing, in milliseconds; the next window begins when the pause ends. */
+  readonly pause?: number
   /** Why, in a word: it becomes the `why` of the `Scaled` event. */
   readonly reason: string
+  /** What it rests on. */
+  readonly evidence?: AutoScaleEvidence
 }
 
 /**
@@ -64,11 +171,319 @@ export interface AutoScaleDecision {
  * @since 0.1.0
  */
 export interface AutoScalePolicy<S> {
+  /** What it is called in events, metrics and tables. */
   readonly name: string
+  /** The state before the first window. */
   readonly initial: (bounds: AutoScaleBounds) => S
+  /** When the next window ends. */
+  readonly window: (state: S, bounds: AutoScaleBounds) => AutoScaleWindow
   /** Pure: the same arguments give the same answer. */
   readonly update: (state: S, sample: AutoScaleSample, bounds: AutoScaleBounds) => readonly [S, AutoScaleDecision]
 }
+
+/**
+ * A sample of a window in which nothing happened, for tests: `{ ...emptySample(8), succeeded: 100 }`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const emptySample = (size: number): AutoScaleSample => ({
+  duration: 0,
+  reason: "elapsed",
+  size,
+  resized: false,
+  inflight: 0,
+  maxInflight: 0,
+  avgInflight: 0,
+  saturated: 0,
+  queued: 0,
+  queuedMin: 0,
+  oldestWait: 0,
+  waitMean: 0,
+  arrivals: 0,
+  started: 0,
+  succeeded: 0,
+  failed: 0,
+  overloaded: 0,
+  overloadedFresh: 0,
+  runMean: 0,
+  runVariance: 0,
+  runMin: 0
+})
+
+/**
+ * Windows that end by time alone: for policies that look at the queue, not at results.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const timed = (interval: Duration.Input): AutoScaleWindow => {
+  const millis = Duration.toMillis(checkDuration("AutoScalePolicy.timed", "interval", interval, "> 0"))
+  return { interval: millis, maxInterval: millis, minSamples: 0, runFactor: 0, overloads: Infinity }
+}
+
+/**
+ * Options of `adaptive`.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface AdaptiveOptions {
+  /**
+   * What to give up for what. `"latency"` keeps the queue in the server shortest (tolerance 0.15), `"balanced"` is the
+   * default (0.25), `"throughput"` bears longer run times for servers whose tasks hinder each other early (0.5).
+   */
+  readonly preset?: "latency" | "balanced" | "throughput" | undefined
+  /** By how much the run time may exceed its base, as a share of it; default the preset's. */
+  readonly tolerance?: number | undefined
+  /** The shortest time between two decisions, a Duration, default 250 milliseconds. */
+  readonly interval?: Duration.Input | undefined
+  /** After this time a window ends with fewer samples, a Duration, default 5 seconds. */
+  readonly maxInterval?: Duration.Input | undefined
+  /** What is left of the size after overload failures, a share below 1, default 0.8. */
+  readonly backoff?: number | undefined
+  /** The share of overload failures that is borne without a reaction, default 0.01. */
+  readonly overloadTolerance?: number | undefined
+  /** For at most so many windows a size that failed is kept away from, default 40. */
+  readonly failureHold?: number | undefined
+  /** After so many windows under load the base is verified by a step down, default 60. */
+  readonly probeEvery?: number | undefined
+}
+
+/**
+ * Finds how many tasks the server behind the pool bears, holds just below, and follows when it changes.
+ *
+ * **When to use**
+ *
+ * Use it, the default, where nobody knows the server's limit, where the limit moves, or where others share the server.
+ * Where a hard limit is known, also give it to the pool as its maximum: no measurement is as good.
+ *
+ * **Details**
+ *
+ * With run time `R` (mean of a window's successes), base `B` (run time without congestion), `n` tasks in flight and
+ * tolerance `t`, each window of at least 250 milliseconds:
+ *
+ * - more than 1 % fresh overload failures: size `x 0.8`, and not above the failed size for up to 40 windows; nothing
+ *   but failures: `x 0.5`, at the minimum a pause of 250, 500, 1000 milliseconds;
+ * - `R <= B (1 + t / 2)`: doubled at the start, later `+ sqrt(size)`, more with every calm window in a row; up to
+ *   `B (1 + t)`: + 1;
+ * - `R > B (1 + t) + 2.5` standard errors: back to `n B / R (1 + t / 3)` where its own growth did it, else an experiment;
+ * - the experiment, also every 60 windows: a quarter fewer tasks; as long as the run time falls by 0.7 % or more for
+ *   each 1 %, they only queued, and it steps down again. The most throughput seen, times the run time at the end, is the
+ *   knee (Little's law), and the size becomes `knee (1 + t / 3)`; the run time at the end is the new base;
+ * - workers left over: no growth; after 20 windows down to twice the demand, by 10 % each.
+ *
+ * Sources: TCP's slow start and congestion avoidance (RFC 5681), Vegas (Brakmo and Peterson 1994), Little (1961).
+ *
+ * **Gotchas**
+ *
+ * Failures that say "too much" must be classified as overload: time-outs are by default. A limiter that refuses at once
+ * and shows in no latency (a rate limit) is found by its refusals only, so up to one task in 100 meets one.
+ *
+ * **Example** (Growing while the server is calm)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * const policy = AutoScalePolicy.adaptive({ preset: "latency" })
+ * const bounds = { min: 1, max: 200, initial: 10 }
+ * const calm = {
+ *   ...AutoScalePolicy.emptySample(10),
+ *   duration: 250,
+ *   inflight: 10,
+ *   avgInflight: 10,
+ *   saturated: 1,
+ *   queuedMin: 1,
+ *   succeeded: 50,
+ *   runMean: 50,
+ *   runVariance: 600
+ * }
+ * const [, decision] = policy.update(policy.initial(bounds), calm, bounds)
+ * const { reason, size } = decision
+ * size // => 20
+ * reason // => "START"
+ * ```
+ *
+ * @category policies
+ * @since 0.2.0
+ */
+export const adaptive = (options: AdaptiveOptions = {}): AutoScalePolicy<AdaptiveState> => {
+  const where = "AutoScalePolicy.adaptive"
+  const { backoff = 0.8, failureHold = 40, overloadTolerance = 0.01, preset = "balanced", probeEvery = 60 } = options
+  const { interval = 250, maxInterval = 5_000, tolerance = tolerances[preset] } = options
+  return Adaptive.make({
+    interval: Duration.toMillis(checkDuration(where, "interval", interval, "> 0")),
+    maxInterval: Duration.toMillis(checkDuration(where, "maxInterval", maxInterval, "> 0")),
+    tolerance: checkNumber(where, "tolerance", "> 0", tolerance, tolerance > 0),
+    backoff: checkNumber(where, "backoff", "between 0 and 1", backoff, backoff > 0 && backoff < 1),
+    overloadTolerance: checkNumber(
+      where,
+      "overloadTolerance",
+      ">= 0 and < 1",
+      overloadTolerance,
+      overloadTolerance >= 0 && overloadTolerance < 1
+    ),
+    failureHold: checkNumber(where, "failureHold", ">= 1", failureHold, failureHold >= 1),
+    probeEvery: checkNumber(where, "probeEvery", ">= 4", probeEvery, probeEvery >= 4)
+  })
+}
+
+const tolerances = { latency: 0.15, balanced: 0.25, throughput: 0.5 }
+
+/**
+ * Options of `queue`.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface QueueOptions {
+  /** How long a task should wait at most, a Duration, default 100 milliseconds. */
+  readonly targetWait?: Duration.Input | undefined
+  /** The share of the workers that should be busy, default 0.8. */
+  readonly utilisation?: number | undefined
+  /** Time between two decisions, a Duration, default 250 milliseconds. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/**
+ * As many workers as the demand wants, whatever the server behind the pool says.
+ *
+ * **When to use**
+ *
+ * Use it where the server's limit is known and given as the pool's maximum, and idle workers cost something: connections
+ * held, or a share that others could use.
+ *
+ * **Details**
+ *
+ * `ceil(n / 0.8 + queued R / targetWait)`: the tasks in flight need so many workers (Little's law), and the waiting ones
+ * so many more to be done within `targetWait`. `R` is the run time, smoothed with weight 0.3. Up at once; down only to
+ * the largest of the last 40 answers, so that a pause of 10 seconds does not flap.
+ *
+ * **Gotchas**
+ *
+ * Without a safe maximum it is a load generator: a slow server makes the queue longer, and the longer queue more workers.
+ *
+ * @category policies
+ * @since 0.2.0
+ */
+export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> => {
+  const where = "AutoScalePolicy.queue"
+  const { interval = 250, targetWait = 100, utilisation = 0.8 } = options
+  const wait = Duration.toMillis(checkDuration(where, "targetWait", targetWait, "> 0"))
+  const window = timed(checkDuration(where, "interval", interval, "> 0"))
+  checkNumber(where, "utilisation", "> 0 and <= 1", utilisation, utilisation > 0 && utilisation <= 1)
+  return {
+    name: "queue",
+    initial: () => ({ run: 0, wants: [] }),
+    window: () => window,
+    update: (state, raw, bounds) => {
+      const sample = sane(raw)
+      const run =
+        sample.runMean === 0 ? state.run : state.run === 0 ? sample.runMean : 0.7 * state.run + 0.3 * sample.runMean
+      const demand = Math.ceil(sample.avgInflight / utilisation + (sample.queued * run) / wait)
+      const wants = [...state.wants.slice(-39), demand]
+      const size = sizeOf(Math.max(...wants), bounds)
+      const reason = size > sample.size ? "GROW" : size < sample.size ? "IDLE" : "HOLD"
+      return [
+        { run, wants },
+        { size, reason, evidence: { before: sample.size, run, demand } }
+      ]
+    }
+  }
+}
+
+/**
+ * What `queue` remembers.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface QueueState {
+  /** The smoothed run time in milliseconds; 0 when unknown. */
+  readonly run: number
+  /** The last answers. */
+  readonly wants: ReadonlyArray<number>
+}
+
+/**
+ * Options of `aimd`.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface AimdOptions {
+  /** What is left of the size after overload failures, a share below 1, default 0.9. */
+  readonly backoff?: number | undefined
+  /** The shortest time between two decisions, a Duration, default 250 milliseconds. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/**
+ * Additive increase, multiplicative decrease: looks at overload failures only.
+ *
+ * **When to use**
+ *
+ * Use it with a server that says 429 or 503 early and clearly, and whose latencies mean nothing.
+ *
+ * **Details**
+ *
+ * The size grows by one for each `size` successes while all workers are busy, and falls to `0.9` of itself, at least
+ * by one, with fresh overload failures: the rule of TCP's congestion avoidance (Chiu and Jain 1989).
+ *
+ * **Gotchas**
+ *
+ * It finds the limit by running into it, again and again.
+ *
+ * @category policies
+ * @since 0.2.0
+ */
+export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
+  const where = "AutoScalePolicy.aimd"
+  const { backoff = 0.9 } = options
+  const interval = Duration.toMillis(checkDuration(where, "interval", options.interval ?? 250, "> 0"))
+  checkNumber(where, "backoff", "between 0 and 1", backoff, backoff > 0 && backoff < 1)
+  return {
+    name: "aimd",
+    initial: (bounds) => bounds.initial,
+    window: (limit) => ({
+      interval,
+      maxInterval: 5_000,
+      minSamples: 5,
+      runFactor: 1,
+      overloads: limit < 2 ? 1 : Math.max(3, 0.1 * limit)
+    }),
+    update: (before, raw, bounds) => {
+      const sample = sane(raw)
+      const limit = sample.resized ? sample.size : before
+      const answer = (to: number, reason: string): readonly [number, AutoScaleDecision] => {
+        const next = Math.min(Math.max(to, bounds.min, 1), bounds.max)
+        const evidence = { before: sample.size, limit: next, overloads: sample.overloadedFresh }
+        return [next, { size: sizeOf(next, bounds), reason, evidence }]
+      }
+      if (sample.overloadedFresh > 0) return answer(Math.min(backoff * limit, limit - 1), "OVERLOAD")
+      const busy = sample.saturated >= 0.1 || sample.queuedMin > 0
+      return busy && sample.succeeded > 0
+        ? answer(limit + Math.min(limit, sample.succeeded / limit), "GROW")
+        : answer(limit, "HOLD")
+    }
+  }
+}
+
+/**
+ * Always `size` workers.
+ *
+ * @category policies
+ * @since 0.2.0
+ */
+export const fixed = (size: number): AutoScalePolicy<null> => ({
+  name: "fixed",
+  initial: () => null,
+  window: () => timed("10 seconds"),
+  update: (state, sample, bounds) => [
+    state,
+    { size: sizeOf(size, bounds), reason: "FIXED", evidence: { before: sample.size } }
+  ]
+})
 
 /**
  * The rule of the library this one goes back to: growth and shrinking follow the number of waiting tasks per worker.
@@ -87,7 +502,9 @@ export interface AutoScalePolicy<S> {
  * | nothing waits                         | `- ceil(0.1 (size - min))`        | `IDLE`       |
  * | otherwise                             | as it is                          | `STEADY`     |
  *
- * It sees only the pool's own queue: give it a `max` the downstream is known to bear.
+ * Here the row `ACCUMULATE` works; in the original it is dead, because the next branch overwrites it. Its windows last
+ * 10 seconds; `withInterval` changes that. It sees only the pool's own queue: give it a `max` the server is known to
+ * bear.
  *
  * **Example** (Deciding on a burst)
  *
@@ -96,9 +513,9 @@ export interface AutoScalePolicy<S> {
  *
  * const policy = AutoScalePolicy.score
  * const bounds = { min: 3, max: 13, initial: 3 }
- * const burst = { duration: 10_000, size: 3, inflight: 3, queued: 5, arrivals: 8, succeeded: 0, failed: 0 }
+ * const burst = { ...AutoScalePolicy.emptySample(3), duration: 10_000, inflight: 3, queued: 5 }
  * const [, decision] = policy.update(policy.initial(bounds), burst, bounds)
- * decision // => { size: 6, reason: "GROW" }
+ * decision // => { size: 6, reason: "GROW", evidence: { before: 3, demand: 8 } }
  * ```
  *
  * @category policies
@@ -107,26 +524,187 @@ export interface AutoScalePolicy<S> {
 export const score: AutoScalePolicy<ReadonlyArray<number>> = {
   name: "score",
   initial: () => [],
-  update: (history, sample, bounds) => {
+  window: () => timed("10 seconds"),
+  update: (history, raw, bounds) => {
+    const sample = sane(raw)
     const now = sample.queued === 0 ? 0 : sample.queued / sample.size
     const recent = history.slice(-5)
     const quarter = recent.length === 0 ? 0 : recent.reduce((sum, each) => sum + each, 0) / recent.length
     const next = [...history, now].slice(-20)
+    const evidence = { before: sample.size, demand: sample.inflight + sample.queued }
     const grow = (rate: number): AutoScaleDecision => ({
       size: Math.min(bounds.max, sample.size + Math.ceil(rate * (bounds.max - sample.size))),
-      reason: "GROW"
+      reason: "GROW",
+      evidence
     })
     const shrink = (rate: number): AutoScaleDecision => ({
       size: Math.max(bounds.min, sample.size - Math.ceil(rate * (sample.size - bounds.min))),
-      reason: "IDLE"
+      reason: "IDLE",
+      evidence
     })
     const decide = (): AutoScaleDecision => {
-      if (now > 2) return recent.length > 0 && now > quarter ? { size: bounds.max, reason: "ACCUMULATE" } : grow(0.6)
+      if (now > 2) {
+        return recent.length > 0 && now > quarter ? { size: bounds.max, reason: "ACCUMULATE", evidence } : grow(0.6)
+      }
       if (now >= 1) return grow(0.3)
       if (now > quarter) return grow(0.05)
       if (now === 0) return shrink(quarter === 0 ? 0.3 : 0.1)
-      return { size: sample.size, reason: "STEADY" }
+      return { size: sample.size, reason: "STEADY", evidence }
     }
-    return [next, decide()]
+    const decision = decide()
+    return [next, { ...decision, size: Math.floor(between(bounds.min, decision.size, bounds.max)) }]
   }
+}
+
+/**
+ * The smaller answer of two policies, for example of the demand's and the server's.
+ *
+ * **Details**
+ *
+ * Both see every window. It lasts as long as the more patient one asks, and ends early for the more cautious one.
+ *
+ * **Example** (No more workers than the demand wants or the server bears)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * const policy = AutoScalePolicy.min(AutoScalePolicy.queue(), AutoScalePolicy.adaptive())
+ * policy.name // => "min(queue, adaptive)"
+ * ```
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoScalePolicy<readonly [A, B]> => ({
+  name: `min(${a.name}, ${b.name})`,
+  initial: (bounds) => [a.initial(bounds), b.initial(bounds)],
+  window: ([stateA, stateB], bounds) => {
+    const [windowA, windowB] = [a.window(stateA, bounds), b.window(stateB, bounds)]
+    return {
+      interval: Math.max(windowA.interval, windowB.interval),
+      maxInterval: Math.max(windowA.maxInterval, windowB.maxInterval),
+      minSamples: Math.max(windowA.minSamples, windowB.minSamples),
+      runFactor: Math.max(windowA.runFactor, windowB.runFactor),
+      overloads: Math.min(windowA.overloads, windowB.overloads)
+    }
+  },
+  update: ([stateA, stateB], sample, bounds) => {
+    const [nextA, decisionA] = a.update(stateA, sample, bounds)
+    const [nextB, decisionB] = b.update(stateB, sample, bounds)
+    const smaller = decisionA.size <= decisionB.size ? decisionA : decisionB
+    const pause = Math.max(decisionA.pause ?? 0, decisionB.pause ?? 0)
+    return [[nextA, nextB], pause > 0 ? { ...smaller, pause } : smaller]
+  }
+})
+
+/**
+ * Narrows the bounds of a policy: it does not know of sizes outside of them.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const clamp = <S>(
+  policy: AutoScalePolicy<S>,
+  limits: { readonly min?: number | undefined; readonly max?: number | undefined }
+): AutoScalePolicy<S> => {
+  const narrow = (bounds: AutoScaleBounds): AutoScaleBounds => {
+    const max = Math.max(bounds.min, Math.min(bounds.max, limits.max ?? bounds.max))
+    const min = Math.min(max, Math.max(bounds.min, limits.min ?? bounds.min))
+    return { min, max, initial: Math.min(max, Math.max(min, bounds.initial)) }
+  }
+  return {
+    name: policy.name,
+    initial: (bounds) => policy.initial(narrow(bounds)),
+    window: (state, bounds) => policy.window(state, narrow(bounds)),
+    update: (state, sample, bounds) => policy.update(state, sample, narrow(bounds))
+  }
+}
+
+/**
+ * Changes the decisions of a policy; the size is brought back within the bounds. The policy does not learn of it.
+ *
+ * **Example** (Halving the size at night)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * const half = AutoScalePolicy.mapDecision(AutoScalePolicy.fixed(8), (decision) => ({
+ *   ...decision,
+ *   size: decision.size / 2
+ * }))
+ * const [, { size }] = half.update(null, AutoScalePolicy.emptySample(8), { min: 1, max: 200, initial: 8 })
+ * size // => 4
+ * ```
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const mapDecision = <S>(
+  policy: AutoScalePolicy<S>,
+  f: (decision: AutoScaleDecision, sample: AutoScaleSample, bounds: AutoScaleBounds) => AutoScaleDecision
+): AutoScalePolicy<S> => ({
+  ...policy,
+  update: (state, sample, bounds) => {
+    const [next, decision] = policy.update(state, sample, bounds)
+    const changed = f(decision, sample, bounds)
+    return [next, { ...changed, size: sizeOf(changed.size, bounds) }]
+  }
+})
+
+/**
+ * The policy with windows of at least `interval`, a Duration.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.Input): AutoScalePolicy<S> => {
+  const millis = Duration.toMillis(checkDuration("AutoScalePolicy.withInterval", "interval", interval, "> 0"))
+  return {
+    ...policy,
+    window: (state, bounds) => {
+      const window = policy.window(state, bounds)
+      return { ...window, interval: millis, maxInterval: Math.max(millis, window.maxInterval) }
+    }
+  }
+}
+
+/**
+ * Decisions as a table for people, one line each, the times in seconds.
+ *
+ * **Example** (Reading a decision)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * const decision = { size: 30, reason: "REVERT", evidence: { before: 40, run: 70, base: 50, elasticity: 0.9 } }
+ * const [, line] = AutoScalePolicy.explain([{ time: 1_250, decision }]).split("\n")
+ * line?.replaceAll(/ +/g, " ").trim() // => "1.25 40 -> 30 REVERT 70 50 0.90"
+ * ```
+ *
+ * @category formatting
+ * @since 0.2.0
+ */
+export const explain = (
+  decisions: ReadonlyArray<{ readonly time: number; readonly decision: AutoScaleDecision }>
+): string => {
+  const digits = (value: number | undefined, places: number): string =>
+    value === undefined || !Number.isFinite(value) ? "" : value.toFixed(places)
+  const milliseconds = (value: number | undefined): string =>
+    value === undefined ? "" : digits(value, value < 10 ? 2 : 0)
+  const rows = [
+    ["time, s", "size", "reason", "run, ms", "base, ms", "elasticity", "overloads", "ceiling", "pause, ms"],
+    ...decisions.map(({ decision: { evidence, pause, reason, size }, time }) => [
+      digits(time / 1000, 2),
+      evidence === undefined || evidence.before === size ? `${size}` : `${evidence.before} -> ${size}`,
+      reason,
+      milliseconds(evidence?.run),
+      milliseconds(evidence?.base),
+      digits(evidence?.elasticity, 2),
+      evidence?.overloads ? digits(evidence.overloads, 0) : "",
+      digits(evidence?.ceiling, 0),
+      digits(pause, 0)
+    ])
+  ]
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column]!)).join("  ")).join("\n")
 }

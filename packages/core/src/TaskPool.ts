@@ -11,9 +11,10 @@ import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
+import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import type { AutoScalePolicy } from "./AutoScalePolicy.ts"
+import type { AutoScaleEvidence, AutoScalePolicy, AutoScaleSample } from "./AutoScalePolicy.ts"
 import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import type { Cloneable, Job } from "./Job.ts"
@@ -204,6 +205,21 @@ export interface Operations<in out Self> {
   readonly awaitIdle: Effect.Effect<void, never, Self>
   /** One atomic snapshot of the pool's numbers. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
+  /**
+   * The last decisions on an auto-scale pool's size as a table, the oldest first, one a line: when, why, and what was
+   * measured. `last`, an integer of 0 or more, default 20, is how many; 256 are kept. A fixed pool answers one sentence.
+   *
+   * **Example** (Asking why)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.provide(TaskPool.explain(), AioFixedTaskPoolSimple.layer(3))
+   * await Effect.runPromise(program) // => "AioFixedTaskPoolSimple: a fixed pool, 3 workers, which decides nothing"
+   * ```
+   */
+  readonly explain: (last?: number) => Effect.Effect<string, never, Self>
   /**
    * What happens to the pool from now on. Each reader has a buffer of 256 events; a slow reader loses the oldest ones
    * and never slows the pool. Ends when the pool's scope has closed.
@@ -445,11 +461,62 @@ export interface AutoScalePoolOptions extends PoolOptions {
   readonly minSize?: number | undefined
   /** The most workers, an integer of minSize or more, default minSize + 5. */
   readonly maxSize?: number | undefined
-  /** Time between two samples, a Duration above 0, default 10 seconds. */
+  /**
+   * The longest that demand goes unanswered, a Duration above 0, default 10 seconds.
+   *
+   * The policy says how long its windows last, and those of `adaptive`, a quarter of a second or more, wait until enough
+   * tasks have ended. When nothing has come of a window for `interval`, because tasks take longer than that or none
+   * comes, the pool decides by the demand alone: one worker more where all are busy and tasks wait (`WAITING`), a quarter
+   * fewer where workers are left over (`UNUSED`). No window that needs no tasks lasts longer than an `interval` that is
+   * given.
+   */
   readonly interval?: DurationInput | undefined
-  /** What decides the size, default `AutoScalePolicy.score`. */
+  /** What decides the size, default `AutoScalePolicy.adaptive()`. */
   readonly policy?: AutoScalePolicy<any> | undefined
+  /**
+   * What a task's end says of the server behind it, default: a failure or defect that is Effect's `TimeoutError` means
+   * overload, other failures and interruptions say nothing.
+   *
+   * **Example** (Reading an answer of 429)
+   *
+   * ```ts
+   * import { AioAutoScaleTaskPoolSimple, type TaskOutcome, TaskPool } from "@aio-task-pool/core"
+   * import { Cause, Effect, Exit } from "effect"
+   *
+   * class TooMany {
+   *   readonly seconds = 2
+   * }
+   *
+   * const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
+   *   if (exit._tag === "Success") return "success"
+   *   const error = Cause.squash(exit.cause)
+   *   return error instanceof TooMany ? { overload: true, retryAfter: `${error.seconds} seconds` } : "ignore"
+   * }
+   * const pool = AioAutoScaleTaskPoolSimple.layer({ minSize: 1, maxSize: 200, classify })
+   *
+   * const program = Effect.exit(TaskPool.submit(Effect.fail(new TooMany())))
+   * Exit.isFailure(await Effect.runPromise(Effect.provide(program, pool))) // => true
+   * ```
+   */
+  readonly classify?: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
 }
+
+/**
+ * What the end of a task says of the server behind an auto-scale pool.
+ *
+ * **Details**
+ *
+ * `"overload"`: it had too much. With `retryAfter`, a Duration, the pool moreover dispatches nothing for that long, at
+ * most 5 minutes. `"success"`: it worked, and the run time counts. `"ignore"`: neither.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type TaskOutcome =
+  | "success"
+  | "overload"
+  | "ignore"
+  | { readonly overload: true; readonly retryAfter: DurationInput }
 
 /**
  * Which tag a pool's layer provides.
@@ -519,8 +586,22 @@ export interface CloseReport {
  */
 export type PoolEvent =
   | { readonly _tag: "Scaled"; readonly from: number; readonly to: number; readonly why: string }
+  /** Each decision on an auto-scale pool's size, also one to leave it as it is; after the `Scaled` it brought about. */
+  | {
+      readonly _tag: "Decided"
+      /** The policy's name. */
+      readonly policy: string
+      readonly from: number
+      readonly to: number
+      readonly reason: string
+      /** For how long nothing is dispatched, in milliseconds. */
+      readonly pause: number
+      readonly evidence: AutoScaleEvidence | undefined
+      readonly sample: AutoScaleSample
+    }
   | { readonly _tag: "Paused" }
   | { readonly _tag: "Resumed" }
+  /** A policy's decision, or a server's `retryAfter`, holds dispatch; `Released` when the pause is over. */
   | { readonly _tag: "Held" }
   | { readonly _tag: "Released" }
   | { readonly _tag: "Rejected"; readonly reason: NotAvailableReason }
@@ -584,6 +665,7 @@ function makeTag<Self>() {
       all: call("all"),
       mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
         Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
+      explain: call("explain"),
       submitBlocking: call("submitBlocking"),
       scale: call("scale"),
       resize: call("resize"),

@@ -7,13 +7,10 @@ describe("score", () => {
   const { score } = AutoScalePolicy
   const bounds = { min: 3, max: 13, initial: 3 }
   const sampleOf = (size: number, queued: number): AutoScalePolicy.AutoScaleSample => ({
+    ...AutoScalePolicy.emptySample(size),
     duration: 10_000,
-    size,
     inflight: size,
-    queued,
-    arrivals: 0,
-    succeeded: 0,
-    failed: 0
+    queued
   })
   const decide = (history: ReadonlyArray<number>, size: number, queued: number) =>
     score.update(history, sampleOf(size, queued), bounds)[1]
@@ -47,7 +44,8 @@ describe("score", () => {
     ["one below the maximum grows by one", [0.1], 12, 3, 13, "GROW"]
   ]
   it.for(rows)("%s", ([, history, size, queued, expected, reason]) => {
-    assert.deepStrictEqual(decide(history, size, queued), { size: expected, reason })
+    const decision = decide(history, size, queued)
+    assert.deepStrictEqual([decision.size, decision.reason], [expected, reason])
   })
 
   it("wakes a pool that has no worker", () => {
@@ -109,5 +107,351 @@ describe("score", () => {
     assert.strictEqual(size, bounds.max)
     run(0, 30)
     assert.strictEqual(size, bounds.min)
+  })
+})
+
+const bounds = { min: 1, max: 200, initial: 10 }
+
+/** A window of `size` busy workers, more tasks waiting, whose runs took `run` milliseconds. */
+const busy = (size: number, run = 50, more: Partial<AutoScalePolicy.AutoScaleSample> = {}) => ({
+  ...AutoScalePolicy.emptySample(size),
+  duration: 250,
+  inflight: size,
+  maxInflight: size,
+  avgInflight: size,
+  saturated: 1,
+  queued: 1000,
+  queuedMin: 1000,
+  oldestWait: 1000,
+  waitMean: 500,
+  succeeded: Math.round((size * 250) / run),
+  runMean: run,
+  runVariance: (run * run) / 4,
+  runMin: run / 3,
+  ...more
+})
+
+/** Feeds the policy with what `answer` makes of its size, and answers the decisions. */
+const drive = <S>(
+  policy: AutoScalePolicy.AutoScalePolicy<S>,
+  windows: number,
+  answer: (size: number, window: number) => AutoScalePolicy.AutoScaleSample,
+  from: { readonly state: S; readonly size: number } = { state: policy.initial(bounds), size: bounds.initial }
+) => {
+  let { size, state } = from
+  const decisions: Array<AutoScalePolicy.AutoScaleDecision> = []
+  for (let window = 0; window < windows; window++) {
+    const [next, decision] = policy.update(state, answer(size, window), bounds)
+    decisions.push(decision)
+    ;[state, size] = [next, decision.size]
+  }
+  return { decisions, size, state, reasons: decisions.map((decision) => decision.reason) }
+}
+
+/** A server that shares `capacity` among its tasks. */
+const sharing =
+  (capacity: number, run = 50) =>
+  (size: number) =>
+    busy(size, run * Math.max(1, size / capacity))
+
+/** A demand of three workers, six at times. */
+const idle = (size: number) =>
+  busy(size, 50, { saturated: 0, queued: 0, queuedMin: 0, avgInflight: 3, maxInflight: 6, succeeded: 15 })
+
+const policies: ReadonlyArray<AutoScalePolicy.AutoScalePolicy<any>> = [
+  AutoScalePolicy.adaptive(),
+  AutoScalePolicy.adaptive({ preset: "latency", probeEvery: 4, failureHold: 1 }),
+  AutoScalePolicy.adaptive({ preset: "throughput" }),
+  AutoScalePolicy.queue(),
+  AutoScalePolicy.aimd(),
+  AutoScalePolicy.score,
+  AutoScalePolicy.fixed(7.5),
+  AutoScalePolicy.min(AutoScalePolicy.queue(), AutoScalePolicy.adaptive()),
+  AutoScalePolicy.clamp(AutoScalePolicy.adaptive(), { min: 3, max: 50 }),
+  AutoScalePolicy.mapDecision(AutoScalePolicy.adaptive(), (decision) => ({ ...decision, size: decision.size * NaN })),
+  AutoScalePolicy.withInterval(AutoScalePolicy.score, "250 millis")
+]
+
+describe("any policy", () => {
+  const fuzzed = (random: { readonly nextDoubleUnsafe: () => number }, size: number) => {
+    const odd = [0, 0, 0, -1, NaN, Infinity, -Infinity, 1e300, 1e-300, 0.5]
+    const number = (): number => {
+      const kind = random.nextDoubleUnsafe()
+      if (kind < 0.2) return odd[Math.floor(random.nextDoubleUnsafe() * odd.length)]!
+      return kind < 0.6 ? Math.floor(random.nextDoubleUnsafe() * 50) : random.nextDoubleUnsafe() * 1000
+    }
+    const sample: Record<string, unknown> = {}
+    for (const key of Object.keys(AutoScalePolicy.emptySample(1))) sample[key] = number()
+    sample["size"] = random.nextDoubleUnsafe() < 0.8 ? size : number()
+    sample["reason"] = random.nextDoubleUnsafe() < 0.8 ? "elapsed" : "overload"
+    sample["resized"] = random.nextDoubleUnsafe() < 0.05
+    return sample as unknown as AutoScalePolicy.AutoScaleSample
+  }
+
+  it.effect.each(policies.map((policy, i) => ({ policy, i })))(
+    "$i stays a whole number within the bounds, whatever it is fed",
+    ({ policy }) =>
+      Effect.gen(function* () {
+        const random = yield* Random.Random
+        for (let run = 0; run < 100; run++) {
+          const min = 1 + Math.floor(random.nextDoubleUnsafe() * 20)
+          const max = min + Math.floor(random.nextDoubleUnsafe() * 100)
+          const bounds = { min, max, initial: min }
+          let [state, size] = [policy.initial(bounds), bounds.initial]
+          for (let step = 0; step < 50; step++) {
+            const [next, decision] = policy.update(state, fuzzed(random, size), bounds)
+            assert.isTrue(Number.isInteger(decision.size), String(decision.size))
+            assert.isAtLeast(decision.size, min)
+            assert.isAtMost(decision.size, max)
+            assert.isTrue(decision.pause === undefined || (decision.pause > 0 && decision.pause <= 2000))
+            const window = policy.window(next, bounds)
+            assert.isAbove(window.interval, 0)
+            assert.isAtLeast(window.maxInterval, window.interval)
+            assert.isTrue(window.minSamples >= 0 && window.runFactor >= 0 && window.overloads >= 1)
+            ;[state, size] = [next, decision.size]
+          }
+        }
+      }).pipe(Random.withSeed("bounds"))
+  )
+
+  it.effect.each(policies.map((policy, i) => ({ policy, i })))(
+    "$i answers the same to the same, and changes neither its state nor its sample",
+    ({ policy }) =>
+      Effect.gen(function* () {
+        const random = yield* Random.Random
+        let [state, size] = [policy.initial(bounds), bounds.initial]
+        for (let step = 0; step < 200; step++) {
+          const sample = Object.freeze(step % 3 === 0 ? fuzzed(random, size) : busy(size))
+          const before = structuredClone(state)
+          const first = policy.update(state, sample, Object.freeze(bounds))
+          assert.deepStrictEqual(state, before)
+          assert.deepStrictEqual(policy.update(state, sample, bounds), first)
+          ;[state, size] = [first[0], first[1].size]
+        }
+      }).pipe(Random.withSeed("pure"))
+  )
+
+  it.effect.each(
+    [
+      AutoScalePolicy.adaptive(),
+      AutoScalePolicy.aimd(),
+      AutoScalePolicy.queue(),
+      AutoScalePolicy.min(AutoScalePolicy.queue(), AutoScalePolicy.adaptive())
+    ].map((policy: AutoScalePolicy.AutoScalePolicy<any>) => ({ name: policy.name, policy }))
+  )("$name recovers from 1 within 5 seconds on a healthy server, whatever it was fed before", ({ policy }) =>
+    Effect.gen(function* () {
+      const random = yield* Random.Random
+      for (let run = 0; run < 50; run++) {
+        let state = policy.initial(bounds)
+        let size = bounds.initial
+        for (let step = 0; step < 100; step++) {
+          const [next, decision] = policy.update(state, fuzzed(random, size), bounds)
+          ;[state, size] = [next, decision.size]
+        }
+        const healthy = drive(policy, 20, sharing(40), { state, size: 1 })
+        assert.isAtLeast(Math.max(...healthy.decisions.map((decision) => decision.size)), 10)
+      }
+    }).pipe(Random.withSeed("recovery"))
+  )
+})
+
+describe("adaptive", () => {
+  const policy = AutoScalePolicy.adaptive()
+
+  it("doubles while the server is calm, and settles near the knee", () => {
+    const { decisions, reasons } = drive(policy, 40, sharing(40))
+    assert.deepStrictEqual(reasons.slice(0, 4), ["START", "START", "START", "STEADY"])
+    for (const decision of decisions.slice(8)) {
+      assert.isAtLeast(decision.size, 28)
+      assert.isAtMost(decision.size, 60)
+    }
+  })
+
+  it("does not grow while workers are left over, and keeps twice the demand in the end", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const quiet = drive(policy, 60, idle, grown)
+    assert.isTrue(quiet.decisions.every((decision, i) => decision.size <= (quiet.decisions[i - 1]?.size ?? grown.size)))
+    assert.strictEqual(quiet.size, 12)
+  })
+
+  it("returns to the remembered size at once when the demand is back", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const back = drive(policy, 3, sharing(40), drive(policy, 60, idle, grown))
+    assert.isAtLeast(back.size, 36)
+  })
+
+  it("lowers the size with overload failures, and does not come back to it soon", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const failing = busy(grown.size, 50, { reason: "overload", overloaded: 5, overloadedFresh: 5, duration: 3 })
+    const [state, decision] = policy.update(grown.state, failing, bounds)
+    assert.strictEqual(decision.reason, "OVERLOAD")
+    assert.isBelow(decision.size, grown.size)
+    const after = drive(policy, 6, sharing(400), { state, size: decision.size })
+    for (const { size } of after.decisions) assert.isBelow(size, grown.size)
+  })
+
+  it("bears failures within its tolerance, and one by chance", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const rare = busy(grown.size, 50, { succeeded: 200, overloaded: 2, overloadedFresh: 2 })
+    assert.notStrictEqual(policy.update(grown.state, rare, bounds)[1].reason, "OVERLOAD")
+    const chance = busy(grown.size, 50, { succeeded: 20, overloaded: 1, overloadedFresh: 1 })
+    const [state, decision] = policy.update(grown.state, chance, bounds)
+    assert.notStrictEqual(decision.reason, "OVERLOAD")
+    assert.strictEqual(policy.update(state, chance, bounds)[1].reason, "OVERLOAD")
+  })
+
+  it("pauses ever longer at the minimum while nothing succeeds, and then comes back", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const dead = (size: number) =>
+      busy(size, 50, {
+        reason: "overload",
+        succeeded: 0,
+        runMean: 0,
+        inflight: 0,
+        overloaded: Math.max(1, size),
+        overloadedFresh: Math.max(1, size)
+      })
+    const outage = drive(policy, 20, dead, grown)
+    assert.deepStrictEqual(
+      outage.decisions
+        .filter(({ pause }) => pause !== undefined)
+        .map(({ pause }) => pause!)
+        .slice(0, 4),
+      [250, 500, 1000, 1000]
+    )
+    assert.strictEqual(outage.size, 1)
+    assert.isAtLeast(drive(policy, 5, sharing(40), outage).size, grown.size * 0.9)
+  })
+
+  it("steps down to see whether the run time follows, and takes a slower server as it is", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const slower = drive(policy, 30, sharing(40, 150), grown)
+    assert.include(slower.reasons, "VERIFY")
+    assert.isAtLeast(slower.size, 28)
+    assert.isAbove(slower.decisions.at(-1)!.evidence!.base!, 120)
+  })
+
+  it("follows a capacity that falls", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const fallen = drive(policy, 40, sharing(10), grown)
+    assert.isAtMost(fallen.size, 15)
+  })
+
+  it("goes on from a size set by hand", () => {
+    const grown = drive(policy, 40, sharing(40))
+    const [, decision] = policy.update(grown.state, busy(20, 50, { resized: true }), bounds)
+    assert.isAtMost(Math.abs(decision.size - 20), 8)
+  })
+
+  it("gives its reasons with their evidence", () => {
+    const { decisions } = drive(policy, 200, sharing(40))
+    for (const { evidence } of decisions) assert.isAbove(evidence!.base!, 0)
+    const experiments = decisions.filter(({ reason }) => ["STEP", "KNEE"].includes(reason))
+    assert.isNotEmpty(experiments)
+    for (const { evidence } of experiments) assert.isDefined(evidence!.elasticity)
+  })
+
+  it("refuses options that make no sense", () => {
+    const refused = (options: AutoScalePolicy.AdaptiveOptions, message: RegExp) =>
+      assert.throws(() => AutoScalePolicy.adaptive(options), message)
+    refused({ tolerance: 0 }, /AutoScalePolicy\.adaptive: tolerance must be > 0, got 0/)
+    refused({ tolerance: NaN }, /tolerance/)
+    refused({ backoff: 1 }, /backoff must be between 0 and 1, got 1/)
+    refused({ overloadTolerance: -0.1 }, /overloadTolerance/)
+    refused({ failureHold: 0 }, /failureHold/)
+    refused({ probeEvery: 3 }, /probeEvery/)
+    refused({ interval: 0 }, /interval/)
+  })
+})
+
+describe("queue", () => {
+  const policy = AutoScalePolicy.queue({ targetWait: "100 millis" })
+
+  it("wants the workers that keep the tasks in flight and drain the queue in time", () => {
+    const sample = busy(8, 50, { queued: 10 })
+    assert.deepStrictEqual(policy.update(policy.initial(bounds), sample, bounds)[1], {
+      size: 15,
+      reason: "GROW",
+      evidence: { before: 8, run: 50, demand: 15 }
+    })
+  })
+
+  it("grows at once and shrinks only after 40 windows", () => {
+    const peak = drive(policy, 1, (size) => busy(size, 50, { queued: 100 }))
+    const quiet = (size: number) => busy(size, 50, { queued: 0, queuedMin: 0, avgInflight: 4 })
+    const { decisions } = drive(policy, 41, quiet, peak)
+    assert.strictEqual(decisions[38]!.size, peak.size)
+    assert.strictEqual(decisions[39]!.size, 5)
+  })
+
+  it("refuses options that make no sense", () => {
+    assert.throws(() => AutoScalePolicy.queue({ utilisation: 0 }), /utilisation/)
+    assert.throws(() => AutoScalePolicy.queue({ targetWait: -1 }), /targetWait/)
+  })
+})
+
+describe("aimd", () => {
+  it("adds one for each size successes, and falls to 0.9 with overload failures", () => {
+    const policy = AutoScalePolicy.aimd()
+    assert.strictEqual(policy.update(10, busy(10, 50, { succeeded: 20 }), bounds)[0], 12)
+    assert.strictEqual(policy.update(20, busy(20, 50, { overloaded: 3, overloadedFresh: 3 }), bounds)[0], 18)
+    assert.strictEqual(policy.update(20, busy(20, 50, { overloaded: 3 }), bounds)[1].reason, "GROW")
+    assert.strictEqual(policy.update(20, busy(20, 50, { saturated: 0, queuedMin: 0 }), bounds)[0], 20)
+    assert.strictEqual(policy.update(20, busy(5, 50, { resized: true, succeeded: 5 }), bounds)[0], 6)
+    assert.throws(() => AutoScalePolicy.aimd({ backoff: 1.5 }), /backoff/)
+  })
+})
+
+describe("combinators", () => {
+  it("min takes the smaller size, with its reason and the longer pause", () => {
+    const policy = AutoScalePolicy.min(AutoScalePolicy.fixed(5), AutoScalePolicy.adaptive())
+    const [, decision] = policy.update(policy.initial(bounds), busy(10), bounds)
+    assert.deepStrictEqual([decision.size, decision.reason], [5, "FIXED"])
+    const window = policy.window(policy.initial(bounds), bounds)
+    assert.deepStrictEqual([window.interval, window.minSamples, window.overloads], [10_000, 20, 3])
+    const paused = AutoScalePolicy.mapDecision(AutoScalePolicy.fixed(50), (each) => ({ ...each, pause: 70 }))
+    const both = AutoScalePolicy.min(paused, AutoScalePolicy.fixed(5))
+    assert.strictEqual(both.update(both.initial(bounds), busy(10), bounds)[1].pause, 70)
+  })
+
+  it("min keeps the limit of adaptive near what is used, and has it ready for more", () => {
+    const policy = AutoScalePolicy.min(AutoScalePolicy.fixed(12), AutoScalePolicy.adaptive())
+    const held = drive(policy, 200, sharing(400))
+    assert.strictEqual(held.size, 12)
+    assert.isAtMost(held.state[1].limit, 24)
+    assert.isAtMost(drive(policy, 40, sharing(5), held).size, 8)
+  })
+
+  it("clamp hides the sizes outside, even where the limits contradict the bounds", () => {
+    const policy = AutoScalePolicy.clamp(AutoScalePolicy.adaptive(), { max: 15 })
+    assert.strictEqual(drive(policy, 10, sharing(100)).size, 15)
+    const least = AutoScalePolicy.clamp(AutoScalePolicy.fixed(1), { min: 500 })
+    assert.strictEqual(least.update(null, busy(10), bounds)[1].size, 200)
+  })
+
+  it("withInterval changes the interval only", () => {
+    const window = AutoScalePolicy.withInterval(AutoScalePolicy.score, "1 second").window([], bounds)
+    assert.deepStrictEqual([window.interval, window.maxInterval, window.minSamples], [1_000, 10_000, 0])
+  })
+})
+
+describe("explain", () => {
+  it("lines the decisions up, and leaves out what is not known", () => {
+    const evidence = { before: 40, run: 7.5, base: 5, elasticity: 0.9, overloads: 3, ceiling: 39 }
+    const lines = AutoScalePolicy.explain([
+      { time: 250, decision: { size: 40, reason: "HOLD", evidence: { before: 40 } } },
+      { time: 1_500, decision: { size: 1, reason: "OUTAGE", pause: 250, evidence } },
+      { time: 2_000, decision: { size: 8, reason: "FIXED" } }
+    ]).split("\n")
+    assert.deepStrictEqual(
+      lines.map((line) => line.trim().split(/\s{2,}/)),
+      [
+        ["time, s", "size", "reason", "run, ms", "base, ms", "elasticity", "overloads", "ceiling", "pause, ms"],
+        ["0.25", "40", "HOLD"],
+        ["1.50", "40 -> 1", "OUTAGE", "7.50", "5.00", "0.90", "3", "39", "250"],
+        ["2.00", "8", "FIXED"]
+      ]
+    )
+    assert.strictEqual(new Set(lines.map((line) => line.length)).size, 1)
   })
 })

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 export * from "./EveryStep.ts"
+export * as Simulator from "./Simulator.ts"
+export { simulate } from "./simulator/simulate.ts"
 export * from "./ExecutorLaws.ts"
 export * from "./StepClock.ts"
 export * from "./StepScheduler.ts"

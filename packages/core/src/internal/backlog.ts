@@ -71,10 +71,15 @@ export interface Backlog<T> {
   readonly pop: () => T | undefined
   readonly remove: (entry: T) => void
   readonly reweigh: (entry: T, weight: number) => void
+  /** The entry that was pushed first. */
+  readonly oldest: () => T | undefined
 }
 
 /** First in, first out. */
 export class FifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements Backlog<T> {
+  oldest(): T | undefined {
+    return this.head
+  }
   override pop(): T | undefined {
     return this.shift()
   }
@@ -85,6 +90,9 @@ export class FifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements
 
 /** Last in, first out. */
 export class LifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements Backlog<T> {
+  oldest(): T | undefined {
+    return this.head
+  }
   reweigh(entry: T, weight: number): void {
     entry.weight = weight
   }
@@ -128,6 +136,14 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.put(place, last, weight, turn)
     this.rise(place)
     this.sink(last.place)
+  }
+
+  /** O(n), over numbers that lie side by side: for who looks now and then. */
+  oldest(): T | undefined {
+    const { turns } = this
+    let first = 0
+    for (let place = 1; place < turns.length; place++) if (turns[place]! < turns[first]!) first = place
+    return this.entries[first]
   }
 
   reweigh(entry: T, weight: number): void {

@@ -29,7 +29,8 @@
  *
  * - I1 The limit is the truth: running tasks, with their finalizers, never exceed the target, except surplus ones right
  *   after a soft scale-down.
- * - I2 Work-conserving: a waiting task beside a free worker is impossible at rest.
+ * - I2 Work-conserving: a waiting task beside a free worker is impossible at rest, unless the pool's sizing policy holds
+ *   dispatch.
  * - I3 Exactly one outcome: every admitted task settles exactly once on every path; none runs twice; a refused one never
  *   runs.
  * - I4 Order is the discipline's, decided at dispatch; equal weights are first-in first-out; nobody overtakes at the door.
@@ -50,6 +51,7 @@ import type { PoolEvent, PoolStats } from "../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
+import type { Meter } from "./meter.ts"
 import { captureAsyncContext, type Inside, type Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
@@ -83,6 +85,9 @@ export class Machine {
   phase: "Open" | "Draining" | "Closed" = "Open"
   paused: boolean
   target: number
+  /** Below so many running tasks the next one is dispatched: the target, or 0 while dispatch is held. */
+  private limit: number
+  private held = false
   largestSize: number
 
   readonly door = new LinkedList<Task>()
@@ -99,12 +104,14 @@ export class Machine {
 
   /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
   readonly inside: Context.Service<Inside, Inside>
+  /** Measures an auto-scale pool for its policy. */
+  meter: Meter | undefined = undefined
   /** Conditions somebody waits for; looked at when a turn ends. */
   readonly watchers = new Set<Watcher>()
   /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
   readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
 
-  private readonly dispatcher: SchedulerDispatcher
+  readonly dispatcher: SchedulerDispatcher
   /** Tasks whose submitter, or joiners, must be told: those from `told` to `untold`. */
   private readonly news: Array<Task | undefined> = []
   private told = 0
@@ -116,6 +123,7 @@ export class Machine {
   private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
     this.turnScheduled = false
+    this.meter?.rest()
     this.turn()
   }
 
@@ -126,7 +134,7 @@ export class Machine {
     this.capacity = options.capacity
     this.onFull = options.onFull
     this.paused = options.startPaused
-    this.target = options.initial
+    this.target = this.limit = options.initial
     this.largestSize = options.initial
     this.backlog = options.discipline.backlog()
     this.inside = Context.Service(`@aio-task-pool/core/inside/${++machines}`)
@@ -139,7 +147,7 @@ export class Machine {
   admit(task: Task, mayWait: boolean): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
-    else if (this.door.size === 0 && this.backlog.size === 0 && this.running.size < this.target) {
+    else if (this.door.size === 0 && this.backlog.size === 0 && this.running.size < this.limit) {
       this.enter(task)
       this.launch(task)
     } else if (this.door.size === 0 && this.backlog.size < this.capacity) {
@@ -193,6 +201,7 @@ export class Machine {
   }
 
   private queue(task: Task): void {
+    if (this.meter !== undefined && task.state === "New") this.meter.arrived(task)
     task.state = "Waiting"
     this.backlog.push(task)
   }
@@ -200,6 +209,7 @@ export class Machine {
   private queueAtDoor(task: Task): void {
     task.state = "AtDoor"
     this.door.push(task)
+    this.meter?.arrived(task)
   }
 
   /** Fills free places of the queue from the door. */
@@ -225,9 +235,9 @@ export class Machine {
     do {
       for (; this.unstarted.length > 0 && budget > 0; budget--) this.start(this.unstarted.shift()!)
       // No more than the workers that are free now: tasks that end at once are told between two fillings.
-      let free = this.target - this.running.size
+      let free = this.limit - this.running.size
       // A task that is launched here may shrink the pool in this very step.
-      for (; free > 0 && budget > 0 && this.running.size < this.target; free--) {
+      for (; free > 0 && budget > 0 && this.running.size < this.limit; free--) {
         const task = this.takeNext()
         if (task === undefined) break
         budget--
@@ -247,7 +257,7 @@ export class Machine {
     return (
       this.told < this.untold ||
       this.unstarted.length > 0 ||
-      (this.running.size < this.target && (this.backlog.size > 0 || this.door.size > 0))
+      (this.running.size < this.limit && (this.backlog.size > 0 || this.door.size > 0))
     )
   }
 
@@ -279,6 +289,7 @@ export class Machine {
   private launch(task: Task): void {
     task.state = "Running"
     this.running.push(task)
+    this.meter?.dispatched(task)
     task.launched()
     if (this.launchDepth < maxLaunchDepth) return this.start(task)
     task.asyncContext ??= captureAsyncContext()
@@ -308,6 +319,7 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
+    this.meter?.settled(task, exit)
     const interrupted = exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
     if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
       this.endedWhileCut(task, task.ending, exit.cause)
@@ -408,6 +420,7 @@ export class Machine {
   abandonAll(reason: TaskCancelledReason): void {
     for (const task of this.running.toArray()) {
       this.running.remove(task)
+      this.meter?.settled(task, Exit.interrupt())
       this.cancelRunning(task, reason, [])
     }
     this.turn()
@@ -420,6 +433,8 @@ export class Machine {
     const from = this.target
     this.target = Math.max(this.min, Math.min(this.max, size))
     if (this.target !== from) {
+      if (!this.held) this.limit = this.target
+      this.meter?.resized(from, this.target)
       this.largestSize = Math.max(this.largestSize, this.target)
       this.emit({ _tag: "Scaled", from, to: this.target, why })
       // Without a worker nothing that waits would ever run, and draining would wait for it for ever.
@@ -427,6 +442,19 @@ export class Machine {
       this.turn()
     }
     return this.target
+  }
+
+  /** Dispatches nothing until the release; admission and running tasks go on. */
+  holdDispatch(): void {
+    this.held = true
+    this.limit = 0
+  }
+
+  releaseDispatch(): void {
+    if (!this.held) return
+    this.held = false
+    this.limit = this.target
+    this.turn()
   }
 
   /**
@@ -478,6 +506,7 @@ export class Machine {
   }
 
   private watch(): void {
+    this.meter?.rest()
     if (this.watchers.size === 0) return
     // Who is resumed may change what the others wait for: those whose condition holds now are told all the same.
     const ready = Array.from(this.watchers).filter((watcher) => watcher.ready())

@@ -63,19 +63,19 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 /** The three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
-    const { interval = "10 seconds", minSize = 3, policy = AutoScalePolicy.score } = checkOptions(where, options)
-    const { maxSize = minSize + 5 } = options
+    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkOptions(where, options)
+    const { classify, maxSize = minSize + 5 } = options
     const bounds = {
       min: checkCount(where, "minSize", minSize),
       max: checkCount(where, "maxSize", maxSize),
       initial: minSize
     }
     checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
-    const period = checkDuration(where, "interval", interval, "> 0")
+    const period = interval === undefined ? undefined : checkDuration(where, "interval", interval, "> 0")
     return {
       ...common(where, kind, discipline, options),
       ...bounds,
-      sizing: (machine) => autoScale(machine, policy, bounds, period)
+      sizing: (machine, context) => autoScale(machine, context, { policy, bounds, interval: period, classify })
     }
   }
   const make: Make<AutoScalePoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))

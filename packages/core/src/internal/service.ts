@@ -30,13 +30,14 @@ import { awaitEnds, forkTask, Withdrawal } from "./handle.ts"
 import { awaitUntil, type Closing, Lifecycle } from "./lifecycle.ts"
 import { mapEffect } from "./mapEffect.ts"
 import { Machine, type MachineOptions } from "./machine.ts"
+import type { Sizing } from "./sizing.ts"
 import { makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./task.ts"
 
 /** What a pool is made of, checked by whoever makes it. */
 export interface ServiceOptions extends MachineOptions {
   readonly shutdown: { readonly drainTimeout: Duration; readonly interruptTimeout: Duration }
   /** Sizes the pool while it is open. */
-  readonly sizing?: ((machine: Machine) => Effect.Effect<void>) | undefined
+  readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
 
 /** Events a slow reader may lag behind before it loses the oldest. */
@@ -46,9 +47,10 @@ const eventBuffer = 256
 export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolService, never, Scope> =>
   Effect.withFiber((fiber) => {
     const machine = new Machine(options, fiber.getRef(Scheduler).makeDispatcher())
+    const sizing = options.sizing?.(machine, fiber.context)
     const lifecycle = new Lifecycle(machine, fiber.context, {
       startPaused: options.startPaused,
-      whileOpen: options.sizing?.(machine)
+      whileOpen: sizing?.run
     })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
@@ -58,11 +60,16 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : report
       })
-    return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, options))
+    return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
     // A pool without its finalizer would never end.
   }).pipe(Effect.uninterruptible)
 
-const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptions): TaskPoolService => {
+const serviceOf = (
+  machine: Machine,
+  lifecycle: Lifecycle,
+  sizing: Sizing | undefined,
+  options: ServiceOptions
+): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
   const submit = (work: Work, submitOptions: TaskOptions) =>
@@ -100,7 +107,9 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
   const resize = (where: string, why: string, size: () => number, resizeOptions: ResizeOptions | undefined) =>
     Effect.withFiber((fiber) => {
       const mode = checkWord(where, "mode", ["soft", "hard"], resizeOptions?.mode ?? "soft")
+      const from = machine.target
       const target = machine.resize(size(), why)
+      if (target !== from) machine.meter?.resizedByHand()
       if (mode === "soft") return Effect.succeed(target)
       const leaving = machine.cutSurplus(fiber.id)
       return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(machine, leaving), target)
@@ -153,6 +162,13 @@ const serviceOf = (machine: Machine, lifecycle: Lifecycle, options: ServiceOptio
     awaitEmpty: awaitUntil(machine, () => machine.backlog.size === 0),
     awaitIdle: awaitUntil(machine, () => machine.idle),
     stats: Effect.sync(() => machine.stats()),
+    explain: (last = 20) =>
+      Effect.sync(() => {
+        checkCount("TaskPool.explain", "last", last)
+        return (
+          sizing?.explain(last) ?? `${machine.name}: a fixed pool, ${machine.target} workers, which decides nothing`
+        )
+      }),
     events: Stream.unwrap(Effect.map(subscribe(machine, lifecycle), Stream.fromQueue)),
     close,
     start

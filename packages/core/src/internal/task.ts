@@ -68,6 +68,9 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Why somebody is ending it: the pool or its handle (which makes it `TaskCancelled`), or its submitter. */
   ending: TaskCancelledReason | "Interrupted" | undefined = undefined
+  /** For the pool's meter: when it came, and from its dispatch on when that was; and the epoch of the dispatch. */
+  since = 0
+  epoch = 0
   /** Its outcome. */
   exit: Exit<any, any> | undefined = undefined
   /** Resumes the caller of `submit` or `fork`, once there is an answer: the outcome, or a handle, or `NotAvailable`. */

@@ -1,0 +1,115 @@
+/**
+ * Drives a real HTTP server whose capacity steps, with an auto-scale pool and with what people use today.
+ *
+ * `node packages/benchmark/src/autoscale/main.ts --help`
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import { startServer } from "./client.ts"
+import { Meter, type Result } from "./record.ts"
+import { judge, page, plot, table } from "./report.ts"
+import { type Way, ways } from "./ways.ts"
+
+const capacities = [40, 10, 60]
+
+const drive = (way: Way, length: number): Effect.Effect<Result> =>
+  Effect.gen(function* () {
+    const server = yield* startServer
+    const setCapacity = (capacity: number) => Effect.promise(async () => server.request(`/capacity/${capacity}`))
+    yield* setCapacity(capacities[0]!)
+    const meter = new Meter()
+    const { onStep, pool, run } = yield* way.make(server, meter)
+    if (pool !== undefined) {
+      meter.resized((yield* pool.stats).targetSize)
+      const note = Stream.runForEach(pool.events, (event) =>
+        Effect.sync(() => {
+          if (event._tag === "Scaled") meter.resized(event.to)
+        })
+      )
+      yield* Effect.forkScoped(note, { startImmediately: true })
+    }
+    const driver = yield* Effect.forkScoped(run)
+    for (const [index, capacity] of capacities.entries()) {
+      if (index > 0) {
+        yield* setCapacity(capacity)
+        yield* onStep(capacity)
+      }
+      yield* Effect.sleep(length)
+    }
+    const result = meter.result(way.name, capacities, length)
+    yield* Fiber.interrupt(driver)
+    if (explained.has(way.name) && pool !== undefined) yield* Console.error(yield* pool.explain(256))
+    return result
+  }).pipe(Effect.scoped)
+
+const explained = new Set<string>()
+
+const measure = Effect.fnUntraced(function* (length: number, chosen: ReadonlyArray<Way>) {
+  const results: Array<Result> = []
+  for (const way of chosen) results.push(yield* drive(way, length))
+  return results
+})
+
+const writeDocument = Effect.fnUntraced(function* (name: string, text: string) {
+  const path = yield* Path.Path
+  const folder = yield* path.fromFileUrl(new URL("../../../../docs/benchmarks", import.meta.url))
+  yield* FileSystem.FileSystem.use((fileSystem) => fileSystem.writeFileString(path.join(folder, name), text))
+})
+
+const program = Command.make(
+  "autoscale-http",
+  {
+    runs: Flag.Int("runs").pipe(Flag.withDescription("How often to run everything"), Flag.withDefault(3)),
+    seconds: Flag.Int("seconds").pipe(
+      Flag.withDescription("How long each capacity lasts, more than 5"),
+      Flag.withDefault(12)
+    ),
+    explain: Flag.Boolean("explain").pipe(
+      Flag.withDescription("Print the auto-scale pool's decisions to standard error"),
+      Flag.withDefault(false)
+    ),
+    all: Flag.Boolean("all").pipe(
+      Flag.withDescription("Run every way each time, not the auto-scale pool and its oracle only after the first run"),
+      Flag.withDefault(false)
+    ),
+    write: Flag.Boolean("write").pipe(
+      Flag.withDescription("Write docs/benchmarks/autoscale-http.md and .svg"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ all: everyTime, explain, runs, seconds, write }) {
+    if (explain) explained.add(ways[1]!.name)
+    const length = seconds * 1000
+    const all: Array<ReadonlyArray<Result>> = []
+    for (let run = 0; run < runs; run++) {
+      const results = yield* measure(length, run === 0 || everyTime ? ways : ways.slice(0, 2))
+      const { failures, holds, ratios } = judge(results)
+      const shown = ratios.map((ratio) => ratio.toFixed(2)).join(", ")
+      yield* Console.log(
+        `${table(results)}\n\nOf the oracle, 5 s after each step: ${shown}; refused ${(100 * failures).toFixed(2)} %: ${holds ? "holds" : "missed"}\n`
+      )
+      all.push(results)
+    }
+    if (!write) return
+    const date = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 10)
+    const environment = {
+      capacities,
+      date,
+      length,
+      versions: `Node ${process.versions.node}, effect 4.1.0, p-queue 10.0.0`
+    }
+    yield* writeDocument("autoscale-http.md", page(all, environment))
+    yield* writeDocument("autoscale-http.svg", plot(all[0]![1]!, environment))
+  })
+).pipe(Command.withDescription("Drives a real HTTP server whose capacity steps 40 -> 10 -> 60."))
+
+NodeRuntime.runMain(Effect.provide(Command.run(program, { version: "0.0.0" }), NodeServices.layer))

@@ -1,0 +1,350 @@
+/**
+ * What an auto-scale pool measures of itself, window by window.
+ *
+ * The machine calls in here when a task comes, leaves, is dispatched or ends, when the size changes and when a turn ends:
+ * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. A fixed pool has
+ * no meter and pays one comparison per call.
+ *
+ * A window ends in the step in which its conditions hold, so that no task counts in two or in none. The sizing loop is
+ * woken, and meanwhile the next window has begun. A window that ends by overload holds dispatch until the loop has
+ * answered: tasks that fail at once would otherwise burn the queue in the meantime.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { AutoScaleSample, AutoScaleWindow } from "../AutoScalePolicy.ts"
+import type { TaskOutcome } from "../TaskPool.ts"
+import type { Machine } from "./machine.ts"
+import type { Task } from "./task.ts"
+
+/**
+ * Times of tasks are whole sixteenths of a millisecond: small integers, which cost no allocation. They wrap around after
+ * 74 hours, and their differences with them.
+ */
+const ticks = (millis: number): number => (16 * millis) | 0
+const millisBetween = (from: number, to: number): number => ((to - from) | 0) / 16
+
+/** A failure that is a time-out is a sign of overload; other failures and interruptions say nothing of the server. */
+export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
+  if (exit._tag === "Success") return "success"
+  for (const reason of exit.cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    if (Cause.isTimeoutError(error)) return "overload"
+  }
+  return "ignore"
+}
+
+/** `cap` milliseconds after a window's begin it ends, if it needs no samples; else its pool decides by itself. */
+export interface MeterWindow extends AutoScaleWindow {
+  readonly cap: number
+}
+
+export class Meter {
+  private readonly machine: Machine
+  private readonly clock: Clock.Clock
+  private readonly classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
+
+  /** Wakes the sizing loop: a window has ended. */
+  wakeUp: (() => void) | undefined = undefined
+  /** The window that has ended and was not looked at yet. */
+  ended: AutoScaleSample | undefined = undefined
+  /** Dispatch nothing before this moment: a server's `Retry-After`. */
+  retryAt = 0
+  /** What `classify` threw, if anything, until it was logged. */
+  defect: unknown = undefined
+
+  private running: number
+  private epoch = 0
+  /** The conditions for the end of this window; without them it goes on. */
+  private window: MeterWindow | undefined = undefined
+  /** When the sizing loop looks next, if it is not woken before. */
+  private nextLook = Infinity
+  /** The last look at the clock. */
+  private time: number
+  /** Whether time may have passed since, for who is dispatched. */
+  private stale = true
+  /** Whether a task that comes may take `time` for now: within one run of the event loop. */
+  private recent = false
+  private readonly forget = (): void => {
+    this.recent = false
+  }
+
+  private begun: number
+  /** Up to when the integrals are counted. */
+  private counted: number
+  private runningArea = 0
+  private saturatedTime = 0
+  private maxRunning = 0
+  private minWaiting = 0
+  private arrivals = 0
+  private started = 0
+  private waitSum = 0
+  private succeeded = 0
+  private failed = 0
+  private overloaded = 0
+  private overloadedFresh = 0
+  private runMean = 0
+  private runSquares = 0
+  private runMin = Infinity
+  private byHand = false
+  private refused = false
+  /** When the pool last asked whether anything would come of the window, and the most that ran since. */
+  private askedAt = 0
+  private peak = 0
+
+  constructor(
+    machine: Machine,
+    clock: Clock.Clock,
+    classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome = classifyDefault
+  ) {
+    this.machine = machine
+    this.clock = clock
+    this.classify = classify
+    this.running = machine.running.size
+    this.time = this.begun = this.counted = this.read()
+    this.begin()
+  }
+
+  /** Milliseconds of a clock that only goes forward. */
+  read(): number {
+    this.stale = false
+    return (this.time = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6)
+  }
+
+  // ---- what the machine tells ------------------------------------------------------------------------------------
+
+  /** A task has come, to the queue or to the door. A crowd that comes in one go looks at the clock once. */
+  arrived(task: Task): void {
+    if (!this.recent) {
+      this.read()
+      this.recent = true
+      this.machine.dispatcher.scheduleTask(this.forget, 0)
+    }
+    task.since = ticks(this.time)
+    task.epoch = -1
+    this.arrivals++
+  }
+
+  /** A worker has taken it; its fiber starts next. */
+  dispatched(task: Task): void {
+    const now = this.stale ? this.read() : this.time
+    // What the task does before it first suspends takes time.
+    this.stale = true
+    this.count(now)
+    if (++this.running > this.maxRunning) this.maxRunning = this.running
+    if (this.running > this.peak) this.peak = this.running
+    this.started++
+    const at = ticks(now)
+    // Who comes to a free worker has not waited.
+    if (task.epoch < 0) this.waitSum += millisBetween(task.since, at)
+    else this.arrivals++
+    task.since = at
+    task.epoch = this.epoch
+  }
+
+  /** Its fiber has ended, or was given up. */
+  settled(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    const now = this.read()
+    this.count(now)
+    this.running--
+    const outcome = this.judge(exit)
+    if (outcome === "success") this.succeed(millisBetween(task.since, ticks(now)))
+    else if (outcome === "ignore") this.failed++
+    else {
+      this.overloaded++
+      if (task.epoch === this.epoch) this.overloadedFresh++
+      if (outcome !== "overload") this.retryAfter(now, outcome.retryAfter)
+    }
+    this.look(now)
+  }
+
+  /** The size has changed: a smaller one begins a new epoch. */
+  resized(from: number, to: number): void {
+    this.count(this.read(), from)
+    if (to < from) this.epoch++
+  }
+
+  /** The size was changed by hand, or by the pool itself: the policy will hear of it. */
+  resizedByHand(): void {
+    this.byHand = true
+  }
+
+  /** A turn has ended: what waits now waits for a worker, and not for its turn in this step. */
+  rest(): void {
+    this.stale = true
+    const { queued } = this
+    if (queued < this.minWaiting) this.minWaiting = queued
+  }
+
+  // ---- what the sizing loop asks ---------------------------------------------------------------------------------
+
+  /** Begins a window now; it has no conditions yet. */
+  begin(): void {
+    this.ended = this.window = undefined
+    this.reset(this.read())
+  }
+
+  /** Begins the present window anew. */
+  beginAgain(): void {
+    this.reset(this.read())
+  }
+
+  /** Gives the present window its conditions; it may have met them already. */
+  arm(window: MeterWindow): void {
+    this.window = window
+    this.look(this.read())
+  }
+
+  /** Ends the window if its time has come. */
+  lookNow(): void {
+    if (this.window !== undefined) this.look(this.read())
+  }
+
+  /** Milliseconds until time alone may change something. */
+  untilNextLook(): number {
+    const { window } = this
+    if (window === undefined) return Infinity
+    const now = this.read()
+    let next = Math.max(0, this.askedAt + window.cap - now)
+    for (const threshold of [window.interval, window.runFactor * this.runMean, window.maxInterval]) {
+      const left = this.begun + threshold - now
+      if (left > 0) next = Math.min(next, left)
+    }
+    this.nextLook = now + next
+    return next
+  }
+
+  /** Whether the window has been without an answer for as long as the pool bears; it counts from here again. */
+  askedInVain(): boolean {
+    if (this.window === undefined || this.time - this.askedAt < this.window.cap) return false
+    this.askedAt = this.time
+    return true
+  }
+
+  /** What ran at most since the last call. */
+  takePeak(): number {
+    const { peak } = this
+    this.peak = this.running
+    return peak
+  }
+
+  get queued(): number {
+    return this.machine.backlog.size + this.machine.door.size
+  }
+
+  get resizedSince(): boolean {
+    return this.byHand
+  }
+
+  // ---- counting --------------------------------------------------------------------------------------------------
+
+  private judge(exit: Exit.Exit<unknown, unknown>): TaskOutcome {
+    if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
+    // A plain `try`, because this runs within a step of the machine, which must not be left half done.
+    try {
+      return this.classify(exit)
+    } catch (defect) {
+      this.defect ??= defect
+      return "ignore"
+    }
+  }
+
+  /** Welford's running mean and sum of squared differences. */
+  private succeed(run: number): void {
+    this.succeeded++
+    const difference = run - this.runMean
+    this.runMean += difference / this.succeeded
+    this.runSquares += difference * (run - this.runMean)
+    if (run < this.runMin) this.runMin = run
+  }
+
+  private retryAfter(now: number, input: Duration.Input): void {
+    const duration = Duration.fromInput(input)
+    const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : 0
+    if (!(millis > 0)) return
+    this.retryAt = Math.max(this.retryAt, now + millis)
+    this.refused = true
+  }
+
+  /** Brings the integrals up to now. */
+  private count(now: number, size = this.machine.target): void {
+    const passed = now - this.counted
+    if (passed <= 0) return
+    this.counted = now
+    this.runningArea += this.running * passed
+    if (this.running >= size) this.saturatedTime += passed
+  }
+
+  private look(now: number): void {
+    const { window } = this
+    if (window === undefined) return
+    if (this.refused || this.overloadedFresh >= window.overloads) {
+      this.machine.holdDispatch()
+      return this.end(now, "overload")
+    }
+    const elapsed = now - this.begun
+    if (elapsed < window.interval) return
+    const settled = this.succeeded + this.failed + this.overloaded
+    const ends =
+      elapsed >= window.maxInterval
+        ? settled >= Math.min(10, window.minSamples)
+        : elapsed >= window.interval && elapsed >= window.runFactor * this.runMean && settled >= window.minSamples
+    if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.end(now, "elapsed")
+    // The first successes tell when it may end, which the loop could not know when it began to wait.
+    const earliest = this.begun + window.runFactor * this.runMean
+    if (earliest > now && earliest < this.nextLook - 1 && settled >= window.minSamples) this.wakeUp?.()
+  }
+
+  private end(now: number, reason: AutoScaleSample["reason"]): void {
+    this.count(now)
+    this.ended = this.sample(now, reason)
+    this.window = undefined
+    this.byHand = false
+    this.reset(now)
+    this.wakeUp?.()
+  }
+
+  private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
+    const duration = now - this.begun
+    const { queued } = this
+    // Who waits in the queue came before those at the door.
+    const oldest = this.machine.backlog.oldest() ?? this.machine.door.head
+    return {
+      duration,
+      reason,
+      size: this.machine.target,
+      resized: this.byHand,
+      inflight: this.running,
+      maxInflight: this.maxRunning,
+      avgInflight: duration > 0 ? this.runningArea / duration : this.running,
+      saturated: duration > 0 ? this.saturatedTime / duration : this.running >= this.machine.target ? 1 : 0,
+      queued,
+      queuedMin: Math.min(this.minWaiting, queued),
+      oldestWait: oldest === undefined ? 0 : millisBetween(oldest.since, ticks(now)),
+      waitMean: this.started === 0 ? 0 : this.waitSum / this.started,
+      arrivals: this.arrivals,
+      started: this.started,
+      succeeded: this.succeeded,
+      failed: this.failed,
+      overloaded: this.overloaded,
+      overloadedFresh: this.overloadedFresh,
+      runMean: this.runMean,
+      runVariance: this.succeeded < 2 ? 0 : this.runSquares / (this.succeeded - 1),
+      runMin: this.succeeded === 0 ? 0 : this.runMin
+    }
+  }
+
+  private reset(now: number): void {
+    this.begun = this.counted = this.askedAt = now
+    this.maxRunning = this.peak = this.running
+    this.minWaiting = this.queued
+    this.runningArea = this.saturatedTime = 0
+    this.arrivals = this.started = this.waitSum = 0
+    this.succeeded = this.failed = this.overloaded = this.overloadedFresh = 0
+    this.runMean = this.runSquares = 0
+    this.runMin = Infinity
+    this.refused = false
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The command line: `simulate [--accept] [--seeds 5] [--scenario A1,B2] [--policy adaptive,vegas] [--svg]`.
+ *
+ * Without options it plays all scenarios with all policies on one seed and prints the comparison. `--accept` judges
+ * `adaptive` by every threshold on 20 seeds, writes docs/autoscale/acceptance.md, and ends with 1 if one is missed.
+ * `--svg` draws scenarios into docs/autoscale.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import type { AutoScalePolicy } from "@aio-task-pool/core"
+import type { Judgement } from "./judge.ts"
+import { judge, missed, play, worst } from "./judge.ts"
+import { plot } from "./plot.ts"
+import { references } from "./references.ts"
+import type { Scenario } from "./scenarios.ts"
+import { contendedThroughput, hour, random, scenarios, twoPools } from "./scenarios.ts"
+
+type Policy = AutoScalePolicy.AutoScalePolicy<any>
+
+const folder = join(import.meta.dirname, "../../../../docs/autoscale")
+
+const { values } = parseArgs({
+  options: {
+    accept: { type: "boolean", default: false },
+    svg: { type: "boolean", default: false },
+    seeds: { type: "string" },
+    scenario: { type: "string" },
+    policy: { type: "string" }
+  }
+})
+
+const listed = values.scenario?.split(",")
+const chosen = [...scenarios, contendedThroughput, twoPools, hour].filter((scenario) =>
+  listed === undefined ? scenario !== hour : listed.some((id) => scenario.id === id)
+)
+const policies = references.filter((policy) => values.policy?.split(",").includes(policy.name) ?? true)
+const seedsOf = (otherwise: number): ReadonlyArray<number> =>
+  Array.from({ length: Number(values.seeds ?? otherwise) }, (_, i) => i + 1)
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
+const limits = (numbers: ReadonlyArray<number> | undefined): string => numbers?.join("/") ?? ""
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  const line = (row: ReadonlyArray<string>): string =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
+  return [line(rows[0]!), `| ${widths.map((wide) => "-".repeat(wide)).join(" | ")} |`, ...rows.slice(1).map(line)].join(
+    "\n"
+  )
+}
+
+const judged = (scenario: Scenario, policy: Policy, seeds: ReadonlyArray<number>): ReadonlyArray<Judgement> =>
+  seeds.map((seed) => judge(scenario, play(scenario, scenario.policy ?? policy, seed)))
+
+const average = (numbers: ReadonlyArray<number>): number => numbers.reduce((a, b) => a + b, 0) / numbers.length
+
+/** Every threshold, worst of the seeds. */
+const accept = (policy: Policy): boolean => {
+  const seeds = seedsOf(20)
+  const rows = [["scenario", "goodput", "mean", "errors", "over-drive", "p99", "converges, s", "safe, s", "missed"]]
+  let passed = true
+  for (const scenario of values.scenario === undefined ? [...chosen, hour] : chosen) {
+    const runs = judged(scenario, policy, scenario === hour ? seeds.slice(0, 3) : seeds)
+    const result = worst(runs)
+    const wrong = missed(scenario, result)
+    const { thresholds } = scenario
+    const beside = (value: string, limit: string | undefined): string =>
+      limit === undefined || limit === "" ? value : `${value} [${limit}]`
+    rows.push([
+      `${scenario.id} ${scenario.title}`,
+      beside(result.good.toFixed(3), String(thresholds.good)),
+      average(runs.map((run) => run.good)).toFixed(3),
+      beside(percent(result.errors), thresholds.errors === undefined ? "" : percent(thresholds.errors)),
+      beside(result.over.toFixed(2), thresholds.over?.toString()),
+      beside(result.p99.toFixed(2), thresholds.p99?.toString()),
+      thresholds.converges === undefined ? "" : beside(limits(result.converges), limits(thresholds.converges)),
+      thresholds.safe === undefined ? "" : beside(limits(result.safe), limits(thresholds.safe)),
+      wrong.join(", ")
+    ])
+    if (wrong.length > 0) passed = false
+    console.log(`${scenario.id} ${wrong.length === 0 ? "holds" : `misses ${wrong.join(", ")}`}`)
+  }
+  const drawn = Array.from({ length: 60 }, (_, i) => {
+    const scenario = random(i + 1)
+    return judge(scenario, play(scenario, policy, 1))
+  })
+  const sorted = drawn.map((run) => run.good).toSorted((a, b) => a - b)
+  const text = `# Acceptance
+
+\`simulate --accept\`, ${new Date().toISOString().slice(0, 10)}: the policy \`${policy.name}\`, worst of ${seeds.length} seeds (one hour: of 3), thresholds in brackets. Goodput, over-drive and p99 are relative to the best fixed sizes; for a batch goodput is the ratio of makespans. "converges": seconds until 0.9 of the oracle's goodput, by phase; "safe": seconds until no more than 1.5 times the best size is in flight.
+
+${table(rows)}
+
+60 scenarios drawn at random, one seed: goodput ${average(sorted).toFixed(3)} on average, ${sorted[6]!.toFixed(3)} at the 10th percentile; errors ${percent(average(drawn.map((run) => run.errors)))}; over-drive ${average(drawn.map((run) => run.over)).toFixed(2)}.
+`
+  if (values.scenario === undefined) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, "acceptance.md"), text)
+  }
+  console.log(text)
+  return passed
+}
+
+/** All policies beside each other. */
+const compare = (): void => {
+  const seeds = seedsOf(1)
+  const rows = [["policy", "goodput", "errors", "over-drive"]]
+  for (const policy of policies) {
+    const runs = chosen
+      .filter((scenario) => scenario.policy === undefined)
+      .flatMap((scenario) => judged(scenario, policy, seeds))
+    rows.push([
+      policy.name,
+      average(runs.map((run) => run.good)).toFixed(3),
+      percent(average(runs.map((run) => run.errors))),
+      average(runs.map((run) => run.over)).toFixed(2)
+    ])
+  }
+  console.log(table(rows))
+}
+
+const draw = (): void => {
+  mkdirSync(folder, { recursive: true })
+  const ids = listed ?? ["A1", "B1", "C3", "E3", "E4", "G1"]
+  for (const scenario of chosen.filter(({ id }) => ids.includes(id))) {
+    for (const policy of values.policy === undefined ? [references[0]!] : policies) {
+      const name = policy === references[0] ? scenario.id : `${scenario.id}-${policy.name}`
+      const title = `${scenario.id}: ${scenario.title}${policy === references[0] ? "" : `, ${policy.name}`}`
+      writeFileSync(join(folder, `${name}.svg`), plot(title, play(scenario, policy, 1)))
+      console.log(join("docs/autoscale", `${name}.svg`))
+    }
+  }
+}
+
+if (values.svg) draw()
+else if (values.accept) process.exitCode = accept(policies[0]!) ? 0 : 1
+else compare()

@@ -1,0 +1,151 @@
+/**
+ * Runs a policy against a server model, and the best fixed sizes beside it.
+ *
+ * @since 0.2.0
+ */
+import type { AutoScalePolicy } from "@aio-task-pool/core"
+import * as Duration from "effect/Duration"
+import type { EngineResult } from "./internal/engine.ts"
+import { run } from "./internal/engine.ts"
+import { kneeOf } from "./internal/knee.ts"
+import type { Load, ServerModel, Steps } from "./ServerModel.ts"
+
+/**
+ * What to simulate.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SimulateOptions {
+  readonly policy: AutoScalePolicy.AutoScalePolicy<any>
+  readonly server: ServerModel
+  readonly load: Load
+  /** The same seed gives the same run; under every policy the same tasks cost the same. */
+  readonly seed: number
+  /** How long the run lasts, a Duration (a number is milliseconds); a batch may end it before. */
+  readonly duration: Duration.Input
+  /** Default `{ min: 1, max: 200, initial: 10 }`. */
+  readonly bounds?: AutoScalePolicy.AutoScaleBounds | undefined
+  /** The best fixed size, by phase; default found by a sweep over sizes (see `oracle`). */
+  readonly oracle?: Steps | undefined
+  /** Pools with this policy on the one server, each with a load of its own; default 1. */
+  readonly pools?: number | undefined
+}
+
+/**
+ * Times of tasks, in milliseconds.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Latency {
+  readonly mean: number
+  readonly p50: number
+  readonly p99: number
+}
+
+/**
+ * One window of a run.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SimulatedWindow {
+  /** End of the window, in milliseconds. */
+  readonly time: number
+  readonly pool: number
+  readonly sample: AutoScalePolicy.AutoScaleSample
+  readonly decision: AutoScalePolicy.AutoScaleDecision
+}
+
+/**
+ * What came out. Compare `goodput` with `oracle`: 1 means that nobody who knew the server could have done better.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SimulateResult {
+  /** Successes per second. */
+  readonly goodput: number
+  /** Successes per second of the same run at the best fixed sizes. */
+  readonly oracle: number
+  /** Overload failures as a share of all settled tasks. */
+  readonly overloadRate: number
+  /** Tasks in flight beyond the best fixed size, mean over time, as a share of that size. */
+  readonly overDrive: number
+  /** From arrival, where tasks arrive by themselves, else from dispatch. */
+  readonly latency: Latency
+  readonly oracleLatency: Latency
+  /** The best fixed size by phase. */
+  readonly oracleSizes: Steps
+  /** How long the run lasted, in milliseconds. */
+  readonly elapsed: number
+  /** Successes of each pool per second. */
+  readonly shares: ReadonlyArray<number>
+  /** Every window with its decision: size, tasks in flight, latency and reason over time. */
+  readonly sizes: ReadonlyArray<SimulatedWindow>
+  /** Successes in each second, and the oracle's. */
+  readonly goodPerSecond: ReadonlyArray<number>
+  readonly oraclePerSecond: ReadonlyArray<number>
+  /** Mean tasks in flight in each second, as a multiple of the best fixed size. */
+  readonly drivePerSecond: ReadonlyArray<number>
+}
+
+/**
+ * Runs the policy and the oracle on the same tasks: deterministic, and without a clock.
+ *
+ * @category running
+ * @since 0.2.0
+ */
+export const simulate = (options: SimulateOptions): SimulateResult => {
+  const { load, seed, server } = options
+  const duration = Duration.toMillis(options.duration)
+  const bounds = options.bounds ?? { min: 1, max: 200, initial: 10 }
+  const pools = options.pools ?? 1
+  const knee = options.oracle ?? kneeOf(server, bounds, duration)
+  const sizes: Array<SimulatedWindow> = []
+  const common = { server, load, seed, duration, bounds, knee }
+  const own = run({
+    ...common,
+    pools,
+    sizing: { policy: options.policy },
+    onWindow: (pool, time, sample, decision) => sizes.push({ time, pool, sample, decision })
+  })
+  const best = run({ ...common, load: together(load, pools), pools: 1, sizing: { schedule: knee } })
+  return {
+    goodput: goodput(own),
+    oracle: goodput(best),
+    overloadRate: own.overloaded / Math.max(1, sum(own.succeeded) + own.failed + own.overloaded),
+    overDrive: own.overDrive,
+    latency: latency(load, own),
+    oracleLatency: latency(load, best),
+    oracleSizes: knee,
+    elapsed: own.elapsed,
+    shares: own.succeeded.map((count) => (count * 1000) / own.elapsed),
+    sizes,
+    goodPerSecond: own.goodPerSecond,
+    oraclePerSecond: best.goodPerSecond,
+    drivePerSecond: own.drivePerSecond
+  }
+}
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0)
+
+const goodput = (result: EngineResult): number => (sum(result.succeeded) * 1000) / result.elapsed
+
+const latency = (load: Load, result: EngineResult): Latency => {
+  const times = load.kind === "open" ? result.sojourn : result.run
+  return { mean: times.mean(), p50: times.quantile(0.5), p99: times.quantile(0.99) }
+}
+
+/** The load of `pools` pools on one. */
+const together = (load: Load, pools: number): Load =>
+  pools === 1 || load.kind === "backlog"
+    ? load
+    : load.kind === "batch"
+      ? { kind: "batch", count: load.count * pools }
+      : {
+          kind: "open",
+          rate:
+            typeof load.rate === "number" ? load.rate * pools : load.rate.map(([from, rate]) => [from, rate * pools])
+        }
