@@ -75,6 +75,8 @@ class Bulk {
   /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
   private state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
   private sourceOpen = true
+  /** Whether an asynchronous source was asked for an item that has not arrived. */
+  private owed = false
   /** The first failure: of a task, of admission, or of the source. */
   private failure: Exit.Exit<never, unknown> | undefined = undefined
 
@@ -113,7 +115,9 @@ class Bulk {
   }
 
   private fetch(task: BulkTask, iterator: AsyncIterator<unknown>): void {
+    this.owed = true
     const arrived = (give: () => void): void => {
+      this.owed = false
       // The bulk may have stopped meanwhile: nobody waits for this item.
       if (task.state !== "New") return
       give()
@@ -219,7 +223,10 @@ class Bulk {
 
   private readonly leaveSource = Effect.suspend(() => {
     const { iterator } = this.options.source
-    return iterator.return === undefined ? Effect.void : Effect.promise(async () => iterator.return!())
+    if (iterator.return === undefined) return Effect.void
+    const leave = Effect.promise(async () => iterator.return!())
+    // An async generator takes `return` only after the item it owes, which may never come: nobody waits for that.
+    return this.owed ? Effect.asVoid(Effect.forkDetach(Effect.ignoreCause(leave), { startImmediately: true })) : leave
   })
 
   /** The caller was interrupted. */

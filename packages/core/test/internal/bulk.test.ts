@@ -329,6 +329,26 @@ describe("forEach", () => {
     )
   })
 
+  it.effect("does not wait for an async generator that never yields again, interrupted or failed", () =>
+    Effect.gen(function* () {
+      async function* stuck() {
+        yield 1
+        await new Promise(() => {})
+      }
+      const interrupted = yield* start(TaskPool.forEach(stuck(), () => Effect.void))
+      yield* settle
+      yield* Fiber.interrupt(interrupted)
+
+      const item = gated("item")
+      const failed = yield* start(TaskPool.forEach(stuck(), () => Effect.andThen(item.task, Effect.fail("own"))))
+      yield* item.started
+      yield* settle
+      yield* item.open
+      assert.strictEqual(failureOf(yield* Fiber.await(failed)), "own")
+      yield* expectStats({ running: 0, waiting: 0 })
+    }).pipe(Effect.provide(layer(2)))
+  )
+
   it.effect("in two fibers at once: both end, each with its own results", () =>
     Effect.gen(function* () {
       const task = (n: number) => Effect.as(Effect.yieldNow, n)
