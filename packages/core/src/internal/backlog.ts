@@ -98,52 +98,63 @@ export class LifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements
   }
 }
 
+/** The fewest seats that a heap keeps: a power of two. */
+const fewestSeats = 16
+
 /**
  * Smallest weight first, equal weights first in, first out: a heap with four children per node (D. B. Johnson, "Priority
- * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. Weights and turns
- * stand in arrays of their own, beside the entries: comparing touches no entry.
+ * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. What is taken out
+ * leaves a hole that goes down to a leaf, and the last entry rises from there (I. Wegener, "Bottom-up heapsort", 1993).
+ *
+ * An entry sits in a *seat* of its own as long as it waits; the heap orders numbers in flat arrays. So neither comparing
+ * nor moving touches an entry: a million of them lie all over the memory.
  */
 export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
-  private readonly entries: Array<T> = []
-  private readonly weights: Array<number> = []
-  /** When each was pushed: it decides between equal weights. */
-  private readonly turns: Array<number> = []
+  size = 0
   private pushed = 0
-
-  get size(): number {
-    return this.entries.length
-  }
+  private readonly entries: Array<T | undefined> = []
+  /** Weight and turn of each place in the heap, side by side; the turn decides between equal weights. */
+  private keys = new Float64Array(0)
+  /** The seat of each place in the heap; from `size` on the free seats. */
+  private seats = new Int32Array(0)
+  /** The place of each seat that is taken. */
+  private places = new Int32Array(0)
 
   push(entry: T): void {
-    const place = this.entries.length
-    this.put(place, entry, entry.weight, this.pushed++)
-    this.rise(place)
+    if (this.size === this.seats.length) this.grow()
+    const place = this.size++
+    const seat = this.seats[place]!
+    this.entries[seat] = entry
+    entry.place = seat
+    this.rise(place, entry.weight, this.pushed++, seat)
   }
 
   pop(): T | undefined {
-    const first = this.entries[0]
-    if (first !== undefined) this.remove(first)
+    if (this.size === 0) return undefined
+    const first = this.entries[this.seats[0]!]!
+    this.remove(first)
     return first
   }
 
   remove(entry: T): void {
-    const { place } = entry
-    const last = this.entries.pop()!
-    const weight = this.weights.pop()!
-    const turn = this.turns.pop()!
-    if (last === entry) return
-    // What fills the hole may be too small for the place, or too large.
-    this.put(place, last, weight, turn)
-    this.rise(place)
-    this.sink(last.place)
+    const { keys, seats } = this
+    const seat = entry.place
+    const last = --this.size
+    const lastSeat = seats[last]!
+    seats[last] = seat
+    this.entries[seat] = undefined
+    // The hole may be below a larger entry than the last one: that rises as far as it must.
+    if (seat !== lastSeat) this.rise(this.sink(this.places[seat]!), keys[2 * last]!, keys[2 * last + 1]!, lastSeat)
+    if (4 * last < seats.length && seats.length > fewestSeats) this.shrink()
   }
 
   /** O(n), over numbers that lie side by side: for who looks now and then. */
   oldest(): T | undefined {
-    const { turns } = this
+    const { keys, size } = this
+    if (size === 0) return undefined
     let first = 0
-    for (let place = 1; place < turns.length; place++) if (turns[place]! < turns[first]!) first = place
-    return this.entries[first]
+    for (let place = 1; place < size; place++) if (keys[2 * place + 1]! < keys[2 * first + 1]!) first = place
+    return this.entries[this.seats[first]!]
   }
 
   reweigh(entry: T, weight: number): void {
@@ -153,53 +164,80 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.push(entry)
   }
 
-  private put(place: number, entry: T, weight: number, turn: number): void {
-    this.entries[place] = entry
-    this.weights[place] = weight
-    this.turns[place] = turn
-    entry.place = place
-  }
-
-  private copy(from: number, to: number): void {
-    this.put(to, this.entries[from]!, this.weights[from]!, this.turns[from]!)
-  }
-
-  private precedes(a: number, weight: number, turn: number): boolean {
-    const other = this.weights[a]!
-    return other < weight || (other === weight && this.turns[a]! < turn)
-  }
-
-  private rise(place: number): void {
-    const entry = this.entries[place]!
-    const weight = this.weights[place]!
-    const turn = this.turns[place]!
-    let at = place
+  /** Puts a seat into the heap, at a place without children or above it. */
+  private rise(from: number, weight: number, turn: number, seat: number): void {
+    const { keys } = this
+    let at = from
     while (at > 0) {
       const parent = (at - 1) >> 2
-      if (this.precedes(parent, weight, turn)) break
-      this.copy(parent, at)
+      const other = keys[2 * parent]!
+      if (other < weight || (other === weight && keys[2 * parent + 1]! < turn)) break
+      this.move(parent, at)
       at = parent
     }
-    if (at !== place) this.put(at, entry, weight, turn)
+    keys[2 * at] = weight
+    keys[2 * at + 1] = turn
+    this.seats[at] = seat
+    this.places[seat] = at
   }
 
-  private sink(place: number): void {
-    const entry = this.entries[place]!
-    const weight = this.weights[place]!
-    const turn = this.turns[place]!
-    const { length } = this.entries
-    let at = place
-    while (true) {
-      const firstChild = 4 * at + 1
-      if (firstChild >= length) break
-      let least = firstChild
-      for (let child = firstChild + 1; child < Math.min(firstChild + 4, length); child++) {
-        if (this.precedes(child, this.weights[least]!, this.turns[least]!)) least = child
+  /** Moves a hole down to a place without children, and answers which. */
+  private sink(from: number): number {
+    const { keys, size } = this
+    let at = from
+    for (let child = 4 * at + 1; child < size; child = 4 * at + 1) {
+      let least = child
+      let weight = keys[2 * child]!
+      for (const end = Math.min(child + 4, size); ++child < end;) {
+        const other = keys[2 * child]!
+        if (other > weight || (other === weight && keys[2 * child + 1]! > keys[2 * least + 1]!)) continue
+        least = child
+        weight = other
       }
-      if (!this.precedes(least, weight, turn)) break
-      this.copy(least, at)
+      this.move(least, at)
       at = least
     }
-    if (at !== place) this.put(at, entry, weight, turn)
+    return at
+  }
+
+  private move(from: number, to: number): void {
+    const { keys, seats } = this
+    const seat = seats[from]!
+    keys[2 * to] = keys[2 * from]!
+    keys[2 * to + 1] = keys[2 * from + 1]!
+    seats[to] = seat
+    this.places[seat] = to
+  }
+
+  private grow(): void {
+    const taken = this.seats.length
+    this.reserve(Math.max(fewestSeats, 2 * taken))
+    for (let seat = taken; seat < this.seats.length; seat++) {
+      this.entries.push(undefined)
+      this.seats[seat] = seat
+    }
+  }
+
+  /** Gives back what a burst took: the entries get the first seats, in the order of the heap. */
+  private shrink(): void {
+    const seated = Array.from(this.seats.subarray(0, this.size), (seat) => this.entries[seat]!)
+    this.reserve(this.seats.length / 2)
+    this.entries.length = this.seats.length
+    for (let seat = 0; seat < this.seats.length; seat++) {
+      const entry = seated[seat]
+      this.entries[seat] = entry
+      this.seats[seat] = this.places[seat] = seat
+      if (entry !== undefined) entry.place = seat
+    }
+  }
+
+  private reserve(seats: number): void {
+    const resized = <A extends Float64Array | Int32Array>(from: A, to: A): A => {
+      to.set(from.subarray(0, to.length))
+      return to
+    }
+    this.keys = resized(this.keys, new Float64Array(2 * seats))
+    this.seats = resized(this.seats, new Int32Array(seats))
+    this.places = resized(this.places, new Int32Array(seats))
   }
 }
