@@ -12,7 +12,6 @@ import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type { Exit } from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { AutoScaleEvidence, AutoScalePolicy, AutoScaleSample } from "./AutoScalePolicy.ts"
 import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
@@ -655,21 +654,21 @@ function makeTag<Self>() {
   return <const Id extends string>(id: Id): Tag<Self, Id> => {
     const tag = Context.Service<Self, TaskPoolService>()(id)
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
-    const call = (key: keyof TaskPoolService) => (first: unknown, second: unknown, third: unknown) =>
-      new Call(tag, key, first, second, third)
+    const call = (operation: Operation) => (first: unknown, second: unknown, third: unknown) =>
+      new Call(tag, operation, first, second, third)
     return Object.assign(tag, {
-      submit: call("submit"),
-      fork: call("fork"),
-      submitNowait: call("submitNowait"),
-      forEach: call("forEach"),
-      all: call("all"),
+      submit: call((pool, task, options) => pool.submit(task, options)),
+      fork: call((pool, task, options) => pool.fork(task, options)),
+      submitNowait: call((pool, task, options) => pool.submitNowait(task, options)),
+      forEach: call((pool, items, f, options) => pool.forEach(items, f, options)),
+      all: call((pool, effects, options) => pool.all(effects, options)),
       mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
         Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
-      explain: call("explain"),
-      submitBlocking: call("submitBlocking"),
-      scale: call("scale"),
-      resize: call("resize"),
-      close: call("close"),
+      explain: call((pool, last) => pool.explain(last)),
+      submitBlocking: call((pool, job, options) => pool.submitBlocking(job, options)),
+      scale: call((pool, delta, options) => pool.scale(delta, options)),
+      resize: call((pool, size, options) => pool.resize(size, options)),
+      close: call((pool, options) => pool.close(options)),
       awaitResized: value("awaitResized"),
       pause: value("pause"),
       resume: value("resume"),
@@ -683,29 +682,36 @@ function makeTag<Self>() {
   }
 }
 
+type Operation = (pool: TaskPoolService, first: any, second: any, third: any) => unknown
+
 // A call of the pool in the context, as an effect without closures: `submit` passes here for every task.
-class Call extends Effectable.Class<any, any, any> {
+class Call {
   readonly tag: Context.Key<any, TaskPoolService>
-  readonly key: keyof TaskPoolService
+  readonly operation: Operation
   readonly first: unknown
   readonly second: unknown
   readonly third: unknown
   constructor(
     tag: Context.Key<any, TaskPoolService>,
-    key: keyof TaskPoolService,
+    operation: Operation,
     first: unknown,
     second: unknown,
     third: unknown
   ) {
-    super()
     this.tag = tag
-    this.key = key
+    this.operation = operation
     this.first = first
     this.second = second
     this.third = third
   }
-  asEffect() {
-    const pool: any = Context.getUnsafe(Fiber.getCurrent()!.context, this.tag)
-    return pool[this.key](this.first, this.second, this.third)
-  }
 }
+// To extend `Effectable.Class` would cost a chain of constructors for each call.
+Object.setPrototypeOf(
+  Call.prototype,
+  Effectable.Prototype<any>({
+    label: "TaskPool",
+    evaluate({ context }) {
+      return this.operation(Context.getUnsafe(context, this.tag), this.first, this.second, this.third)
+    }
+  })
+)

@@ -22,7 +22,8 @@ import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type { Machine } from "./machine.ts"
-import { type AsyncContext, captureAsyncContext, checkEffect, type Inside, Task } from "./task.ts"
+import { type AsyncContext, captureAsyncContext } from "./runtime.ts"
+import { checkEffect, type Inside, Task } from "./task.ts"
 
 /** Where the items come from. */
 export type Source =
@@ -62,7 +63,7 @@ class Bulk {
   readonly options: BulkOptions
   readonly context: Context.Context<never>
   readonly asyncContext: AsyncContext | undefined
-  private readonly machine: Machine
+  readonly machine: Machine
   private onDone: (result: Effect.Effect<unknown, unknown>) => void
   /** How many of its applications and tasks have not been told of. */
   private live = 0
@@ -72,6 +73,8 @@ class Bulk {
   private readonly spare: Array<BulkTask> = []
   private readonly values: Array<unknown> = []
   private pulled = 0
+  /** Whether the async context is the bulk's now. */
+  private inside = false
   /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
   private state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
   private sourceOpen = true
@@ -103,12 +106,19 @@ class Bulk {
     else this.machine.apply(task)
   }
 
+  /** One of its tasks was launched, in the bulk's async context: entering that costs as much as pulling an item. */
+  launched(): void {
+    this.inside = true
+    this.apply()
+    this.inside = false
+  }
+
   /** Gives the application the next item of a synchronous source, if there is one. */
   pull(task: BulkTask): void {
     const iterator = this.options.source.iterator as Iterator<unknown>
     // A plain `try`, because this runs for every item: wrapping each in a Result allocates more than its task does.
     try {
-      this.give(task, this.inContext(iterator.next, iterator))
+      this.give(task, this.inside ? iterator.next() : this.inContext(iterator.next, iterator))
     } catch (cause) {
       this.sourceFailed(cause)
     }
@@ -252,22 +262,20 @@ export class BulkTask extends Task {
   private run = { isRunning: true }
 
   constructor(bulk: Bulk) {
-    super(bulk.options.f, undefined, bulk.options.weight, bulk.context)
+    super(bulk.machine, bulk.options.f, undefined, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
   }
   /** Makes a settled task an application again. */
   renew(): this {
     this.state = "New"
-    this.context = this.bulk.context
-    this.asyncContext = this.bulk.asyncContext
     this.index = -1
     this.entered = false
     this.run = { isRunning: true }
     this.exit = this.answer = this.ending = undefined
     return this
   }
-  protected override begin(): Effect.Effect<unknown, unknown> {
+  override begin(): Effect.Effect<unknown, unknown> {
     return checkEffect(this.bulk.options.f(this.item, this.index))
   }
   override enter(): boolean {
@@ -275,7 +283,7 @@ export class BulkTask extends Task {
     return (this.entered = this.index >= 0)
   }
   override launched(): void {
-    this.bulk.apply()
+    this.bulk.launched()
   }
   /** As the object is used again, each run is known by one of its own. */
   override get inside(): Inside {
@@ -283,16 +291,14 @@ export class BulkTask extends Task {
   }
   override forget(): void {
     this.run.isRunning = false
-    this.item = undefined
-    // The async context is the bulk's: it serves all its tasks.
-    this.asyncContext = undefined
-    super.forget()
+    // All else is the bulk's, and serves for its next item.
+    this.item = this.fiber = undefined
   }
   override get awaited(): boolean {
     return true
   }
   override tell(): void {
-    super.tell()
+    if (this.observers !== undefined) super.tell()
     this.bulk.told(this)
   }
 }

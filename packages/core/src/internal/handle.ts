@@ -1,12 +1,11 @@
 /** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../TaskHandle.ts"
-import { type NotAvailable, NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
+import { NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
 import { checkWeight } from "./arguments.ts"
 import type { Machine } from "./machine.ts"
 import type { Task } from "./task.ts"
@@ -37,46 +36,10 @@ export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.
     })
   })
 
-/** Admits a task, waiting at the door if it may: the answer is its handle. */
-export const forkTask = (
-  machine: Machine,
-  task: Task,
-  mayWait: boolean
-): Effect.Effect<TaskHandle<any, any>, NotAvailable> =>
-  Effect.callback((resume) => {
-    task.answer = Exit.succeed(new Handle(machine, task))
-    machine.admit(task, mayWait)
-    if (task.state === "AtDoor") {
-      task.resume = resume
-      return new Withdrawal(machine, task)
-    }
-    resume(task.answer)
-    // A waiting task does not keep a handle that its caller may have dropped.
-    task.answer = undefined
-    return undefined
-  })
-
-/** What an interrupted caller leaves behind: its task goes too, and a running one is waited for. */
-export class Withdrawal extends Effectable.Class<void> {
-  private readonly machine: Machine
-  private readonly task: Task
-  constructor(machine: Machine, task: Task) {
-    super()
-    this.machine = machine
-    this.task = task
-  }
-  override asEffect(): Effect.Effect<void> {
-    this.machine.withdraw(this.task, Fiber.getCurrent()!.id)
-    return this.task.state === "Running" ? awaitEnds(this.machine, [this.task]) : Effect.void
-  }
-}
-
 export class Handle<A, E> implements TaskHandle<A, E> {
-  readonly #machine: Machine
   readonly #task: Task
 
-  constructor(machine: Machine, task: Task) {
-    this.#machine = machine
+  constructor(task: Task) {
     this.#task = task
   }
 
@@ -91,10 +54,10 @@ export class Handle<A, E> implements TaskHandle<A, E> {
   get cancel(): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
       const task = this.#task
-      if (task.state === "Waiting") this.#machine.cancelWaiting(task, "Cancelled")
+      if (task.state === "Waiting") task.machine.cancelWaiting(task, "Cancelled")
       if (task.state !== "Running") return Effect.void
-      this.#machine.end(task, "Cancelled", fiber.id)
-      return awaitEnds(this.#machine, [task])
+      task.machine.end(task, "Cancelled", fiber.id)
+      return awaitEnds(task.machine, [task])
     })
   }
 
@@ -110,9 +73,10 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     return (weight) =>
       Effect.suspend(() => {
         checkWeight("TaskHandle.reprioritise", weight)
+        const { machine } = this.#task
         const state = this.#stateNow()
-        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: this.#machine.name, state }))
-        this.#machine.backlog.reweigh(this.#task, weight)
+        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: machine.name, state }))
+        machine.backlog.reweigh(this.#task, weight)
         return Effect.void
       })
   }

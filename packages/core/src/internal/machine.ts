@@ -52,7 +52,8 @@ import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelle
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
 import type { Meter } from "./meter.ts"
-import { captureAsyncContext, type Inside, type Task } from "./task.ts"
+import { callersAsyncContext, captureAsyncContext, isKnown, overlay } from "./runtime.ts"
+import type { Inside, Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
 export interface MachineOptions {
@@ -72,6 +73,8 @@ const turnBudget = 1024
 
 // A task may submit to its own pool before it first suspends: so deep may launches lie on the stack.
 const maxLaunchDepth = 64
+
+const withService: typeof overlay = isKnown ? overlay : (context, key, value) => Context.add(context, key, value)
 
 let machines = 0
 
@@ -151,13 +154,10 @@ export class Machine {
       this.enter(task)
       this.launch(task)
     } else if (this.door.size === 0 && this.backlog.size < this.capacity) {
-      task.asyncContext = captureAsyncContext()
       this.enter(task)
       this.queue(task)
-    } else if (mayWait) {
-      task.asyncContext = captureAsyncContext()
-      this.queueAtDoor(task)
-    } else this.refuse(task, "QueueFull")
+    } else if (mayWait) this.queueAtDoor(task)
+    else this.refuse(task, "QueueFull")
     this.turn()
   }
 
@@ -196,7 +196,7 @@ export class Machine {
       return false
     }
     this.submitted++
-    if (task.answer !== undefined && task.resume !== undefined) this.announce(task)
+    if (task.answer !== undefined && task.caller !== undefined) this.announce(task)
     return true
   }
 
@@ -290,7 +290,6 @@ export class Machine {
     task.state = "Running"
     this.running.push(task)
     this.meter?.dispatched(task)
-    task.launched()
     if (this.launchDepth < maxLaunchDepth) return this.start(task)
     task.asyncContext ??= captureAsyncContext()
     this.unstarted.push(task)
@@ -300,13 +299,15 @@ export class Machine {
     // It was ended before its fiber began.
     if (task.ending !== undefined) return this.ended(task, Exit.interrupt())
     this.launchDepth++
-    if (task.asyncContext === undefined) this.run(task)
-    else task.asyncContext.runInAsyncScope(this.run, this, task)
+    const asyncContext = task.asyncContext ?? callersAsyncContext(task)
+    if (asyncContext === undefined) this.run(task)
+    else asyncContext.runInAsyncScope(this.run, this, task)
     this.launchDepth--
   }
 
   private run(task: Task): void {
-    const fiber = Effect.runForkWith(Context.add(task.context!, this.inside, task.inside))(task)
+    const fiber = Effect.runForkWith(withService(task.context!, this.inside, task.inside))(task)
+    task.launched()
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)
     task.fiber = fiber
@@ -400,7 +401,7 @@ export class Machine {
 
   /** The caller of `submit` or `fork` went away before it had an answer. */
   withdraw(task: Task, by: number | undefined): void {
-    task.resume = undefined
+    task.caller = undefined
     switch (task.state) {
       case "New":
         return this.release(task, Exit.interrupt(by))

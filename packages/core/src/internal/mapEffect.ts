@@ -11,7 +11,8 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { MapEffectOptions } from "../TaskPool.ts"
 import { checkPositive } from "./arguments.ts"
-import { awaitEnds, forkTask } from "./handle.ts"
+import { Fork } from "./admission.ts"
+import { awaitEnds } from "./handle.ts"
 import { awaitUntil } from "./lifecycle.ts"
 import type { Machine } from "./machine.ts"
 import { makeTaskUnsafe, type Task } from "./task.ts"
@@ -53,10 +54,12 @@ export const mapEffect = (
       }
 
       const feed = Effect.fnUntraced(function* (element: unknown, index: number) {
-        const task = yield* Effect.sync(() => makeTaskUnsafe(where, f, { ...options, args: [element, index] }))
+        const task = yield* Effect.withFiber((fiber) =>
+          Effect.succeed(makeTaskUnsafe(machine, where, f, { ...options, args: [element, index] }, fiber))
+        )
         task.observers = new Set([(exit) => settled(task, index, exit)])
         live.add(task)
-        yield* forkTask(machine, task, true)
+        yield* new Fork(() => task, true)
         yield* awaitUntil(machine, () => task.state !== "Waiting")
         yield* room.await
       })

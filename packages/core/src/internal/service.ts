@@ -24,9 +24,10 @@ import type {
   SubmitOptions,
   TaskPoolService
 } from "../TaskPool.ts"
+import { Fork, Submit } from "./admission.ts"
 import { checkCount, checkDelta, checkDuration, checkWord } from "./arguments.ts"
 import { runBulk, sourceOf } from "./bulk.ts"
-import { awaitEnds, forkTask, Withdrawal } from "./handle.ts"
+import { awaitEnds } from "./handle.ts"
 import { awaitUntil, type Closing, Lifecycle } from "./lifecycle.ts"
 import { mapEffect } from "./mapEffect.ts"
 import { Machine, type MachineOptions } from "./machine.ts"
@@ -72,17 +73,10 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: Work, submitOptions: TaskOptions) =>
-    Effect.callback<any, any>((resume) => {
-      const task = makeTaskUnsafe("TaskPool.submit", work, submitOptions)
-      machine.admit(task, suspends)
-      if (task.state === "Settled") return resume(task.answer!)
-      task.resume = resume
-      return new Withdrawal(machine, task)
-    })
+  const submit = (work: Work, submitOptions: TaskOptions) => new Submit(machine, work, submitOptions, suspends)
 
   const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: TaskOptions) =>
-    Effect.suspend(() => forkTask(machine, makeTaskUnsafe(where, work, submitOptions), mayWait))
+    new Fork((fiber) => makeTaskUnsafe(machine, where, work, submitOptions, fiber), mayWait)
 
   const forEach = (
     items: Iterable<unknown> | AsyncIterable<unknown>,

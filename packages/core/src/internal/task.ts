@@ -10,14 +10,16 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Effectable from "effect/Effectable"
 import type { Exit } from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type { Fiber } from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
 import type { SubmitOptions } from "../TaskPool.ts"
 import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
+import { awaitEnds } from "./handle.ts"
+import type { Machine } from "./machine.ts"
+import { answerCaller, type AsyncContext, asEffects, type Waiter, waiter } from "./runtime.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
@@ -32,13 +34,18 @@ const defaultWeight = 4
 export const weightOf = (where: string, options: SubmitOptions | undefined): number =>
   options?.weight === undefined ? defaultWeight : checkWeight(where, options.weight)
 
-/** A task of the current fiber; refuses what is neither an effect nor a function. */
-export const makeTaskUnsafe = (where: string, work: Work, options: TaskOptions): Task => {
-  const { context } = Fiber.getCurrent()!
+/** A task of a submitter; refuses what is neither an effect nor a function. */
+export const makeTaskUnsafe = (
+  machine: Machine,
+  where: string,
+  work: Work,
+  options: TaskOptions,
+  { context }: Fiber<unknown, unknown>
+): Task => {
   const weight = weightOf(where, options)
   // A tag of a service is both: it is submitted as the effect it is.
-  if (Effect.isEffect(work)) return new Task(work, undefined, weight, context)
-  if (typeof work === "function") return new Task(work, options?.args ?? [], weight, context)
+  if (Effect.isEffect(work)) return new Task(machine, work, undefined, weight, context)
+  if (typeof work === "function") return new Task(machine, work, options?.args ?? [], weight, context)
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
 }
 
@@ -49,10 +56,12 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
 }
 
 /**
- * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. A wrapper
- * would cost a closure and an object for each task.
+ * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. And it is what
+ * lies on its submitter's stack, while that waits. Wrappers would cost closures and objects for each task.
  */
-export class Task extends Effectable.Class<unknown, unknown, any> implements Weighted<Task>, Inside {
+export interface Task extends Effect.Effect<unknown, unknown> {}
+export class Task implements Weighted<Task>, Inside, Waiter {
+  readonly machine: Machine
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
   place = 0
@@ -65,7 +74,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   context: Context.Context<never> | undefined
   /** The async context (Node's AsyncLocalStorage) of a submitter whose task had to wait. */
   asyncContext: AsyncContext | undefined = undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  fiber: Fiber<unknown, unknown> | undefined = undefined
   /** Why somebody is ending it: the pool or its handle (which makes it `TaskCancelled`), or its submitter. */
   ending: TaskCancelledReason | "Interrupted" | undefined = undefined
   /** For the pool's meter: when it came, and from its dispatch on when that was; and the epoch of the dispatch. */
@@ -73,29 +82,36 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   epoch = 0
   /** Its outcome. */
   exit: Exit<any, any> | undefined = undefined
-  /** Resumes the caller of `submit` or `fork`, once there is an answer: the outcome, or a handle, or `NotAvailable`. */
-  resume: ((answer: Exit<any, any>) => void) | undefined = undefined
+  caller: Waiter["caller"] = undefined
+  /** What the caller of `submit` or `fork` is to be told: the outcome, or a handle, or `NotAvailable`. */
   answer: Exit<any, any> | undefined = undefined
   /** Those who wait for the outcome otherwise: joiners, and whoever ends the task and waits for its finalizers. */
   observers: Set<(exit: Exit<any, any>) => void> | undefined = undefined
 
-  constructor(work: Work, args: ReadonlyArray<unknown> | undefined, weight: number, context: Context.Context<never>) {
-    super()
+  constructor(
+    machine: Machine,
+    work: Work,
+    args: ReadonlyArray<unknown> | undefined,
+    weight: number,
+    context: Context.Context<never>
+  ) {
+    this.machine = machine
     this.work = work
     this.args = args
     this.weight = weight
     this.context = context
   }
 
-  override asEffect(): Effect.Effect<unknown, unknown> {
-    this.fiber = Fiber.getCurrent()!
-    return this.begin()
-  }
-
   /** The effect that was submitted, or that the function gives now. */
-  protected begin(): Effect.Effect<unknown, unknown> {
+  begin(): Effect.Effect<unknown, unknown> {
     if (this.args === undefined) return this.work as Effect.Effect<unknown, unknown>
     return checkEffect((this.work as (...args: ReadonlyArray<unknown>) => unknown)(...this.args))
+  }
+
+  /** The caller of `submit` or `fork` was interrupted: the task goes too, and a running one is waited for. */
+  leave(by: number): Effect.Effect<void> {
+    this.machine.withdraw(this, by)
+    return this.isRunning ? awaitEnds(this.machine, [this]) : Effect.void
   }
 
   /** What its fibers carry in their context. */
@@ -112,7 +128,7 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
     return true
   }
 
-  /** Called when a worker has taken it, before its fiber starts. */
+  /** Called when its fiber has begun, in its async context. */
   launched(): void {}
 
   /** Called when it has settled: keeps the outcome, lets go of all else. */
@@ -124,16 +140,15 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
 
   /** Whether anybody must be told of the outcome. */
   get awaited(): boolean {
-    return this.resume !== undefined || this.observers !== undefined
+    return this.caller !== undefined || this.observers !== undefined
   }
 
   /** Resumes those who wait for what there is to tell. */
   tell(): void {
-    const { observers, resume } = this
-    if (resume !== undefined && this.answer !== undefined) {
-      const { answer } = this
-      this.resume = this.answer = undefined
-      resume(answer)
+    const { answer, observers } = this
+    if (this.caller !== undefined && answer !== undefined) {
+      this.answer = undefined
+      answerCaller(this, answer)
     }
     if (observers !== undefined && this.exit !== undefined) {
       this.observers = undefined
@@ -142,22 +157,16 @@ export class Task extends Effectable.Class<unknown, unknown, any> implements Wei
   }
 }
 
+asEffects(
+  Task,
+  function (fiber) {
+    this.fiber = fiber
+    return this.begin()
+  },
+  waiter
+)
+
 /** One run of a task, as the fibers that are part of it know it. */
 export interface Inside {
   readonly isRunning: boolean
 }
-
-/** Node's `AsyncResource`, as far as it is used here. */
-export interface AsyncContext {
-  runInAsyncScope<This, A, B>(f: (this: This, arg: A) => B, self: This, arg: A): B
-  emitDestroy(): void
-}
-
-// Reached as Effect itself does, without importing Node; elsewhere there is no async context to keep.
-const AsyncResource: (new (type: string) => AsyncContext) | undefined = (globalThis as any).process?.getBuiltinModule?.(
-  "node:async_hooks"
-)?.AsyncResource
-
-/** The current async context, for a task that will be started in somebody else's step (I7). */
-export const captureAsyncContext = (): AsyncContext | undefined =>
-  AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")

@@ -1,0 +1,234 @@
+/**
+ * What the hot path uses of Effect's runtime beyond its public interface, and the look whether it is there.
+ *
+ * A fiber waits in `Effect.callback` at the price of four closures and three objects, which stay as long as it waits; and
+ * `Context.add` costs as much as a quarter of a small task. Both come cheaper to who speaks the runtime's own protocol:
+ * an effect has an `evaluate` method under a key of its own, and whatever lies on a fiber's stack is asked what to do when
+ * it is popped. A submit became a quarter quicker by it (ADR 0004).
+ *
+ * None of this is promised by Effect. So `isKnown` says whether the runtime that was loaded does what is expected here,
+ * found out by doing it once; where it is `false` the callers take the public way, which is dearer and else the same.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+
+/** Node's `AsyncResource`, as far as it is used here. */
+export interface AsyncContext {
+  runInAsyncScope<This, A, B>(f: (this: This, arg: A) => B, self: This, arg: A): B
+  emitDestroy(): void
+}
+
+// Reached as Effect itself does, without importing Node; elsewhere there is no async context to keep.
+const AsyncResource: (new (type: string) => AsyncContext) | undefined = (globalThis as any).process?.getBuiltinModule?.(
+  "node:async_hooks"
+)?.AsyncResource
+
+/** The current async context, for a task that will be started in somebody else's step (I7). */
+export const captureAsyncContext = (): AsyncContext | undefined =>
+  AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")
+
+/** A fiber as the runtime itself sees it. */
+export interface RuntimeFiber extends Fiber<any, any> {
+  interruptible: boolean
+  _stack: Array<unknown>
+  readonly _interruptedCause: Cause.Cause<never> | undefined
+  /** The async context in which it suspended, while it is suspended. */
+  readonly _asyncContext: AsyncContext | undefined
+  evaluate(effect: Effect.Effect<any, any>): void
+  yieldWith(resumed: () => void): Effect.Effect<never>
+}
+
+/** A frame's methods: when it is popped, and when that is because of a failure. */
+const popped = "~effect/Effect/ensureCont"
+const failed = "~effect/Effect/failureCont"
+
+/** Makes the instances of a class effects, and `extras` a part of them. */
+export const asEffects = <A extends Effect.Effect<any, any, any>>(
+  type: { readonly name: string; readonly prototype: A },
+  evaluate: (this: A, fiber: RuntimeFiber) => Effect.Effect<any, any, any>,
+  extras?: object
+): void => {
+  // To extend `Effectable.Class` is the usual way: each instance then goes through a chain of constructors, which takes as
+  // long as all else about it.
+  const effect = Effectable.Prototype<A>({
+    label: type.name,
+    evaluate: evaluate as (this: A, fiber: Fiber<any, any>) => any
+  })
+  Object.setPrototypeOf(type.prototype, Object.assign(effect, extras))
+}
+
+/**
+ * Something that a fiber waits for, and that lies on the fiber's stack meanwhile. It gives one answer, or its caller is
+ * interrupted and leaves.
+ */
+export interface Waiter {
+  /** Who waits for the answer, until it has it. */
+  caller: RuntimeFiber | ((answer: Exit.Exit<any, any>) => void) | undefined
+  /** The caller was interrupted: what is to be done before it goes. Leaves no `caller`. */
+  leave(by: number): Effect.Effect<void>
+}
+
+/** What the instances of a class of waiters need besides. */
+export const waiter = {
+  [popped](this: Waiter, fiber: RuntimeFiber): void {
+    if (this.caller === undefined || !fiber.interruptible) return
+    // Only a handler that is not interruptible hears of an interruption.
+    fiber.interruptible = false
+    fiber._stack.push(interruptibleAgain)
+  },
+  [failed](
+    this: Waiter,
+    cause: Cause.Cause<any>,
+    fiber: RuntimeFiber,
+    exit?: Exit.Exit<never, any>
+  ): Effect.Effect<never, any> {
+    if (this.caller === undefined) return exit ?? Effect.failCause(cause)
+    return Effect.andThen(this.leave(fiber.id), Effect.failCause(cause))
+  }
+}
+
+const interruptibleAgain = {
+  [popped](fiber: RuntimeFiber): (() => Effect.Effect<never>) | undefined {
+    fiber.interruptible = true
+    const cause = fiber._interruptedCause
+    return cause === undefined ? undefined : () => Effect.failCause(cause)
+  }
+}
+
+const nothing = (): void => {}
+
+/** To be returned when an effect is evaluated: the fiber waits for the waiter's answer. */
+export const wait = (fiber: RuntimeFiber, waiter: Waiter): Effect.Effect<any, any> => {
+  waiter.caller = fiber
+  // What is pushed to an empty list makes room for 16 more, 128 bytes for as long as the fiber waits.
+  if (fiber._stack.length === 0) fiber._stack = [waiter]
+  else fiber._stack.push(waiter)
+  return fiber.yieldWith(nothing)
+}
+
+/** Resumes the caller, in this step. */
+export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void => {
+  const { caller } = waiter
+  waiter.caller = undefined
+  if (typeof caller === "function") caller(answer)
+  else caller?.evaluate(answer)
+}
+
+/** In which async context the caller waits, if that is known. */
+export const callersAsyncContext = ({ caller }: Waiter): AsyncContext | undefined =>
+  typeof caller === "object" ? caller._asyncContext : undefined
+
+/** A context as the runtime itself sees it: a map, and a few entries laid over it. */
+interface RuntimeContext extends Context.Context<never> {
+  readonly cacheRoot: unknown
+  readonly base: ReadonlyMap<string, unknown>
+  readonly overlay: { readonly key: string; readonly value: unknown; readonly parent: unknown } | undefined
+  readonly depth: number
+  readonly maxDepth: number
+}
+
+// As a class, so that the engine knows its shape: the runtime builds the same field by field.
+class Overlaid {
+  cacheRoot: unknown
+  base: ReadonlyMap<string, unknown>
+  overlay: unknown
+  depth: number
+  _flat = undefined
+  baseHits = 0
+  maxDepth: number
+  constructor(under: RuntimeContext, key: string, value: unknown) {
+    this.cacheRoot = under.cacheRoot
+    this.base = under.base
+    this.overlay = { key, value, parent: under.overlay }
+    this.depth = under.depth + 1
+    this.maxDepth = under.maxDepth
+  }
+}
+Object.setPrototypeOf(Overlaid.prototype, Object.getPrototypeOf(Context.empty()))
+
+/** As `Context.add`, for a key that is no `Reference`. */
+export const overlay = <A>(
+  context: Context.Context<never>,
+  key: Context.Key<A, A>,
+  value: NoInfer<A>
+): Context.Context<never> => {
+  const under = context as RuntimeContext
+  if (under.depth >= under.maxDepth) return Context.add(context, key, value)
+  return new Overlaid(under, key.key, value) as unknown as Context.Context<never>
+}
+
+// ---- the look -----------------------------------------------------------------------------------------------------
+
+interface Probe extends Effect.Effect<string> {}
+class Probe implements Waiter {
+  caller: Waiter["caller"] = undefined
+  left = false
+  leave(): Effect.Effect<void> {
+    this.caller = undefined
+    return Effect.sync(() => {
+      this.left = true
+    })
+  }
+}
+asEffects(
+  Probe,
+  function (fiber) {
+    return wait(fiber, this)
+  },
+  waiter
+)
+
+const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>
+  Effect.runFork(effect) as Fiber<any, any> as RuntimeFiber
+
+/** A fiber waits, keeps its async context meanwhile, takes an answer, and tells its waiter when it is interrupted. */
+const waitsAsExpected = (): boolean => {
+  const answered = new Probe()
+  const fiber = runFork(Effect.uninterruptible(answered))
+  fiber.interruptUnsafe()
+  const kept = AsyncResource === undefined || fiber._asyncContext instanceof AsyncResource
+  const waits = fiber.pollUnsafe() === undefined && answered.caller === fiber
+  answerCaller(answered, Exit.succeed("answer"))
+  const took = fiber.pollUnsafe()?._tag === "Failure" && !answered.left
+
+  const interrupted = new Probe()
+  const other = runFork(Effect.exit(interrupted))
+  const before = other.interruptible
+  other.interruptUnsafe(1)
+  const exit = other.pollUnsafe()
+  const told = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
+
+  const plain = new Probe()
+  const last = runFork(Effect.map(plain, (answer) => `the ${answer}`))
+  answerCaller(plain, Exit.succeed("answer"))
+  const value = last.pollUnsafe()
+  return kept && waits && took && told && value?._tag === "Success" && value.value === "the answer"
+}
+
+const overlaysAsExpected = (): boolean => {
+  const [One, Other] = [Context.Service<1, number>("one"), Context.Service<number, number>("other")]
+  const under: Context.Context<any> = Context.make(One, 1)
+  const [ours, theirs] = [overlay(under, Other, 2), Context.add(under, Other, 2)]
+  const fields = (context: object): string => JSON.stringify(Object.entries(context))
+  const [more, sameMore] = [Context.add(ours, One, 3), Context.add(theirs, One, 3)]
+  return (
+    fields(ours) === fields(theirs) &&
+    fields(more) === fields(sameMore) &&
+    Context.getUnsafe(ours, Other) === 2 &&
+    Context.getUnsafe(ours as Context.Context<any>, One) === 1
+  )
+}
+
+/** Whether the runtime is as expected. */
+export const isKnown: boolean = (() => {
+  // A plain `try`: whatever goes wrong here, the public way is left.
+  try {
+    return waitsAsExpected() && overlaysAsExpected()
+  } catch {
+    return false
+  }
+})()

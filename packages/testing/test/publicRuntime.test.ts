@@ -1,0 +1,37 @@
+// The pools on a runtime that they do not know: they keep every law by Effect's public functions alone.
+import { assert, it } from "@effect/vitest"
+import { vi } from "vitest"
+import * as Effect from "effect/Effect"
+import { disciplineLaws, fifoOrder, priorityOrder, randomSteps, taskPoolLaws, taskPoolScenarios } from "../src/index.ts"
+import { layerOf } from "./laws/pools.ts"
+
+const { unknown } = vi.hoisted(() => ({ unknown: { asked: 0 } }))
+
+vi.mock("../../core/src/internal/runtime.ts", async (original) => ({
+  ...(await original<object>()),
+  get isKnown() {
+    unknown.asked++
+    return false
+  }
+}))
+
+it("the runtime is not known here", () => assert.isAbove(unknown.asked, 0))
+
+taskPoolLaws("AioFixedTaskPoolSimple by public functions", layerOf.fixedSimple)
+disciplineLaws("AioFixedTaskPoolSimple by public functions", layerOf.fixedSimple, fifoOrder)
+taskPoolLaws("AioAutoScaleTaskPoolPriority by public functions", layerOf.autoScalePriority)
+disciplineLaws("AioAutoScaleTaskPoolPriority by public functions", layerOf.autoScalePriority, priorityOrder)
+
+it.effect(
+  "random interleavings keep the invariants by public functions (I1, I2, I3, I5, I8)",
+  () =>
+    Effect.gen(function* () {
+      const seed = Math.floor(Math.random() * 2 ** 31)
+      const scenarios = taskPoolScenarios((options) => layerOf.fixedSimple({ minSize: 0, maxSize: 3, ...options }))
+      const report = yield* randomSteps(scenarios, { seed, runs: 3000 }).pipe(
+        Effect.tapError((failure) => Effect.sync(() => console.log(`SEED=${seed}: ${failure.message}`)))
+      )
+      assert.isAbove(report.traces.size, 300)
+    }),
+  60_000
+)
