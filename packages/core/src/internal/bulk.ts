@@ -252,6 +252,9 @@ class Bulk {
   }
 }
 
+// The item takes their place: a task with arguments is no plain effect.
+const noArguments: ReadonlyArray<unknown> = []
+
 /** One application, and once it has its item, one task. */
 export class BulkTask extends Task {
   readonly bulk: Bulk
@@ -262,7 +265,7 @@ export class BulkTask extends Task {
   private run = { isRunning: true }
 
   constructor(bulk: Bulk) {
-    super(bulk.machine, bulk.options.f, undefined, bulk.options.weight, bulk.context)
+    super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
   }

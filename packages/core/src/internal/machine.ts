@@ -44,6 +44,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import type { QueueDiscipline } from "../QueueDiscipline.ts"
@@ -52,7 +53,7 @@ import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelle
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
 import type { Meter } from "./meter.ts"
-import { callersAsyncContext, captureAsyncContext, isKnown, overlay } from "./runtime.ts"
+import { callersAsyncContext, captureAsyncContext, isKnown, makeFiber, overlay } from "./runtime.ts"
 import type { Inside, Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
@@ -73,6 +74,14 @@ const turnBudget = 1024
 
 // A task may submit to its own pool before it first suspends: so deep may launches lie on the stack.
 const maxLaunchDepth = 64
+
+const fork: (task: Task, context: Context.Context<never>) => Fiber<unknown, unknown> = isKnown
+  ? (task, context) => {
+      const fiber = (task.fiber = makeFiber(context))
+      fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
+      return fiber
+    }
+  : (task, context) => Effect.runForkWith(context)(task)
 
 const withService: typeof overlay = isKnown ? overlay : (context, key, value) => Context.add(context, key, value)
 
@@ -306,7 +315,7 @@ export class Machine {
   }
 
   private run(task: Task): void {
-    const fiber = Effect.runForkWith(withService(task.context!, this.inside, task.inside))(task)
+    const fiber = fork(task, withService(task.context!, this.inside, task.inside))
     task.launched()
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)

@@ -38,7 +38,7 @@ export interface RuntimeFiber extends Fiber<any, any> {
   readonly _interruptedCause: Cause.Cause<never> | undefined
   /** The async context in which it suspended, while it is suspended. */
   readonly _asyncContext: AsyncContext | undefined
-  evaluate(effect: Effect.Effect<any, any>): void
+  evaluate(effect: Effect.Effect<any, any, any>): void
   yieldWith(resumed: () => void): Effect.Effect<never>
 }
 
@@ -122,6 +122,14 @@ export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void 
 export const callersAsyncContext = ({ caller }: Waiter): AsyncContext | undefined =>
   typeof caller === "object" ? caller._asyncContext : undefined
 
+const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>
+  Effect.runFork(effect) as Fiber<any, any> as RuntimeFiber
+
+const FiberImpl = runFork(Effect.void).constructor as new (context: Context.Context<never>) => RuntimeFiber
+
+/** The fiber that `Effect.runForkWith` makes, before it begins to evaluate. */
+export const makeFiber = (context: Context.Context<never>): RuntimeFiber => new FiberImpl(context)
+
 /** A context as the runtime itself sees it: a map, and a few entries laid over it. */
 interface RuntimeContext extends Context.Context<never> {
   readonly cacheRoot: unknown
@@ -182,9 +190,6 @@ asEffects(
   waiter
 )
 
-const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>
-  Effect.runFork(effect) as Fiber<any, any> as RuntimeFiber
-
 /** A fiber waits, keeps its async context meanwhile, takes an answer, and tells its waiter when it is interrupted. */
 const waitsAsExpected = (): boolean => {
   const answered = new Probe()
@@ -223,11 +228,20 @@ const overlaysAsExpected = (): boolean => {
   )
 }
 
+const makesFibersAsExpected = (): boolean => {
+  const One = Context.Service<1, number>("one")
+  const fiber = makeFiber(Context.make(One, 1))
+  const before = fiber.pollUnsafe()
+  fiber.evaluate(Effect.map(One, (one) => one + 1))
+  const exit = fiber.pollUnsafe()
+  return before === undefined && exit?._tag === "Success" && exit.value === 2
+}
+
 /** Whether the runtime is as expected. */
 export const isKnown: boolean = (() => {
   // A plain `try`: whatever goes wrong here, the public way is left.
   try {
-    return waitsAsExpected() && overlaysAsExpected()
+    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
   } catch {
     return false
   }

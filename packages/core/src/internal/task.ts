@@ -34,6 +34,17 @@ const defaultWeight = 4
 export const weightOf = (where: string, options: SubmitOptions | undefined): number =>
   options?.weight === undefined ? defaultWeight : checkWeight(where, options.weight)
 
+let effectPrototype: unknown = undefined
+
+/** As `Effect.isEffect`, and most often one comparison: looking a key up in objects of many shapes is slow. */
+const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => {
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === effectPrototype) return true
+  if (!Effect.isEffect(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (Effect.isEffect(prototype)) effectPrototype = prototype
+  return true
+}
+
 /** A task of a submitter; refuses what is neither an effect nor a function. */
 export const makeTaskUnsafe = (
   machine: Machine,
@@ -44,20 +55,20 @@ export const makeTaskUnsafe = (
 ): Task => {
   const weight = weightOf(where, options)
   // A tag of a service is both: it is submitted as the effect it is.
-  if (Effect.isEffect(work)) return new Task(machine, work, undefined, weight, context)
+  if (isEffect(work)) return new Task(machine, work, undefined, weight, context)
   if (typeof work === "function") return new Task(machine, work, options?.args ?? [], weight, context)
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
 }
 
 /** What a task's function has returned. */
 export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => {
-  if (Effect.isEffect(value)) return value as Effect.Effect<unknown, unknown>
+  if (isEffect(value)) return value
   throw new UnknownTaskType(`TaskPool: a task's function must return an Effect, got ${format(value)}`)
 }
 
 /**
- * A task is itself the effect that its fiber runs: evaluating it notes the fiber and goes on with the work. And it is what
- * lies on its submitter's stack, while that waits. Wrappers would cost closures and objects for each task.
+ * A task of a function is itself the effect that its fiber runs, and that calls the function; and each task is what lies
+ * on its submitter's stack, while that waits. Wrappers would cost closures and objects for each task.
  */
 export interface Task extends Effect.Effect<unknown, unknown> {}
 export class Task implements Weighted<Task>, Inside, Waiter {
