@@ -13,9 +13,10 @@ import { layerOf } from "./laws/pools.ts"
 setFlagsFromString("--expose-gc")
 const gc: () => void = runInNewContext("gc")
 
-// A weak reference lives on until the turn of the event loop ends, and its target until a collection after that.
+// A weak reference lives on until the turn of the event loop ends, and its target until a collection after that; what the
+// engine's compiler looks at in another thread lives until it is done.
 const collect = async () => {
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 10; i++) {
     await setImmediate()
     gc()
   }

@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { vi } from "vitest"
 import * as Effect from "effect/Effect"
+import { env } from "node:process"
 import { disciplineLaws, fifoOrder, priorityOrder, randomSteps, taskPoolLaws, taskPoolScenarios } from "../src/index.ts"
 import { layerOf } from "./laws/pools.ts"
 
@@ -26,12 +27,12 @@ it.effect(
   "random interleavings keep the invariants by public functions (I1, I2, I3, I5, I8)",
   () =>
     Effect.gen(function* () {
-      const seed = Math.floor(Math.random() * 2 ** 31)
+      const seed = Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
       const scenarios = taskPoolScenarios((options) => layerOf.fixedSimple({ minSize: 0, maxSize: 3, ...options }))
-      const report = yield* randomSteps(scenarios, { seed, runs: 3000 }).pipe(
+      const report = yield* randomSteps(scenarios, { seed, runs: Number(env["STEPS"] ?? 3000) }).pipe(
         Effect.tapError((failure) => Effect.sync(() => console.log(`SEED=${seed}: ${failure.message}`)))
       )
       assert.isAbove(report.traces.size, 300)
     }),
-  60_000
+  60_000 + Number(env["STEPS"] ?? 0)
 )

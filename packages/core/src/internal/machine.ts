@@ -329,7 +329,7 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
-    this.meter?.settled(task, exit)
+    this.meter?.settled(task, exit, this.launchDepth > 0)
     const interrupted = exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
     if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
       this.endedWhileCut(task, task.ending, exit.cause)
@@ -430,7 +430,7 @@ export class Machine {
   abandonAll(reason: TaskCancelledReason): void {
     for (const task of this.running.toArray()) {
       this.running.remove(task)
-      this.meter?.settled(task, Exit.interrupt())
+      this.meter?.settled(task, Exit.interrupt(), false)
       this.cancelRunning(task, reason, [])
     }
     this.turn()

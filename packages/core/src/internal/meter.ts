@@ -2,8 +2,9 @@
  * What an auto-scale pool measures of itself, window by window.
  *
  * The machine calls in here when a task comes, leaves, is dispatched or ends, when the size changes and when a turn ends:
- * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. A fixed pool has
- * no meter and pays one comparison per call.
+ * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. Where tasks end in
+ * quick succession, those of one run of the event loop share a look, as timers do. A fixed pool has no meter and pays one
+ * comparison per call.
  *
  * A window ends in the step in which its conditions hold, so that no task counts in two or in none. The sizing loop is
  * woken, and meanwhile the next window has begun. A window that ends by overload holds dispatch until the loop has
@@ -23,8 +24,9 @@ import type { Task } from "./task.ts"
  * Times of tasks are whole sixteenths of a millisecond: small integers, which cost no allocation. They wrap around after
  * 74 hours, and their differences with them.
  */
-const ticks = (millis: number): number => (16 * millis) | 0
-const millisBetween = (from: number, to: number): number => ((to - from) | 0) / 16
+const ticksPerMilli = 16
+const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
+const between = (from: number, to: number): number => (to - from) | 0
 
 /** A failure that is a time-out is a sign of overload; other failures and interruptions say nothing of the server. */
 export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
@@ -40,6 +42,9 @@ export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome 
 export interface MeterWindow extends AutoScaleWindow {
   readonly cap: number
 }
+
+// Milliseconds between two looks from which on the next ones of the same run of the event loop are spared.
+const quickSuccession = 0.05
 
 export class Meter {
   private readonly machine: Machine
@@ -61,11 +66,12 @@ export class Meter {
   private window: MeterWindow | undefined = undefined
   /** When the sizing loop looks next, if it is not woken before. */
   private nextLook = Infinity
-  /** The last look at the clock. */
-  private time: number
+  /** The last look at the clock, and the same in ticks. */
+  private time = 0
+  private tick = 0
   /** Whether time may have passed since, for who is dispatched. */
   private stale = true
-  /** Whether a task that comes may take `time` for now: within one run of the event loop. */
+  /** Whether who comes or ends may take `time` for now: within one run of the event loop. */
   private recent = false
   private readonly forget = (): void => {
     this.recent = false
@@ -80,12 +86,13 @@ export class Meter {
   private minWaiting = 0
   private arrivals = 0
   private started = 0
+  /** In ticks, as the times of tasks. */
   private waitSum = 0
   private succeeded = 0
   private failed = 0
   private overloaded = 0
   private overloadedFresh = 0
-  private runMean = 0
+  private runSum = 0
   private runSquares = 0
   private runMin = Infinity
   private byHand = false
@@ -103,14 +110,29 @@ export class Meter {
     this.clock = clock
     this.classify = classify
     this.running = machine.running.size
-    this.time = this.begun = this.counted = this.read()
+    this.begun = this.counted = this.read()
     this.begin()
   }
 
   /** Milliseconds of a clock that only goes forward. */
   read(): number {
     this.stale = false
-    return (this.time = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6)
+    this.time = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    this.tick = ticks(this.time)
+    return this.time
+  }
+
+  /** As `read`, or what it gave before in this run of the event loop. */
+  private now(): number {
+    const before = this.time
+    if (!this.recent && this.read() - before < quickSuccession) this.remember()
+    this.stale = false
+    return this.time
+  }
+
+  private remember(): void {
+    this.recent = true
+    this.machine.dispatcher.scheduleTask(this.forget, 0)
   }
 
   // ---- what the machine tells ------------------------------------------------------------------------------------
@@ -119,10 +141,9 @@ export class Meter {
   arrived(task: Task): void {
     if (!this.recent) {
       this.read()
-      this.recent = true
-      this.machine.dispatcher.scheduleTask(this.forget, 0)
+      this.remember()
     }
-    task.since = ticks(this.time)
+    task.since = this.tick
     task.epoch = -1
     this.arrivals++
   }
@@ -136,21 +157,20 @@ export class Meter {
     if (++this.running > this.maxRunning) this.maxRunning = this.running
     if (this.running > this.peak) this.peak = this.running
     this.started++
-    const at = ticks(now)
     // Who comes to a free worker has not waited.
-    if (task.epoch < 0) this.waitSum += millisBetween(task.since, at)
+    if (task.epoch < 0) this.waitSum += between(task.since, this.tick)
     else this.arrivals++
-    task.since = at
+    task.since = this.tick
     task.epoch = this.epoch
   }
 
-  /** Its fiber has ended, or was given up. */
-  settled(task: Task, exit: Exit.Exit<unknown, unknown>): void {
-    const now = this.read()
+  /** Its fiber has ended, perhaps in the very step in which it began, or was given up. */
+  settled(task: Task, exit: Exit.Exit<unknown, unknown>, begunInThisStep: boolean): void {
+    const now = begunInThisStep ? this.read() : this.now()
     this.count(now)
     this.running--
     const outcome = this.judge(exit)
-    if (outcome === "success") this.succeed(millisBetween(task.since, ticks(now)))
+    if (outcome === "success") this.succeed(between(task.since, this.tick))
     else if (outcome === "ignore") this.failed++
     else {
       this.overloaded++
@@ -251,13 +271,23 @@ export class Meter {
     }
   }
 
-  /** Welford's running mean and sum of squared differences. */
+  // Sums of whole numbers: they lose nothing to rounding below 2 ** 53, and little above.
   private succeed(run: number): void {
     this.succeeded++
-    const difference = run - this.runMean
-    this.runMean += difference / this.succeeded
-    this.runSquares += difference * (run - this.runMean)
+    this.runSum += run
+    this.runSquares += run * run
     if (run < this.runMin) this.runMin = run
+  }
+
+  /** The mean run time of this window's successes, in milliseconds. */
+  private get runMean(): number {
+    return this.succeeded === 0 ? 0 : this.runSum / this.succeeded / ticksPerMilli
+  }
+
+  private get runVariance(): number {
+    const { runSquares, runSum, succeeded } = this
+    if (succeeded < 2) return 0
+    return Math.max(0, runSquares - (runSum * runSum) / succeeded) / (succeeded - 1) / ticksPerMilli ** 2
   }
 
   private retryAfter(now: number, input: Duration.Input): void {
@@ -322,8 +352,8 @@ export class Meter {
       saturated: duration > 0 ? this.saturatedTime / duration : this.running >= this.machine.target ? 1 : 0,
       queued,
       queuedMin: Math.min(this.minWaiting, queued),
-      oldestWait: oldest === undefined ? 0 : millisBetween(oldest.since, ticks(now)),
-      waitMean: this.started === 0 ? 0 : this.waitSum / this.started,
+      oldestWait: oldest === undefined ? 0 : between(oldest.since, ticks(now)) / ticksPerMilli,
+      waitMean: this.started === 0 ? 0 : this.waitSum / this.started / ticksPerMilli,
       arrivals: this.arrivals,
       started: this.started,
       succeeded: this.succeeded,
@@ -331,8 +361,8 @@ export class Meter {
       overloaded: this.overloaded,
       overloadedFresh: this.overloadedFresh,
       runMean: this.runMean,
-      runVariance: this.succeeded < 2 ? 0 : this.runSquares / (this.succeeded - 1),
-      runMin: this.succeeded === 0 ? 0 : this.runMin
+      runVariance: this.runVariance,
+      runMin: this.succeeded === 0 ? 0 : this.runMin / ticksPerMilli
     }
   }
 
@@ -343,7 +373,7 @@ export class Meter {
     this.runningArea = this.saturatedTime = 0
     this.arrivals = this.started = this.waitSum = 0
     this.succeeded = this.failed = this.overloaded = this.overloadedFresh = 0
-    this.runMean = this.runSquares = 0
+    this.runSum = this.runSquares = 0
     this.runMin = Infinity
     this.refused = false
   }
