@@ -36,6 +36,12 @@ export interface Options {
   readonly resourceLimits?: ResourceLimits | undefined
   /** After how many jobs a thread is replaced by a fresh one, an integer of 1 or more, default never. */
   readonly recycleAfter?: number | undefined
+  /**
+   * How long, in milliseconds, a thread that has nothing to do looks out for its next job before it sleeps: a number from
+   * 0 to 1, default 0.1, and 0 on a machine with a single processor. To wake a sleeping thread takes longer than a small
+   * job. A thread that looks out in vain soon does so only now and then; with 0 it never does.
+   */
+  readonly spin?: number | undefined
   /** Jobs or module addresses that every thread loads before its first job, default none. */
   readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
   /** The threads' `process.env`, default a copy of this one's. */
@@ -122,10 +128,13 @@ const check = (where: string, options: Options): Checked => {
     throw new RangeError(`${where}: ${option} must be ${rule}, got ${value}`)
   }
   const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = options
+  const spin = options.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
+  if (!(spin >= 0 && spin <= 1)) throw new RangeError(`${where}: spin must be a number from 0 to 1, got ${spin}`)
   return {
     size: integer("threads", options.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
     spare: integer("spare", options.spare ?? 1, 0, 1024),
     depth: integer("maxDepth", options.maxDepth ?? 32, 1, SLOTS),
+    spin,
     recycleAfter: recycleAfter === undefined ? Infinity : integer("recycleAfter", recycleAfter, 1),
     preload: preload.map((job) => (typeof job === "string" ? job : "href" in job ? job.href : job.url)),
     entry: worker ?? new URL(import.meta.resolve("@aio-task-pool/node/worker")),

@@ -4,8 +4,8 @@
  * It is started by `NodeExecutor` and imports nothing heavy, because every thread and every replacement of a thread waits
  * for it. `internal/protocol.ts` says what the two sides promise each other.
  *
- * Between jobs the thread sleeps on a word of the ring, which is much quicker to wake than an event loop. It never sleeps
- * so while something that a job left behind needs the event loop: timers, sockets, output that is not written yet. Then it
+ * Between jobs the thread looks out for the next one for a moment, and then sleeps on a word of the ring, which is much
+ * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop: timers, sockets, output that is not written yet. Then it
  * waits in the event loop instead.
  */
 import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
@@ -29,6 +29,8 @@ const now = protocol.makeClock()
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2
+/** After how many sleeps a thread that has given up looking out tries it again. */
+const sleepsBetweenTries = 64
 /** How often a thread that waits in the event loop looks whether it still must, in ms. */
 const recheck = 25
 
@@ -233,6 +235,35 @@ const isLeaving = (): boolean => Atomics.load(words, protocol.LEAVING) === 1
 
 const isIdle = (n: number): boolean => Atomics.load(words, protocol.POSTED) === n
 
+/** How long it looks out, in ms. */
+let lookout = start.spin
+let sleeps = 0
+
+/**
+ * Looks out for a request after the n-th. Where the next job comes soon, that saves the main thread the call that wakes
+ * this one, and this one the time until it has a processor again. Where it does not, the thread tries half as long, and
+ * soon only now and then: as adaptive locks do.
+ */
+const lookOut = (n: number): boolean => {
+  if (start.spin === 0) return false
+  if (lookout < start.spin / 8) {
+    if (++sleeps < sleepsBetweenTries) return false
+    sleeps = 0
+    lookout = start.spin / 2
+  }
+  const end = now() + lookout
+  do {
+    // A look at the clock takes as long as many of these.
+    for (let i = 0; i < 32; i++) {
+      if (isIdle(n)) continue
+      lookout = start.spin
+      return true
+    }
+  } while (now() < end)
+  lookout /= 2
+  return false
+}
+
 /** Sleeps on the ring until there is a request after the n-th, for `timeout` at most. */
 const sleep = (n: number, timeout?: number): void => {
   Atomics.store(words, protocol.SLEEPING, protocol.InWait)
@@ -277,6 +308,7 @@ const main = async (): Promise<never> => {
       }
     }
     if (!needed) {
+      if (lookOut(n)) continue
       sleep(n, patience)
       if (!isIdle(n)) continue
     }

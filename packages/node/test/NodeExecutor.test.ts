@@ -74,6 +74,21 @@ describe("threads of one's own", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 0, recycleAfter: 500 })))
   )
 
+  // Long enough apart that a thread gives up looking out, tries it again now and then, and takes jobs in either state.
+  it.live.each([0, 0.05, 1])("jobs that come at any moment are answered with spin: %d", (spin) =>
+    Effect.gen(function* () {
+      const module = Job.module<{ readonly double: (n: number) => number }>(
+        new URL("../../testing/src/laws/jobs/plain.ts", import.meta.url)
+      )
+      for (let i = 0; i < 600; i++) {
+        assert.strictEqual(yield* Executor.run(module.double, [i]), 2 * i)
+        const until = performance.now() + (i % 7) * 0.05
+        while (performance.now() < until);
+        if (i % 150 === 0) yield* Effect.sleep(5)
+      }
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin })))
+  )
+
   it("options out of their range are refused where they are given", () => {
     assert.throws(
       () => NodeExecutor.layer({ threads: 0 }),
@@ -86,6 +101,8 @@ describe("threads of one's own", () => {
       "spare must be an integer from 0 to 1024, got -1"
     )
     assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
+    assert.throws(() => NodeExecutor.layer({ spin: 1.5 }), RangeError, "spin must be a number from 0 to 1, got 1.5")
+    assert.throws(() => NodeExecutor.layer({ spin: NaN }), RangeError, "spin must be a number from 0 to 1, got NaN")
     assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
   })
 })

@@ -86,7 +86,7 @@ it.live(
         // Interrupting a fiber that has just been answered finds its job settled.
         assert.isAtMost(after.settled - before.settled, total)
         assert.isAtLeast(after.settled - before.settled, total - interrupted)
-      }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1, recycleAfter: 3000 })))
+      }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1, recycleAfter: 3000, spin: (seed % 3) / 10 })))
 
       assert.strictEqual(threads.alive.size, 0)
       threads.stop()

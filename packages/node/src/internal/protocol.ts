@@ -193,6 +193,8 @@ const sizeOfString = (length: number): number => 2 + (((length + 3) >> 2) << 1)
 export interface Start {
   readonly memory: SharedArrayBuffer
   readonly port: unknown
+  /** How long to look out for the next job, at most, in milliseconds. */
+  readonly spin: number
   /** Modules to load before the first job. */
   readonly preload: ReadonlyArray<string>
 }

@@ -74,6 +74,7 @@ export interface Options {
   readonly spare: number
   readonly depth: number
   readonly recycleAfter: number
+  readonly spin: number
   readonly preload: ReadonlyArray<string>
   readonly entry: URL
   readonly name: string
@@ -416,14 +417,14 @@ export class Threads {
   }
 
   #spawn(): void {
-    const { entry, env, execArgv, name, preload, resourceLimits } = this.#options
+    const { entry, env, execArgv, name, preload, resourceLimits, spin } = this.#options
     const memory = protocol.makeMemory()
     const { port1, port2 } = new MessageChannel()
     // Modules that loaded before save the first job on the new thread their loading. Not after a failed start: one of
     // them may be why.
     const seen =
       this.#failures > 0 ? [] : [...this.#infosByAddress.values()].filter((info) => info.loaded).map((info) => info.url)
-    const start: protocol.Start = { memory, port: port2, preload: [...new Set([...preload, ...seen])] }
+    const start: protocol.Start = { memory, port: port2, spin, preload: [...new Set([...preload, ...seen])] }
     let worker: Worker
     try {
       worker = new Worker(entry, {
