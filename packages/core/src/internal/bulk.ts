@@ -166,17 +166,17 @@ class Bulk {
   told(task: BulkTask): void {
     this.live--
     const { exit } = task
-    if (exit?._tag === "Success") {
-      this.collect(task.index, exit.value)
-    } else if (exit !== undefined && task.entered) {
-      this.fail(Exit.failCause(exit.cause))
-    } else if (exit !== undefined && this.state === "Pulling") {
-      this.refused(task, Exit.failCause(exit.cause))
-    }
+    if (exit?._tag === "Success") this.collect(task.index, exit.value)
+    else if (exit !== undefined) this.toldBad(task, Exit.failCause(exit.cause))
     if (this.state === "Pulling") {
       this.spare.push(task.renew())
-      this.lookAhead()
-    } else if (this.live === 0 && this.state !== "Done") this.finish()
+      if (this.live === 1) this.lookAhead()
+    } else if (this.live === 0) this.finish()
+  }
+
+  private toldBad(task: BulkTask, failure: Exit.Exit<never, unknown>): void {
+    if (task.entered) this.fail(failure)
+    else if (this.state === "Pulling") this.refused(task, failure)
   }
 
   /** The pool admits no more: what it has accepted goes on. A source that is at its end has lost nothing. */
@@ -189,7 +189,7 @@ class Bulk {
   /** When only the application is left, at a door that may not move, it takes its item now: there may be none. */
   private lookAhead(): void {
     const application = this.application!
-    if (this.live > 1 || application.state !== "AtDoor" || application.index >= 0) return
+    if (application.state !== "AtDoor" || application.index >= 0) return
     this.pull(application)
     if (application.index >= 0) return
     this.machine.door.remove(application)
@@ -199,16 +199,9 @@ class Bulk {
   }
 
   private collect(index: number, value: unknown): void {
-    switch (this.options.collect) {
-      case "ordered":
-        this.values[index] = value
-        return
-      case "unordered":
-        this.values.push(value)
-        return
-      case "discard":
-        return
-    }
+    const { collect } = this.options
+    if (collect === "ordered") this.values[index] = value
+    else if (collect === "unordered") this.values.push(value)
   }
 
   /** The first failure stops the bulk and interrupts the rest. */
@@ -223,6 +216,7 @@ class Bulk {
   }
 
   private finish(): void {
+    if (this.state === "Done") return
     this.state = "Done"
     this.asyncContext?.emitDestroy()
     const { collect } = this.options

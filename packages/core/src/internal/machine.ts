@@ -14,6 +14,9 @@
  * `target` of them, and while surplus tasks finish after a soft scale-down, more. A *turn* fills the free workers and
  * tells those whose task has settled. A submitter that finds nobody before it and a free worker launches its task itself.
  *
+ * What happens for every task stands in small functions, and what seldom happens in others: the engine inlines so much and
+ * no more, and a call that it does not inline costs as much as what most of these do.
+ *
  * **States of the pool**
  *
  * | phase    | submit   | dispatch | to        | when                                               |
@@ -159,15 +162,21 @@ export class Machine {
   admit(task: Task, mayWait: boolean): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
-    else if (this.door.size === 0 && this.backlog.size === 0 && this.running.size < this.limit) {
+    else if (this.door.size > 0 || this.backlog.size > 0 || this.running.size >= this.limit) this.line(task, mayWait)
+    else {
       this.enter(task)
       this.launch(task)
-    } else if (this.door.size === 0 && this.backlog.size < this.capacity) {
+    }
+    this.turn()
+  }
+
+  /** Not all workers are free, or others came before. */
+  private line(task: Task, mayWait: boolean): void {
+    if (this.door.size === 0 && this.backlog.size < this.capacity) {
       this.enter(task)
       this.queue(task)
     } else if (mayWait) this.queueAtDoor(task)
     else this.refuse(task, "QueueFull")
-    this.turn()
   }
 
   /** Fails everybody at the door. */
@@ -238,11 +247,15 @@ export class Machine {
    */
   turn(): void {
     if (this.turning || this.turnScheduled || this.launchDepth > 0) return
-    if (!this.hasWork()) return this.watch()
+    if (this.hasWork()) this.work()
+    else this.watch()
+  }
+
+  private work(): void {
     this.turning = true
     let budget = turnBudget
     do {
-      for (; this.unstarted.length > 0 && budget > 0; budget--) this.start(this.unstarted.shift()!)
+      for (; this.unstarted.length > 0 && budget > 0; budget--) this.startLate(this.unstarted.shift()!)
       // No more than the workers that are free now: tasks that end at once are told between two fillings.
       let free = this.limit - this.running.size
       // A task that is launched here may shrink the pool in this very step.
@@ -299,14 +312,20 @@ export class Machine {
     task.state = "Running"
     this.running.push(task)
     this.meter?.dispatched(task)
-    if (this.launchDepth < maxLaunchDepth) return this.start(task)
-    task.asyncContext ??= captureAsyncContext()
-    this.unstarted.push(task)
+    if (this.launchDepth < maxLaunchDepth) this.start(task)
+    else {
+      task.asyncContext ??= captureAsyncContext()
+      this.unstarted.push(task)
+    }
+  }
+
+  private startLate(task: Task): void {
+    // It may have been ended before its fiber begins.
+    if (task.ending === undefined) this.start(task)
+    else this.ended(task, Exit.interrupt())
   }
 
   private start(task: Task): void {
-    // It was ended before its fiber began.
-    if (task.ending !== undefined) return this.ended(task, Exit.interrupt())
     this.launchDepth++
     const asyncContext = task.asyncContext ?? callersAsyncContext(task)
     if (asyncContext === undefined) this.run(task)
@@ -330,16 +349,21 @@ export class Machine {
     if (task.state === "Settled") return
     this.running.remove(task)
     this.meter?.settled(task, exit, this.launchDepth > 0)
-    const interrupted = exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
-    if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
-      this.endedWhileCut(task, task.ending, exit.cause)
-    } else {
-      if (exit._tag === "Success") this.succeeded++
-      else if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
-      else this.failed++
+    if (exit._tag === "Success") {
+      this.succeeded++
       this.settle(task, exit)
-    }
+    } else this.endedBadly(task, exit)
     this.turn()
+  }
+
+  private endedBadly(task: Task, exit: Exit.Failure<unknown, unknown>): void {
+    const interrupted = Cause.hasInterrupts(exit.cause)
+    if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
+      return this.endedWhileCut(task, task.ending, exit.cause)
+    }
+    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
+    else this.failed++
+    this.settle(task, exit)
   }
 
   private endedWhileCut(task: Task, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
@@ -517,7 +541,10 @@ export class Machine {
 
   private watch(): void {
     this.meter?.rest()
-    if (this.watchers.size === 0) return
+    if (this.watchers.size > 0) this.tellWatchers()
+  }
+
+  private tellWatchers(): void {
     // Who is resumed may change what the others wait for: those whose condition holds now are told all the same.
     const ready = Array.from(this.watchers).filter((watcher) => watcher.ready())
     for (const watcher of ready) this.watchers.delete(watcher)

@@ -38,7 +38,13 @@ let effectPrototype: unknown = undefined
 
 /** As `Effect.isEffect`, and most often one comparison: looking a key up in objects of many shapes is slow. */
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => {
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === effectPrototype) return true
+  return (
+    (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === effectPrototype) ||
+    looksLikeEffect(value)
+  )
+}
+
+const looksLikeEffect = (value: unknown): boolean => {
   if (!Effect.isEffect(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   if (Effect.isEffect(prototype)) effectPrototype = prototype
@@ -53,10 +59,22 @@ export const makeTaskUnsafe = (
   options: TaskOptions,
   { context }: Fiber<unknown, unknown>
 ): Task => {
-  const weight = weightOf(where, options)
+  const weight = options === undefined ? defaultWeight : weightOf(where, options)
   // A tag of a service is both: it is submitted as the effect it is.
-  if (isEffect(work)) return new Task(machine, work, undefined, weight, context)
-  if (typeof work === "function") return new Task(machine, work, options?.args ?? [], weight, context)
+  return isEffect(work)
+    ? new Task(machine, work, undefined, weight, context)
+    : makeFunctionTask(machine, where, work, options, weight, context)
+}
+
+const makeFunctionTask = (
+  machine: Machine,
+  where: string,
+  work: unknown,
+  options: TaskOptions,
+  weight: number,
+  context: Context.Context<never>
+): Task => {
+  if (typeof work === "function") return new Task(machine, work as Work, options?.args ?? [], weight, context)
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${format(work)}`)
 }
 
