@@ -23,7 +23,7 @@ import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type { Machine } from "./machine.ts"
 import { type AsyncContext, captureAsyncContext } from "./runtime.ts"
-import { checkEffect, type Inside, Task } from "./task.ts"
+import { checkEffect, Task } from "./task.ts"
 
 /** Where the items come from. */
 export type Source =
@@ -256,7 +256,6 @@ export class BulkTask extends Task {
   item: unknown = undefined
   /** Whether the pool has admitted it. */
   entered = false
-  private run = { isRunning: true }
 
   constructor(bulk: Bulk) {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
@@ -268,7 +267,6 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.entered = false
-    this.run = { isRunning: true }
     this.exit = this.answer = this.ending = undefined
     return this
   }
@@ -282,12 +280,7 @@ export class BulkTask extends Task {
   override launched(): void {
     this.bulk.launched()
   }
-  /** As the object is used again, each run is known by one of its own. */
-  override get inside(): Inside {
-    return this.run
-  }
   override forget(): void {
-    this.run.isRunning = false
     // All else is the bulk's, and serves for its next item.
     this.item = this.fiber = undefined
   }

@@ -1,5 +1,4 @@
 /** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -23,8 +22,8 @@ export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
 /** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const self = Context.getOrUndefined(Fiber.getCurrent()!.context, machine.inside)
-    const others = tasks.filter((task) => task.exit === undefined && task.inside !== self)
+    const self = machine.taskFiberOf(Fiber.getCurrent()!)
+    const others = tasks.filter((task) => task.exit === undefined && (self === undefined || task.fiber !== self))
     let left = others.length
     if (left === 0) return resume(Effect.void)
     const observer = (): void => {

@@ -56,8 +56,8 @@ import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelle
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
 import type { Meter } from "./meter.ts"
-import { callersAsyncContext, captureAsyncContext, isKnown, makeFiber, overlay } from "./runtime.ts"
-import type { Inside, Task } from "./task.ts"
+import { callersAsyncContext, captureAsyncContext, isKnown, makeFiber } from "./runtime.ts"
+import type { Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
 export interface MachineOptions {
@@ -78,15 +78,14 @@ const turnBudget = 1024
 // A task may submit to its own pool before it first suspends: so deep may launches lie on the stack.
 const maxLaunchDepth = 64
 
-const fork: (task: Task, context: Context.Context<never>) => Fiber<unknown, unknown> = isKnown
-  ? (task, context) => {
-      const fiber = (task.fiber = makeFiber(context))
+const fork: (task: Task) => Fiber<unknown, unknown> = isKnown
+  ? (task) => {
+      const fiber = makeFiber(task.context!)
+      task.belongsTo(fiber)
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task, context) => Effect.runForkWith(context)(task)
-
-const withService: typeof overlay = isKnown ? overlay : (context, key, value) => Context.add(context, key, value)
+  : (task) => Effect.runForkWith(task.context!)(task)
 
 let machines = 0
 
@@ -117,8 +116,8 @@ export class Machine {
   cancelledWaiting = 0
   rejected = 0
 
-  /** Tells which task of this pool a fiber is part of, if any: it is in the context of each task. */
-  readonly inside: Context.Service<Inside, Inside>
+  /** Tells of which task's fiber a fiber of this pool comes: it is in the context of each task. */
+  readonly inside: Context.Service<Fiber<unknown, unknown>, Fiber<unknown, unknown>>
   /** Measures an auto-scale pool for its policy. */
   meter: Meter | undefined = undefined
   /** Conditions somebody waits for; looked at when a turn ends. */
@@ -334,7 +333,7 @@ export class Machine {
   }
 
   private run(task: Task): void {
-    const fiber = fork(task, withService(task.context!, this.inside, task.inside))
+    const fiber = fork(task)
     task.launched()
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)
@@ -512,6 +511,17 @@ export class Machine {
   }
 
   // ---- looking ---------------------------------------------------------------------------------------------------
+
+  /** The fiber of the task that a fiber is part of, or has been part of. */
+  taskFiberOf(fiber: Fiber<unknown, unknown>): Fiber<unknown, unknown> | undefined {
+    return Context.getOrUndefined(fiber.context, this.inside)
+  }
+
+  /** Whether a fiber is part of a task that still runs. */
+  isInside(fiber: Fiber<unknown, unknown>): boolean {
+    const taskFiber = this.taskFiberOf(fiber)
+    return taskFiber !== undefined && this.running.toArray().some((task) => task.fiber === taskFiber)
+  }
 
   get idle(): boolean {
     return this.backlog.size === 0 && this.running.size === 0

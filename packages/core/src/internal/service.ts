@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import type { Duration } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+
 import { identity } from "effect/Function"
 import * as Queue from "effect/Queue"
 import { Scheduler } from "effect/Scheduler"
@@ -55,7 +55,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
-        const inside = isInside(machine, fiber)
+        const inside = machine.isInside(fiber)
         const mode = Exit.isSuccess(exit) && !inside ? "drain" : "interrupt"
         const report = lifecycle.closeForGoodUnsafe({ ...options.shutdown, mode })
         // A task that closes the scope of its own pool would wait for itself.
@@ -112,11 +112,11 @@ const serviceOf = (
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<CloseReport> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(options.shutdown, closeOptions)
-      return isInside(machine, fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
+      return machine.isInside(fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
     })
 
   const start = Effect.withFiber((fiber) =>
-    machine.phase === "Draining" && isInside(machine, fiber) ? waitsForItself("start") : lifecycle.start
+    machine.phase === "Draining" && machine.isInside(fiber) ? waitsForItself("start") : lifecycle.start
   )
 
   const waitsForItself = (operation: string): Effect.Effect<never> =>
@@ -168,10 +168,6 @@ const serviceOf = (
     start
   }
 }
-
-/** Whether the fiber is part of a task that still runs on this pool. */
-const isInside = (machine: Machine, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  Context.getOrUndefined(fiber.context, machine.inside)?.isRunning === true
 
 const closingOf = (defaults: ServiceOptions["shutdown"], options: CloseOptions): Closing => {
   const { drainTimeout, interruptTimeout, mode = "drain" } = options

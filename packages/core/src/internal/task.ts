@@ -8,7 +8,7 @@
  * A task goes no further to the right than it must: with a place in the queue it passes the door by, with a free worker
  * the queue. It settles exactly once (I3).
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -19,13 +19,15 @@ import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
 import { awaitEnds } from "./handle.ts"
 import type { Machine } from "./machine.ts"
-import { answerCaller, type AsyncContext, asEffects, type Waiter, waiter } from "./runtime.ts"
+import { answerCaller, type AsyncContext, asEffects, isKnown, overlay, type Waiter, waiter } from "./runtime.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
 
 /** Options of a submission, as a function's caller gives them. */
 export type TaskOptions = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
+
+const withService: typeof overlay = isKnown ? overlay : (context, key, value) => Context.add(context, key, value)
 
 /** The weight of a task that names none. */
 const defaultWeight = 4
@@ -89,7 +91,7 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
  * on its submitter's stack, while that waits. Wrappers would cost closures and objects for each task.
  */
 export interface Task extends Effect.Effect<unknown, unknown> {}
-export class Task implements Weighted<Task>, Inside, Waiter {
+export class Task implements Weighted<Task>, Waiter {
   readonly machine: Machine
   prev: Task | undefined = undefined
   next: Task | undefined = undefined
@@ -140,16 +142,13 @@ export class Task implements Weighted<Task>, Inside, Waiter {
   /** The caller of `submit` or `fork` was interrupted: the task goes too, and a running one is waited for. */
   leave(by: number): Effect.Effect<void> {
     this.machine.withdraw(this, by)
-    return this.isRunning ? awaitEnds(this.machine, [this]) : Effect.void
+    return this.state === "Running" ? awaitEnds(this.machine, [this]) : Effect.void
   }
 
-  /** What its fibers carry in their context. */
-  get inside(): Inside {
-    return this
-  }
-
-  get isRunning(): boolean {
-    return this.state === "Running"
+  /** Notes which fiber runs it, and lets that and all that it forks know whose they are. */
+  belongsTo(fiber: Fiber<unknown, unknown>): void {
+    this.fiber = fiber
+    fiber.setContext(withService(fiber.context, this.machine.inside, fiber))
   }
 
   /** Called on admission; a task that answers `false` is none after all. */
@@ -189,13 +188,8 @@ export class Task implements Weighted<Task>, Inside, Waiter {
 asEffects(
   Task,
   function (fiber) {
-    this.fiber = fiber
+    if (this.fiber === undefined) this.belongsTo(fiber)
     return this.begin()
   },
   waiter
 )
-
-/** One run of a task, as the fibers that are part of it know it. */
-export interface Inside {
-  readonly isRunning: boolean
-}
