@@ -103,58 +103,59 @@ const fewestSeats = 16
 
 /**
  * Smallest weight first, equal weights first in, first out: a heap with four children per node (D. B. Johnson, "Priority
- * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. What is taken out
+ * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. What is popped
  * leaves a hole that goes down to a leaf, and the last entry rises from there (I. Wegener, "Bottom-up heapsort", 1993).
  *
  * An entry sits in a *seat* of its own as long as it waits; the heap orders numbers in flat arrays. So neither comparing
- * nor moving touches an entry: a million of them lie all over the memory.
+ * nor moving touches an entry: a million of them lie all over the memory. One that is removed leaves its seat at once, in
+ * O(1); its numbers go when they come up, or when they are more than those of the entries that wait.
  */
 export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   size = 0
   private pushed = 0
-  private readonly entries: Array<T | undefined> = []
-  /** Weight and turn of each place in the heap, side by side; the turn decides between equal weights. */
+  /** Who sits where. Seats are taken in their order at first, so that the array has no holes. */
+  private entries: Array<T | undefined> = []
+  /** Places in the heap, those of empty seats among them. */
+  private length = 0
+  /** Weight and turn of each place, side by side; the turn decides between equal weights. */
   private keys = new Float64Array(0)
-  /** The seat of each place in the heap; from `size` on the free seats. */
+  /** The seat of each place; from `length` on the seats that are free. */
   private seats = new Int32Array(0)
-  /** The place of each seat that is taken. */
-  private places = new Int32Array(0)
 
   push(entry: T): void {
-    if (this.size === this.seats.length) this.grow()
-    const place = this.size++
-    const seat = this.seats[place]!
-    this.entries[seat] = entry
-    entry.place = seat
-    this.rise(place, entry.weight, this.pushed++, seat)
+    if (this.length === this.seats.length) this.grow()
+    this.put(entry, entry.weight, this.pushed++)
   }
 
   pop(): T | undefined {
-    if (this.size === 0) return undefined
-    const first = this.entries[this.seats[0]!]!
-    this.remove(first)
-    return first
+    while (this.length > 0) {
+      const entry = this.popSeat()
+      if (entry === undefined) continue
+      this.size--
+      if (4 * this.length < this.seats.length && this.seats.length > fewestSeats) this.rebuild()
+      return entry
+    }
+    return undefined
   }
 
   remove(entry: T): void {
-    const { keys, seats } = this
-    const seat = entry.place
-    const last = --this.size
-    const lastSeat = seats[last]!
-    seats[last] = seat
-    this.entries[seat] = undefined
-    // The hole may be below a larger entry than the last one: that rises as far as it must.
-    if (seat !== lastSeat) this.rise(this.sink(this.places[seat]!), keys[2 * last]!, keys[2 * last + 1]!, lastSeat)
-    if (4 * last < seats.length && seats.length > fewestSeats) this.shrink()
+    this.entries[entry.place] = undefined
+    this.size--
+    if (2 * this.size < this.length) this.rebuild()
   }
 
   /** O(n), over numbers that lie side by side: for who looks now and then. */
   oldest(): T | undefined {
-    const { keys, size } = this
-    if (size === 0) return undefined
-    let first = 0
-    for (let place = 1; place < size; place++) if (keys[2 * place + 1]! < keys[2 * first + 1]!) first = place
-    return this.entries[this.seats[first]!]
+    let first: T | undefined
+    let least = Infinity
+    for (let place = 0; place < this.length; place++) {
+      if (this.keys[2 * place + 1]! >= least) continue
+      const entry = this.entries[this.seats[place]!]
+      if (entry === undefined) continue
+      first = entry
+      least = this.keys[2 * place + 1]!
+    }
+    return first
   }
 
   reweigh(entry: T, weight: number): void {
@@ -162,6 +163,28 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.remove(entry)
     entry.weight = weight
     this.push(entry)
+  }
+
+  private put(entry: T, weight: number, turn: number): void {
+    const place = this.length++
+    const seat = this.seats[place]!
+    this.entries[seat] = entry
+    entry.place = seat
+    this.size++
+    this.rise(place, weight, turn, seat)
+  }
+
+  /** Frees the first seat of the heap; answers who sat there. */
+  private popSeat(): T | undefined {
+    const { entries, keys, seats } = this
+    const seat = seats[0]!
+    const entry = entries[seat]
+    const last = --this.length
+    const lastSeat = seats[last]!
+    seats[last] = seat
+    entries[seat] = undefined
+    if (last > 0) this.rise(this.sink(), keys[2 * last]!, keys[2 * last + 1]!, lastSeat)
+    return entry
   }
 
   /** Puts a seat into the heap, at a place without children or above it. */
@@ -178,17 +201,16 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     keys[2 * at] = weight
     keys[2 * at + 1] = turn
     this.seats[at] = seat
-    this.places[seat] = at
   }
 
-  /** Moves a hole down to a place without children, and answers which. */
-  private sink(from: number): number {
-    const { keys, size } = this
-    let at = from
-    for (let child = 4 * at + 1; child < size; child = 4 * at + 1) {
+  /** Moves the hole at the first place down to one without children, and answers which. */
+  private sink(): number {
+    const { keys, length } = this
+    let at = 0
+    for (let child = 1; child < length; child = 4 * at + 1) {
       let least = child
       let weight = keys[2 * child]!
-      for (const end = Math.min(child + 4, size); ++child < end;) {
+      for (const end = Math.min(child + 4, length); ++child < end;) {
         const other = keys[2 * child]!
         if (other > weight || (other === weight && keys[2 * child + 1]! > keys[2 * least + 1]!)) continue
         least = child
@@ -202,42 +224,35 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   private move(from: number, to: number): void {
     const { keys, seats } = this
-    const seat = seats[from]!
     keys[2 * to] = keys[2 * from]!
     keys[2 * to + 1] = keys[2 * from + 1]!
-    seats[to] = seat
-    this.places[seat] = to
+    seats[to] = seats[from]!
   }
 
   private grow(): void {
-    const taken = this.seats.length
-    this.reserve(Math.max(fewestSeats, 2 * taken))
-    for (let seat = taken; seat < this.seats.length; seat++) {
-      this.entries.push(undefined)
-      this.seats[seat] = seat
+    const { keys, seats } = this
+    this.reserve(Math.max(fewestSeats, 2 * seats.length))
+    this.keys.set(keys)
+    this.seats.set(seats)
+  }
+
+  /** Builds the heap anew without empty seats, and gives back what a burst took. */
+  private rebuild(): void {
+    const { entries, keys, length, seats } = this
+    let capacity = seats.length
+    while (capacity > fewestSeats && 4 * this.size < capacity) capacity /= 2
+    this.reserve(capacity)
+    this.entries = []
+    this.length = this.size = 0
+    for (let place = 0; place < length; place++) {
+      const entry = entries[seats[place]!]
+      if (entry !== undefined) this.put(entry, keys[2 * place]!, keys[2 * place + 1]!)
     }
   }
 
-  /** Gives back what a burst took: the entries get the first seats, in the order of the heap. */
-  private shrink(): void {
-    const seated = Array.from(this.seats.subarray(0, this.size), (seat) => this.entries[seat]!)
-    this.reserve(this.seats.length / 2)
-    this.entries.length = this.seats.length
-    for (let seat = 0; seat < this.seats.length; seat++) {
-      const entry = seated[seat]
-      this.entries[seat] = entry
-      this.seats[seat] = this.places[seat] = seat
-      if (entry !== undefined) entry.place = seat
-    }
-  }
-
-  private reserve(seats: number): void {
-    const resized = <A extends Float64Array | Int32Array>(from: A, to: A): A => {
-      to.set(from.subarray(0, to.length))
-      return to
-    }
-    this.keys = resized(this.keys, new Float64Array(2 * seats))
-    this.seats = resized(this.seats, new Int32Array(seats))
-    this.places = resized(this.places, new Int32Array(seats))
+  private reserve(capacity: number): void {
+    this.keys = new Float64Array(2 * capacity)
+    this.seats = new Int32Array(capacity)
+    for (let seat = 0; seat < capacity; seat++) this.seats[seat] = seat
   }
 }

@@ -144,6 +144,16 @@ describe.each(models)("$name", (model) => {
     }).pipe(Random.withSeed("backlog"))
   )
 
+  it("a burst that came, was cancelled for the most part and came again keeps the order (I4)", () => {
+    const pair = new Pair(model)
+    const weights = Array.from({ length: 600 }, (_, i) => (i * 7919) % 97)
+    for (const weight of weights) pair.push(weight)
+    for (let i = 0; i < 560; i++) pair.remove(i * 31)
+    for (const weight of weights) pair.push(weight)
+    for (let i = 0; i < 100; i++) pair.remove(i * 17)
+    while (pair.waiting.length > 0) pair.pop()
+  })
+
   it("an empty backlog pops nothing", () => {
     const backlog = model.make()
     assert.isUndefined(backlog.pop())
