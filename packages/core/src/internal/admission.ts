@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Handle } from "./handle.ts"
 import type { Machine } from "./machine.ts"
-import { asEffects, captureAsyncContext, isKnown, type RuntimeFiber, wait } from "./runtime.ts"
+import { asEffects, isKnown, type RuntimeFiber, wait } from "./runtime.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
@@ -46,7 +46,7 @@ export class Fork {
     task.answer = Exit.succeed(new Handle(task))
     task.machine.admit(task, this.mayWait)
     // Its caller will be elsewhere when it is launched.
-    if (task.state === "Waiting" || task.state === "AtDoor") task.asyncContext = captureAsyncContext()
+    task.machine.capture(task)
     if (task.state === "AtDoor") return task
     const { answer } = task
     // A waiting task does not keep a handle that its caller may have dropped.
@@ -71,7 +71,7 @@ const evaluate = isKnown
       return Effect.callback((resume) => {
         const admitted = this.admit(fiber)
         if (!(admitted instanceof Task)) return resume(admitted)
-        if (admitted.state !== "Running") admitted.asyncContext ??= captureAsyncContext()
+        if (admitted.asyncContext === undefined) admitted.machine.capture(admitted)
         admitted.caller = resume
         return Effect.suspend(() => admitted.leave(fiber.id))
       })

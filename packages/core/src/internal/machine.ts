@@ -56,7 +56,14 @@ import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelle
 import { type Backlog, LinkedList } from "./backlog.ts"
 import type { BulkTask } from "./bulk.ts"
 import type { Meter } from "./meter.ts"
-import { callersAsyncContext, captureAsyncContext, isKnown, makeFiber } from "./runtime.ts"
+import {
+  type AsyncContext,
+  callersAsyncContext,
+  captureAsyncContext,
+  captureAsyncContextLike,
+  isKnown,
+  makeFiber
+} from "./runtime.ts"
 import type { Task } from "./task.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
@@ -133,6 +140,8 @@ export class Machine {
   private turning = false
   private turnScheduled = false
   private launchDepth = 0
+  /** The async context of the task that came last, as long as any waits in the queue. */
+  private lastContext: AsyncContext | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
   private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
@@ -176,6 +185,12 @@ export class Machine {
       this.queue(task)
     } else if (mayWait) this.queueAtDoor(task)
     else this.refuse(task, "QueueFull")
+  }
+
+  /** Notes the async context of a task that was just let in and must wait: it will be launched in somebody else's step. */
+  capture(task: Task): void {
+    if (task.state !== "Waiting" && task.state !== "AtDoor") return
+    task.asyncContext = this.lastContext = captureAsyncContextLike(this.lastContext)
   }
 
   /** Fails everybody at the door. */
@@ -551,6 +566,7 @@ export class Machine {
 
   private watch(): void {
     this.meter?.rest()
+    if (this.backlog.size === 0) this.lastContext = undefined
     if (this.watchers.size > 0) this.tellWatchers()
   }
 

@@ -22,14 +22,47 @@ export interface AsyncContext {
   emitDestroy(): void
 }
 
+interface AsyncHooks {
+  readonly AsyncResource: new (type: string) => AsyncContext
+  readonly AsyncLocalStorage: new () => { run<A>(store: unknown, f: () => A): A }
+}
+
 // Reached as Effect itself does, without importing Node; elsewhere there is no async context to keep.
-const AsyncResource: (new (type: string) => AsyncContext) | undefined = (globalThis as any).process?.getBuiltinModule?.(
-  "node:async_hooks"
-)?.AsyncResource
+const hooks: AsyncHooks | undefined = (globalThis as any).process?.getBuiltinModule?.("node:async_hooks")
+const AsyncResource = hooks?.AsyncResource
 
 /** The current async context, for a task that will be started in somebody else's step (I7). */
 export const captureAsyncContext = (): AsyncContext | undefined =>
   AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")
+
+/**
+ * Under which key a captured context keeps all that makes it one, where it does: the frame of Node 24 and newer. Older ones
+ * copy each store into each resource. Found by looking, with `captureAsyncContext` doing what it does.
+ */
+const frame: symbol | undefined = (() => {
+  if (hooks === undefined) return undefined
+  const storage = new hooks.AsyncLocalStorage()
+  const capture = (): any => captureAsyncContext()
+  const [plain, one, same, other] = [
+    capture(),
+    ...storage.run(1, () => [capture(), capture()]),
+    storage.run(2, capture)
+  ]
+  return Object.getOwnPropertySymbols(plain).find(
+    (key) => one[key] === same[key] && one[key] !== other[key] && one[key] !== plain[key]
+  )
+})()
+
+/** The current async context: `known`, if that is the same. Many tasks that wait in one then keep one between them. */
+export const captureAsyncContextLike = (known: AsyncContext | undefined): AsyncContext | undefined => {
+  const captured: any = captureAsyncContext()
+  return frame !== undefined && known !== undefined && captured[frame] === (known as any)[frame] ? known : captured
+}
+
+/** Lets go of a task's context. One that others may share is let go of by the garbage collector. */
+export const releaseAsyncContext = (context: AsyncContext | undefined): void => {
+  if (frame === undefined) context?.emitDestroy()
+}
 
 /** A fiber as the runtime itself sees it. */
 export interface RuntimeFiber extends Fiber<any, any> {

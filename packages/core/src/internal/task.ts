@@ -19,7 +19,16 @@ import { checkWeight } from "./arguments.ts"
 import type { Weighted } from "./backlog.ts"
 import { awaitEnds } from "./handle.ts"
 import type { Machine } from "./machine.ts"
-import { answerCaller, type AsyncContext, asEffects, isKnown, overlay, type Waiter, waiter } from "./runtime.ts"
+import {
+  answerCaller,
+  type AsyncContext,
+  asEffects,
+  isKnown,
+  overlay,
+  releaseAsyncContext,
+  type Waiter,
+  waiter
+} from "./runtime.ts"
 
 /** What was submitted: an effect, or a function with its arguments. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
@@ -162,7 +171,7 @@ export class Task implements Weighted<Task>, Waiter {
   /** Called when it has settled: keeps the outcome, lets go of all else. */
   forget(): void {
     this.work = this.args = this.context = this.fiber = undefined
-    this.asyncContext?.emitDestroy()
+    releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
   }
 

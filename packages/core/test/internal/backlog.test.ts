@@ -151,6 +151,7 @@ describe.each(models)("$name", (model) => {
     for (let i = 0; i < 560; i++) pair.remove(i * 31)
     for (const weight of weights) pair.push(weight)
     for (let i = 0; i < 100; i++) pair.remove(i * 17)
+    assert.strictEqual(pair.waiting.length, 540)
     while (pair.waiting.length > 0) pair.pop()
   })
 

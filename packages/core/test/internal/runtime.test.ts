@@ -4,7 +4,18 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { answerCaller, asEffects, isKnown, overlay, wait, type Waiter, waiter } from "../../src/internal/runtime.ts"
+import { AsyncLocalStorage } from "node:async_hooks"
+import {
+  answerCaller,
+  type AsyncContext,
+  asEffects,
+  captureAsyncContextLike,
+  isKnown,
+  overlay,
+  wait,
+  type Waiter,
+  waiter
+} from "../../src/internal/runtime.ts"
 import { isInterrupted, settle, start } from "../kit.ts"
 
 interface Question extends Effect.Effect<string, string> {}
@@ -102,6 +113,34 @@ describe("waiting", () => {
       assert.deepStrictEqual(question.leavers, [])
     })
   )
+})
+
+describe("captureAsyncContextLike", () => {
+  const storage = new AsyncLocalStorage<string>()
+  const seenIn = (context: AsyncContext | undefined) =>
+    context?.runInAsyncScope(() => storage.getStore(), undefined, undefined)
+
+  it("gives what is known for the same context, and never for another one", () => {
+    const plain = captureAsyncContextLike(undefined)
+    const [one, same, entered] = storage.run("one", () => {
+      const first = captureAsyncContextLike(plain)
+      const second = captureAsyncContextLike(first)
+      storage.enterWith("entered")
+      return [first, second, captureAsyncContextLike(second)]
+    })
+    const other = storage.run("other", () => captureAsyncContextLike(one))
+    const back = captureAsyncContextLike(other)
+    assert.deepStrictEqual([plain, one, same, entered, other, back].map(seenIn), [
+      undefined,
+      "one",
+      "one",
+      "entered",
+      "other",
+      undefined
+    ])
+    // Known to the runtime that this is tested with: else each task keeps a context of its own.
+    assert.strictEqual(same, one)
+  })
 })
 
 describe("overlay", () => {
