@@ -265,12 +265,12 @@ export interface AdaptiveOptions {
  *
  * - more than 1 % fresh overload failures: size `x 0.8`, and not above the failed size for up to 40 windows; nothing
  *   but failures: `x 0.5`, at the minimum a pause of 250, 500, 1000 milliseconds;
- * - `R <= B (1 + t / 2)`: doubled at the start, later `+ sqrt(size)`, more with every calm window in a row; up to
- *   `B (1 + t)`: + 1;
+ * - `R <= B (1 + t / 2)`: doubled at the start, later `+ sqrt(size)`, more with every calm window in a row;
+ * - up to `B (1 + t) + 1.25` standard errors: `+ sqrt(size) / 2`; beyond them it waits for more tasks, which will tell;
  * - `R > B (1 + t) + 2.5` standard errors: back to `n B / R (1 + t / 3)` where its own growth did it, else an experiment;
  * - the experiment, also every 60 windows: a quarter fewer tasks; as long as the run time falls by 0.7 % or more for
  *   each 1 %, they only queued, and it steps down again. The most throughput seen, times the run time at the end, is the
- *   knee (Little's law), and the size becomes `knee (1 + t / 3)`; the run time at the end is the new base;
+ *   knee (Little's law), and the size becomes `knee (1 + t / 3)`; the base moves to the run time at the end;
  * - workers left over: no growth; after 20 windows down to twice the demand, by 10 % each.
  *
  * Sources: TCP's slow start and congestion avoidance (RFC 5681), Vegas (Brakmo and Peterson 1994), Little (1961).

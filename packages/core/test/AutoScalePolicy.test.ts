@@ -337,6 +337,33 @@ describe("adaptive", () => {
     assert.isAtMost(fallen.size, 15)
   })
 
+  // Two tasks on this server hinder each other so much that they do less than one and a half.
+  const thrashing = (size: number) => busy(size, size <= 2 ? 50 : 25 * size * (1 + 0.25 * (size - 2)))
+
+  it("steps down as far as one task, and comes back to where two were best", () => {
+    const begin = { state: policy.initial({ ...bounds, initial: 4 }), size: 4 }
+    const sizes = drive(policy, 40, thrashing, begin).decisions.map(({ size }) => size)
+    const lowest = sizes.indexOf(1)
+    assert.isAtLeast(lowest, 0)
+    assert.isAtMost(sizes[lowest + 1]!, 3)
+  })
+
+  it("takes more tasks at once that are worth their latency", () => {
+    // Each task costs the others 2 %: the run time doubles by 50 tasks, and so does less than half of the gain remain.
+    const contended = (size: number) => busy(size, 50 * (1 + 0.02 * (size - 1)))
+    assert.isAbove(drive(policy, 200, contended).size, 30)
+  })
+
+  it("waits for more tasks instead of growing where congestion is likely but not sure", () => {
+    const calm = drive(policy, 40, sharing(40))
+    const [, decision] = policy.update(
+      { ...calm.state, hold: 0, mode: "steady", experiment: undefined, level: undefined, unverified: 0 },
+      busy(calm.size, 1.47 * calm.state.base, { succeeded: 40 }),
+      bounds
+    )
+    assert.deepStrictEqual([decision.reason, decision.size], ["HOLD", calm.size])
+  })
+
   it("goes on from a size set by hand", () => {
     const grown = drive(policy, 40, sharing(40))
     const [, decision] = policy.update(grown.state, busy(20, 50, { resized: true }), bounds)

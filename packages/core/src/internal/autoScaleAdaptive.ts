@@ -16,6 +16,7 @@
  * | `start`  | calm                                    | x 2                                      | `START`    |
  * | `start`  | congestion, no more throughput, or back | `steady`                                 | `STEADY`   |
  * | `steady` | calm                                    | + sqrt(size), more with every calm window | `GROW`     |
+ * | `steady` | neither calm nor clearly congested      | + sqrt(size) / 2                         | `GROW`     |
  * | `steady` | congestion that followed its own growth | back to the calm size                    | `REVERT`   |
  * | `steady` | other congestion; or time for a check   | x 0.75, an experiment                    | `VERIFY`   |
  * | `steady` | in an experiment: the run time followed | x 0.75 again                             | `STEP`     |
@@ -68,6 +69,8 @@ interface Experiment {
   readonly throughput: number
   /** How often it has stepped down again. */
   readonly steps: number
+  /** Whether the pool's own growth came before it. */
+  readonly own: boolean
 }
 
 export interface AdaptiveState {
@@ -106,6 +109,8 @@ export interface AdaptiveState {
   readonly failing: number
   /** Overload failures not yet made up for by settled tasks. */
   readonly debt: number
+  /** The same for the last few of them: until they are made up for no ceiling rises. */
+  readonly due: number
   /** How often the ceiling has risen, once its time was over. */
   readonly rise: number
   /** The most tasks in flight without overload failures, since the last ones. */
@@ -146,7 +151,10 @@ const queueing = 0.7 // elasticity from which on tasks are taken to queue
 const stepDown = 0.75
 const mostSteps = 6
 const revertHold = 8 // windows
+const doubt = 1.25 // standard errors from which on it waits for more tasks instead of growing
 const price = 0.002 // failures per task that looking for more may cost
+const pace = 0.01 // failures per task after which a ceiling may rise again, for at most ten windows
+const mostDue = 3 // failures
 const demandWindows = 20
 const longestPause = 1_000 // ms
 
@@ -174,6 +182,7 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     ceilingHold: 0,
     failing: 0,
     debt: 0,
+    due: 0,
     rise: 0,
     good: 0,
     proven: 0,
@@ -196,7 +205,7 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
       // An experiment compares two means: its window has the tasks that tell an elasticity of 1 from one of 0.5.
       minSamples: state.experiment === undefined ? enough : between(enough, 400 * spread(state), 120),
       runFactor: 2,
-      overloads: size <= 1 ? 1 : Math.max(3, 0.1 * size)
+      overloads: size <= 1 ? 1 : size <= 10 ? 2 : Math.max(3, 0.1 * size)
     }
   },
   update: (state, raw, bounds) => {
@@ -232,6 +241,7 @@ const decide = (settings: Settings, next: Draft, sample: AutoScaleSample, bounds
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
   next.debt = between(0, next.debt + sample.overloaded - price * settled, 50)
+  next.due = between(0, next.due + sample.overloaded - Math.max(pace * settled, 0.1 * mostDue), mostDue)
   if (sample.overloadedFresh > settings.overloadTolerance * settled) {
     // One failure in a small window is more than the tolerance, but it may be chance: two are not.
     const before = next.strained
@@ -266,8 +276,8 @@ const decide = (settings: Settings, next: Draft, sample: AutoScaleSample, bounds
   // Another policy or a bound keeps the size below the limit: what is not used is not known to be borne.
   if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
   next.idle = 0
-  if (next.mode === "steady" && next.unverified >= settings.probeEvery) return verify(next, level, undefined)
-  return grow(settings, next, level, ratio)
+  if (next.mode === "steady" && next.unverified >= settings.probeEvery) return verify(settings, next, level, undefined)
+  return grow(settings, next, level, ratio, error)
 }
 
 /** Goes on from a size set by hand: what was known about limits no longer counts, what was learnt about tasks does. */
@@ -381,7 +391,10 @@ const overload = (
   next.limit =
     grown && back >= limit / 2 ? back : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
   if (!next.own) next.proven = 0
-  next.ceiling = Math.max(next.limit, Math.min(next.good, sample.size - 1), next.own ? next.proven : 0, 2)
+  // Further failures of one incident say how far to fall, not how far one may rise again.
+  if (!again || next.ceiling === Infinity) {
+    next.ceiling = Math.max(2, next.limit, Math.min(next.good, sample.size - 1), next.own ? next.proven : 0)
+  }
   // A pool of two or three is soon to try more: few tasks meet the failure, and much is to be gained.
   next.ceilingLeft = Math.ceil(Math.min(next.ceilingHold, 3 * next.ceiling))
   next.rise = 0
@@ -433,13 +446,13 @@ const congested = (
   const now = next.moved > 0 ? { ...level, run: Math.max(level.run, level.inflight / level.throughput) } : level
   const elasticity =
     grown && before !== undefined && level.inflight > 1.02 * before.inflight ? elasticityOf(before, now) : undefined
-  if (elasticity === undefined || elasticity < queueing) return verify(next, now, elasticity)
+  if (elasticity === undefined || elasticity < queueing) return verify(settings, next, now, elasticity)
   next.limit = Math.min(limit, Math.max(before!.inflight, bearable))
   next.hold = revertHold
   return { reason: "REVERT", elasticity }
 }
 
-const grow = (settings: Settings, next: Draft, level: Reading, ratio: number): Verdict => {
+const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, error: number): Verdict => {
   const calm = ratio <= 1 + settings.tolerance / 2
   if (calm) next.calmAt = level
   if (next.mode === "start") {
@@ -454,16 +467,19 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number): V
     next.grown = true
     return { reason: "START" }
   }
-  if (next.hold > 0) return { reason: "HOLD" }
+  // More tasks at this size will tell whether that is chance.
+  if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
   if (next.limit >= next.ceiling) {
     next.calm = 0
-    if (next.ceilingLeft > 0 && next.debt > 0) return { reason: "HOLD" }
+    if ((next.ceilingLeft > 0 && next.debt > 0) || next.due > 0) return { reason: "HOLD" }
     // The time of the ceiling is over: it lifts by 1, 1, 2, 2, 4..., for what failed then may fail still.
     const rise = 2 ** Math.floor(next.rise++ / 2)
     next.ceiling = rise > next.limit ? Infinity : next.ceiling + rise
   }
   next.calm = calm ? next.calm + 1 : 0
-  const step = calm ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1))) : 1
+  const step = calm
+    ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1)))
+    : Math.max(1, 0.5 * Math.sqrt(next.limit))
   next.limit = Math.min(next.limit + step, next.ceiling)
   next.grown = true
   return { reason: "GROW" }
@@ -481,8 +497,10 @@ const settle = (settings: Settings, next: Draft): void => {
 const elasticityOf = (from: Reading, to: Reading): number =>
   Math.log(to.run / from.run) / Math.log(to.inflight / from.inflight)
 
-const verify = (next: Draft, before: Reading, elasticity: number | undefined): Verdict => {
-  next.experiment = { before, limit: next.limit, throughput: before.throughput, steps: 0 }
+const verify = (settings: Settings, next: Draft, before: Reading, elasticity: number | undefined): Verdict => {
+  // After growth of its own, slow start's included, congestion is no sign of a slower server.
+  const own = elasticity !== undefined || next.unverified >= settings.probeEvery - 3
+  next.experiment = { before, limit: next.limit, throughput: before.throughput, steps: 0, own }
   next.limit = Math.min(next.limit, stepDown * before.inflight)
   next.grown = false
   next.calm = 0
@@ -505,27 +523,30 @@ const conclude = (
     return { reason, elasticity }
   }
   // The demand went away, or the pool could not step down.
-  const [low, high] = [0.7 * stepDown * before.inflight, 0.97 * before.inflight]
+  const [low, high] = [0.7 * Math.floor(stepDown * before.inflight), 0.97 * before.inflight]
   if (!demand || level.inflight < low || level.inflight > high) return end("RESTORE", limit)
   const throughput = Math.max(experiment.throughput, level.throughput)
   const elasticity = elasticityOf(before, level)
   if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= least(bounds)) {
-    next.experiment = { before: level, limit, throughput, steps: steps + 1 }
+    next.experiment = { before: level, limit, throughput, steps: steps + 1, own: false }
     next.limit = stepDown * level.inflight
     return { reason: "STEP", elasticity }
   }
-  if (steps === 0 && level.run > next.base * (1 + settings.tolerance / 2)) {
-    // The server got slower, or more tasks at once are worth their latency. If that is chance, it must not last.
-    const soon = level.run > next.base * (1 + settings.tolerance)
-    next.base = level.run
+  // Fewer tasks cannot have made the server slower: that is chance, or tasks that began before the step.
+  const run =
+    elasticity >= 0 ? level.run : (before.run * before.runs + level.run * level.runs) / (before.runs + level.runs)
+  if (steps === 0 && run > next.base * (1 + settings.tolerance / 2)) {
+    // The server got slower: here begins its new base. Or more tasks at once are worth their latency: then the latency
+    // that they had is no congestion. If that is chance, it must not last.
+    const soon = run > next.base * (1 + settings.tolerance)
+    next.base = experiment.own && elasticity > 0 ? before.run : run
     const verdict = end("RESTORE", limit, elasticity)
+    next.hold = 2
     if (soon) next.unverified = settings.probeEvery - revertHold
     return verdict
   }
-  if (steps > 0) {
-    const near = (level.run - next.base) ** 2 < (6 * level.run ** 2 * spread(next)) / level.runs
-    next.base = near ? (next.base + level.run) / 2 : level.run
-  }
+  const near = (run - next.base) ** 2 < (6 * run ** 2 * spread(next)) / level.runs
+  next.base = near ? (next.base + run) / 2 : run
   const knee = throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
   if (ceiling < next.ceiling) {

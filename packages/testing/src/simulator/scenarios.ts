@@ -472,7 +472,8 @@ export const random = (seed: number): Scenario => {
             : kind === "contended"
               ? contended(options)
               : rateLimited({ base, work, rate: stepped((c) => (c * 1000) / base), burst: Math.max(5, capacity / 2) })
-  const top = (c: number): number => (kind === "bending" ? Math.round(1.41 * c) : c)
+  // The oracle has the bounds of everyone.
+  const top = (c: number): number => (kind === "bending" ? Math.min(standard.max, Math.round(1.41 * c)) : c)
   const rate = (c: number): number => (c * 1000 * (load ?? 0)) / base
   return {
     id: `R${seed}`,
