@@ -435,7 +435,7 @@ describe("combinators", () => {
     const [, decision] = policy.update(policy.initial(bounds), busy(10), bounds)
     assert.deepStrictEqual([decision.size, decision.reason], [5, "FIXED"])
     const window = policy.window(policy.initial(bounds), bounds)
-    assert.deepStrictEqual([window.interval, window.minSamples, window.overloads], [10_000, 20, 3])
+    assert.deepStrictEqual([window.interval, window.minSamples, window.overloads], [10_000, 20, 2])
     const paused = AutoScalePolicy.mapDecision(AutoScalePolicy.fixed(50), (each) => ({ ...each, pause: 70 }))
     const both = AutoScalePolicy.min(paused, AutoScalePolicy.fixed(5))
     assert.strictEqual(both.update(both.initial(bounds), busy(10), bounds)[1].pause, 70)
