@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import { AsyncLocalStorage } from "node:async_hooks"
 import { getActiveResourcesInfo, memoryUsage } from "node:process"
 import { setImmediate } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
@@ -147,6 +148,28 @@ describe.each([
       yield* gate.open
     })
     await Effect.runPromise(Effect.provide(program, layer({ size: 2, minSize: 0 })))
+  })
+
+  it("a pool in which nothing waits any more keeps the async context of nobody (I5)", async () => {
+    const storage = new AsyncLocalStorage<object>()
+    const kept: Array<WeakRef<object>> = []
+    const forkInContextOfItsOwn = (pool: TaskPoolService) => {
+      const store = {}
+      kept.push(new WeakRef(store))
+      storage.run(store, () => Effect.runFork(pool.fork(Effect.void)))
+    }
+    const program = Effect.gen(function* () {
+      const pool = yield* TaskPool
+      const gate = Latch.makeUnsafe()
+      yield* pool.fork(gate.await)
+      for (let i = 0; i < 5; i++) forkInContextOfItsOwn(pool)
+      assert.strictEqual((yield* pool.stats).waiting, 5)
+      yield* gate.open
+      yield* pool.awaitIdle
+      yield* Effect.promise(collect)
+      assert.strictEqual(kept.filter((ref) => ref.deref() !== undefined).length, 0)
+    })
+    await Effect.runPromise(Effect.provide(program, layer({ size: 1 })))
   })
 
   it("a handle that is held keeps its result and nothing of its task (I5)", async () => {

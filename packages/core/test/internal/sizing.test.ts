@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
@@ -70,6 +71,68 @@ const poolOf = (options: AutoScalePoolOptions): Layer.Layer<TaskPool> =>
 const work = (millis: number) => TaskPool.fork(Effect.sleep(millis))
 const timesOut = (millis: number) => TaskPool.fork(Effect.timeout(Effect.never, millis))
 const pass = (millis: number) => TestClock.adjust(millis)
+
+/** A pool whose clock stands still but for what the test adds to it, and how often it was looked at. */
+const handWound = (options: AutoScalePoolOptions) => {
+  const hand = { millis: 0, looks: 0 }
+  const clock = Effect.map(Clock.Clock, (clock): Clock.Clock =>
+    Object.assign(Object.create(clock), {
+      monotonicTimeNanosUnsafe: () => {
+        hand.looks++
+        return BigInt(Math.round(hand.millis * 1e6))
+      },
+      sleep: () => Effect.never
+    })
+  )
+  return { hand, layer: Layer.provide(poolOf(options), Layer.effect(Clock.Clock, clock)) }
+}
+
+describe("the clock", () => {
+  it.effect("is looked at for each task that ends in the step in which it began", () => {
+    const { policy, samples } = spy(timed(100))
+    const { hand, layer } = handWound({ policy })
+    const compute = Effect.sync(() => {
+      hand.millis += 5
+    })
+    return Effect.gen(function* () {
+      yield* Effect.forEach(Array.from({ length: 30 }), () => TaskPool.submit(compute), { concurrency: "unbounded" })
+      yield* settle
+      const { duration, runMean, runVariance, succeeded } = samples[0]!
+      assert.deepStrictEqual(
+        { duration, runMean, runVariance, succeeded },
+        { duration: 100, runMean: 5, runVariance: 0, succeeded: 20 }
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect(
+    "is looked at once for tasks that end in quick succession, and anew in the next run of the event loop",
+    () => {
+      const { policy, samples } = spy(timed(100))
+      const { hand, layer } = handWound({ policy, minSize: 10 })
+      const round = Effect.fnUntraced(function* (millis: number) {
+        const gate = Latch.makeUnsafe()
+        for (let i = 0; i < 10; i++) yield* TaskPool.fork(gate.await)
+        yield* settle
+        hand.millis += millis
+        hand.looks = 0
+        gate.openUnsafe()
+        yield* settle
+        return hand.looks
+      })
+      return Effect.gen(function* () {
+        // The first one to end tells the time; the second one, that the others may share it.
+        assert.strictEqual(yield* round(40), 2)
+        yield* round(70)
+        const { runMean, runMin, succeeded } = samples[0]!
+        assert.deepStrictEqual(
+          { runMean, runMin, succeeded },
+          { runMean: (10 * 40 + 70) / 11, runMin: 40, succeeded: 11 }
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
+})
 
 describe("a sample", () => {
   it.effect("says what ran and waited, over time", () => {
