@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type { TimeoutError } from "effect/Cause"
 import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -149,8 +150,9 @@ export interface Operations<in out Self> {
    *
    * **Details**
    *
-   * The same as `submit(Executor.run(job, args))`, with the options of both. For a time limit on the job alone, submit
-   * `Executor.run(job, args)` with `Effect.timeout`; a timeout around `submitBlocking` counts the waiting too.
+   * The same as `submit(Executor.run(job, args))`, with the options of both. With a `timeout` the job may take so long from
+   * its turn on, then it is interrupted and the effect fails with `TimeoutError`; `Effect.timeout` around `submitBlocking`
+   * counts the waiting too.
    *
    * **Example** (Hashing within a limit)
    *
@@ -169,10 +171,19 @@ export interface Operations<in out Self> {
    * await Effect.runPromise(both) // => 4
    * ```
    */
-  readonly submitBlocking: <Args extends ReadonlyArray<any>, A, E = Executor>(
+  readonly submitBlocking: <
+    Args extends ReadonlyArray<any>,
+    A,
+    E = Executor,
+    T extends DurationInput | undefined = undefined
+  >(
     job: Job<Args, A>,
-    options: SubmitBlockingOptions<E> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
-  ) => Effect.Effect<Awaited<A>, ExecutorError | NotAvailable | TaskCancelled, Self | NoInfer<E>>
+    options: SubmitBlockingOptions<E, T> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
+  ) => Effect.Effect<
+    Awaited<A>,
+    ExecutorError | NotAvailable | TaskCancelled | (T extends undefined ? never : TimeoutError),
+    Self | NoInfer<E>
+  >
   /**
    * Changes the number of workers by `delta`, a safe integer, and answers the new target.
    *
@@ -376,7 +387,10 @@ export interface SubmitOptions {
  * @category options
  * @since 0.1.0
  */
-export interface SubmitBlockingOptions<E = Executor> extends SubmitOptions, RunOptions {
+export interface SubmitBlockingOptions<E = Executor, T extends DurationInput | undefined = DurationInput | undefined>
+  extends SubmitOptions, RunOptions {
+  /** How long the job may take from its turn on, a Duration, default no limit. */
+  readonly timeout?: T | undefined
   /** The tag of the executor to run on, default `Executor`. */
   readonly executor?: ExecutorTag<E, string> | undefined
 }

@@ -9,7 +9,7 @@ import {
   TaskPool
 } from "@aio-task-pool/core"
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import type { Effect } from "effect"
+import type { Cause, Effect } from "effect"
 
 const add = Job.define(import.meta, "add", (a: number, b: number) => a + b)
 const greet = Job.define(import.meta, "greet", (name: string, greeting?: string) => `${greeting ?? "Hello"}, ${name}`)
@@ -64,6 +64,9 @@ describe("types", () => {
     >()
     expectTypeOf(TaskPool.submitBlocking(add, { args: [1, 2], weight: 1 })).toEqualTypeOf<
       Effect.Effect<number, ExecutorError | NotAvailable | TaskCancelled, TaskPool | Executor>
+    >()
+    expectTypeOf(TaskPool.submitBlocking(add, { args: [1, 2], timeout: "1 second" })).toEqualTypeOf<
+      Effect.Effect<number, ExecutorError | NotAvailable | TaskCancelled | Cause.TimeoutError, TaskPool | Executor>
     >()
     class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
     expectTypeOf(TaskPool.submitBlocking(add, { args: [1, 2], executor: Heavy })).toEqualTypeOf<

@@ -2,7 +2,7 @@ import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, Executor, Job, TaskPo
 import { NodeExecutor } from "@aio-task-pool/node"
 import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer } from "effect"
 import { execFile } from "node:child_process"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
@@ -186,6 +186,29 @@ describe("with a pool", () => {
       )
       assert.deepStrictEqual(yield* Effect.forEach(handles, (handle) => handle.join), [20, 21, 22])
     })
+  )
+
+  it.live("a timeout counts from a job's turn on, ends its thread, and frees the worker", () =>
+    Effect.gen(function* () {
+      const hung = yield* Effect.forkChild(
+        Effect.flip(TaskPool.submitBlocking(jobs.hang, { args: [], timeout: "300 millis" })),
+        { startImmediately: true }
+      )
+      // Waits for three times its own limit, and takes no time itself.
+      const behind = yield* TaskPool.submitBlocking(jobs.spin, { args: [1], timeout: "100 millis" })
+      assert.strictEqual(behind, 1)
+      assert.strictEqual((yield* Fiber.join(hung))._tag, "TimeoutError")
+      assert.strictEqual((yield* Executor.stats).replaced, 1)
+      const refused = yield* Effect.exit(
+        TaskPool.submitBlocking(jobs.spin, { args: [1], timeout: "soon" as "1 second" })
+      )
+      assert.isTrue(Exit.isFailure(refused) && Cause.hasDies(refused.cause))
+      assert.include(
+        Cause.pretty((refused as Exit.Failure<unknown, unknown>).cause),
+        'RangeError: TaskPool.submitBlocking: timeout must be a Duration >= 0, got "soon"'
+      )
+      assert.strictEqual((yield* TaskPool.stats).submitted, 2)
+    }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 1 })]))
   )
 
   it.live("a hard scale-down ends the thread of the job it cuts", () =>

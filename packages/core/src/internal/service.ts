@@ -143,8 +143,13 @@ const serviceOf = (
     forEach,
     all: all as TaskPoolService["all"],
     mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
-    submitBlocking: (job, { args, executor = Executor, onInterrupt, transfer, weight }) =>
-      submit(executor.run(job, args, { transfer, onInterrupt }), { weight }),
+    submitBlocking: (job, { args, executor = Executor, onInterrupt, timeout, transfer, weight }) => {
+      const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
+      if (timeout === undefined) return submit(run, { weight })
+      return Effect.suspend(() =>
+        submit(Effect.timeout(run, checkDuration("TaskPool.submitBlocking", "timeout", timeout)), { weight })
+      )
+    },
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),
     resize: (size, resizeOptions) =>
