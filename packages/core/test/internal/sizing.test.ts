@@ -95,13 +95,12 @@ describe("the clock", () => {
       hand.millis += 5
     })
     return Effect.gen(function* () {
-      yield* Effect.forEach(Array.from({ length: 30 }), () => TaskPool.submit(compute), { concurrency: "unbounded" })
+      // Those that take no time end in quick succession, and yet tell nothing of the others.
+      const tasks = Array.from({ length: 33 }, (_, i) => (i < 3 ? Effect.void : compute))
+      yield* Effect.forEach(tasks, (task) => TaskPool.submit(task), { concurrency: "unbounded" })
       yield* settle
-      const { duration, runMean, runVariance, succeeded } = samples[0]!
-      assert.deepStrictEqual(
-        { duration, runMean, runVariance, succeeded },
-        { duration: 100, runMean: 5, runVariance: 0, succeeded: 20 }
-      )
+      const { duration, runMean, succeeded } = samples[0]!
+      assert.deepStrictEqual({ duration, runMean, succeeded }, { duration: 100, runMean: 100 / 23, succeeded: 23 })
     }).pipe(Effect.provide(layer))
   })
 
