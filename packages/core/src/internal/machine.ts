@@ -142,6 +142,8 @@ export class Machine {
   private launchDepth = 0
   /** The async context of the task that came last, as long as any waits in the queue. */
   private lastContext: AsyncContext | undefined = undefined
+  /** Tasks whose launch threw, to be settled in the next turn. */
+  private broken: Broken | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
   private unstarted: Array<Task> = []
   private readonly onScheduledTurn = (): void => {
@@ -266,32 +268,44 @@ export class Machine {
   }
 
   private work(): void {
-    this.turning = true
     let budget = turnBudget
-    do {
-      for (; this.unstarted.length > 0 && budget > 0; budget--) this.startLate(this.unstarted.shift()!)
-      // No more than the workers that are free now: tasks that end at once are told between two fillings.
-      let free = this.limit - this.running.size
-      // A task that is launched here may shrink the pool in this very step.
-      for (; free > 0 && budget > 0 && this.running.size < this.limit; free--) {
-        const task = this.takeNext()
-        if (task === undefined) break
-        budget--
-        this.launch(task)
-      }
-      for (; this.told < this.untold && budget > 0; budget--) this.tellNext()
-    } while (budget > 0 && this.hasWork())
-    this.turning = false
-    this.watch()
-    if (this.hasWork()) {
-      this.turnScheduled = true
-      this.dispatcher.scheduleTask(this.onScheduledTurn, 0)
+    let thrown = true
+    this.turning = true
+    try {
+      do {
+        if (this.broken !== undefined) this.mend()
+        for (; this.unstarted.length > 0 && budget > 0; budget--) this.startLate(this.unstarted.shift()!)
+        // No more than the workers that are free now: tasks that end at once are told between two fillings.
+        let free = this.limit - this.running.size
+        // A task that is launched here may shrink the pool in this very step.
+        for (; free > 0 && budget > 0 && this.running.size < this.limit; free--) {
+          const task = this.takeNext()
+          if (task === undefined) break
+          budget--
+          this.launch(task)
+        }
+        for (; this.told < this.untold && budget > 0; budget--) this.tellNext()
+      } while (budget > 0 && this.hasWork())
+      thrown = false
+    } finally {
+      this.turning = false
+      // Somebody's observer of a fiber that was told, or the end of the stack: what is left must not wait for a task.
+      if (thrown) this.turnLater()
     }
+    this.watch()
+    if (this.hasWork()) this.turnLater()
+  }
+
+  private turnLater(): void {
+    if (this.turnScheduled) return
+    this.turnScheduled = true
+    this.dispatcher.scheduleTask(this.onScheduledTurn, 0)
   }
 
   private hasWork(): boolean {
     return (
       this.told < this.untold ||
+      this.broken !== undefined ||
       this.unstarted.length > 0 ||
       (this.running.size < this.limit && (this.backlog.size > 0 || this.door.size > 0))
     )
@@ -340,11 +354,36 @@ export class Machine {
   }
 
   private start(task: Task): void {
-    this.launchDepth++
-    const asyncContext = task.asyncContext ?? callersAsyncContext(task)
-    if (asyncContext === undefined) this.run(task)
-    else asyncContext.runInAsyncScope(this.run, this, task)
-    this.launchDepth--
+    const depth = this.launchDepth++
+    try {
+      const asyncContext = task.asyncContext ?? callersAsyncContext(task)
+      if (asyncContext === undefined) this.run(task)
+      else asyncContext.runInAsyncScope(this.run, this, task)
+    } catch (cause) {
+      // The stack came to its end between here and the task's own code: there is none left to settle the task now.
+      this.broken = { task, cause, rest: this.broken }
+      throw cause
+    } finally {
+      this.launchDepth = depth
+    }
+  }
+
+  /** Settles the tasks whose launch the stack was too short for, wherever between two calls it came to its end. */
+  private mend(): void {
+    const listed = new Set(this.running.toArray())
+    for (let broken = this.broken; broken !== undefined; broken = broken.rest) {
+      const { cause, task } = broken
+      const { fiber } = task
+      if (listed.has(task)) this.ended(task, Exit.die(cause))
+      else if (task.state === "Running") this.settle(task, Exit.die(cause))
+      else if (task.awaited) this.announce(task)
+      fiber?.interruptUnsafe()
+    }
+    this.broken = undefined
+    // One may have been lost before it was anywhere, or was counted as what it did not become.
+    const { cancelledRunning, cancelledWaiting, failed, interrupted, succeeded } = this
+    const settled = succeeded + failed + interrupted + cancelledRunning + cancelledWaiting
+    this.submitted = settled + this.backlog.size + this.running.size
   }
 
   private run(task: Task): void {
@@ -576,6 +615,13 @@ export class Machine {
     for (const watcher of ready) this.watchers.delete(watcher)
     for (const watcher of ready) watcher.resume(Effect.void)
   }
+}
+
+/** A task whose launch threw. */
+interface Broken {
+  readonly task: Task
+  readonly cause: unknown
+  readonly rest: Broken | undefined
 }
 
 /** A condition on the machine that a fiber waits for. */

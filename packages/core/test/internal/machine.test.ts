@@ -8,9 +8,83 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, TaskPool } from "../../src/index.ts"
-import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
+import {
+  defectOf,
+  expectConserved,
+  expectStats,
+  failureOf,
+  gated,
+  isInterrupted,
+  settle,
+  start,
+  stubborn
+} from "../kit.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
+
+describe("a stack that comes to its end", () => {
+  // Each depth ends it at another call: in the pool's own functions, in the runtime's, or in the task.
+  it.effect("costs tasks that were being launched, and never the pool or a worker (I2, I3)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      // Compiled, so that frames keep their size.
+      for (let i = 0; i < 3000; i++) yield* pool.submit(Effect.void)
+      let work = () => {}
+      const dive = (left: number): number => (left > 0 ? dive(left - 1) + 1 : (work(), 0))
+      let limit = 20_000
+      const reaches = (depth: number): boolean => {
+        try {
+          return dive(depth) === depth
+        } catch {
+          return false
+        }
+      }
+      while (!reaches(limit)) limit -= 10
+      let thrown = 0
+      let exits = 0
+      work = () => void Effect.runFork(pool.submit(Effect.void)).addObserver(() => exits++)
+      const dives = 400
+      for (let left = -20; left < dives - 20; left++) {
+        try {
+          dive(limit - left)
+        } catch {
+          thrown++
+        }
+      }
+      work = () => {}
+      yield* pool.awaitIdle
+      yield* settle
+      const stats = yield* pool.stats
+      expectConserved(stats)
+      assert.isAbove(thrown, 0)
+      assert.isAbove(stats.succeeded, 3000)
+      assert.strictEqual(stats.running, 0)
+      // All three workers are still there.
+      const tasks = [gated(1), gated(2), gated(3)]
+      const fibers = yield* Effect.forEach(tasks, ({ task }) => start(pool.submit(task)))
+      yield* expectStats({ running: 3, waiting: 0 })
+      yield* Effect.forEach(tasks, ({ open }) => open)
+      assert.deepStrictEqual(yield* Effect.forEach(fibers, Fiber.join), [1, 2, 3])
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(3)))
+  )
+
+  it.effect("an observer that throws does not stop the pool (I2)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      const first = gated("first")
+      const holder = yield* start(pool.submit(first.task))
+      const fiber = yield* start(pool.submit(Effect.succeed("second")))
+      fiber.addObserver(() => {
+        throw new Error("an observer's own")
+      })
+      const third = yield* start(pool.submit(Effect.succeed("third")))
+      assert.throws(() => void Effect.runSync(first.open), "an observer's own")
+      assert.deepStrictEqual(yield* Effect.forEach([holder, third], Fiber.join), ["first", "third"])
+      yield* pool.awaitIdle
+      yield* expectStats({ succeeded: 3, running: 0 })
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+})
 
 describe("a task that acts on its own pool", () => {
   it.effect("grows it, and what waits starts before `scale` answers", () =>
