@@ -5,8 +5,8 @@
  * for it. `internal/protocol.ts` says what the two sides promise each other.
  *
  * Between jobs the thread looks out for the next one for a moment, and then sleeps on a word of the ring, which is much
- * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop: timers, sockets, output that is not written yet. Then it
- * waits in the event loop instead.
+ * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
+ * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
  */
 import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"

@@ -28,6 +28,8 @@ export interface Closing {
 /** Waits until a condition on the machine holds. */
 export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effect<void> =>
   Effect.callback((resume) => {
+    // A launch that the stack was too short for may have left something to mend, and nobody who would.
+    machine.turn()
     if (ready()) return resume(Effect.void)
     const watcher = { ready, resume }
     machine.watchers.add(watcher)

@@ -4,7 +4,7 @@
  * A fiber waits in `Effect.callback` at the price of four closures and three objects, which stay as long as it waits; and
  * `Context.add` costs as much as a quarter of a small task. Both come cheaper to who speaks the runtime's own protocol:
  * an effect has an `evaluate` method under a key of its own, and whatever lies on a fiber's stack is asked what to do when
- * it is popped. A submit became a quarter quicker by it (ADR 0004).
+ * it is popped. A waiting submit takes half the memory by it (ADR 0004).
  *
  * None of this is promised by Effect. So `isKnown` says whether the runtime that was loaded does what is expected here,
  * found out by doing it once; where it is `false` the callers take the public way, which is dearer and else the same.

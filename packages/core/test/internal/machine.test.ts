@@ -8,6 +8,10 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, TaskPool } from "../../src/index.ts"
+import { awaitUntil } from "../../src/internal/lifecycle.ts"
+import { Machine } from "../../src/internal/machine.ts"
+import { Task } from "../../src/internal/task.ts"
+import { fifo } from "../../src/QueueDiscipline.ts"
 import {
   defectOf,
   expectConserved,
@@ -66,6 +70,32 @@ describe("a stack that comes to its end", () => {
       yield* Effect.forEach(tasks, ({ open }) => open)
       assert.deepStrictEqual(yield* Effect.forEach(fibers, Fiber.join), [1, 2, 3])
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(3)))
+  )
+
+  // A launch that throws at a place of the test's choice stands for a stack that ends there.
+  it.effect("is mended for who waits for the pool to be idle, though nobody submits any more (I3)", () =>
+    Effect.withFiber((fiber) => {
+      const bounds = { min: 0, max: 1, initial: 1 }
+      const machine = new Machine(
+        { name: "pool", discipline: fifo, ...bounds, capacity: Infinity, onFull: "suspend", startPaused: false },
+        fiber.currentDispatcher
+      )
+      class Faulty extends Task {
+        override launched(): void {
+          throw new RangeError("no stack is left")
+        }
+      }
+      const task = new Faulty(machine, Effect.never, undefined, 4, fiber.context)
+      assert.throws(() => machine.admit(task, true), "no stack is left")
+      return Effect.map(
+        awaitUntil(machine, () => machine.idle),
+        () => {
+          const { failed, submitted } = machine.stats()
+          assert.deepStrictEqual({ failed, submitted }, { failed: 1, submitted: 1 })
+          assert.strictEqual((defectOf(task.exit!) as RangeError).message, "no stack is left")
+        }
+      )
+    })
   )
 
   it.effect("an observer that throws does not stop the pool (I2)", () =>
