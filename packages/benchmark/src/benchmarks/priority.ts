@@ -21,6 +21,16 @@ const taskPool: Way = (weights, task) =>
     Effect.runPromise
   )
 
+const taskPoolFork: Way = (weights, task) =>
+  Effect.gen(function* () {
+    const handles = yield* Effect.forEach(
+      weights,
+      (weight, index) => TaskPool.fork(task(index).effect, { weight }),
+      atOnce
+    )
+    return yield* Effect.forEach(handles, (handle) => handle.join)
+  }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(limit)), Effect.runPromise)
+
 const promiseQueue: Way = (weights, task) => {
   const tasks = new PQueue({ concurrency: limit })
   // Here the larger goes first.
@@ -80,6 +90,13 @@ export const priority: Benchmark = {
       ...(target !== undefined && { target: { ratio: target } })
     })
     return [
+      { peer: "fork", ours: side(weights.random, taskPoolFork), theirs: side(weights.random, asyncPriorityQueue) },
+      { peer: "fork eq", ours: side(weights.equal, taskPoolFork), theirs: side(weights.equal, asyncPriorityQueue) },
+      {
+        peer: "fork desc",
+        ours: side(weights.descending, taskPoolFork),
+        theirs: side(weights.descending, asyncPriorityQueue)
+      },
       compare("p-queue", "random", 0.3),
       compare("async.priorityQueue", "random", 1),
       compare("p-queue", "equal"),

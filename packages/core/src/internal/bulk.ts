@@ -22,7 +22,16 @@ import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type { Machine } from "./machine.ts"
-import { type AsyncContext, captureAsyncContext } from "./runtime.ts"
+import {
+  type AsyncContext,
+  captureAsyncContext,
+  foot,
+  type Foot,
+  goBackTo,
+  isCurrent,
+  isKnown,
+  type RuntimeFiber
+} from "./runtime.ts"
 import { checkEffect, Task } from "./task.ts"
 
 /** Where the items come from. */
@@ -30,8 +39,30 @@ export type Source =
   | { readonly isAsync: false; readonly iterator: Iterator<unknown> }
   | { readonly isAsync: true; readonly iterator: AsyncIterator<unknown> }
 
+/** Walks an array as its own iterator does, and is itself the result of each step: nothing is allocated for an item. */
+class ArrayWalk implements Iterator<unknown> {
+  private readonly items: ReadonlyArray<unknown>
+  private at = 0
+  done = false
+  value: unknown = undefined
+
+  constructor(items: ReadonlyArray<unknown>) {
+    this.items = items
+  }
+
+  next(): this {
+    if (this.at < this.items.length) this.value = this.items[this.at++]
+    else this.done = true
+    return this
+  }
+}
+
+const walksAsUsual = (items: unknown): items is ReadonlyArray<unknown> =>
+  Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator]
+
 /** Opens an iterable; refuses what is none. */
 export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable<unknown>): Source => {
+  if (walksAsUsual(items)) return { isAsync: false, iterator: new ArrayWalk(items) }
   if (hasProperty(items, Symbol.iterator) || typeof items === "string") {
     return { isAsync: false, iterator: items[Symbol.iterator]() }
   }
@@ -78,6 +109,8 @@ class Bulk {
   /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
   private state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
   private sourceOpen = true
+  /** A fiber whose item has just ended, for the item that is launched next in this step. */
+  vacant: Runner | undefined = undefined
   /** Whether an asynchronous source was asked for an item that has not arrived. */
   private owed = false
   /** The first failure: of a task, of admission, or of the source. */
@@ -200,8 +233,8 @@ class Bulk {
 
   private collect(index: number, value: unknown): void {
     const { collect } = this.options
-    if (collect === "ordered") this.values[index] = value
-    else if (collect === "unordered") this.values.push(value)
+    if (collect === "ordered" && index !== this.values.length) this.values[index] = value
+    else if (collect !== "discard") this.values.push(value)
   }
 
   /** The first failure stops the bulk and interrupts the rest. */
@@ -254,6 +287,8 @@ export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
   item: unknown = undefined
+  /** What watches over the fiber that was made for it, if one was. */
+  private runner: Runner | undefined = undefined
   /** Whether the pool has admitted it. */
   entered = false
 
@@ -270,8 +305,29 @@ export class BulkTask extends Task {
     this.exit = this.answer = this.ending = undefined
     return this
   }
-  override begin(): Effect.Effect<unknown, unknown> {
+  override begin(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
+    if (isKnown) fiber._stack.push((this.runner = new Runner(this, fiber)))
+    return this.effect()
+  }
+  /** The effect that `f` gives for its item, now. */
+  effect(): Effect.Effect<unknown, unknown> {
     return checkEffect(this.bulk.options.f(this.item, this.index))
+  }
+  override takesOver(): boolean {
+    const runner = this.bulk.vacant
+    if (runner === undefined) return false
+    this.bulk.vacant = undefined
+    this.launched()
+    this.fiber = runner.fiber
+    runner.task = this
+    return true
+  }
+  override observer(): (exit: Exit.Exit<any, any>) => void {
+    const { machine, runner } = this
+    if (runner === undefined) return super.observer()
+    return (exit) => {
+      if (runner.task !== undefined) machine.ended(runner.task, exit)
+    }
   }
   override enter(): boolean {
     if (this.index < 0) this.bulk.pull(this)
@@ -292,3 +348,67 @@ export class BulkTask extends Task {
     this.bulk.told(this)
   }
 }
+
+// So many operations may a fiber do in one step until it is left: a step must not go on for ever.
+const operationsInAStep = 64
+
+/**
+ * Lies at the foot of a fiber that runs items of a bulk, and lets it go on with the next item that is launched in the step
+ * in which one has succeeded. To make a fiber, and to enter an async context with it, is a quarter of what an item costs.
+ *
+ * A fiber goes on only as good as new: watched by nobody else, without children, in the bulk's own async context. Else it
+ * ends with its item, as that of any task. (What has been interrupted cannot succeed any more, and so never gets here.)
+ */
+class Runner implements Foot {
+  /** The item that it runs, or is about to. */
+  task: BulkTask | undefined
+  readonly fiber: RuntimeFiber
+
+  constructor(task: BulkTask, fiber: RuntimeFiber) {
+    this.task = task
+    this.fiber = fiber
+  }
+
+  next(value: unknown, fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
+    const exit = Exit.succeed(value)
+    const ended = this.task!
+    if (!this.asGoodAsNew(ended.bulk)) return exit
+    const task = this.settle(ended, exit)
+    if (task === undefined) return exit
+    // It may have been ended before it begins.
+    if (task.ending !== undefined) return Effect.interrupt
+    fiber.setContext(task.marked())
+    fiber._stack.push(this)
+    return task.effect()
+  }
+
+  /** Settles the task that has ended, and answers the one that was launched here instead. */
+  private settle(ended: BulkTask, exit: Exit.Exit<unknown, unknown>): BulkTask | undefined {
+    const { bulk, machine } = ended
+    bulk.vacant = this
+    this.task = undefined
+    // A plain `try`: somebody's observer of a fiber that was told of its task may throw, which is not this fiber's business.
+    try {
+      machine.ended(ended, exit)
+    } catch (thrown) {
+      void Promise.reject(thrown)
+    }
+    bulk.vacant = undefined
+    // A source, and whatever else began or was told, may have entered another.
+    goBackTo(bulk.asyncContext!)
+    return this.task
+  }
+
+  private asGoodAsNew({ asyncContext }: Bulk): boolean {
+    const { _children, _observers, currentOpCount } = this.fiber
+    return (
+      // The one observer is the pool.
+      _observers?.length === 1 &&
+      (_children === undefined || _children.size === 0) &&
+      currentOpCount < operationsInAStep &&
+      asyncContext !== undefined &&
+      isCurrent(asyncContext)
+    )
+  }
+}
+Object.assign(Runner.prototype, foot)

@@ -22,8 +22,8 @@ export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
 /** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const self = machine.taskFiberOf(Fiber.getCurrent()!)
-    const others = tasks.filter((task) => task.exit === undefined && (self === undefined || task.fiber !== self))
+    const self = machine.markOf(Fiber.getCurrent()!)
+    const others = tasks.filter((task) => task.exit === undefined && task.mark !== self)
     let left = others.length
     if (left === 0) return resume(Effect.void)
     const observer = (): void => {

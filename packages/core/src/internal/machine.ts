@@ -87,12 +87,12 @@ const maxLaunchDepth = 64
 
 const fork: (task: Task) => Fiber<unknown, unknown> = isKnown
   ? (task) => {
-      const fiber = makeFiber(task.context!)
-      task.belongsTo(fiber)
+      const fiber = makeFiber(task.marked())
+      task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(task.context!)(task)
+  : (task) => Effect.runForkWith(task.marked())(task)
 
 let machines = 0
 
@@ -123,8 +123,10 @@ export class Machine {
   cancelledWaiting = 0
   rejected = 0
 
-  /** Tells of which task's fiber a fiber of this pool comes: it is in the context of each task. */
-  readonly inside: Context.Service<Fiber<unknown, unknown>, Fiber<unknown, unknown>>
+  /** Tells of which launch a fiber of this pool comes: it is in the context of each task. */
+  readonly inside: Context.Service<number, number>
+  /** How many launches there were. */
+  marks = 0
   /** Measures an auto-scale pool for its policy. */
   meter: Meter | undefined = undefined
   /** Conditions somebody waits for; looked at when a turn ends. */
@@ -356,6 +358,7 @@ export class Machine {
   private start(task: Task): void {
     const depth = this.launchDepth++
     try {
+      if (task.takesOver()) return
       const asyncContext = task.asyncContext ?? callersAsyncContext(task)
       if (asyncContext === undefined) this.run(task)
       else asyncContext.runInAsyncScope(this.run, this, task)
@@ -392,12 +395,12 @@ export class Machine {
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)
     task.fiber = fiber
-    fiber.addObserver((exit) => this.ended(task, exit))
+    fiber.addObserver(task.observer())
   }
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
 
-  private ended(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  ended(task: Task, exit: Exit.Exit<unknown, unknown>): void {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
@@ -566,15 +569,15 @@ export class Machine {
 
   // ---- looking ---------------------------------------------------------------------------------------------------
 
-  /** The fiber of the task that a fiber is part of, or has been part of. */
-  taskFiberOf(fiber: Fiber<unknown, unknown>): Fiber<unknown, unknown> | undefined {
+  /** The mark of the task that a fiber is part of, or has been part of. */
+  markOf(fiber: Fiber<unknown, unknown>): number | undefined {
     return Context.getOrUndefined(fiber.context, this.inside)
   }
 
   /** Whether a fiber is part of a task that still runs. */
   isInside(fiber: Fiber<unknown, unknown>): boolean {
-    const taskFiber = this.taskFiberOf(fiber)
-    return taskFiber !== undefined && this.running.toArray().some((task) => task.fiber === taskFiber)
+    const mark = this.markOf(fiber)
+    return mark !== undefined && this.running.toArray().some((task) => task.mark === mark)
   }
 
   get idle(): boolean {

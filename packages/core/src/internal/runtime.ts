@@ -24,7 +24,7 @@ export interface AsyncContext {
 
 interface AsyncHooks {
   readonly AsyncResource: new (type: string) => AsyncContext
-  readonly AsyncLocalStorage: new () => { run<A>(store: unknown, f: () => A): A }
+  readonly AsyncLocalStorage: new () => { run<A>(store: unknown, f: () => A): A; getStore(): unknown }
 }
 
 // Reached as Effect itself does, without importing Node; elsewhere there is no async context to keep.
@@ -53,11 +53,34 @@ const frame: symbol | undefined = (() => {
   )
 })()
 
-/** The current async context: `known`, if that is the same. Many tasks that wait in one then keep one between them. */
-export const captureAsyncContextLike = (known: AsyncContext | undefined): AsyncContext | undefined => {
-  const captured: any = captureAsyncContext()
-  return frame !== undefined && known !== undefined && captured[frame] === (known as any)[frame] ? known : captured
+/** The class of the frames, where it tells which one is the current, and takes another. */
+const frames: { current(): unknown; set(frame: unknown): void } | undefined = (() => {
+  if (hooks === undefined || frame === undefined) return undefined
+  const storage = new hooks.AsyncLocalStorage()
+  const capture = (): any => captureAsyncContext()
+  const one = storage.run(1, () => capture()[frame])
+  const { constructor: frames } = one
+  if (typeof frames.current !== "function" || typeof frames.set !== "function") return undefined
+  const tells = (): boolean => frames.current() === capture()[frame]
+  const takes = (): boolean => {
+    frames.set(one)
+    return tells() && storage.getStore() === 1
+  }
+  return tells() && storage.run(2, () => tells() && takes()) && tells() ? frames : undefined
+})()
+
+/** Whether a captured context is the current one; `false` where that is not to be told. */
+export const isCurrent: (context: AsyncContext) => boolean =
+  frames === undefined ? () => false : (context) => frames.current() === (context as any)[frame!]
+
+/** Goes back to a context that was the current one in this step. */
+export const goBackTo = (context: AsyncContext): void => {
+  if (frames !== undefined && !isCurrent(context)) frames.set((context as any)[frame!])
 }
+
+/** The current async context: `known`, if that is the same. Many tasks that wait in one then keep one between them. */
+export const captureAsyncContextLike = (known: AsyncContext | undefined): AsyncContext | undefined =>
+  known !== undefined && isCurrent(known) ? known : captureAsyncContext()
 
 /** Lets go of a task's context. One that others may share is let go of by the garbage collector. */
 export const releaseAsyncContext = (context: AsyncContext | undefined): void => {
@@ -67,7 +90,10 @@ export const releaseAsyncContext = (context: AsyncContext | undefined): void => 
 /** A fiber as the runtime itself sees it. */
 export interface RuntimeFiber extends Fiber<any, any> {
   interruptible: boolean
+  currentOpCount: number
   _stack: Array<unknown>
+  readonly _observers: ReadonlyArray<unknown> | undefined
+  readonly _children: ReadonlySet<unknown> | undefined
   readonly _interruptedCause: Cause.Cause<never> | undefined
   /** The async context in which it suspended, while it is suspended. */
   readonly _asyncContext: AsyncContext | undefined
@@ -77,6 +103,7 @@ export interface RuntimeFiber extends Fiber<any, any> {
 
 /** A frame's methods: when it is popped, and when that is because of a failure. */
 const popped = "~effect/Effect/ensureCont"
+const succeeded = "~effect/Effect/successCont"
 const failed = "~effect/Effect/failureCont"
 
 /** Makes the instances of a class effects, and `extras` a part of them. */
@@ -132,6 +159,18 @@ const interruptibleAgain = {
   }
 }
 
+/** What lies at the foot of a fiber's stack, and is asked what comes next when all else there has succeeded. */
+export interface Foot {
+  next(value: unknown, fiber: RuntimeFiber): Effect.Effect<unknown, unknown>
+}
+
+/** What the instances of a class of feet need besides. */
+export const foot = {
+  [succeeded](this: Foot, value: unknown, fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
+    return this.next(value, fiber)
+  }
+}
+
 const nothing = (): void => {}
 
 /** To be returned when an effect is evaluated: the fiber waits for the waiter's answer. */
@@ -163,16 +202,23 @@ const FiberImpl = runFork(Effect.void).constructor as new (context: Context.Cont
 /** The fiber that `Effect.runForkWith` makes, before it begins to evaluate. */
 export const makeFiber = (context: Context.Context<never>): RuntimeFiber => new FiberImpl(context)
 
+interface Overlay {
+  readonly key: string
+  readonly value: unknown
+  readonly parent: Overlay | undefined
+}
+
 /** A context as the runtime itself sees it: a map, and a few entries laid over it. */
 interface RuntimeContext extends Context.Context<never> {
   readonly cacheRoot: unknown
   readonly base: ReadonlyMap<string, unknown>
-  readonly overlay: { readonly key: string; readonly value: unknown; readonly parent: unknown } | undefined
+  readonly overlay: Overlay | undefined
   readonly depth: number
   readonly maxDepth: number
 }
 
-// As a class, so that the engine knows its shape: the runtime builds the same field by field.
+// As a class, so that the engine knows its shape: the runtime builds the same field by field. And one object, where the
+// runtime makes two: it is a context, and what is laid over it.
 class Overlaid {
   cacheRoot: unknown
   base: ReadonlyMap<string, unknown>
@@ -181,12 +227,18 @@ class Overlaid {
   _flat = undefined
   baseHits = 0
   maxDepth: number
+  key: string
+  value: unknown
+  parent: unknown
   constructor(under: RuntimeContext, key: string, value: unknown) {
     this.cacheRoot = under.cacheRoot
     this.base = under.base
-    this.overlay = { key, value, parent: under.overlay }
+    this.overlay = this
     this.depth = under.depth + 1
     this.maxDepth = under.maxDepth
+    this.key = key
+    this.value = value
+    this.parent = under.overlay
   }
 }
 Object.setPrototypeOf(Overlaid.prototype, Object.getPrototypeOf(Context.empty()))
@@ -251,7 +303,13 @@ const overlaysAsExpected = (): boolean => {
   const [One, Other] = [Context.Service<1, number>("one"), Context.Service<number, number>("other")]
   const under: Context.Context<any> = Context.make(One, 1)
   const [ours, theirs] = [overlay(under, Other, 2), Context.add(under, Other, 2)]
-  const fields = (context: object): string => JSON.stringify(Object.entries(context))
+  // The fields of a context, and the keys and values that are laid over it.
+  const fields = (context: object): string => {
+    const { key: _key, overlay, parent: _parent, value: _value, ...known } = context as RuntimeContext & Overlay
+    const laid: Array<unknown> = []
+    for (let each = overlay; each !== undefined; each = each.parent) laid.push(each.key, each.value)
+    return JSON.stringify([laid, Object.entries(known)])
+  }
   const [more, sameMore] = [Context.add(ours, One, 3), Context.add(theirs, One, 3)]
   return (
     fields(ours) === fields(theirs) &&
@@ -270,11 +328,37 @@ const makesFibersAsExpected = (): boolean => {
   return before === undefined && exit?._tag === "Success" && exit.value === 2
 }
 
+/** A fiber asks what lies at the foot of its stack what comes next, after a success only. */
+const asksItsFootAsExpected = (): boolean => {
+  const asked: Array<unknown> = []
+  const probe = (first: Effect.Effect<unknown, unknown>): RuntimeFiber => {
+    const feet: Foot = Object.assign(Object.create(foot), {
+      next: (value: unknown, fiber: RuntimeFiber) => {
+        asked.push(value, fiber._stack.length, fiber._observers, fiber._children, fiber.currentOpCount > 0)
+        return Effect.succeed("next")
+      }
+    })
+    return runFork(
+      Effect.withFiber((fiber) => {
+        ;(fiber as RuntimeFiber)._stack.push(feet)
+        return Effect.andThen(Effect.void, first) as Effect.Effect<unknown>
+      })
+    )
+  }
+  const [succeeds, fails] = [probe(Effect.succeed("first")).pollUnsafe(), probe(Effect.fail("first")).pollUnsafe()]
+  return (
+    succeeds?._tag === "Success" &&
+    succeeds.value === "next" &&
+    fails?._tag === "Failure" &&
+    JSON.stringify(asked) === JSON.stringify(["first", 0, undefined, undefined, true])
+  )
+}
+
 /** Whether the runtime is as expected. */
 export const isKnown: boolean = (() => {
   // A plain `try`: whatever goes wrong here, the public way is left.
   try {
-    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
+    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected() && asksItsFootAsExpected()
   } catch {
     return false
   }

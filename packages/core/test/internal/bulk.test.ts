@@ -10,7 +10,7 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../../src/index.ts"
-import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start } from "../kit.ts"
+import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 
@@ -444,6 +444,153 @@ describe("all", () => {
       assert.strictEqual(failureOf(exit), "own")
       assert.strictEqual(never.counts.begun, never.counts.ended)
       yield* expectStats({ largestSize: 1, running: 0, waiting: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+})
+
+describe("a fiber that runs items of a bulk one after the other", () => {
+  const numbers = Array.from({ length: 20 }, (_, i) => i)
+
+  /** The fiber that an item runs in. */
+  const self = Effect.withFiber((fiber) => Effect.succeed(fiber))
+
+  it.effect("is made for each worker, and not for each item", () =>
+    Effect.gen(function* () {
+      const fibers = yield* TaskPool.forEach(numbers, () => Effect.tap(self, Effect.yieldNow))
+      assert.strictEqual(new Set(fibers).size, 2)
+      yield* Effect.yieldNow
+      assert.isTrue(fibers.every((fiber) => fiber.pollUnsafe() !== undefined))
+    }).pipe(Effect.provide(layer(2)))
+  )
+
+  it.effect("ends with its item when somebody else waits for its end", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const item = (i: number) =>
+        Effect.gen(function* () {
+          log.push(`${i} begins`)
+          ;(yield* self).addObserver((exit) => log.push(Exit.isSuccess(exit) ? `${i} ended with ${exit.value}` : ""))
+          yield* Effect.yieldNow
+          return i
+        })
+      yield* TaskPool.forEach([0, 1, 2], item)
+      // The observer that was there first, the pool's, is told after the one that an item has added while it began.
+      const expected = [0, 1, 2].flatMap((i) => [`${i} begins`, `${i} ended with ${i}`])
+      assert.deepStrictEqual(log, expected)
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("ends with its item when that was interrupted, though it succeeded all the same", () =>
+    Effect.gen(function* () {
+      const items = [stubborn(0), gated(1)] as const
+      const caller = yield* start(TaskPool.forEach(items, ({ task }) => task))
+      yield* items[0].started
+      yield* start(Fiber.interrupt(caller))
+      yield* items[0].open
+      assert.isTrue(isInterrupted(yield* Fiber.await(caller)))
+      assert.strictEqual(items[1].counts.begun, 0)
+      yield* expectStats({ submitted: 2, running: 0, waiting: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("goes on with no item that was cut before it began", () =>
+    Effect.gen(function* () {
+      const [first, second] = [gated(0), gated(1)]
+      const asked: Array<number> = []
+      const f = ({ task }: typeof first, index: number) => {
+        asked.push(index)
+        return task
+      }
+      const caller = yield* start(TaskPool.forEach([first, second], f))
+      // Told in the very step in which the second item is launched.
+      const cutter = yield* start(Effect.andThen(TaskPool.awaitEmpty, TaskPool.resize(0, { mode: "hard" })))
+      yield* first.open
+      assert.strictEqual(yield* Fiber.join(cutter), 0)
+      const error = failureOf(yield* Fiber.await(caller))
+      assert.deepInclude(error, { _tag: "TaskCancelled", reason: "ScaledDown" })
+      assert.deepStrictEqual(asked, [0])
+      yield* expectStats({ submitted: 2, succeeded: 1, cancelled: 1, running: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("goes on with items that fail, and ends with them", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        TaskPool.forEach(numbers, (i) => Effect.andThen(Effect.yieldNow, i === 7 ? Effect.fail("seven") : Effect.void))
+      )
+      assert.strictEqual(failureOf(exit), "seven")
+      yield* expectStats({ succeeded: 7, failed: 1, running: 0, waiting: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("goes on with a function that throws, which is that item's defect", () =>
+    Effect.gen(function* () {
+      const thrown = new Error("seven")
+      const f = (i: number) => {
+        if (i === 7) throw thrown
+        return Effect.yieldNow
+      }
+      assert.strictEqual(defectOf(yield* Effect.exit(TaskPool.forEach(numbers, f))), thrown)
+      yield* expectStats({ succeeded: 7, failed: 1, running: 0, waiting: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("is no part of an item that ran in it before: close is allowed to who has outlived that", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const last = gated("last")
+      const closers: Array<Fiber.Fiber<unknown>> = []
+      const closer = Effect.andThen(gate.await, TaskPool.close())
+      const first = Effect.gen(function* () {
+        closers.push(yield* Effect.forkDetach(closer))
+        yield* Effect.yieldNow
+      })
+      const items: ReadonlyArray<Effect.Effect<unknown, never, TaskPool>> = [first, last.task]
+      const caller = yield* start(TaskPool.forEach(items, (item) => item))
+      yield* last.started
+      yield* gate.open
+      yield* settle
+      yield* last.open
+      yield* Fiber.join(caller)
+      assert.deepStrictEqual(yield* Fiber.join(closers[0]!), { completed: 1, interrupted: 0, neverRun: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("lets the event loop go: items that end at once do not all run in one step", () =>
+    Effect.gen(function* () {
+      let step = 0
+      let most = 0
+      const item = Effect.sync(() => void (most = Math.max(most, ++step)))
+      const timer = setInterval(() => (step = 0), 0)
+      const immediate = (): unknown => setImmediate(() => ((step = 0), running && immediate()))
+      let running = true
+      immediate()
+      yield* TaskPool.forEach(
+        Array.from({ length: 20_000 }, (_, i) => i),
+        (i) => (i === 0 ? Effect.yieldNow : item),
+        { discard: true }
+      )
+      running = false
+      clearInterval(timer)
+      assert.isAtMost(most, 1024)
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.live("goes on when an observer of another fiber throws, which is reported", () =>
+    Effect.gen(function* () {
+      const [first, second] = [gated(0), gated(1)]
+      const caller = yield* start(TaskPool.forEach([first, second], ({ task }) => task))
+      const waiter = Effect.runFork(Effect.provideService(TaskPool.awaitEmpty, TaskPool, yield* TaskPool))
+      const thrown = new Error("somebody's bug")
+      waiter.addObserver(() => {
+        throw thrown
+      })
+      const reported = new Promise((resolve) => process.once("unhandledRejection", resolve))
+      yield* first.open
+      yield* second.started
+      yield* second.open
+      assert.deepStrictEqual(yield* Fiber.join(caller), [0, 1])
+      assert.strictEqual(yield* Effect.promise(() => reported), thrown)
     }).pipe(Effect.provide(layer(1)))
   )
 })

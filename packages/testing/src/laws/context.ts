@@ -78,6 +78,48 @@ export const contextLaws = (laws: Laws): void => {
     })
   )
 
+  for (const [what, leave] of traces) {
+    laws.law(
+      `an item of forEach that leaves ${what} behind leaves the next item its submitter's context (I7)`,
+      {},
+      (pool) =>
+        as(
+          "ann",
+          Effect.gen(function* () {
+            const children: Array<Fiber.Fiber<unknown>> = []
+            const item = Effect.gen(function* () {
+              const left = children.filter((child) => child.pollUnsafe() === undefined)
+              const sight = yield* look
+              const trace = yield* leave
+              if (Fiber.isFiber(trace)) children.push(trace as Fiber.Fiber<unknown>)
+              return [left, sight]
+            })
+            const seen = yield* pool.forEach([1, 2, 3, 4], () => item)
+            assert.deepStrictEqual(seen, Array(4).fill([[], sightOf("ann")]))
+          })
+        )
+    )
+  }
+
+  laws.law(
+    "a source of forEach that leaves an async context behind leaves the items their submitter's (I7)",
+    {},
+    (pool) =>
+      as(
+        "ann",
+        Effect.gen(function* () {
+          const source = function* () {
+            for (let i = 0; i < 4; i++) {
+              storage.enterWith("eve")
+              yield i
+            }
+          }
+          assert.deepStrictEqual(yield* pool.forEach(source(), () => look), Array(4).fill(sightOf("ann")))
+          assert.strictEqual(storage.getStore(), "ann")
+        })
+      )
+  )
+
   laws.law("children of one task do not see the next one's worker as their own (I7)", {}, (pool) =>
     Effect.gen(function* () {
       const children: Array<Fiber.Fiber<never>> = []
@@ -89,6 +131,18 @@ export const contextLaws = (laws: Laws): void => {
     })
   )
 }
+
+// What an item of a bulk may do to the fiber and the async context that it runs in, and not clear away.
+const traces: ReadonlyArray<readonly [string, Effect.Effect<unknown>]> = [
+  ["nothing", Effect.void],
+  ["an async context", Effect.sync(() => storage.enterWith("eve"))],
+  [
+    "a service",
+    Effect.withFiber((fiber) => Effect.sync(() => fiber.setContext(Context.add(fiber.context, Who, "eve"))))
+  ],
+  ["a child", Effect.forkChild(Effect.never)],
+  ["a finalizer that waits", Effect.ensuring(Effect.void, Effect.yieldNow)]
+]
 
 interface Sight {
   readonly who: string
