@@ -1,6 +1,6 @@
 /**
- * Runs one benchmark in a process of its own, so that it finds the same heap and the same compiled code whichever ran
- * before it.
+ * Runs one benchmark in processes of its own, so that it finds the same heap and the same compiled code whichever ran
+ * before it; and in several, one after the other, because the engine compiles the same code otherwise each time.
  */
 import { fileURLToPath } from "node:url"
 import * as CliError from "effect/cli/CliError"
@@ -10,10 +10,10 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Benchmark } from "./benchmark.ts"
-import { Result } from "./report.ts"
-import { flagsOf, type RunOptions } from "./run.ts"
+import { effortOf } from "./pairs.ts"
+import { flagsOf, Measured, resultOf, type RunOptions } from "./run.ts"
 
-/** The benchmark's process ended without a result. */
+/** A process of the benchmark ended without a result. */
 export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ readonly why: string }> {
   override get message(): string {
     return this.why
@@ -22,7 +22,12 @@ export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ reado
 }
 
 /** Measures a benchmark; its progress goes to standard error. */
-export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
+export const runIsolated = (benchmark: Benchmark, options: RunOptions) =>
+  Effect.map(Effect.replicateEffect(measureIsolated(benchmark, options), effortOf(options.quick).processes), (parts) =>
+    resultOf(benchmark, options, parts)
+  )
+
+const measureIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
   const program = fileURLToPath(new URL("isolated.ts", import.meta.url))
   const child = yield* ChildProcess.make(
     process.execPath,
@@ -32,5 +37,5 @@ export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, op
   const output = yield* Stream.mkString(Stream.decodeText(child.stdout))
   const code = yield* child.exitCode
   if (code !== 0) return yield* new BenchmarkFailed({ why: `${benchmark.name} ended with exit code ${code}` })
-  return yield* Schema.decodeEffect(Schema.fromJsonString(Result))(output)
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Measured))(output)
 }, Effect.scoped)

@@ -1,15 +1,16 @@
 /**
- * The process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. The result is on standard
- * output, progress on standard error.
+ * A process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. Its pairs are on standard output,
+ * progress on standard error.
  */
 import { benchmarks } from "./benchmarks.ts"
 import { showNumber } from "./report.ts"
-import { runBenchmark } from "./run.ts"
+import { measureBenchmark } from "./run.ts"
+import { summarize } from "./statistics.ts"
 
 const [name, ...flags] = process.argv.slice(2)
 const benchmark = benchmarks.find((benchmark) => benchmark.name === name)!
 const options = { quick: flags.includes("--quick"), cpu: flags.includes("--cpu") }
-const result = await runBenchmark(benchmark, options, (peer, { pairs, ratio }) =>
-  console.error(`${benchmark.name}, ${peer}: ${showNumber(ratio)} (${pairs} pairs)`)
+const measured = await measureBenchmark(benchmark, options, (peer, pairs) =>
+  console.error(`${benchmark.name}, ${peer}: ${showNumber(summarize(pairs).ratio)} (${pairs.length} pairs)`)
 )
-console.log(JSON.stringify(result))
+console.log(JSON.stringify(measured))

@@ -5,8 +5,12 @@ import type { Comparison, Side } from "./benchmark.ts"
 import { type Clock, wallClock } from "./clock.ts"
 import type { Pair } from "./statistics.ts"
 
-/** How long to go on, in milliseconds: with the warm-up, then with pairs, at least and at most so many of them. */
+/**
+ * In how many processes, and how long to go on in each, in milliseconds: with the warm-up, then with pairs, at least and at
+ * most so many of them.
+ */
 export interface Effort {
+  readonly processes: number
   readonly warmUp: number
   readonly least: number
   readonly most: number
@@ -14,9 +18,11 @@ export interface Effort {
 }
 
 /** Two pairs are the least that show each side first once. */
-export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 300 }
+export const quickly: Effort = { processes: 1, warmUp: 150, least: 2, most: 7, milliseconds: 300 }
 
-export const thoroughly: Effort = { warmUp: 500, least: 5, most: 31, milliseconds: 6_000 }
+export const thoroughly: Effort = { processes: 3, warmUp: 500, least: 2, most: 12, milliseconds: 2_000 }
+
+export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughly)
 
 /**
  * Runs both sides to warm up, at least once, then in pairs, in which each comes first as often as the other. Rejects
@@ -24,7 +30,7 @@ export const thoroughly: Effort = { warmUp: 500, least: 5, most: 31, millisecond
  */
 export const measure = async (
   { ours, theirs }: Comparison,
-  effort: Effort,
+  effort: Omit<Effort, "processes">,
   now: Clock = wallClock
 ): Promise<ReadonlyArray<Pair>> => {
   const run = (side: Side) => {

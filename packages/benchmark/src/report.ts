@@ -19,7 +19,7 @@ export const Ratio = Schema.Struct({
 })
 export type Ratio = typeof Ratio.Type
 
-/** One benchmark, measured in a process of its own. */
+/** One benchmark, measured in processes of its own. */
 export const Result = Schema.Struct({
   title: Schema.String,
   unit: Schema.Literals(["µs", "bytes"]),

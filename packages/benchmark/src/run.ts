@@ -1,14 +1,15 @@
 /**
- * Runs one benchmark in this process.
+ * Runs one benchmark: its pairs are made in this process, and those of several processes summed up.
  */
 import { availableParallelism } from "node:os"
 import { getCurrentVersion } from "effect/Version"
+import * as Schema from "effect/Schema"
 import manifest from "../package.json" with { type: "json" }
 import type { Benchmark } from "./benchmark.ts"
 import { processorClock, wallClock } from "./clock.ts"
-import { measure, quickly, thoroughly } from "./pairs.ts"
+import { effortOf, measure } from "./pairs.ts"
 import type { Ratio, Result } from "./report.ts"
-import { summarize } from "./statistics.ts"
+import { type Pair, summarize } from "./statistics.ts"
 
 /** How to run a benchmark. */
 export interface RunOptions {
@@ -24,22 +25,35 @@ export const flagsOf = ({ cpu, quick }: RunOptions): ReadonlyArray<string> => [
   ...(cpu ? ["--cpu"] : [])
 ]
 
-/** Measures a benchmark, and tells each comparison as it is found. Rejects when a side did not do its work. */
-export const runBenchmark = async (
+/** The pairs that one process has made, by peer. */
+export const Measured = Schema.Record(
+  Schema.String,
+  Schema.Array(Schema.Struct({ ours: Schema.Finite, theirs: Schema.Finite }))
+)
+export type Measured = typeof Measured.Type
+
+/** Measures a benchmark, and tells each comparison as it is made. Rejects when a side did not do its work. */
+export const measureBenchmark = async (
   benchmark: Benchmark,
-  options: RunOptions,
-  tell: (peer: string, found: Ratio) => void
-): Promise<Result> => {
-  const effort = options.quick ? quickly : thoroughly
-  const now = options.cpu ? processorClock : wallClock
+  { cpu, quick }: RunOptions,
+  tell: (peer: string, pairs: ReadonlyArray<Pair>) => void
+): Promise<Measured> => {
+  const measured: Record<string, ReadonlyArray<Pair>> = {}
+  for (const comparison of benchmark.comparisons(quick)) {
+    const pairs = await measure(comparison, effortOf(quick), cpu ? processorClock : wallClock)
+    measured[comparison.peer] = pairs
+    tell(comparison.peer, pairs)
+  }
+  return measured
+}
+
+/** What the pairs of all processes say. */
+export const resultOf = (benchmark: Benchmark, options: RunOptions, parts: ReadonlyArray<Measured>): Result => {
   const ratios: Record<string, Ratio> = {}
-  for (const comparison of benchmark.comparisons(options.quick)) {
-    const { peer } = comparison
+  for (const { peer, target } of benchmark.comparisons(options.quick)) {
+    const summary = summarize(parts.flatMap((part) => part[peer]!))
     // The targets hold for the whole work.
-    const target = comparison.target && !options.quick ? { target: comparison.target } : {}
-    const found = { ...summarize(await measure(comparison, effort, now)), ...target }
-    ratios[peer] = found
-    tell(peer, found)
+    ratios[peer] = { ...summary, ...(target && !options.quick && { target }) }
   }
   return { title: benchmark.title, unit: benchmark.unit, ratios, environment: environment(options) }
 }
