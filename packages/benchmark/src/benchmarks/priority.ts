@@ -1,5 +1,5 @@
 /**
- * Tasks with weights, all submitted at once: the smaller weight first, equal ones first in, first out.
+ * Tasks with weights, handed over in one go: the smaller weight first, equal ones first in, first out.
  */
 import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
 import { priorityQueue } from "async"
@@ -15,13 +15,8 @@ type Way = (weights: ReadonlyArray<number>, task: (index: number) => Work) => Pr
 
 const atOnce = { concurrency: "unbounded" } as const
 
+/** One caller, which keeps a handle of each task, as the peers' callers keep a promise. */
 const taskPool: Way = (weights, task) =>
-  Effect.forEach(weights, (weight, index) => TaskPool.submit(task(index).effect, { weight }), atOnce).pipe(
-    Effect.provide(AioFixedTaskPoolPriority.layer(limit)),
-    Effect.runPromise
-  )
-
-const taskPoolFork: Way = (weights, task) =>
   Effect.gen(function* () {
     const handles = yield* Effect.forEach(
       weights,
@@ -30,6 +25,13 @@ const taskPoolFork: Way = (weights, task) =>
     )
     return yield* Effect.forEach(handles, (handle) => handle.join)
   }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(limit)), Effect.runPromise)
+
+/** As many callers as tasks: each is a fiber that waits for its result. */
+const taskPoolSubmit: Way = (weights, task) =>
+  Effect.forEach(weights, (weight, index) => TaskPool.submit(task(index).effect, { weight }), atOnce).pipe(
+    Effect.provide(AioFixedTaskPoolPriority.layer(limit)),
+    Effect.runPromise
+  )
 
 const promiseQueue: Way = (weights, task) => {
   const tasks = new PQueue({ concurrency: limit })
@@ -89,16 +91,16 @@ export const priority: Benchmark = {
       theirs: side(weights[order], peers[peer]),
       ...(target !== undefined && { target: { ratio: target } })
     })
+    const compareSubmit = (peer: keyof typeof peers, target?: number): Comparison => ({
+      ...compare(peer, "random", target),
+      peer: `${peer}, with a fiber for each caller`,
+      ours: side(weights.random, taskPoolSubmit)
+    })
     return [
-      { peer: "fork", ours: side(weights.random, taskPoolFork), theirs: side(weights.random, asyncPriorityQueue) },
-      { peer: "fork eq", ours: side(weights.equal, taskPoolFork), theirs: side(weights.equal, asyncPriorityQueue) },
-      {
-        peer: "fork desc",
-        ours: side(weights.descending, taskPoolFork),
-        theirs: side(weights.descending, asyncPriorityQueue)
-      },
       compare("p-queue", "random", 0.3),
       compare("async.priorityQueue", "random", 1),
+      compareSubmit("p-queue", 0.3),
+      compareSubmit("async.priorityQueue"),
       compare("p-queue", "equal"),
       compare("async.priorityQueue", "equal"),
       compare("p-queue", "descending"),
