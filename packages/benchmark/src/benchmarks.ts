@@ -5,6 +5,7 @@ import type { Benchmark } from "./benchmark.ts"
 import { backlog } from "./benchmarks/backlog.ts"
 import { bulk } from "./benchmarks/bulk.ts"
 import { cancel } from "./benchmarks/cancel.ts"
+import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
 import { options } from "./benchmarks/options.ts"
 import { priority } from "./benchmarks/priority.ts"
@@ -23,5 +24,6 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   backlog,
   memory,
   six,
-  options
+  options,
+  measuring
 ]

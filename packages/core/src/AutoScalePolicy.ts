@@ -120,6 +120,11 @@ export interface AutoScaleSample {
   readonly runVariance: number
   /** The shortest of them; 0 without any. */
   readonly runMin: number
+  /**
+   * How many run times the mean and the variance are worth: where thousands of tasks come within a window, a pool does not
+   * time them all. All successes by default.
+   */
+  readonly timed?: number
 }
 
 /**

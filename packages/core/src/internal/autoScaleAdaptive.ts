@@ -28,14 +28,8 @@
  * against its uncongested value is Vegas' signal (Brakmo and Peterson 1994); `n / throughput` for the run time is
  * Little's law (1961). The experiment, the margin for chance and the ceiling are ours: see ADR 0020.
  */
-import type {
-  AutoScaleBounds,
-  AutoScaleDecision,
-  AutoScaleEvidence,
-  AutoScalePolicy,
-  AutoScaleSample
-} from "../AutoScalePolicy.ts"
-import { between, least, sane, sizeOf } from "./autoScaleSample.ts"
+import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScalePolicy } from "../AutoScalePolicy.ts"
+import { between, least, type Sample, sane, sizeOf } from "./autoScaleSample.ts"
 
 export interface Settings {
   readonly interval: number
@@ -218,7 +212,7 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
   }
 })
 
-const decision = (state: AdaptiveState, sample: AutoScaleSample, size: number, verdict: Verdict): AutoScaleDecision => {
+const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: Verdict): AutoScaleDecision => {
   const evidence: AutoScaleEvidence = {
     before: sample.size,
     limit: state.limit,
@@ -233,7 +227,7 @@ const decision = (state: AdaptiveState, sample: AutoScaleSample, size: number, v
     : { size, pause: verdict.pause, reason: verdict.reason, evidence }
 }
 
-const decide = (settings: Settings, next: Draft, sample: AutoScaleSample, bounds: AutoScaleBounds): Verdict => {
+const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoScaleBounds): Verdict => {
   if (sample.resized) adopt(next, sample.size)
   next.hold = Math.max(0, next.hold - 1)
   next.ceilingLeft = Math.max(0, next.ceilingLeft - 1)
@@ -253,7 +247,7 @@ const decide = (settings: Settings, next: Draft, sample: AutoScaleSample, bounds
     next.strained = false
     next.own = false
   }
-  if (sample.succeeded < 1 || sample.duration <= 0 || sample.runMean <= 0) return { reason: "HOLD" }
+  if (sample.timed < 1 || sample.duration <= 0 || sample.runMean <= 0) return { reason: "HOLD" }
   if (sample.overloaded === 0) {
     next.good = Math.max(next.good, sample.avgInflight)
     next.healthy = next.limit
@@ -294,11 +288,11 @@ const adopt = (next: Draft, size: number): void => {
 
 // --- what the window says ------------------------------------------------------------------------------------------
 
-const pool = (next: Draft, sample: AutoScaleSample): void => {
-  const weight = sample.succeeded / Math.min(next.runs + sample.succeeded, Math.max(1000, sample.succeeded))
+const pool = (next: Draft, sample: Sample): void => {
+  const weight = sample.timed / Math.min(next.runs + sample.timed, Math.max(1000, sample.timed))
   next.mean += weight * (sample.runMean - next.mean)
   next.variance += weight * (sample.runVariance - next.variance)
-  next.runs += sample.succeeded
+  next.runs += sample.timed
 }
 
 /** The squared coefficient of variation of the run times. */
@@ -306,13 +300,13 @@ const spread = (state: AdaptiveState): number =>
   state.mean === 0 ? 1 : between(0.01, state.variance / (state.mean * state.mean), 25)
 
 /** Adds the window to what is known about the present size, or begins anew where something has changed. */
-const measure = (next: Draft, sample: AutoScaleSample): Reading => {
+const measure = (next: Draft, sample: Sample): Reading => {
   const throughput = sample.succeeded / sample.duration
   const present = (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
   const window: Reading = {
     // Tasks that end after a step down began with more company: Little's law sees the present.
     run: next.moved < 0 && sample.overloaded === 0 ? Math.min(sample.runMean, present) : sample.runMean,
-    runs: sample.succeeded,
+    runs: sample.timed,
     inflight: sample.avgInflight,
     throughput,
     windows: 1
@@ -356,7 +350,7 @@ const learn = (settings: Settings, next: Draft, level: Reading, error: number): 
 const overload = (
   settings: Settings,
   next: Draft,
-  sample: AutoScaleSample,
+  sample: Sample,
   again: boolean,
   bounds: AutoScaleBounds
 ): Verdict => {

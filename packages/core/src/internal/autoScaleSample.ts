@@ -1,13 +1,16 @@
 /** What every policy needs: options checked, samples made safe, sizes brought within bounds. */
 import type { AutoScaleBounds, AutoScaleSample } from "../AutoScalePolicy.ts"
 
+/** A sample with nothing left open. */
+export type Sample = Required<AutoScaleSample>
+
 const amount = (value: number): number => (value > 0 ? Math.min(value, 1e12) : 0)
 
 /**
  * The sample with every number finite and not negative. A pool never measures anything else, but a policy keeps what it
  * is told for hours: one `NaN` from a hand-made sample would freeze it for good.
  */
-export const sane = (sample: AutoScaleSample): AutoScaleSample => ({
+export const sane = (sample: AutoScaleSample): Sample => ({
   duration: amount(sample.duration),
   reason: sample.reason,
   size: Math.floor(amount(sample.size)),
@@ -28,7 +31,8 @@ export const sane = (sample: AutoScaleSample): AutoScaleSample => ({
   overloadedFresh: amount(sample.overloadedFresh),
   runMean: amount(sample.runMean),
   runVariance: amount(sample.runVariance),
-  runMin: amount(sample.runMin)
+  runMin: amount(sample.runMin),
+  timed: Math.min(amount(sample.timed ?? sample.succeeded), amount(sample.succeeded))
 })
 
 /** A number that keeps a rule. */

@@ -69,7 +69,7 @@ export class DecisionLog {
 
   private measure(sample: AutoScaleSample, { evidence, reason }: AutoScaleDecision, to: number): void {
     this.gauge(targetSize, to)
-    if (sample.succeeded > 0) this.gauge(runTime, sample.runMean)
+    if (sample.runMean > 0) this.gauge(runTime, sample.runMean)
     if (evidence?.base !== undefined) this.gauge(baseTime, evidence.base)
     const pool = this.machine.name
     Metric.withAttributes(decisions, { pool, reason }).updateUnsafe(1, this.context)
@@ -125,7 +125,7 @@ const columns: ReadonlyArray<readonly [string, (entry: Entry) => string]> = [
   ["ok", ({ sample }) => digits(sample.succeeded, 0)],
   ["failed", ({ sample }) => digits(sample.failed, 0)],
   ["overload", ({ sample }) => `${sample.overloadedFresh}/${sample.overloaded}`],
-  ["run ms", ({ sample }) => (sample.succeeded === 0 ? "-" : digits(sample.runMean, 1))],
+  ["run ms", ({ sample }) => (sample.runMean === 0 ? "-" : digits(sample.runMean, 1))],
   ["base ms", evidence("base", 1)],
   ["elasticity", evidence("elasticity", 2)],
   ["ceiling", evidence("ceiling", 1)],

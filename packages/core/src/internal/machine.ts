@@ -404,7 +404,7 @@ export class Machine {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
-    this.meter?.settled(task, exit, this.launchDepth > 0)
+    this.meter?.settled(task, exit)
     if (exit._tag === "Success") {
       this.succeeded++
       this.settle(task, exit)
@@ -510,7 +510,7 @@ export class Machine {
   abandonAll(reason: TaskCancelledReason): void {
     for (const task of this.running.toArray()) {
       this.running.remove(task)
-      this.meter?.settled(task, Exit.interrupt(), false)
+      this.meter?.settled(task, Exit.interrupt())
       this.cancelRunning(task, reason, [])
     }
     this.turn()

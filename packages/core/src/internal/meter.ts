@@ -2,9 +2,9 @@
  * What an auto-scale pool measures of itself, window by window.
  *
  * The machine calls in here when a task comes, leaves, is dispatched or ends, when the size changes and when a turn ends:
- * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. Where tasks end in
- * quick succession, those of one run of the event loop share a look, as timers do. A fixed pool has no meter and pays one
- * comparison per call.
+ * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. So where thousands
+ * come within a window, not all are timed: of each further doubling of their number 256, which then stand for the others
+ * too. A fixed pool has no meter and pays one comparison per call.
  *
  * A window ends in the step in which its conditions hold, so that no task counts in two or in none. The sizing loop is
  * woken, and meanwhile the next window has begun. A window that ends by overload holds dispatch until the loop has
@@ -43,8 +43,12 @@ export interface MeterWindow extends AutoScaleWindow {
   readonly cap: number
 }
 
-// Milliseconds between two looks from which on the next ones of the same run of the event loop are spared.
-const quickSuccession = 0.05
+/** For how many tasks one stands that is timed, when so many have come in the window: 1 to 512, 2 to 1024, 4 to 2048 ... */
+const standsFor = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
+const isTimed = (count: number): boolean => (count & (standsFor(count) - 1)) === 0
+
+/** Instead of the moment of its dispatch, for a task that is not timed: a moment that comes once in 74 hours. */
+const untimed = -(2 ** 31)
 
 export class Meter {
   private readonly machine: Machine
@@ -71,11 +75,6 @@ export class Meter {
   private tick = 0
   /** Whether time may have passed since, for who is dispatched. */
   private stale = true
-  /** Whether who comes or ends may take `time` for now: within one run of the event loop. */
-  private recent = false
-  private readonly forget = (): void => {
-    this.recent = false
-  }
 
   private begun: number
   /** Up to when the integrals are counted. */
@@ -92,6 +91,9 @@ export class Meter {
   private failed = 0
   private overloaded = 0
   private overloadedFresh = 0
+  /** For how many tasks those stand whose run time was timed, and the sum of the squares. */
+  private succeededTimed = 0
+  private succeededSquares = 0
   private runSum = 0
   private runSquares = 0
   private runMin = Infinity
@@ -122,67 +124,64 @@ export class Meter {
     return this.time
   }
 
-  /** As `read`, or what it gave before in this run of the event loop. */
-  private now(): number {
-    const before = this.time
-    if (!this.recent && this.read() - before < quickSuccession) this.remember()
-    this.stale = false
-    return this.time
-  }
-
-  private remember(): void {
-    this.recent = true
-    this.machine.dispatcher.scheduleTask(this.forget, 0)
-  }
-
   // ---- what the machine tells ------------------------------------------------------------------------------------
 
-  /** A task has come, to the queue or to the door. A crowd that comes in one go looks at the clock once. */
+  /** A task has come, to the queue or to the door. One that is not timed came when the clock was last looked at. */
   arrived(task: Task): void {
-    if (!this.recent) {
-      this.read()
-      this.remember()
-    }
+    if (isTimed(++this.arrivals) || this.queued === 0) this.read()
     task.since = this.tick
     task.epoch = -1
-    this.arrivals++
   }
 
   /** A worker has taken it; its fiber starts next. */
   dispatched(task: Task): void {
-    const now = this.stale ? this.read() : this.time
+    const timed = isTimed(++this.started)
+    if (timed) this.timeStart(task)
     // What the task does before it first suspends takes time.
     this.stale = true
-    this.count(now)
     if (++this.running > this.maxRunning) this.maxRunning = this.running
     if (this.running > this.peak) this.peak = this.running
-    this.started++
     // Who comes to a free worker has not waited.
-    if (task.epoch < 0) this.waitSum += between(task.since, this.tick)
-    else this.arrivals++
-    task.since = this.tick
+    if (task.epoch >= 0) this.arrivals++
+    task.since = timed ? this.tick : untimed
     task.epoch = this.epoch
   }
 
+  private timeStart(task: Task): void {
+    const now = this.stale ? this.read() : this.time
+    if (task.epoch >= 0) return this.count(now, this.running)
+    this.waitSum += standsFor(this.started) * between(task.since, this.tick)
+    // A worker was free for a moment only, whoever was not timed when he left it.
+    this.count(now, this.running + 1)
+  }
+
   /** Its fiber has ended, perhaps in the very step in which it began, or was given up. */
-  settled(task: Task, exit: Exit.Exit<unknown, unknown>, begunInThisStep: boolean): void {
-    const now = begunInThisStep ? this.read() : this.now()
-    this.count(now)
+  settled(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    if (task.since !== untimed || exit._tag === "Failure" || this.classify !== classifyDefault) this.look(task, exit)
+    else {
+      this.running--
+      this.succeeded++
+    }
+  }
+
+  private look(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+    const now = this.read()
+    this.count(now, this.running)
     this.running--
     const outcome = this.judge(exit)
-    if (outcome === "success") this.succeed(between(task.since, this.tick))
+    if (outcome === "success") this.succeed(task.since)
     else if (outcome === "ignore") this.failed++
     else {
       this.overloaded++
       if (task.epoch === this.epoch) this.overloadedFresh++
       if (outcome !== "overload") this.retryAfter(now, outcome.retryAfter)
     }
-    this.look(now)
+    this.endIfDue(now)
   }
 
   /** The size has changed: a smaller one begins a new epoch. */
   resized(from: number, to: number): void {
-    this.count(this.read(), from)
+    this.count(this.read(), this.running, from)
     if (to < from) this.epoch++
   }
 
@@ -214,12 +213,12 @@ export class Meter {
   /** Gives the present window its conditions; it may have met them already. */
   arm(window: MeterWindow): void {
     this.window = window
-    this.look(this.read())
+    this.endIfDue(this.read())
   }
 
   /** Ends the window if its time has come. */
   lookNow(): void {
-    if (this.window !== undefined) this.look(this.read())
+    if (this.window !== undefined) this.endIfDue(this.read())
   }
 
   /** Milliseconds until time alone may change something. */
@@ -272,22 +271,27 @@ export class Meter {
   }
 
   // Sums of whole numbers: they lose nothing to rounding below 2 ** 53, and little above.
-  private succeed(run: number): void {
+  private succeed(since: number): void {
     this.succeeded++
-    this.runSum += run
-    this.runSquares += run * run
+    if (since === untimed) return
+    const run = between(since, this.tick)
+    const weight = standsFor(this.started)
+    this.succeededTimed += weight
+    this.succeededSquares += weight * weight
+    this.runSum += weight * run
+    this.runSquares += weight * run * run
     if (run < this.runMin) this.runMin = run
   }
 
   /** The mean run time of this window's successes, in milliseconds. */
   private get runMean(): number {
-    return this.succeeded === 0 ? 0 : this.runSum / this.succeeded / ticksPerMilli
+    return this.succeededTimed === 0 ? 0 : this.runSum / this.succeededTimed / ticksPerMilli
   }
 
   private get runVariance(): number {
-    const { runSquares, runSum, succeeded } = this
-    if (succeeded < 2) return 0
-    return Math.max(0, runSquares - (runSum * runSum) / succeeded) / (succeeded - 1) / ticksPerMilli ** 2
+    const { runSquares, runSum, succeededTimed: count } = this
+    if (count < 2) return 0
+    return Math.max(0, runSquares - (runSum * runSum) / count) / (count - 1) / ticksPerMilli ** 2
   }
 
   private retryAfter(now: number, input: Duration.Input): void {
@@ -299,15 +303,15 @@ export class Meter {
   }
 
   /** Brings the integrals up to now. */
-  private count(now: number, size = this.machine.target): void {
+  private count(now: number, running: number, size = this.machine.target): void {
     const passed = now - this.counted
     if (passed <= 0) return
     this.counted = now
-    this.runningArea += this.running * passed
-    if (this.running >= size) this.saturatedTime += passed
+    this.runningArea += running * passed
+    if (running >= size) this.saturatedTime += passed
   }
 
-  private look(now: number): void {
+  private endIfDue(now: number): void {
     const { window } = this
     if (window === undefined) return
     if (this.refused || this.overloadedFresh >= window.overloads) {
@@ -328,7 +332,7 @@ export class Meter {
   }
 
   private end(now: number, reason: AutoScaleSample["reason"]): void {
-    this.count(now)
+    this.count(now, this.running)
     this.ended = this.sample(now, reason)
     this.window = undefined
     this.byHand = false
@@ -362,7 +366,8 @@ export class Meter {
       overloadedFresh: this.overloadedFresh,
       runMean: this.runMean,
       runVariance: this.runVariance,
-      runMin: this.succeeded === 0 ? 0 : this.runMin / ticksPerMilli
+      runMin: this.succeededTimed === 0 ? 0 : this.runMin / ticksPerMilli,
+      timed: this.succeededTimed === 0 ? 0 : this.succeededTimed ** 2 / this.succeededSquares
     }
   }
 
@@ -373,6 +378,7 @@ export class Meter {
     this.runningArea = this.saturatedTime = 0
     this.arrivals = this.started = this.waitSum = 0
     this.succeeded = this.failed = this.overloaded = this.overloadedFresh = 0
+    this.succeededTimed = this.succeededSquares = 0
     this.runSum = this.runSquares = 0
     this.runMin = Infinity
     this.refused = false

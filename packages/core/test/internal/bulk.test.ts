@@ -469,13 +469,13 @@ describe("a fiber that runs items of a bulk one after the other", () => {
       const item = (i: number) =>
         Effect.gen(function* () {
           log.push(`${i} begins`)
-          ;(yield* self).addObserver((exit) => log.push(Exit.isSuccess(exit) ? `${i} ended with ${exit.value}` : ""))
+          ;(yield* self).addObserver((exit) => log.push(Exit.isSuccess(exit) ? `${i} ended well` : `${i} failed`))
           yield* Effect.yieldNow
           return i
         })
       yield* TaskPool.forEach([0, 1, 2], item)
       // The observer that was there first, the pool's, is told after the one that an item has added while it began.
-      const expected = [0, 1, 2].flatMap((i) => [`${i} begins`, `${i} ended with ${i}`])
+      const expected = [0, 1, 2].flatMap((i) => [`${i} begins`, `${i} ended well`])
       assert.deepStrictEqual(log, expected)
     }).pipe(Effect.provide(layer(1)))
   )

@@ -6,7 +6,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
@@ -95,7 +94,7 @@ describe("the clock", () => {
       hand.millis += 5
     })
     return Effect.gen(function* () {
-      // Those that take no time end in quick succession, and yet tell nothing of the others.
+      // Those that take no time tell nothing of the others.
       const tasks = Array.from({ length: 33 }, (_, i) => (i < 3 ? Effect.void : compute))
       yield* Effect.forEach(tasks, (task) => TaskPool.submit(task), { concurrency: "unbounded" })
       yield* settle
@@ -105,32 +104,97 @@ describe("the clock", () => {
   })
 
   it.effect(
-    "is looked at once for tasks that end in quick succession, and anew in the next run of the event loop",
+    "is looked at for the first 512 tasks of a window, and for 256 of each doubling, which stand for all",
     () => {
-      const { policy, samples } = spy(timed(100))
-      const { hand, layer } = handWound({ policy, minSize: 10 })
-      const round = Effect.fnUntraced(function* (millis: number) {
-        const gate = Latch.makeUnsafe()
-        for (let i = 0; i < 10; i++) yield* TaskPool.fork(gate.await)
-        yield* settle
-        hand.millis += millis
-        hand.looks = 0
-        gate.openUnsafe()
-        yield* settle
-        return hand.looks
+      const { policy, samples } = spy(timed(1000))
+      const { hand, layer } = handWound({ policy, minSize: 2, maxSize: 2 })
+      let computed = 0
+      const compute = Effect.sync(() => {
+        // The later half of those of a window takes three times as long.
+        hand.millis += computed++ % 4000 < 2000 ? 0.125 : 0.375
       })
       return Effect.gen(function* () {
-        // The first one to end tells the time; the second one, that the others may share it.
-        assert.strictEqual(yield* round(40), 2)
-        yield* round(70)
-        const { runMean, runMin, succeeded } = samples[0]!
-        assert.deepStrictEqual(
-          { runMean, runMin, succeeded },
-          { runMean: (10 * 40 + 70) / 11, runMin: 40, succeeded: 11 }
-        )
+        const tasks = Array.from({ length: 9_000 })
+        yield* Effect.forEach(tasks, () => TaskPool.submit(Effect.andThen(Effect.yieldNow, compute)), {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(samples.length, 2)
+        for (const [index, sample] of samples.entries()) {
+          const { avgInflight, duration, runMean, runMin, runVariance, saturated, started, succeeded, waitMean } =
+            sample
+          // The window ends with one that is timed, each fourth.
+          assert.approximately(duration, 1000, 4)
+          assert.approximately(started, 4000, 16)
+          assert.approximately(succeeded, 4000, 16)
+          assert.approximately(avgInflight, 2, 0.02)
+          assert.approximately(saturated, 1, 0.02)
+          // Two run by turns, so each takes twice the time that one computes.
+          assert.approximately(runMean, (0.25 + 0.75) / 2, 0.01)
+          assert.approximately(runVariance, 0.25 ** 2, 0.005)
+          assert.isAtMost(runMin, 0.25)
+          // In the quick half of the window the tasks of its first quarter leave.
+          assert.approximately(waitMean, index * 1000 + (125 + 625) / 2, 10)
+          // 512 that stand for one each, 256 for two, 256 for four, and each eighth of the others.
+          assert.approximately(sample.timed!, 4000 ** 2 / (512 + 256 * 2 ** 2 + 256 * 4 ** 2 + 244 * 8 ** 2), 10)
+        }
+        const timed_ = 512 + 256 + 256 + 244
+        // A look at the beginning and one at the end of each, the windows' own, and those at who came in one crowd.
+        assert.isAtMost(hand.looks, 2.5 * 2 * timed_ + 3 * timed_)
+        assert.isAtLeast(hand.looks, 2 * 2 * timed_)
       }).pipe(Effect.provide(layer))
     }
   )
+
+  it.effect("is not looked at for each task, but each is counted as what it was", () => {
+    const { policy, samples } = spy(timed(1000))
+    // A success may be bad news, and a failure none.
+    const classify = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isFailure(exit) ? "ignore" : exit.value === "too much" ? "overload" : "success"
+    const { hand, layer } = handWound({ policy, classify, minSize: 1, maxSize: 1 })
+    const tasks = [Effect.void, Effect.fail("no news"), Effect.succeed("too much"), Effect.die("no news")]
+    return Effect.gen(function* () {
+      for (let i = 0; i < 4000; i++) yield* Effect.exit(TaskPool.submit(tasks[i % 4]!))
+      hand.millis = 1000
+      yield* TaskPool.submit(Effect.void)
+      const { failed, overloaded, overloadedFresh, runMean, started, succeeded } = samples[0]!
+      assert.deepStrictEqual(
+        { failed, overloaded, overloadedFresh, runMean, started, succeeded },
+        { failed: 2000, overloaded: 1000, overloadedFresh: 1000, runMean: 0, started: 4001, succeeded: 1001 }
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is looked at when the first one comes who must wait, however many came before", () => {
+    const { policy, samples } = spy(timed(1000))
+    const { hand, layer } = handWound({ policy, minSize: 1, maxSize: 1 })
+    return Effect.gen(function* () {
+      for (let i = 0; i < 601; i++) yield* TaskPool.submit(Effect.void)
+      const last = gated("last")
+      // A failure looks at the clock, and so ends the window.
+      yield* TaskPool.fork(Effect.andThen(last.task, Effect.fail("last")))
+      hand.millis = 700
+      // The 603rd: not one that is timed for itself.
+      yield* TaskPool.fork(Effect.never)
+      yield* TaskPool.fork(Effect.never)
+      hand.millis = 1000
+      yield* last.open
+      yield* settle
+      assert.deepInclude(samples[0]!, { queued: 2, oldestWait: 300 })
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("counts failures of a pool that tells them by default, too", () => {
+    const { policy, samples } = spy(timed(1000))
+    const { hand, layer } = handWound({ policy, minSize: 1, maxSize: 1 })
+    return Effect.gen(function* () {
+      for (let i = 0; i < 4000; i++) yield* Effect.exit(TaskPool.submit(i % 2 === 0 ? Effect.void : Effect.fail("no")))
+      hand.millis = 1000
+      yield* Effect.exit(TaskPool.submit(Effect.fail("no")))
+      const { failed, started, succeeded } = samples[0]!
+      assert.deepStrictEqual({ failed, started, succeeded }, { failed: 2001, started: 4001, succeeded: 2000 })
+    }).pipe(Effect.provide(layer))
+  })
 })
 
 describe("a sample", () => {
@@ -164,7 +228,8 @@ describe("a sample", () => {
           overloadedFresh: 0,
           runMean: 300,
           runVariance: 0,
-          runMin: 300
+          runMin: 300,
+          timed: 3
         }
       ])
       yield* pass(1000)
