@@ -146,9 +146,11 @@ const stepDown = 0.75
 const mostSteps = 6
 const revertHold = 8 // windows
 const doubt = 1.25 // standard errors from which on it waits for more tasks instead of growing
-const price = 0.002 // failures per task that looking for more may cost
-const pace = 0.01 // failures per task after which a ceiling may rise again, for at most ten windows
+const price = 0.0015 // failures per task that looking for more may cost
+const pace = 0.01 // failures per task after which a ceiling may rise again
 const mostDue = 3 // failures
+const longestDue = 12 // windows, however few tasks they have
+const longestDueSlow = 33
 const demandWindows = 20
 const longestPause = 1_000 // ms
 
@@ -199,7 +201,7 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
       // An experiment compares two means: its window has the tasks that tell an elasticity of 1 from one of 0.5.
       minSamples: state.experiment === undefined ? enough : between(enough, 400 * spread(state), 120),
       runFactor: 2,
-      overloads: size <= 1 ? 1 : size <= 10 ? 2 : Math.max(3, 0.1 * size)
+      overloads: size <= 1 ? 1 : size <= 10 ? 2 : 3
     }
   },
   update: (state, raw, bounds) => {
@@ -235,8 +237,13 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
   next.debt = between(0, next.debt + sample.overloaded - price * settled, 50)
-  next.due = between(0, next.due + sample.overloaded - Math.max(pace * settled, 0.1 * mostDue), mostDue)
-  if (sample.overloadedFresh > settings.overloadTolerance * settled) {
+  // Where tasks are so slow that a window waits for them, it has the fewest that say anything.
+  const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
+  next.due = between(0, next.due + sample.overloaded - Math.max(pace * settled, mostDue / longest), mostDue)
+  const tolerated = settings.overloadTolerance * settled
+  // A window ends early where failures are thick: often enough that is chance.
+  const chance = sample.reason === "overload" ? Math.sqrt(tolerated) : 0
+  if (sample.overloadedFresh > tolerated + chance) {
     // One failure in a small window is more than the tolerance, but it may be chance: two are not.
     const before = next.strained
     next.strained = true
@@ -270,7 +277,9 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   // Another policy or a bound keeps the size below the limit: what is not used is not known to be borne.
   if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
   next.idle = 0
-  if (next.mode === "steady" && next.unverified >= settings.probeEvery) return verify(settings, next, level, undefined)
+  // A window that failures have ended early compares badly.
+  const check = next.unverified >= settings.probeEvery && sample.reason === "elapsed"
+  if (next.mode === "steady" && check) return verify(settings, next, level, undefined)
   return grow(settings, next, level, ratio, error)
 }
 
