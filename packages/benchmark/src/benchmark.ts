@@ -25,6 +25,8 @@ export interface Benchmark {
   readonly title: string
   /** What one task costs is measured in this. */
   readonly unit: "µs" | "bytes"
+  /** In how many processes it is measured, default 3, when it need not be quick: more where compiled code decides. */
+  readonly processes?: number
   /** The comparisons, with less work when it must be quick. */
   readonly comparisons: (quick: boolean) => ReadonlyArray<Comparison>
 }

@@ -10,7 +10,6 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Benchmark } from "./benchmark.ts"
-import { effortOf } from "./pairs.ts"
 import { flagsOf, Measured, resultOf, type RunOptions } from "./run.ts"
 
 /** A process of the benchmark ended without a result. */
@@ -22,10 +21,10 @@ export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ reado
 }
 
 /** Measures a benchmark; its progress goes to standard error. */
-export const runIsolated = (benchmark: Benchmark, options: RunOptions) =>
-  Effect.map(Effect.replicateEffect(measureIsolated(benchmark, options), effortOf(options.quick).processes), (parts) =>
-    resultOf(benchmark, options, parts)
-  )
+export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
+  const processes = options.quick ? 1 : (benchmark.processes ?? 3)
+  return resultOf(benchmark, options, yield* Effect.replicateEffect(measureIsolated(benchmark, options), processes))
+})
 
 const measureIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
   const program = fileURLToPath(new URL("isolated.ts", import.meta.url))

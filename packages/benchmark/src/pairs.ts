@@ -5,12 +5,8 @@ import type { Comparison, Side } from "./benchmark.ts"
 import { type Clock, wallClock } from "./clock.ts"
 import type { Pair } from "./statistics.ts"
 
-/**
- * In how many processes, and how long to go on in each, in milliseconds: with the warm-up, then with pairs, at least and at
- * most so many of them.
- */
+/** How long to go on, in milliseconds: with the warm-up, then with pairs, at least and at most so many of them. */
 export interface Effort {
-  readonly processes: number
   readonly warmUp: number
   readonly least: number
   readonly most: number
@@ -18,9 +14,9 @@ export interface Effort {
 }
 
 /** Two pairs are the least that show each side first once. */
-export const quickly: Effort = { processes: 1, warmUp: 150, least: 2, most: 7, milliseconds: 300 }
+export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 300 }
 
-export const thoroughly: Effort = { processes: 3, warmUp: 500, least: 2, most: 12, milliseconds: 2_000 }
+export const thoroughly: Effort = { warmUp: 500, least: 2, most: 12, milliseconds: 2_000 }
 
 export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughly)
 
@@ -30,7 +26,7 @@ export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughl
  */
 export const measure = async (
   { ours, theirs }: Comparison,
-  effort: Omit<Effort, "processes">,
+  effort: Effort,
   now: Clock = wallClock
 ): Promise<ReadonlyArray<Pair>> => {
   const run = (side: Side) => {

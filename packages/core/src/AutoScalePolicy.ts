@@ -247,7 +247,10 @@ export interface AdaptiveOptions {
   readonly maxInterval?: Duration.Input | undefined
   /** What is left of the size after overload failures, a share below 1, default 0.8. */
   readonly backoff?: number | undefined
-  /** The share of overload failures that is borne without a reaction, default 0.01. */
+  /**
+   * The share of overload failures that is borne without a reaction, default 0.01. In a window that such failures have
+   * ended early, as many more are borne as chance may add: the square root of those.
+   */
   readonly overloadTolerance?: number | undefined
   /** For at most so many windows a size that failed is kept away from, default 40. */
   readonly failureHold?: number | undefined

@@ -98,6 +98,11 @@ export interface Operations<in out Self> {
    * const program = TaskPool.forEach([1, 2, 3], fetchPage)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
    * ```
+   *
+   * **Gotchas**
+   *
+   * Items that a worker runs one after the other may share a fiber, as the turns of a loop do. An item's fiber must not
+   * be kept to interrupt it later: by then another item may run in it.
    */
   readonly forEach: ForEach<Self>
   /**

@@ -29,6 +29,7 @@ export const sequential: Benchmark = {
   name: "sequential",
   title: "one caller, 50,000 tasks one after the other: each succeeds at once (sync), or waits one setImmediate (tick)",
   unit: "µs",
+  processes: 9,
   comparisons: (quick) => {
     const tasks = quick ? 20_000 : 50_000
     return [comparison("sync", sync, tasks, 1.1), comparison("tick", tick, tasks, 1.5)]

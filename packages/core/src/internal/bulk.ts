@@ -14,6 +14,9 @@
  *
  * A pool that admits no more, because it was paused or closes, ends a bulk as an exhausted source does: what it has
  * accepted goes on, and then the caller gets `NotAvailable`.
+ *
+ * A fiber whose item has succeeded goes on with the next one that is launched in the same step, if it is as good as new
+ * (`Runner`, ADR 0002).
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

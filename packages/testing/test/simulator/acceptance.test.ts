@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AutoScalePolicy } from "@aio-task-pool/core"
 import {
+  backlog,
   contendedThroughput,
   judge,
   missed,
   play,
+  queueing,
   random,
   references,
   scenarios,
+  simulate,
   twoPools,
   worst
 } from "@aio-task-pool/testing/Simulator"
@@ -42,19 +45,35 @@ describe("adaptive, worst of three seeds", { timeout: 60_000 }, () => {
     const good = runs.map((run) => run.good).toSorted((a, b) => a - b)
     const mean = (of: (run: (typeof runs)[number]) => number) =>
       runs.reduce((sum, run) => sum + of(run), 0) / runs.length
-    assert.isAbove(
+    assert.isAtLeast(
       mean((run) => run.good),
-      0.94
+      0.95
     )
-    assert.isAbove(good[6]!, 0.86)
-    assert.isBelow(
+    assert.isAtLeast(good[6]!, 0.87)
+    assert.isAtMost(
       mean((run) => run.errors),
-      0.005
+      0.003
     )
-    assert.isBelow(
+    assert.isAtMost(
       mean((run) => run.over),
       0.4
     )
+  })
+
+  it.each([40, 150])("a few time-outs that no size avoids do not keep it from a capacity of %i", (capacity) => {
+    // One task in 200 takes longer than its time, whoever runs beside it.
+    const work = { kind: "bimodal", share: 0.005, factor: 100 } as const
+    const run = simulate({
+      policy,
+      server: queueing({ capacity, base: 50, work, timeout: 1500 }),
+      load: backlog,
+      seed: 1,
+      duration: 60_000,
+      bounds: { min: 1, max: 200, initial: 10 },
+      oracle: capacity
+    })
+    assert.isAbove(run.overloadRate, 0.004)
+    assert.isAbove(run.goodput / run.oracle, 0.85)
   })
 })
 
