@@ -28,6 +28,7 @@ import type { Machine } from "./machine.ts"
 import {
   type AsyncContext,
   captureAsyncContext,
+  copyOf,
   foot,
   type Foot,
   goBackTo,
@@ -144,7 +145,7 @@ class Bulk {
 
   /** One of its tasks was launched, in the bulk's async context: entering that costs as much as pulling an item. */
   launched(): void {
-    this.inside = true
+    this.inside = this.asyncContext !== undefined && isCurrent(this.asyncContext)
     this.apply()
     this.inside = false
   }
@@ -278,7 +279,13 @@ class Bulk {
   })
 
   private inContext<This, A>(f: (this: This) => A, self: This): A {
-    return this.asyncContext === undefined ? f.call(self) : this.asyncContext.runInAsyncScope(f, self, undefined)
+    const context = this.contextForOne()
+    return context === undefined ? f.call(self) : context.runInAsyncScope(f, self, undefined)
+  }
+
+  /** Its async context, for one item or one look at the source. */
+  contextForOne(): AsyncContext | undefined {
+    return this.asyncContext && copyOf(this.asyncContext)
   }
 }
 
@@ -298,11 +305,12 @@ export class BulkTask extends Task {
   constructor(bulk: Bulk) {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
-    this.asyncContext = bulk.asyncContext
+    this.asyncContext = bulk.contextForOne()
   }
   /** Makes a settled task an application again. */
   renew(): this {
     this.state = "New"
+    this.asyncContext = this.bulk.contextForOne()
     this.index = -1
     this.entered = false
     this.exit = this.answer = this.ending = undefined

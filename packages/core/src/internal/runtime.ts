@@ -73,6 +73,13 @@ const frames: { current(): unknown; set(frame: unknown): void } | undefined = ((
 export const isCurrent: (context: AsyncContext) => boolean =
   frames === undefined ? () => false : (context) => frames.current() === (context as any)[frame!]
 
+/**
+ * The same context, for code that may enter another one there: without frames that would stay in what was captured, and be
+ * found by whoever runs there next.
+ */
+export const copyOf = (context: AsyncContext): AsyncContext | undefined =>
+  frames === undefined ? context.runInAsyncScope(captureAsyncContext, undefined, undefined) : context
+
 /** Goes back to a context that was the current one in this step. */
 export const goBackTo = (context: AsyncContext): void => {
   if (frames !== undefined && !isCurrent(context)) frames.set((context as any)[frame!])

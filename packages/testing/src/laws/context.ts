@@ -111,11 +111,20 @@ export const contextLaws = (laws: Laws): void => {
         Effect.gen(function* () {
           const source = function* () {
             for (let i = 0; i < 4; i++) {
+              const seen = storage.getStore()
               storage.enterWith("eve")
-              yield i
+              yield seen
             }
           }
           for (const sight of yield* pool.forEach(source(), () => look)) assert.deepStrictEqual(sight, sightOf("ann"))
+          // Items that leave theirs behind in the step in which they begin, when the next one is pulled.
+          const item = (bySource: unknown) =>
+            Effect.sync(() => {
+              const seen = storage.getStore()
+              storage.enterWith("bob")
+              return [bySource, seen]
+            })
+          for (const seen of yield* pool.forEach(source(), item)) assert.deepStrictEqual(seen, ["ann", "ann"])
           assert.strictEqual(storage.getStore(), "ann")
         })
       )
