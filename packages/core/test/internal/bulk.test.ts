@@ -480,7 +480,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("ends with its item when that was interrupted, though it succeeded all the same", () =>
+  it.effect("begins no further item when the caller was interrupted, though the present one cannot be", () =>
     Effect.gen(function* () {
       const items = [stubborn(0), gated(1)] as const
       const caller = yield* start(TaskPool.forEach(items, ({ task }) => task))
@@ -513,7 +513,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("goes on with items that fail, and ends with them", () =>
+  it.effect("ends with an item that fails", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
         TaskPool.forEach(numbers, (i) => Effect.andThen(Effect.yieldNow, i === 7 ? Effect.fail("seven") : Effect.void))
@@ -523,7 +523,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("goes on with a function that throws, which is that item's defect", () =>
+  it.effect("ends with an item whose function throws, which is that item's defect", () =>
     Effect.gen(function* () {
       const thrown = new Error("seven")
       const f = (i: number) => {
