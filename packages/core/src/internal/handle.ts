@@ -1,39 +1,12 @@
 /** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../TaskHandle.ts"
 import { NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
 import { checkWeight } from "./arguments.ts"
-import type { Machine } from "./machine.ts"
 import type { Task } from "./task.ts"
-
-/** Waits for a task's outcome; interrupting the waiter does not touch the task. */
-export const awaitExit = (task: Task): Effect.Effect<Exit.Exit<any, any>> =>
-  Effect.callback((resume) => {
-    if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
-    const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
-    const observers = (task.observers ??= new Set())
-    observers.add(observer)
-    return Effect.sync(() => void observers.delete(observer))
-  })
-
-/** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
-export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Task>): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const self = machine.markOf(Fiber.getCurrent()!)
-    const others = tasks.filter((task) => task.exit === undefined && task.mark !== self)
-    let left = others.length
-    if (left === 0) return resume(Effect.void)
-    const observer = (): void => {
-      if (--left === 0) resume(Effect.void)
-    }
-    for (const task of others) (task.observers ??= new Set()).add(observer)
-    return Effect.sync(() => {
-      for (const task of others) task.observers?.delete(observer)
-    })
-  })
+import { awaitEnds, awaitExit } from "./waits.ts"
 
 export class Handle<A, E> implements TaskHandle<A, E> {
   readonly #task: Task

@@ -17,6 +17,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { CloseReport } from "../TaskPool.ts"
 import { NotAvailable } from "../TaskPoolError.ts"
 import type { Machine } from "./machine.ts"
+import { awaitUntil } from "./waits.ts"
 
 /** How to close, with every default filled in. */
 export interface Closing {
@@ -24,17 +25,6 @@ export interface Closing {
   readonly drainTimeout: Duration.Duration
   readonly interruptTimeout: Duration.Duration
 }
-
-/** Waits until a condition on the machine holds. */
-export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    // A launch that the stack was too short for may have left something to mend, and nobody who would.
-    machine.turn()
-    if (ready()) return resume(Effect.void)
-    const watcher = { ready, resume }
-    machine.watchers.add(watcher)
-    return Effect.sync(() => void machine.watchers.delete(watcher))
-  })
 
 export class Lifecycle {
   private readonly machine: Machine

@@ -54,17 +54,8 @@ import type { QueueDiscipline } from "../QueueDiscipline.ts"
 import type { PoolEvent, PoolStats } from "../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../TaskPoolError.ts"
 import { type Backlog, LinkedList } from "./backlog.ts"
-import type { BulkTask } from "./bulk.ts"
-import type { Meter } from "./meter.ts"
-import {
-  type AsyncContext,
-  callersAsyncContext,
-  captureAsyncContext,
-  captureAsyncContextLike,
-  isKnown,
-  makeFiber
-} from "./runtime.ts"
-import type { Task } from "./task.ts"
+import type { Entry, MachineObserver } from "./entry.ts"
+import { type AsyncContext, callersAsyncContext, captureAsyncContext, captureAsyncContextLike } from "./runtime.ts"
 
 /** What a machine is made of, checked by whoever makes it. */
 export interface MachineOptions {
@@ -85,15 +76,6 @@ const turnBudget = 1024
 // A task may submit to its own pool before it first suspends: so deep may launches lie on the stack.
 const maxLaunchDepth = 64
 
-const fork: (task: Task) => Fiber<unknown, unknown> = isKnown
-  ? (task) => {
-      const fiber = makeFiber(task.marked())
-      task.fiber = fiber
-      fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
-      return fiber
-    }
-  : (task) => Effect.runForkWith(task.marked())(task)
-
 let machines = 0
 
 export class Machine {
@@ -111,9 +93,9 @@ export class Machine {
   private held = false
   largestSize: number
 
-  readonly door = new LinkedList<Task>()
-  readonly backlog: Backlog<Task>
-  readonly running = new LinkedList<Task>()
+  readonly door = new LinkedList<Entry>()
+  readonly backlog: Backlog<Entry>
+  readonly running = new LinkedList<Entry>()
 
   submitted = 0
   succeeded = 0
@@ -128,7 +110,7 @@ export class Machine {
   /** How many launches there were. */
   marks = 0
   /** Measures an auto-scale pool for its policy. */
-  meter: Meter | undefined = undefined
+  meter: MachineObserver | undefined = undefined
   /** Conditions somebody waits for; looked at when a turn ends. */
   readonly watchers = new Set<Watcher>()
   /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
@@ -136,7 +118,7 @@ export class Machine {
 
   readonly dispatcher: SchedulerDispatcher
   /** Tasks whose submitter, or joiners, must be told: those from `told` to `untold`. */
-  private readonly news: Array<Task | undefined> = []
+  private readonly news: Array<Entry | undefined> = []
   private told = 0
   private untold = 0
   private turning = false
@@ -147,7 +129,7 @@ export class Machine {
   /** Tasks whose launch threw, to be settled in the next turn. */
   private broken: Broken | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
-  private unstarted: Array<Task> = []
+  private unstarted: Array<Entry> = []
   private readonly onScheduledTurn = (): void => {
     this.turnScheduled = false
     this.meter?.rest()
@@ -171,7 +153,7 @@ export class Machine {
   // ---- admission: in the submitter's step ------------------------------------------------------------------------
 
   /** Lets the task in, leaves it at the door, or refuses it. The caller's answer may be there when this returns. */
-  admit(task: Task, mayWait: boolean): void {
+  admit(task: Entry, mayWait: boolean): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
     else if (this.door.size > 0 || this.backlog.size > 0 || this.running.size >= this.limit) this.line(task, mayWait)
@@ -183,7 +165,7 @@ export class Machine {
   }
 
   /** Not all workers are free, or others came before. */
-  private line(task: Task, mayWait: boolean): void {
+  private line(task: Entry, mayWait: boolean): void {
     if (this.door.size === 0 && this.backlog.size < this.capacity) {
       this.enter(task)
       this.queue(task)
@@ -192,7 +174,7 @@ export class Machine {
   }
 
   /** Notes the async context of a task that was just let in and must wait: it will be launched in somebody else's step. */
-  capture(task: Task): void {
+  capture(task: Entry): void {
     if (task.state !== "Waiting" && task.state !== "AtDoor") return
     task.asyncContext = this.lastContext = captureAsyncContextLike(this.lastContext)
   }
@@ -202,7 +184,7 @@ export class Machine {
     for (let task = this.door.shift(); task !== undefined; task = this.door.shift()) this.refuse(task, reason)
   }
 
-  private refuse(task: Task, reason: NotAvailableReason): void {
+  private refuse(task: Entry, reason: NotAvailableReason): void {
     this.rejected++
     this.emit({ _tag: "Rejected", reason })
     const exit = Exit.fail(new NotAvailable({ reason, pool: this.name, stats: this.stats() }))
@@ -214,7 +196,7 @@ export class Machine {
    * Asks for a place for the next item of a bulk, which waits at the door whatever `onFull` says. It never starts in this
    * step: a turn launches one item after the other, so that items that end at once cannot grow the stack.
    */
-  apply(task: BulkTask): void {
+  apply(task: Entry): void {
     if (this.phase !== "Open") this.refuse(task, "Closed")
     else if (this.paused) this.refuse(task, "Paused")
     else if (this.door.size > 0 || this.backlog.size >= this.capacity) this.queueAtDoor(task)
@@ -225,7 +207,7 @@ export class Machine {
    * From here on the task is the pool's, and counted; a caller at the door that asked for no more is told. Answers
    * `false` for a bulk that turns out to have no item left.
    */
-  private enter(task: Task): boolean {
+  private enter(task: Entry): boolean {
     if (!task.enter()) {
       task.state = "Settled"
       this.announce(task)
@@ -236,13 +218,13 @@ export class Machine {
     return true
   }
 
-  private queue(task: Task): void {
+  private queue(task: Entry): void {
     if (this.meter !== undefined && task.state === "New") this.meter.arrived(task)
     task.state = "Waiting"
     this.backlog.push(task)
   }
 
-  private queueAtDoor(task: Task): void {
+  private queueAtDoor(task: Entry): void {
     task.state = "AtDoor"
     this.door.push(task)
     this.meter?.arrived(task)
@@ -314,7 +296,7 @@ export class Machine {
   }
 
   // The array keeps its length: emptying it would allocate it anew for every task.
-  private announce(task: Task): void {
+  private announce(task: Entry): void {
     this.news[this.untold++] = task
   }
 
@@ -325,7 +307,7 @@ export class Machine {
     task.tell()
   }
 
-  private takeNext(): Task | undefined {
+  private takeNext(): Entry | undefined {
     const task = this.backlog.pop()
     if (task !== undefined) {
       this.letIn()
@@ -338,7 +320,7 @@ export class Machine {
     return undefined
   }
 
-  private launch(task: Task): void {
+  private launch(task: Entry): void {
     task.state = "Running"
     this.running.push(task)
     this.meter?.dispatched(task)
@@ -349,13 +331,13 @@ export class Machine {
     }
   }
 
-  private startLate(task: Task): void {
+  private startLate(task: Entry): void {
     // It may have been ended before its fiber begins.
     if (task.ending === undefined) this.start(task)
     else this.ended(task, Exit.interrupt())
   }
 
-  private start(task: Task): void {
+  private start(task: Entry): void {
     const depth = this.launchDepth++
     try {
       if (task.takesOver()) return
@@ -389,8 +371,8 @@ export class Machine {
     this.submitted = settled + this.backlog.size + this.running.size
   }
 
-  private run(task: Task): void {
-    const fiber = fork(task)
+  private run(task: Entry): void {
+    const fiber = task.fork()
     task.launched()
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(task, exit)
@@ -400,7 +382,7 @@ export class Machine {
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
 
-  ended(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  ended(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     // Closing gave it up: its submitter was told already.
     if (task.state === "Settled") return
     this.running.remove(task)
@@ -412,7 +394,7 @@ export class Machine {
     this.turn()
   }
 
-  private endedBadly(task: Task, exit: Exit.Failure<unknown, unknown>): void {
+  private endedBadly(task: Entry, exit: Exit.Failure<unknown, unknown>): void {
     const interrupted = Cause.hasInterrupts(exit.cause)
     if (interrupted && task.ending !== undefined && task.ending !== "Interrupted") {
       return this.endedWhileCut(task, task.ending, exit.cause)
@@ -422,7 +404,7 @@ export class Machine {
     this.settle(task, exit)
   }
 
-  private endedWhileCut(task: Task, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
+  private endedWhileCut(task: Entry, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
     // A finalizer that died stays visible beside the cancellation.
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(task, reason, own)
@@ -431,19 +413,19 @@ export class Machine {
     this.settle(task, Exit.failCause(Cause.fromReasons(own)))
   }
 
-  private cancelRunning(task: Task, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
+  private cancelRunning(task: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
     this.cancelledRunning++
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(task, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
   }
 
-  private settle(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  private settle(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     task.answer ??= exit
     this.release(task, exit)
   }
 
-  private release(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  private release(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     task.state = "Settled"
     task.exit = exit
     task.forget()
@@ -453,7 +435,7 @@ export class Machine {
   // ---- ending tasks early ----------------------------------------------------------------------------------------
 
   /** Takes a waiting task out of the queue; it settles with `exit` or, by default, as `TaskCancelled`. */
-  cancelWaiting(task: Task, reason: TaskCancelledReason, exit?: Exit.Exit<never, unknown>): void {
+  cancelWaiting(task: Entry, reason: TaskCancelledReason, exit?: Exit.Exit<never, unknown>): void {
     this.backlog.remove(task)
     this.cancelledWaiting++
     this.emit({ _tag: "Cancelled", reason, started: false })
@@ -467,7 +449,7 @@ export class Machine {
     const waiting = this.backlog.size
     if (waiting === 0) return
     this.cancelledWaiting += waiting
-    const cancelled: Array<Task> = []
+    const cancelled: Array<Entry> = []
     for (let task = this.backlog.pop(); task !== undefined; task = this.backlog.pop()) cancelled.push(task)
     const exit = this.neverRan(reason)
     for (const task of cancelled) {
@@ -482,14 +464,14 @@ export class Machine {
   }
 
   /** Interrupts a running task; the first reason stands. Its fiber may end in this very step. */
-  end(task: Task, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
+  end(task: Entry, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
     if (task.state !== "Running") return
     task.ending ??= reason
     task.fiber?.interruptUnsafe(by)
   }
 
   /** The caller of `submit` or `fork` went away before it had an answer. */
-  withdraw(task: Task, by: number | undefined): void {
+  withdraw(task: Entry, by: number | undefined): void {
     task.caller = undefined
     switch (task.state) {
       case "New":
@@ -551,7 +533,7 @@ export class Machine {
    * Interrupts the newest running tasks until no more go on than there are workers, and answers all that are on their
    * way out: once these have ended, the limit holds.
    */
-  cutSurplus(by: number): ReadonlyArray<Task> {
+  cutSurplus(by: number): ReadonlyArray<Entry> {
     if (this.running.size <= this.target) return []
     const running = this.running.toArray()
     const leaving = running.filter((task) => task.ending !== undefined)
@@ -622,7 +604,7 @@ export class Machine {
 
 /** A task whose launch threw. */
 interface Broken {
-  readonly task: Task
+  readonly task: Entry
   readonly cause: unknown
   readonly rest: Broken | undefined
 }

@@ -18,7 +18,7 @@ import * as Option from "effect/Option"
 import type { AutoScaleSample, AutoScaleWindow } from "../AutoScalePolicy.ts"
 import type { TaskOutcome } from "../TaskPool.ts"
 import type { Machine } from "./machine.ts"
-import type { Task } from "./task.ts"
+import type { Entry, MachineObserver } from "./entry.ts"
 
 /**
  * Times of tasks are whole sixteenths of a millisecond: small integers, which cost no allocation. They wrap around after
@@ -50,7 +50,7 @@ const isTimed = (count: number): boolean => (count & (standsFor(count) - 1)) ===
 /** Instead of the moment of its dispatch, for a task that is not timed: a moment that comes once in 74 hours. */
 const untimed = -(2 ** 31)
 
-export class Meter {
+export class Meter implements MachineObserver {
   private readonly machine: Machine
   private readonly clock: Clock.Clock
   private readonly classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
@@ -127,14 +127,14 @@ export class Meter {
   // ---- what the machine tells ------------------------------------------------------------------------------------
 
   /** A task has come, to the queue or to the door. One that is not timed came when the clock was last looked at. */
-  arrived(task: Task): void {
+  arrived(task: Entry): void {
     if (isTimed(++this.arrivals) || this.queued === 0) this.read()
     task.since = this.tick
     task.epoch = -1
   }
 
   /** A worker has taken it; its fiber starts next. */
-  dispatched(task: Task): void {
+  dispatched(task: Entry): void {
     const timed = isTimed(++this.started)
     if (timed) this.timeStart(task)
     // What the task does before it first suspends takes time.
@@ -147,7 +147,7 @@ export class Meter {
     task.epoch = this.epoch
   }
 
-  private timeStart(task: Task): void {
+  private timeStart(task: Entry): void {
     const now = this.stale ? this.read() : this.time
     if (task.epoch >= 0) return this.count(now, this.running)
     this.waitSum += standsFor(this.started) * between(task.since, this.tick)
@@ -156,7 +156,7 @@ export class Meter {
   }
 
   /** Its fiber has ended, perhaps in the very step in which it began, or was given up. */
-  settled(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     if (task.since !== untimed || exit._tag === "Failure" || this.classify !== classifyDefault) this.look(task, exit)
     else {
       this.running--
@@ -164,7 +164,7 @@ export class Meter {
     }
   }
 
-  private look(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  private look(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     const now = this.read()
     this.count(now, this.running)
     this.running--

@@ -198,7 +198,7 @@ export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void 
 }
 
 /** In which async context the caller waits, if that is known. */
-export const callersAsyncContext = ({ caller }: Waiter): AsyncContext | undefined =>
+export const callersAsyncContext = ({ caller }: Pick<Waiter, "caller">): AsyncContext | undefined =>
   typeof caller === "object" ? caller._asyncContext : undefined
 
 const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>

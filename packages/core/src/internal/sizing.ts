@@ -27,7 +27,7 @@ import type {
 import { emptySample } from "../AutoScalePolicy.ts"
 import type { TaskOutcome } from "../TaskPool.ts"
 import { DecisionLog } from "./decisions.ts"
-import { awaitUntil } from "./lifecycle.ts"
+import { awaitUntil } from "./waits.ts"
 import type { Machine } from "./machine.ts"
 import { classifyDefault, Meter, type MeterWindow } from "./meter.ts"
 

@@ -16,14 +16,15 @@ import { format } from "effect/Formatter"
 import { type TaskCancelledReason, UnknownTaskType } from "../TaskPoolError.ts"
 import type { SubmitOptions } from "../TaskPool.ts"
 import { checkWeight } from "./arguments.ts"
-import type { Weighted } from "./backlog.ts"
-import { awaitEnds } from "./handle.ts"
+import type { Entry } from "./entry.ts"
+import { awaitEnds } from "./waits.ts"
 import type { Machine } from "./machine.ts"
 import {
   answerCaller,
   type AsyncContext,
   asEffects,
   isKnown,
+  makeFiber,
   overlay,
   releaseAsyncContext,
   type RuntimeFiber,
@@ -88,10 +89,10 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
  * on its submitter's stack, while that waits. Wrappers would cost closures and objects for each task.
  */
 export interface Task extends Effect.Effect<unknown, unknown> {}
-export class Task implements Weighted<Task>, Waiter {
+export class Task implements Entry, Waiter {
   readonly machine: Machine
-  prev: Task | undefined = undefined
-  next: Task | undefined = undefined
+  prev: Entry | undefined = undefined
+  next: Entry | undefined = undefined
   place = 0
   weight: number
   state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled" = "New"
@@ -149,6 +150,11 @@ export class Task implements Weighted<Task>, Waiter {
     return withService(this.context!, this.machine.inside, (this.mark = ++this.machine.marks))
   }
 
+  /** Makes its fiber, and begins it in this step. */
+  fork(): Fiber<unknown, unknown> {
+    return forkTask(this)
+  }
+
   /** Whether it goes on in a fiber that has just run another task. */
   takesOver(): boolean {
     return false
@@ -192,6 +198,15 @@ export class Task implements Weighted<Task>, Waiter {
     }
   }
 }
+
+const forkTask: (task: Task) => Fiber<unknown, unknown> = isKnown
+  ? (task) => {
+      const fiber = makeFiber(task.marked())
+      task.fiber = fiber
+      fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
+      return fiber
+    }
+  : (task) => Effect.runForkWith(task.marked())(task)
 
 asEffects(
   Task,
