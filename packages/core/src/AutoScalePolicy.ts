@@ -21,10 +21,10 @@ import type {
   AutoScaleSample,
   AutoScaleWindow
 } from "./AutoScaleModel.ts"
-import type { AdaptiveState } from "./internal/autoScaleAdaptive.ts"
-import * as Adaptive from "./internal/autoScaleAdaptive.ts"
+import type { AdaptiveState } from "./internal/policy/adaptive.ts"
+import * as Adaptive from "./internal/policy/adaptive.ts"
 import { checkDuration } from "./internal/arguments.ts"
-import { between, checkNumber, sane, sizeOf } from "./internal/autoScaleSample.ts"
+import { between, checkNumber, sane, sizeOf } from "./internal/policy/sample.ts"
 
 export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"

@@ -19,8 +19,10 @@ export interface PoolStats {
   readonly targetSize: number
   /** Tasks on a worker, finalizers included. */
   readonly running: number
-  /** Tasks in the queue. Who waits at the door is not among them. */
+  /** Tasks in the queue, without those at the door. */
   readonly waiting: number
+  /** Submitters that wait at the door because the queue is full; `forEach` counts as one. */
+  readonly atDoor: number
   /** The most tasks that may wait; `Infinity` when unbounded. */
   readonly capacity: number
   /** Tasks admitted so far. */

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import type { Entry } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 
-/** Waits for a task's outcome; interrupting the waiter does not touch the task. */
+/** Waits for a task's outcome. Interrupting the waiter does not touch the task. */
 export const awaitExit = (task: Entry): Effect.Effect<Exit.Exit<any, any>> =>
   Effect.callback((resume) => {
     if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
@@ -15,11 +15,11 @@ export const awaitExit = (task: Entry): Effect.Effect<Exit.Exit<any, any>> =>
     return Effect.sync(() => void observers.delete(observer))
   })
 
-/** Waits for the end of tasks, except for the one the waiting fiber is part of: it would wait for itself. */
+/** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const self = machine.markOf(Fiber.getCurrent()!)
-    const others = tasks.filter((task) => task.exit === undefined && task.mark !== self)
+    const self = machine.launchIdOf(Fiber.getCurrent()!)
+    const others = tasks.filter((task) => task.exit === undefined && task.launchId !== self)
     let left = others.length
     if (left === 0) return resume(Effect.void)
     const observer = (): void => {
@@ -31,13 +31,16 @@ export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect
     })
   })
 
-/** Waits until a condition on the machine holds. */
+/**
+ * Waits until a condition on the machine holds. Fibers that pass the same function share one check at the end of each
+ * flush.
+ */
 export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    // A launch that the stack was too short for may have left something to mend, and nobody who would.
-    machine.turn()
+    // A launch that overflowed the stack may be unsettled, with no later call to settle it.
+    machine.flush()
     if (ready()) return resume(Effect.void)
-    const watcher = { ready, resume }
-    machine.watchers.add(watcher)
-    return Effect.sync(() => void machine.watchers.delete(watcher))
+    const watcher = { notify: () => resume(Effect.void) }
+    machine.watch(ready, watcher)
+    return Effect.sync(() => machine.unwatch(ready, watcher))
   })

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { TaskHandle, TaskState } from "../TaskHandle.ts"
-import { NotWaiting, type TaskCancelled } from "../TaskPoolError.ts"
-import { checkWeight } from "./arguments.ts"
+import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
+import { NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
+import { checkWeight } from "../arguments.ts"
 import type { Task } from "./task.ts"
 import { awaitEnds, awaitExit } from "./waits.ts"
 
@@ -26,9 +26,9 @@ export class Handle<A, E> implements TaskHandle<A, E> {
   get cancel(): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
       const task = this.#task
-      if (task.state === "Waiting") task.machine.cancelWaiting(task, "Cancelled")
+      task.machine.cancel(task, "Cancelled")
       if (task.state !== "Running") return Effect.void
-      task.machine.end(task, "Cancelled", fiber.id)
+      task.machine.interrupt(task, "Cancelled", fiber.id)
       return awaitEnds(task.machine, [task])
     })
   }
@@ -48,7 +48,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
         const { machine } = this.#task
         const state = this.#stateNow()
         if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: machine.name, state }))
-        machine.backlog.reweigh(this.#task, weight)
+        machine.reweigh(this.#task, weight)
         return Effect.void
       })
   }
