@@ -468,7 +468,9 @@ export const mapDecision = <S>(
   update: (state, sample, bounds) => {
     const [next, decision] = policy.update(state, sample, bounds)
     const changed = f(decision, sample, bounds)
-    return [next, { ...changed, size: sizeOf(changed.size, bounds) }]
+    // What is no number stays: the pool then keeps its size, and says so.
+    const isNumber = typeof changed.size === "number" && !Number.isNaN(changed.size)
+    return [next, isNumber ? { ...changed, size: sizeOf(changed.size, bounds) } : changed]
   }
 })
 

@@ -108,7 +108,7 @@ const evidence =
 const columns: ReadonlyArray<readonly [string, (entry: Entry) => string]> = [
   ["time s", ({ at }) => digits(at / 1000, 2)],
   ["size", ({ from, to }) => (from === to ? `${to}` : `${from} -> ${to}`)],
-  ["why", ({ decision }) => decision.reason],
+  ["why", ({ decision }) => String(decision.reason)],
   ["window ms", ({ sample }) => digits(sample.duration, 0)],
   ["running", ({ sample }) => digits(sample.avgInflight, 1)],
   ["queued", ({ sample }) => digits(sample.queued, 0)],

@@ -77,15 +77,13 @@ class Mapping implements Traversal {
   start(stream: Stream.Stream<any, any, any>) {
     // A stream cannot tell whether it is at its end, and is not asked for an element that the pool would not admit.
     const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
-    return Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element)).pipe(
-      Effect.matchCause({
-        // Interrupted by `onAdmissionEnd`, or with the scope.
-        onFailure: (cause) => this.end(this.failure ?? cause),
-        onSuccess: () => this.end(undefined)
-      }),
-      Effect.forkScoped,
-      Effect.tap((feeder) => Effect.sync(() => void (this.feeder = feeder)))
-    )
+    const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
+    return Effect.map(Effect.forkScoped(feeding), (feeder) => {
+      this.feeder = feeder
+      // No handler of the effect itself runs in a fiber that is interrupted, or that its upstream kills.
+      feeder.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
+      if (this.failure !== undefined) feeder.interruptUnsafe()
+    })
   }
 
   private feed(element: unknown): Effect.Effect<unknown, unknown, any> {
