@@ -468,9 +468,9 @@ export const mapDecision = <S>(
   update: (state, sample, bounds) => {
     const [next, decision] = policy.update(state, sample, bounds)
     const changed = f(decision, sample, bounds)
-    // What is no number stays: the pool then keeps its size, and says so.
+    // What is no number changes nothing: the size is then the policy's own.
     const isNumber = typeof changed.size === "number" && !Number.isNaN(changed.size)
-    return [next, isNumber ? { ...changed, size: sizeOf(changed.size, bounds) } : changed]
+    return [next, { ...changed, size: sizeOf(isNumber ? changed.size : decision.size, bounds) }]
   }
 })
 

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { AsyncLocalStorage } from "node:async_hooks"
@@ -241,7 +242,7 @@ describe("misuse", () => {
       for (const call of calls) {
         const defect = defectOf(yield* Effect.exit(call as Effect.Effect<unknown, unknown, TaskPool>))
         assert.instanceOf(defect, TypeError)
-        if (call !== calls[1]) assert.include((defect as Error).message, "wrap it in Effect.tryPromise")
+        if (call !== calls[1]) assert.include(defect.message, "wrap it in Effect.tryPromise")
       }
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
       process.off("unhandledRejection", onUnhandled)
@@ -256,7 +257,7 @@ describe("misuse", () => {
         return "no error"
       } catch (error) {
         assert.instanceOf(error, TypeError)
-        return (error as Error).message
+        return error.message
       }
     }
     const misspelt = { capcity: 5 } as {}
@@ -289,7 +290,7 @@ describe("misuse", () => {
         fork: pool.fork(Effect.void, misspelt),
         submitNowait: pool.submitNowait(Effect.void, misspelt),
         forEach: pool.forEach([1], () => Effect.void, misspelt),
-        all: pool.all([Effect.void], misspelt) as Effect.Effect<unknown>,
+        all: pool.all([Effect.void], misspelt),
         mapEffect: Stream.runDrain(pool.mapEffect(Stream.make(1), () => Effect.void, misspelt)),
         scale: pool.scale(1, misspelt),
         resize: pool.resize(1, misspelt),
@@ -377,12 +378,13 @@ describe("an auto-scale pool's sizing", () => {
   }
 
   for (const size of [undefined, null, "4", Number.NaN, {}]) {
-    it.effect(`a policy that returns ${String(size)} as size changes nothing, and is logged once (A11)`, () => {
+    it.effect(`a policy that returns ${JSON.stringify(size)} as size changes nothing, and is logged once (A11)`, () => {
       const logged = defectLog()
-      const policy = AutoScalePolicy.mapDecision(AutoScalePolicy.fixed(2), (decision) => ({
-        ...decision,
-        size: size as number
-      }))
+      const fixed = AutoScalePolicy.fixed(2)
+      const policy: typeof fixed = {
+        ...fixed,
+        update: () => [null, { size: size as number, reason: "ODD" }]
+      }
       return Effect.gen(function* () {
         yield* TaskPool.fork(Effect.sleep("1 minute"))
         yield* TestClock.adjust("1 minute")
@@ -524,8 +526,11 @@ describe("a source that misbehaves", () => {
           yield 1
           yield 2
         } finally {
-          throw broken
+          fail(broken)
         }
+      }
+      const fail = (error: Error): never => {
+        throw error
       }
       const byHand = (asynchronous: boolean) => ({
         [asynchronous ? Symbol.asyncIterator : Symbol.iterator]: () => ({
@@ -697,19 +702,68 @@ describe("async context", () => {
   )
 })
 
+describe("a pool's own fibers", () => {
+  it.live("keep the async context of the pool's maker, also after another one reopened it (A21)", () => {
+    const storage = new AsyncLocalStorage<string>()
+    const seen = new Set<string | undefined>()
+    const policy = AutoScalePolicy.mapDecision(AutoScalePolicy.withInterval(AutoScalePolicy.queue(), 1), (decision) => {
+      seen.add(storage.getStore())
+      return decision
+    })
+    const inside = <A>(name: string, effect: Effect.Effect<A>) =>
+      Effect.promise(() => storage.run(name, () => Effect.runPromise(effect)))
+    return Effect.scoped(
+      Effect.gen(function* () {
+        const scope = yield* Effect.scope
+        const make = Effect.provideService(AioAutoScaleTaskPoolSimple.make({ policy }), Scope.Scope, scope)
+        const pool = yield* inside("maker", make)
+        yield* pool.submit(Effect.sleep(20))
+        yield* inside("closer", pool.close())
+        yield* inside("starter", Effect.orDie(pool.start))
+        yield* pool.submit(Effect.sleep(20))
+        assert.deepStrictEqual([...seen], ["maker"])
+      })
+    )
+  })
+})
+
+describe("two copies of the core in one program", () => {
+  it.effect("do not mistake each other's tasks for their own (A21)", () =>
+    Effect.gen(function* () {
+      const copy: typeof import("../src/index.ts") = yield* Effect.promise(
+        () => import(new URL("../dist/index.js", import.meta.url).href)
+      )
+      assert.notStrictEqual(copy.TaskPool, TaskPool)
+      const ours = yield* AioFixedTaskPoolSimple.make({ size: 1 })
+      const theirs = yield* copy.AioFixedTaskPoolSimple.make({ size: 1 })
+      for (let i = 0; i < 5; i++) yield* theirs.submit(Effect.void)
+      const defect = defectOf(yield* Effect.exit(ours.submit(theirs.submit(ours.close()))))
+      assert.include((defect as Error).message, "would wait for itself")
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("numbers", () => {
   it.effect("a forEach that has nothing left is not rejected by a pool that is paused with a full queue (A19)", () =>
     Effect.gen(function* () {
       const pool = yield* TaskPool
-      const [own, holder] = [gated("own"), gated("holder")]
+      const [first, second, third, own] = [gated("1"), gated("2"), gated("3"), gated("own")]
+      yield* pool.fork(first.task)
+      yield* pool.fork(second.task)
       const caller = yield* start(pool.forEach([own], ({ task }) => task))
-      yield* pool.fork(holder.task)
-      const before = yield* pool.stats
+      // The item gets the place of the second, and the third its own: then the request waits at the door, for nothing.
+      yield* first.open
+      yield* settle
+      const last = yield* start(pool.fork(third.task))
+      yield* second.open
+      yield* own.started
+      yield* Fiber.join(last)
+      assert.deepInclude(yield* pool.stats, { waiting: 1, atDoor: 1, rejected: 0 })
       yield* pool.pause
       yield* own.open
       assert.deepStrictEqual(yield* Fiber.join(caller), ["own"])
-      assert.strictEqual((yield* pool.stats).rejected, before.rejected)
-      yield* holder.open
+      assert.deepInclude(yield* pool.stats, { rejected: 0, submitted: 4 })
+      yield* third.open
     }).pipe(Effect.provide(layer(1, { capacity: 1 })))
   )
 
@@ -725,8 +779,8 @@ describe("numbers", () => {
           }
           const task = gated("one")
           const caller = yield* start(pool.forEach(items(), () => task.task))
-          const closer = yield* start(end(pool))
           const before = pulled
+          const closer = yield* start(end(pool))
           yield* task.open
           assert.deepInclude(failureOf(yield* Fiber.await(caller)), { _tag: "NotAvailable" })
           yield* Fiber.join(closer)

@@ -113,7 +113,7 @@ const serviceOf = (
       if (typeof effects !== "object" || effects === null) {
         throw new TypeError(`${where}: effects must be an Iterable or a record, got ${describe(effects)}`)
       }
-      if (Symbol.iterator in effects) return forEach(where, effects as Iterable<unknown>, identity, allOptions)
+      if (Symbol.iterator in effects) return forEach(where, effects, identity, allOptions)
       const keys = Object.keys(effects)
       const values = keys.map((key) => effects[key])
       return Effect.map(forEach(where, values, identity, allOptions), (results) =>

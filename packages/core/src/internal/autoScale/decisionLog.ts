@@ -97,6 +97,9 @@ export class DecisionLog {
   }
 }
 
+// A policy written in JavaScript may leave it out.
+const text = (value: unknown): string => (typeof value === "string" ? value : "-")
+
 const digits = (value: number | undefined, decimals: number): string =>
   value === undefined || !Number.isFinite(value) ? "-" : value.toFixed(decimals)
 
@@ -108,7 +111,7 @@ const evidence =
 const columns: ReadonlyArray<readonly [string, (entry: Entry) => string]> = [
   ["time s", ({ at }) => digits(at / 1000, 2)],
   ["size", ({ from, to }) => (from === to ? `${to}` : `${from} -> ${to}`)],
-  ["why", ({ decision }) => String(decision.reason)],
+  ["why", ({ decision }) => text(decision.reason)],
   ["window ms", ({ sample }) => digits(sample.duration, 0)],
   ["running", ({ sample }) => digits(sample.avgInflight, 1)],
   ["queued", ({ sample }) => digits(sample.queued, 0)],

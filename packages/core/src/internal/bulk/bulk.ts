@@ -27,7 +27,7 @@ import type { Traversal } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
-import { checkResult, isAtEnd, type Source } from "./source.ts"
+import { checkResult, isAtEnd, isPlain, type Source } from "./source.ts"
 
 /** What a bulk is made of. */
 export interface BulkOptions {
@@ -108,7 +108,12 @@ class Bulk implements Traversal {
     const iterator = this.options.source.iterator as Iterator<unknown>
     // A plain `try`, because this runs for every item: wrapping each in a Result allocates more than its task does.
     try {
-      this.give(task, runIsolated(this.asyncContext, iterator.next, iterator, undefined as never))
+      this.give(
+        task,
+        isPlain(iterator)
+          ? iterator.next()
+          : runIsolated(this.asyncContext, iterator.next, iterator, undefined as never)
+      )
     } catch (cause) {
       this.sourceFailed(cause)
     }
@@ -145,7 +150,7 @@ class Bulk implements Traversal {
   }
 
   private give(task: BulkTask, result: IteratorResult<unknown>): void {
-    if (Boolean(checkResult(this.options.where, result).done)) {
+    if (checkResult(this.options.where, result).done) {
       this.sourceOpen = false
       this.end()
     } else {

@@ -58,5 +58,8 @@ export const checkResult = (where: string, result: IteratorResult<unknown>): Ite
   throw new TypeError(`${where}: the items' next() must return an object, got ${describe(result)}`)
 }
 
+/** Whether an iterator walks an array: that runs no code that could enter an async context. */
+export const isPlain = (iterator: Iterator<unknown>): boolean => iterator instanceof ArrayWalk
+
 /** Whether a source knows, without being asked for an item, that it has none left. Runs code of the source. */
 export const isAtEnd = ({ iterator }: Source): boolean => iterator instanceof ArrayWalk && iterator.isAtEnd

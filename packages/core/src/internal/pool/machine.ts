@@ -228,12 +228,22 @@ export class Machine {
    * this step: a flush launches one after the other, so that items that end at once cannot grow the stack.
    */
   request(entry: Entry): void {
-    if (this.#phase !== "Open") return this.reject(entry, "Closed")
-    if (this.#paused) return this.reject(entry, "Paused")
-    entry.state = "AtDoor"
-    this.door.push(entry)
-    this.admitFromDoor()
-    if (entry.state === "AtDoor") this.observer?.arrived(entry)
+    if (this.door.size > 0 || !this.hasPlace) this.requestAtDoor(entry)
+    else if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
+    else if (!entry.needsItem || this.pullFor(entry)) this.enqueueRequest(entry)
+  }
+
+  private enqueueRequest(entry: Entry): void {
+    // Pulling may have paused or closed the pool, or filled its queue.
+    if (this.isAdmitting && this.hasPlace) {
+      this.onAdmitted(entry)
+      this.enqueue(entry)
+    } else this.requestAtDoor(entry)
+  }
+
+  private requestAtDoor(entry: Entry): void {
+    if (this.isAdmitting) this.enqueueAtDoor(entry)
+    else this.reject(entry, this.notAdmitting)
   }
 
   /** Stores the async context of a task that was just admitted and must wait: it will start in another fiber's step. */
@@ -323,25 +333,30 @@ export class Machine {
     }
   }
 
-  /** Lets the request at the head of the door take its item. That is user code: look at everything again afterwards. */
+  /** Lets the request at the head of the door take its item. */
   private pullFirst(): void {
     const entry = this.door.shift()!
     entry.state = "New"
+    if (!this.pullFor(entry)) return
+    if (!this.isAdmitting) return this.reject(entry, this.notAdmitting)
+    entry.state = "AtDoor"
+    this.door.unshift(entry)
+  }
+
+  /**
+   * Lets a request take its item, for which a place is reserved. Returns `false` if it is over: the source is at its end,
+   * or the bulk was stopped. Pulling is user code: look at everything again afterwards.
+   */
+  private pullFor(entry: Entry): boolean {
     this.reserved++
     try {
       entry.pull()
     } finally {
       this.reserved--
     }
-    // Its bulk may have been stopped meanwhile.
-    if (entry.state !== "New") return
+    if (entry.state !== "New") return false
     if (entry.needsItem) this.complete(entry, undefined)
-    else if (this.#phase !== "Open") this.reject(entry, "Closed")
-    else if (this.#paused) this.reject(entry, "Paused")
-    else {
-      entry.state = "AtDoor"
-      this.door.unshift(entry)
-    }
+    return !entry.needsItem
   }
 
   // ---- dispatch: in the step that makes it possible --------------------------------------------------------------

@@ -17,7 +17,6 @@ import {
   type Overlay,
   runFork,
   type RuntimeContext,
-  type RuntimeFiber,
   wait,
   type Waiter,
   waiter
@@ -111,7 +110,7 @@ const makesFibersAsExpected = (): boolean => {
       return Effect.andThen(waits, One)
     })
   )
-  const own = (fiber as RuntimeFiber)._observers?.length
+  const own = fiber._observers?.length
   const guard = (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>): void => {
     try {
       observer(exit)

@@ -11,7 +11,8 @@ import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, T
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
-import { fifo } from "../../../src/QueueDiscipline.ts"
+import { FifoBacklog, type Weighted } from "../../../src/internal/backlog.ts"
+import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
 import {
   defectLog,
   defectOf,
@@ -887,5 +888,117 @@ describe("who waits for the pool to be idle", () => {
       yield* handle.cancel
       assert.isTrue(told)
     }).pipe(Effect.provide(pool(1)))
+  )
+})
+
+describe("a machine", () => {
+  const machineOf = (fiber: Fiber.Fiber<unknown, unknown>, discipline: QueueDiscipline = fifo) =>
+    new Machine(
+      {
+        name: "pool",
+        discipline,
+        min: 0,
+        max: 10,
+        initial: 0,
+        capacity: Infinity,
+        onFull: "suspend",
+        startPaused: false
+      },
+      fiber.currentDispatcher
+    )
+  const taskOf = (machine: Machine, fiber: Fiber.Fiber<unknown, unknown>, work: Effect.Effect<unknown> = Effect.void) =>
+    new Task(machine, work, undefined, 4, fiber.context)
+
+  it.effect("does not hang on a discipline that gives nothing while it counts tasks as ready (A6)", () =>
+    Effect.withFiber((fiber) => {
+      class Stubborn<T extends Weighted<T>> extends FifoBacklog<T> {
+        override pop(): T | undefined {
+          return undefined
+        }
+      }
+      const machine = machineOf(fiber, { name: "fifo", backlog: () => new Stubborn() })
+      machine.admit(taskOf(machine, fiber), true)
+      machine.resize(1, "test")
+      assert.deepInclude(machine.stats(), { waiting: 1, running: 0 })
+      return Effect.void
+    })
+  )
+
+  it.effect("dispatches only what its discipline counts as ready, and lets nothing overtake it (A6)", () =>
+    Effect.withFiber((fiber) => {
+      let ready = 0
+      class Gated<T extends Weighted<T>> extends FifoBacklog<T> {
+        override get ready(): number {
+          return Math.min(ready, this.size)
+        }
+      }
+      const machine = machineOf(fiber, { name: "fifo", backlog: () => new Gated() })
+      machine.resize(2, "test")
+      // A worker is free: the first does not wait. The others do.
+      machine.resize(0, "test")
+      for (let i = 0; i < 3; i++) machine.admit(taskOf(machine, fiber), true)
+      machine.resize(2, "test")
+      assert.deepInclude(machine.stats(), { waiting: 3, succeeded: 0 })
+      ready = 3
+      machine.flush()
+      assert.deepInclude(machine.stats(), { waiting: 0, succeeded: 3 })
+      return Effect.void
+    })
+  )
+
+  it.effect("asks a condition once in a flush, however many wait for it (A21)", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.withFiber((fiber) => Effect.succeed(fiber))
+      const machine = machineOf(fiber)
+      let asked = 0
+      let open = false
+      const ready = (): boolean => {
+        asked++
+        return open
+      }
+      const watchers = []
+      for (let i = 0; i < 100; i++) watchers.push(yield* start(awaitUntil(machine, ready)))
+      asked = 0
+      machine.flush()
+      assert.strictEqual(asked, 1)
+      open = true
+      machine.flush()
+      for (const watcher of watchers) yield* Fiber.join(watcher)
+      asked = 0
+      machine.flush()
+      assert.strictEqual(asked, 0)
+    })
+  )
+
+  it.effect("keeps no memory of a burst of completions (A21)", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.withFiber((fiber) => Effect.succeed(fiber))
+      const machine = machineOf(fiber)
+      let notified = 0
+      for (let i = 0; i < 5000; i++) machine.enqueueCompletion({ notify: () => void notified++ })
+      machine.flush()
+      while (notified < 5000) yield* Effect.yieldNow
+      assert.isAtMost((machine as unknown as { completions: Array<unknown> }).completions.length, 1024)
+    })
+  )
+
+  it.effect("holds dispatch while any reason holds, and counts the holds of each (S6)", () =>
+    Effect.withFiber((fiber) => {
+      const machine = machineOf(fiber)
+      machine.resize(1, "test")
+      machine.hold("Policy")
+      machine.hold("Policy")
+      machine.hold("Overload")
+      machine.admit(taskOf(machine, fiber), true)
+      for (const release of ["Policy", "RetryAfter", "Overload"] as const) {
+        machine.release(release)
+        assert.deepInclude(machine.stats(), { waiting: 1, succeeded: 0 }, release)
+      }
+      machine.resize(2, "test")
+      assert.deepInclude(machine.stats(), { waiting: 1, succeeded: 0 })
+      machine.release("Policy")
+      assert.deepInclude(machine.stats(), { waiting: 0, succeeded: 1 })
+      return Effect.void
+    })
   )
 })
