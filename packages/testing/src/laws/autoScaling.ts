@@ -1,4 +1,4 @@
-import { type PoolEvent, type PoolOptions, TaskPool } from "@aio-task-pool/core"
+import { type AutoScalePoolOptions, type PoolEvent, type PoolOptions, TaskPool } from "@aio-task-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -7,7 +7,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { expectConserved, expectStats, gated, type Gated, type LayerOf, settle, start } from "./kit.ts"
 
 /** An auto-scale pool as the laws need it; `interval` is in milliseconds. */
-export interface AutoScaleLawOptions extends PoolOptions {
+export interface AutoScaleLawOptions extends PoolOptions, Pick<AutoScalePoolOptions, "classify" | "policy"> {
   readonly minSize: number
   readonly maxSize: number
   readonly interval: number
