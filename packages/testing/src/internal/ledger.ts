@@ -5,7 +5,7 @@
  * may be in the middle of something. A violated rule is noted and not thrown: what throws inside of user code would be
  * that code's failure.
  */
-import type { PoolStats, TaskPoolService } from "@aio-task-pool/core"
+import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -21,6 +21,10 @@ export interface Entry {
   told: Exit.Exit<unknown, unknown> | undefined
   /** Whether it is an item of a bulk, whose caller is told of all items at once. */
   readonly item: boolean
+  /** What its submitter has of it, if it was handed over. */
+  handle: TaskHandle<unknown, unknown> | undefined
+  /** Whether its submitter went away while it was handed over: nobody knows whether it was admitted. */
+  loose: boolean
 }
 
 export class Ledger {
@@ -32,6 +36,8 @@ export class Ledger {
   givesUp = false
   /** Whether the pool may hold dispatch by itself, which its numbers do not tell. */
   holds = false
+  /** How many bulks and streams have not ended: each may have a task without an entry. */
+  bulks = 0
   private running = 0
   private allowed = 0
 
@@ -48,6 +54,11 @@ export class Ledger {
   /** Notes that the pool may have as many workers as this, until it has fewer tasks that run. */
   allow(size: number): void {
     this.allowed = Math.max(this.allowed, size)
+  }
+
+  /** How many tasks really run. */
+  get live(): number {
+    return this.running
   }
 
   /** What must hold at every moment. */
@@ -67,6 +78,7 @@ export class Ledger {
   /** What must hold when nothing moves any more. */
   rest(): PoolStats {
     const stats = this.look("at rest")
+    this.restAtDoor(stats)
     if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
       this.violated("I2: a task waits beside a free worker", "at rest")
     }
@@ -76,23 +88,51 @@ export class Ledger {
     return stats
   }
 
+  // Who has asked, has not begun and was told nothing either waits in the queue or stands at the door.
+  private restAtDoor({ capacity, phase, running, targetSize, waiting }: PoolStats): void {
+    let pending = 0
+    for (const entry of this.entries) {
+      if (entry.told !== undefined || entry.item) continue
+      const exit = entry.handle === undefined ? undefined : exitOf(entry.handle)
+      if (exit !== undefined) this.tell([entry], exit)
+      else if (entry.begun === 0) {
+        if (entry.loose) return
+        pending++
+      }
+    }
+    if (this.bulks > 0) return
+    const atDoor = pending - waiting
+    if (atDoor < 0) return this.violated(`I5: ${-atDoor} tasks wait that nobody has submitted`, "at rest")
+    if (atDoor === 0) return
+    if (phase !== "Open") this.violated(`${atDoor} stand at the door of a pool that admits nobody`, "at rest")
+    if (waiting < capacity || (running < targetSize && !this.holds)) {
+      this.violated(`I9: ${atDoor} stand at the door though there is a place`, "at rest")
+    }
+  }
+
   /** A task to be handed to the pool. */
   entry(name: string, item = false): Entry {
-    const entry: Entry = { name, begun: 0, ended: 0, tellings: 0, told: undefined, item }
+    const entry: Entry = {
+      name,
+      begun: 0,
+      ended: 0,
+      tellings: 0,
+      told: undefined,
+      item,
+      handle: undefined,
+      loose: false
+    }
     this.entries.push(entry)
     return entry
   }
 
-  /** The task's effect around a body; its finalizer takes a step. */
-  task<A, E, R>(entry: Entry, body: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  /** The task's effect around a body; its finalizer takes steps. */
+  task<A, E, R>(entry: Entry, body: Effect.Effect<A, E, R>, finalizer = 1): Effect.Effect<A, E, R> {
+    const end = Effect.sync(() => this.end(entry))
     return Effect.acquireUseRelease(
       Effect.sync(() => this.begin(entry)),
       () => body,
-      () =>
-        Effect.andThen(
-          Effect.yieldNow,
-          Effect.sync(() => this.end(entry))
-        )
+      () => (finalizer === 0 ? end : Effect.andThen(yields(finalizer), end))
     )
   }
 
@@ -124,6 +164,10 @@ export class Ledger {
   /** What must hold when all has ended. */
   finish(): void {
     for (const entry of this.entries) {
+      if (entry.told === undefined && entry.handle !== undefined) {
+        const exit = exitOf(entry.handle)
+        if (exit !== undefined) this.tell([entry], exit)
+      }
       if (!isFit(entry)) {
         this.violated(
           `I3: ${entry.name} began ${entry.begun} times, ended ${entry.ended} times, and was told ${String(entry.told)}`,
@@ -135,14 +179,25 @@ export class Ledger {
 }
 
 /** What a submitter was told goes with what its task did. */
-const isFit = ({ begun, ended, item, told }: Entry): boolean => {
+const isFit = ({ begun, ended, item, loose, told }: Entry): boolean => {
   if (begun > 1 || begun !== ended) return false
+  if (loose) return true
   if (told === undefined) return false
   if (item) return true
   if (told._tag === "Success") return begun === 1
   const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
+}
+
+/** So many steps without effect. */
+export const yields = (times: number): Effect.Effect<void> =>
+  times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
+
+const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined => {
+  const exit = Effect.runFork(handle.poll).pollUnsafe()
+  if (exit?._tag !== "Success") throw new Error("TaskHandle.poll takes more than one step")
+  return exit.value._tag === "Some" ? exit.value.value : undefined
 }
 
 /** A snapshot takes no step; `runSync` would make a scheduler for each. */
