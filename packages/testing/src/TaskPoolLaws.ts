@@ -19,6 +19,7 @@ import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions
 import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
+import { peerLaws } from "./laws/peers.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
 import { streamingLaws } from "./laws/streaming.ts"
@@ -54,7 +55,7 @@ export interface TaskPoolLawsOptions {
 
 /**
  * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context, events and bulk work, and what hostile user code must not do to the calls of others,
+ * resizing, closing, handles, context, events and bulk work, what the suites of other pools ask for, and what hostile user code must not do to the calls of others,
  * with every capacity.
  *
  * **Example** (Holding a pool to the laws)
@@ -86,6 +87,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
       describe("streaming", () => streamingLaws(laws))
+      describe("peers", () => peerLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

@@ -175,6 +175,7 @@ export class HostileWorld {
     this.size = size
     this.ledger = new Ledger(pool)
     this.ledger.holds = this.ticks
+    this.ledger.bulks = 1
   }
 
   /** A task of a few steps. */

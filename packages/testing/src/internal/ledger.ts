@@ -36,7 +36,7 @@ export class Ledger {
   givesUp = false
   /** Whether the pool may hold dispatch by itself, which its numbers do not tell. */
   holds = false
-  /** How many bulks and streams have not ended: each may have a task without an entry. */
+  /** How many bulks, streams and other calls have not ended that may have a task without an entry. */
   bulks = 0
   private running = 0
   private allowed = 0
@@ -100,10 +100,10 @@ export class Ledger {
         pending++
       }
     }
-    if (this.bulks > 0) return
+    // With a bulk, as many of those that wait may be its own.
     const atDoor = pending - waiting
-    if (atDoor < 0) return this.violated(`I5: ${-atDoor} tasks wait that nobody has submitted`, "at rest")
-    if (atDoor === 0) return
+    if (atDoor < 0 && this.bulks === 0) this.violated(`I5: ${-atDoor} tasks wait that nobody has submitted`, "at rest")
+    if (atDoor <= 0) return
     if (phase !== "Open") this.violated(`${atDoor} stand at the door of a pool that admits nobody`, "at rest")
     if (waiting < capacity || (running < targetSize && !this.holds)) {
       this.violated(`I9: ${atDoor} stand at the door though there is a place`, "at rest")

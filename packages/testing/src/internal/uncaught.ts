@@ -17,7 +17,9 @@ const events = ["unhandledRejection", "uncaughtException"]
  * Runs an effect with a list of what nobody has caught so far. Other listeners, such as a test runner's, hear nothing of
  * it meanwhile. Outside of Node the list stays empty.
  */
-export const collectingUncaught = <A>(use: (uncaught: Array<unknown>) => Effect.Effect<A>): Effect.Effect<A> => {
+export const collectingUncaught = <A, E>(
+  use: (uncaught: Array<unknown>) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
   const process: Process | undefined = (globalThis as any).process
   if (typeof process?.listeners !== "function") return use([])
   const uncaught: Array<unknown> = []
