@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
 import { type PoolStats, TaskPool } from "../src/index.ts"
 
 /** A task that waits until it is opened. */
@@ -78,3 +79,12 @@ export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
 /** Whether an exit is an interruption and nothing else. */
 export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+
+/** A logger that keeps the defects it is given. */
+export const defectLog = () => {
+  const defects: Array<unknown> = []
+  const logger = Logger.make<unknown, void>(({ cause }) => {
+    for (const reason of cause.reasons) if (Cause.isDieReason(reason)) defects.push(reason.defect)
+  })
+  return { defects, layer: Logger.layer([logger]) }
+}

@@ -8,9 +8,9 @@ import { layerOf } from "./laws/pools.ts"
 
 const { unknown } = vi.hoisted(() => ({ unknown: { asked: 0 } }))
 
-vi.mock("../../core/src/internal/runtime.ts", async (original) => ({
+vi.mock("../../core/src/internal/runtime/probe.ts", async (original) => ({
   ...(await original<object>()),
-  get isKnown() {
+  get hasKnownRuntime() {
     unknown.asked++
     return false
   }

@@ -23,12 +23,12 @@ import type {
   AutoScalePolicy,
   AutoScaleSample,
   AutoScaleWindow
-} from "../AutoScalePolicy.ts"
-import { emptySample } from "../AutoScalePolicy.ts"
-import type { TaskOutcome } from "../TaskPool.ts"
-import { DecisionLog } from "./decisions.ts"
-import { awaitUntil } from "./lifecycle.ts"
-import type { Machine } from "./machine.ts"
+} from "../../AutoScaleModel.ts"
+import { emptySample } from "../../AutoScalePolicy.ts"
+import type { TaskOutcome } from "../../TaskPool.ts"
+import type { Machine } from "../pool/machine.ts"
+import { awaitUntil } from "../pool/waits.ts"
+import { DecisionLog } from "./decisionLog.ts"
 import { classifyDefault, Meter, type MeterWindow } from "./meter.ts"
 
 /** What sizes a pool while it is open. */
@@ -49,6 +49,10 @@ export interface SizingOptions<S> {
 
 const defaultInterval = 10_000 // ms
 const spread = 0.1 // of a window's interval, either way
+// A policy that decides by time alone is asked so often while nothing happens; then the size is where it will stay. That of
+// `score` looks back over 20 windows.
+const idleWindowsAtMin = 3
+const idleWindowsAnywhere = 24
 const longestPause = 300_000 // ms: whatever a policy or a server says, a pause ends
 
 /** The sizing of one pool; measures from this step on. */
@@ -56,14 +60,27 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const { bounds, classify = classifyDefault, interval, policy } = options
   const clock = Context.get(context, Clock.Clock)
   const log = new DecisionLog(machine, policy.name, bounds, context)
-  const attach = (): Meter => (machine.meter = new Meter(machine, clock, classify))
+  const attach = (): Meter => {
+    const meter = new Meter(machine, clock, classify)
+    machine.observe(meter)
+    return meter
+  }
   let meter = attach()
 
-  /** Carries a decision out, unless the size was set by hand since the window ended. */
-  const carryOut = (sample: AutoScaleSample, decision: AutoScaleDecision): void => {
+  let loggedSize = false
+  /** The size of a decision: a fraction is rounded down, and what is no number changes nothing. */
+  const sizeOf = ({ size }: AutoScaleDecision): number => {
+    if (typeof size === "number" && !Number.isNaN(size)) return Math.floor(size)
+    if (!loggedSize)
+      machine.onDefect(size, `the policy ${policy.name} returned a size that is no number, the size stays`)
+    loggedSize = true
+    return machine.target
+  }
+
+  /** Applies a decision, unless the size was set by hand since the window ended. */
+  const applyDecision = (sample: AutoScaleSample, decision: AutoScaleDecision): void => {
     const from = machine.target
-    // A policy's number may be a fraction; what is no number changes nothing.
-    const size = Number.isNaN(decision.size) || meter.resizedSince ? from : Math.floor(decision.size)
+    const size = meter.resizedSince ? from : sizeOf(decision)
     log.add(sample, decision, from, machine.resize(size, decision.reason))
   }
 
@@ -75,11 +92,11 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     const { target } = machine
     const peak = meter.takePeak()
     const quiet = peak === 0 && meter.queued === 0
-    const wanted = meter.queued > 0 && machine.running.size >= target
+    const wanted = meter.queued > 0 && machine.running >= target
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
     const to = wanted ? target + 1 : peak < target && meter.queued === 0 ? fewer : target
     if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {
-      const sample = { ...emptySample(target), inflight: machine.running.size, maxInflight: peak, queued: meter.queued }
+      const sample = { ...emptySample(target), inflight: machine.running, maxInflight: peak, queued: meter.queued }
       const evidence = { before: target, demand: peak + meter.queued }
       const decision = { size: to, reason: wanted ? "WAITING" : "UNUSED", evidence }
       log.add(sample, decision, target, machine.resize(to, decision.reason))
@@ -106,34 +123,61 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       }
     )
 
+  /** Waits until the meter calls. A pool at rest has no timer, which would keep its process alive. */
+  const woken: Effect.Effect<void> = Effect.callback((resume) => {
+    meter.sleep()
+    meter.wakeUp = () => resume(Effect.void)
+    return Effect.sync(() => {
+      meter.wakeUp = undefined
+    })
+  })
+
+  /** How many windows without any task have left the size as it is. */
+  let idleWindows = 0
+
+  /** Whether nothing will change until another task comes: not by time, nor by a smaller demand. */
+  const isAtRest = (): boolean => {
+    if (!meter.isIdle) return false
+    if (machine.target > machine.min) return idleWindows >= idleWindowsAnywhere
+    return meter.needsTask || idleWindows >= idleWindowsAtMin
+  }
+
   const awaitWindow: Effect.Effect<AutoScaleSample> = Effect.gen(function* () {
     while (true) {
       if (meter.ended !== undefined) return meter.ended
       if (meter.askedInVain()) decideByDemand()
-      yield* wokenWithin(Math.max(1, Math.ceil(meter.untilNextLook())))
+      if (isAtRest()) yield* woken
+      else yield* wokenWithin(Math.max(1, Math.ceil(meter.untilNextLook())))
       meter.lookNow()
     }
   })
 
   const pauseOf = (decision: AutoScaleDecision): number =>
-    Math.min(longestPause, Math.max(0, decision.pause! > 0 ? decision.pause! : 0, meter.retryAt - meter.read()))
+    Math.min(longestPause, Math.max(0, decision.pause! > 0 ? decision.pause! : 0, meter.retryAt - meter.now()))
 
   /** Holds dispatch until the pause is over, or the pool begins to close. */
   const pause = Effect.fnUntraced(function* (first: number) {
-    machine.holdDispatch()
+    machine.hold("Policy")
     machine.emit({ _tag: "Held" })
     const closing = awaitUntil(machine, () => machine.phase !== "Open")
     // A task that was on its way may bring word that the server wants more time.
     for (let left = first, longest = longestPause; left > 0 && machine.phase === "Open";) {
       yield* Effect.timeoutOption(closing, Math.ceil(left))
       longest -= left
-      left = Math.min(longest, meter.retryAt - meter.read())
+      left = Math.min(longest, meter.retryAt - meter.now())
     }
     machine.emit({ _tag: "Released" })
+    meter.begin()
+    machine.release("Policy")
   })
 
+  const releaseAll = (): void => {
+    machine.release("Overload", true)
+    machine.release("RetryAfter", true)
+  }
+
   const loop = Effect.gen(function* () {
-    if (machine.meter === undefined) meter = attach()
+    if (!machine.isObserved) meter = attach()
     meter.begin()
     // A pool that was reopened, or resized before its first window, is not where the policy thinks it begins.
     if (machine.target !== bounds.initial) meter.resizedByHand()
@@ -144,28 +188,31 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       meter.ended = undefined
       const [next, decision] = policy.update(state, sample, bounds)
       state = next
-      carryOut(sample, decision)
+      const { target } = machine
+      applyDecision(sample, decision)
+      const isIdle = machine.target === target && sample.started === 0 && sample.arrivals === 0
+      idleWindows = isIdle ? idleWindows + 1 : 0
       const left = machine.phase === "Open" ? pauseOf(decision) : 0
-      if (left > 0) {
-        yield* pause(left)
-        meter.begin()
-      }
-      machine.releaseDispatch()
-      if (meter.defect !== undefined) {
-        yield* Effect.logError(`${machine.name}: classify threw, the exit says nothing`, meter.defect)
-        meter.defect = undefined
-      }
+      if (left > 0) yield* pause(left)
+      releaseAll()
     }
   })
 
   const died = (cause: Cause.Cause<never>): Effect.Effect<void> => {
-    machine.meter = undefined
     return Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
   }
 
   const run = loop.pipe(
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : died(cause))),
-    Effect.ensuring(Effect.sync(() => machine.releaseDispatch()))
+    Effect.ensuring(
+      Effect.sync(() => {
+        // A meter without a loop must not hold dispatch: nobody would release it.
+        meter.detach()
+        machine.observe(undefined)
+        machine.release("Policy", true)
+        releaseAll()
+      })
+    )
   )
   return { run, explain: (last) => log.table(last) }
 }

@@ -9,8 +9,18 @@ import {
   TaskPool,
   UnknownTaskType,
   UnknownTaskWeight
-} from "../../src/index.ts"
-import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
+} from "../../../src/index.ts"
+import {
+  defectLog,
+  defectOf,
+  expectStats,
+  failureOf,
+  gated,
+  isInterrupted,
+  settle,
+  start,
+  stubborn
+} from "../../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 
@@ -448,22 +458,13 @@ describe("all", () => {
   )
 })
 
-describe("a fiber that runs items of a bulk one after the other", () => {
+describe("items of a bulk that run one after the other", () => {
   const numbers = Array.from({ length: 20 }, (_, i) => i)
 
   /** The fiber that an item runs in. */
   const self = Effect.withFiber((fiber) => Effect.succeed(fiber))
 
-  it.effect("is made for each worker, and not for each item", () =>
-    Effect.gen(function* () {
-      const fibers = yield* TaskPool.forEach(numbers, () => Effect.tap(self, Effect.yieldNow))
-      assert.strictEqual(new Set(fibers).size, 2)
-      yield* Effect.yieldNow
-      assert.isTrue(fibers.every((fiber) => fiber.pollUnsafe() !== undefined))
-    }).pipe(Effect.provide(layer(2)))
-  )
-
-  it.effect("ends with its item when somebody else waits for its end", () =>
+  it.effect("begin when the observers that the one before has added to its fiber were called", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const item = (i: number) =>
@@ -474,13 +475,12 @@ describe("a fiber that runs items of a bulk one after the other", () => {
           return i
         })
       yield* TaskPool.forEach([0, 1, 2], item)
-      // The observer that was there first, the pool's, is told after the one that an item has added while it began.
       const expected = [0, 1, 2].flatMap((i) => [`${i} begins`, `${i} ended well`])
       assert.deepStrictEqual(log, expected)
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("begins no further item when the caller was interrupted, though the present one cannot be", () =>
+  it.effect("do not begin once the caller was interrupted, though the present one cannot be", () =>
     Effect.gen(function* () {
       const items = [stubborn(0), gated(1)] as const
       const caller = yield* start(TaskPool.forEach(items, ({ task }) => task))
@@ -493,27 +493,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("goes on with no item that was cut before it began", () =>
-    Effect.gen(function* () {
-      const [first, second] = [gated(0), gated(1)]
-      const asked: Array<number> = []
-      const f = ({ task }: typeof first, index: number) => {
-        asked.push(index)
-        return task
-      }
-      const caller = yield* start(TaskPool.forEach([first, second], f))
-      // Told in the very step in which the second item is launched.
-      const cutter = yield* start(Effect.andThen(TaskPool.awaitEmpty, TaskPool.resize(0, { mode: "hard" })))
-      yield* first.open
-      assert.strictEqual(yield* Fiber.join(cutter), 0)
-      const error = failureOf(yield* Fiber.await(caller))
-      assert.deepInclude(error, { _tag: "TaskCancelled", reason: "ScaledDown" })
-      assert.deepStrictEqual(asked, [0])
-      yield* expectStats({ submitted: 2, succeeded: 1, cancelled: 1, running: 0 })
-    }).pipe(Effect.provide(layer(1)))
-  )
-
-  it.effect("ends with an item that fails", () =>
+  it.effect("end with an item that fails", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
         TaskPool.forEach(numbers, (i) => Effect.andThen(Effect.yieldNow, i === 7 ? Effect.fail("seven") : Effect.void))
@@ -523,7 +503,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("ends with an item whose function throws, which is that item's defect", () =>
+  it.effect("end with an item whose function throws, which is that item's defect", () =>
     Effect.gen(function* () {
       const thrown = new Error("seven")
       const f = (i: number) => {
@@ -535,7 +515,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("is no part of an item that ran in it before: close is allowed to who has outlived that", () =>
+  it.effect("are not taken for one that has ended: a fiber that outlived its item may close the pool", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const last = gated("last")
@@ -556,7 +536,7 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("lets the event loop go: items that end at once do not all run in one step", () =>
+  it.effect("let the event loop go: items that end at once do not all run in one step", () =>
     Effect.gen(function* () {
       let step = 0
       let most = 0
@@ -576,8 +556,9 @@ describe("a fiber that runs items of a bulk one after the other", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.live("goes on when an observer of another fiber throws, which is reported", () =>
-    Effect.gen(function* () {
+  it.effect("go on when an observer of another fiber throws, which is logged", () => {
+    const logged = defectLog()
+    return Effect.gen(function* () {
       const [first, second] = [gated(0), gated(1)]
       const caller = yield* start(TaskPool.forEach([first, second], ({ task }) => task))
       const waiter = Effect.runFork(Effect.provideService(TaskPool.awaitEmpty, TaskPool, yield* TaskPool))
@@ -585,12 +566,12 @@ describe("a fiber that runs items of a bulk one after the other", () => {
       waiter.addObserver(() => {
         throw thrown
       })
-      const reported = new Promise((resolve) => process.once("unhandledRejection", resolve))
       yield* first.open
       yield* second.started
       yield* second.open
       assert.deepStrictEqual(yield* Fiber.join(caller), [0, 1])
-      assert.strictEqual(yield* Effect.promise(() => reported), thrown)
-    }).pipe(Effect.provide(layer(1)))
-  )
+      yield* settle
+      assert.deepStrictEqual(logged.defects, [thrown])
+    }).pipe(Effect.provide(layer(1)), Effect.provide(logged.layer))
+  })
 })

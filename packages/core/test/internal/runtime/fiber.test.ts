@@ -5,24 +5,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { AsyncLocalStorage } from "node:async_hooks"
-import {
-  answerCaller,
-  type AsyncContext,
-  asEffects,
-  captureAsyncContextLike,
-  isKnown,
-  overlay,
-  wait,
-  type Waiter,
-  waiter
-} from "../../src/internal/runtime.ts"
-import { isInterrupted, settle, start } from "../kit.ts"
+import { type AsyncContext, captureAsyncContextLike } from "../../../src/internal/runtime/asyncContext.ts"
+import { answerCaller, asEffects, overlay, wait, type Waiter, waiter } from "../../../src/internal/runtime/fiber.ts"
+import { hasKnownRuntime } from "../../../src/internal/runtime/probe.ts"
+import { isInterrupted, settle, start } from "../../kit.ts"
 
 interface Question extends Effect.Effect<string, string> {}
 class Question implements Waiter {
   caller: Waiter["caller"] = undefined
   leavers: Array<number> = []
-  leave(by: number): Effect.Effect<void> {
+  onCallerInterrupt(by: number): Effect.Effect<void> {
     this.caller = undefined
     return Effect.andThen(
       Effect.yieldNow,
@@ -40,7 +32,7 @@ asEffects(
 
 it("the runtime that this is tested with is the one that is known", () => {
   // If this fails after an upgrade of effect, all else still works, by the public way, at a higher price.
-  assert.isTrue(isKnown)
+  assert.isTrue(hasKnownRuntime)
 })
 
 describe("waiting", () => {

@@ -23,8 +23,8 @@ import {
   type AutoScalePoolOptions,
   type PoolEvent,
   TaskPool
-} from "../../src/index.ts"
-import { expectConserved, expectStats, gated, settle, start } from "../kit.ts"
+} from "../../../src/index.ts"
+import { expectConserved, expectStats, gated, settle, start } from "../../kit.ts"
 
 const never: AutoScalePolicy.AutoScaleWindow = {
   interval: 1e9,
@@ -439,6 +439,7 @@ describe("a window", () => {
   it.effect("is spread by ten per cent either way", () => {
     const { policy, samples } = spy(timed(1000))
     return Effect.gen(function* () {
+      yield* work(300_000)
       yield* pass(300_000)
       const durations = samples.map(({ duration }) => duration)
       assert.isAtLeast(Math.min(...durations), 900)
@@ -452,6 +453,7 @@ describe("a window", () => {
   it.effect("lasts no longer than an interval that is given, if it needs no tasks", () => {
     const { policy, samples } = spy(timed(10_000))
     return Effect.gen(function* () {
+      yield* work(2000)
       yield* pass(2000)
       assert.deepStrictEqual(
         samples.map(({ duration }) => duration),
@@ -726,9 +728,8 @@ describe("a decision", () => {
     }).pipe(Effect.provide(poolOf({ policy, name: "measured" })))
   })
 
-  it.effect("is an event of the span in which the pool was made, while that is open", () => {
+  it.effect("leaves nothing on the span in which the pool was made, which may stay open for days", () => {
     const { policy } = spy(timed(1000))
-    const events: Array<string> = []
     const span = new Tracer.NativeSpan({
       name: "app",
       parent: Option.none(),
@@ -740,11 +741,8 @@ describe("a decision", () => {
     })
     return Effect.gen(function* () {
       yield* pass(2000)
-      for (const [name, , attributes] of span.events) events.push(`${name} ${String(attributes["reason"])}`)
-      assert.deepStrictEqual(events, ["TaskPool.decided SPY", "TaskPool.decided SPY"])
-      span.end(0n, Exit.void)
-      yield* pass(2000)
-      assert.strictEqual(span.events.length, 2)
+      assert.deepStrictEqual(span.events, [])
+      assert.strictEqual(span.attributes.size, 0)
     }).pipe(Effect.provide(poolOf({ policy })), Effect.provideService(Tracer.ParentSpan, span))
   })
 
@@ -931,7 +929,7 @@ describe("a closed pool (I6)", () => {
         )
       const counting: Clock.Clock = Object.assign(Object.create(clock), clock, { sleep })
       const layer = Layer.provide(poolOf({ policy }), Layer.succeed(Clock.Clock, counting))
-      for (const elapsed of [0, 500, 1000, 1500, 5000]) {
+      for (const elapsed of [0, 500, 1000, 1500, 2500]) {
         yield* Effect.gen(function* () {
           yield* pass(elapsed)
           assert.isAbove(sleepers, 0)

@@ -15,8 +15,8 @@ import {
   type CloseReport,
   TaskCancelled,
   TaskPool
-} from "../../src/index.ts"
-import { defectOf, expectConserved, expectStats, failureOf, gated, settle, start, stubborn } from "../kit.ts"
+} from "../../../src/index.ts"
+import { defectOf, expectConserved, expectStats, failureOf, gated, settle, start, stubborn } from "../../kit.ts"
 
 const { layer, make } = AioFixedTaskPoolSimple
 

@@ -18,17 +18,21 @@ import {
   TaskPool,
   type TaskPoolService
 } from "../TaskPool.ts"
-import { checkCapacity, checkCount, checkDuration, checkOptions, checkOrder, checkWord } from "./arguments.ts"
+import { checkCapacity, checkCount, checkDuration, checkKnown, checkOrder, checkWord } from "./arguments.ts"
 import { makeService, type ServiceOptions } from "./service.ts"
-import { autoScale } from "./sizing.ts"
+import { autoScale } from "./autoScale/loop.ts"
 
 type Make<Options> = (options?: Options) => Effect.Effect<TaskPoolService, never, Scope>
 type Key<Self> = Context.Key<Self, TaskPoolService>
 
+const commonOptions = ["name", "tag", "capacity", "onFull", "startPaused", "shutdown"]
+const fixedOptions = ["size", ...commonOptions]
+const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", "classify", ...commonOptions]
+
 /** The three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
-    const { size = 3 } = checkOptions(where, options)
+    const { size = 3 } = checkKnown(where, options, fixedOptions)
     const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER, initial: checkCount(where, "size", size) }
     return { ...common(where, kind, discipline, options), ...bounds }
   }
@@ -63,7 +67,7 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 /** The three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
-    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkOptions(where, options)
+    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
     const { classify, maxSize = minSize + 5 } = options
     const bounds = {
       min: checkCount(where, "minSize", minSize),
@@ -96,7 +100,11 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, onFull = "suspend", shutdown = {}, startPaused = false } = options
-  const { drainTimeout = Duration.infinity, interruptTimeout = "3 seconds" } = shutdown
+  const { drainTimeout = Duration.infinity, interruptTimeout = "3 seconds" } = checkKnown(
+    `${where}: shutdown`,
+    shutdown,
+    ["drainTimeout", "interruptTimeout"]
+  )
   return {
     name,
     discipline,

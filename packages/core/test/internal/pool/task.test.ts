@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as References from "effect/References"
-import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool, type TaskPoolService } from "../../src/index.ts"
-import { expectStats, gated, settle, start } from "../kit.ts"
+import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool, type TaskPoolService } from "../../../src/index.ts"
+import { expectStats, gated, settle, start } from "../../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 

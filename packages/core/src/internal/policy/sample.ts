@@ -1,5 +1,5 @@
 /** What every policy needs: options checked, samples made safe, sizes brought within bounds. */
-import type { AutoScaleBounds, AutoScaleSample } from "../AutoScalePolicy.ts"
+import type { AutoScaleBounds, AutoScaleSample } from "../../AutoScaleModel.ts"
 
 /** A sample with nothing left open. */
 export type Sample = Required<AutoScaleSample>

@@ -28,8 +28,8 @@
  * against its uncongested value is Vegas' signal (Brakmo and Peterson 1994); `n / throughput` for the run time is
  * Little's law (1961). The experiment, the margin for chance and the ceiling are ours: see ADR 0020.
  */
-import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScalePolicy } from "../AutoScalePolicy.ts"
-import { between, least, type Sample, sane, sizeOf } from "./autoScaleSample.ts"
+import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScalePolicy } from "../../AutoScaleModel.ts"
+import { between, least, type Sample, sane, sizeOf } from "./sample.ts"
 
 export interface Settings {
   readonly interval: number

@@ -15,10 +15,11 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { AutoScaleSample, AutoScaleWindow } from "../AutoScalePolicy.ts"
-import type { TaskOutcome } from "../TaskPool.ts"
-import type { Machine } from "./machine.ts"
-import type { Task } from "./task.ts"
+import type { AutoScaleSample, AutoScaleWindow } from "../../AutoScaleModel.ts"
+import type { TaskOutcome } from "../../TaskPool.ts"
+import type { Machine } from "../pool/machine.ts"
+import { describe } from "../pool/task.ts"
+import type { Entry, MachineObserver } from "../pool/entry.ts"
 
 /**
  * Times of tasks are whole sixteenths of a millisecond: small integers, which cost no allocation. They wrap around after
@@ -28,7 +29,15 @@ const ticksPerMilli = 16
 const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
 const between = (from: number, to: number): number => (to - from) | 0
 
-/** A failure that is a time-out is a sign of overload; other failures and interruptions say nothing of the server. */
+const isOverload = (outcome: unknown): outcome is { readonly overload: true; readonly retryAfter: Duration.Input } =>
+  typeof outcome === "object" && outcome !== null && (outcome as { overload?: unknown }).overload === true
+
+const millisOf = (input: Duration.Input): number => {
+  const duration = Duration.fromInput(input)
+  return Option.isSome(duration) ? Duration.toMillis(duration.value) : 0
+}
+
+/** A failure that is a timeout is a sign of overload; other failures and interruptions say nothing of the server. */
 export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
   if (exit._tag === "Success") return "success"
   for (const reason of exit.cause.reasons) {
@@ -50,7 +59,7 @@ const isTimed = (count: number): boolean => (count & (standsFor(count) - 1)) ===
 /** Instead of the moment of its dispatch, for a task that is not timed: a moment that comes once in 74 hours. */
 const untimed = -(2 ** 31)
 
-export class Meter {
+export class Meter implements MachineObserver {
   private readonly machine: Machine
   private readonly clock: Clock.Clock
   private readonly classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
@@ -61,8 +70,15 @@ export class Meter {
   ended: AutoScaleSample | undefined = undefined
   /** Dispatch nothing before this moment: a server's `Retry-After`. */
   retryAt = 0
-  /** What `classify` threw, if anything, until it was logged. */
-  defect: unknown = undefined
+  /** Whether a bad answer of `classify` was logged: one line says it all. */
+  private logged = false
+  /** Whether the sizing loop must be woken at the end of the flush: it runs the policy, which is user code. */
+  private wakes = false
+  /** Whether the loop sleeps without a timer, because the pool is at rest. */
+  private asleep = false
+  private sleptAt = 0
+  private restCheckScheduled = false
+  private detached = false
 
   private running: number
   private epoch = 0
@@ -111,13 +127,19 @@ export class Meter {
     this.machine = machine
     this.clock = clock
     this.classify = classify
-    this.running = machine.running.size
+    this.running = machine.running
     this.begun = this.counted = this.read()
     this.begin()
   }
 
-  /** Milliseconds of a clock that only goes forward. */
-  read(): number {
+  /** Milliseconds of a clock that only goes forward, for the loop: time passes before the machine reports again. */
+  now(): number {
+    const now = this.read()
+    this.stale = true
+    return now
+  }
+
+  private read(): number {
     this.stale = false
     this.time = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
     this.tick = ticks(this.time)
@@ -127,14 +149,16 @@ export class Meter {
   // ---- what the machine tells ------------------------------------------------------------------------------------
 
   /** A task has come, to the queue or to the door. One that is not timed came when the clock was last looked at. */
-  arrived(task: Task): void {
+  arrived(task: Entry): void {
+    if (this.asleep) this.awaken()
     if (isTimed(++this.arrivals) || this.queued === 0) this.read()
     task.since = this.tick
     task.epoch = -1
   }
 
   /** A worker has taken it; its fiber starts next. */
-  dispatched(task: Task): void {
+  dispatched(task: Entry): void {
+    if (this.asleep) this.awaken()
     const timed = isTimed(++this.started)
     if (timed) this.timeStart(task)
     // What the task does before it first suspends takes time.
@@ -147,7 +171,7 @@ export class Meter {
     task.epoch = this.epoch
   }
 
-  private timeStart(task: Task): void {
+  private timeStart(task: Entry): void {
     const now = this.stale ? this.read() : this.time
     if (task.epoch >= 0) return this.count(now, this.running)
     this.waitSum += standsFor(this.started) * between(task.since, this.tick)
@@ -156,7 +180,7 @@ export class Meter {
   }
 
   /** Its fiber has ended, perhaps in the very step in which it began, or was given up. */
-  settled(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     if (task.since !== untimed || exit._tag === "Failure" || this.classify !== classifyDefault) this.look(task, exit)
     else {
       this.running--
@@ -164,7 +188,7 @@ export class Meter {
     }
   }
 
-  private look(task: Task, exit: Exit.Exit<unknown, unknown>): void {
+  private look(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     const now = this.read()
     this.count(now, this.running)
     this.running--
@@ -174,13 +198,14 @@ export class Meter {
     else {
       this.overloaded++
       if (task.epoch === this.epoch) this.overloadedFresh++
-      if (outcome !== "overload") this.retryAfter(now, outcome.retryAfter)
+      if (outcome !== "overload") this.retryAfter(now, outcome)
     }
     this.endIfDue(now)
   }
 
   /** The size has changed: a smaller one begins a new epoch. */
   resized(from: number, to: number): void {
+    if (this.asleep) this.awaken()
     this.count(this.read(), this.running, from)
     if (to < from) this.epoch++
   }
@@ -190,42 +215,86 @@ export class Meter {
     this.byHand = true
   }
 
-  /** A turn has ended: what waits now waits for a worker, and not for its turn in this step. */
+  /** A flush has ended: what waits now waits for a worker, and not for its turn in this step. */
   rest(): void {
     this.stale = true
     const { queued } = this
     if (queued < this.minWaiting) this.minWaiting = queued
+    if (this.running === 0 && queued === 0 && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
+    if (!this.wakes) return
+    this.wakes = false
+    this.wakeUp?.()
+  }
+
+  /** Has the loop look, once the pool has been idle for a turn of the event loop, whether it still needs a timer. */
+  private checkRestLater(): void {
+    this.restCheckScheduled = true
+    this.machine.later(() => {
+      this.restCheckScheduled = false
+      if (!this.asleep && this.isIdle) this.wakeUp?.()
+    })
+  }
+
+  private awaken(): void {
+    this.asleep = false
+    this.wakes = true
+    const now = this.read()
+    // What was measured before a long silence says little of what comes after it.
+    if (this.window === undefined || now - this.sleptAt >= this.window.cap) this.reset(now)
   }
 
   // ---- what the sizing loop asks ---------------------------------------------------------------------------------
 
+  /** The sizing loop has ended, perhaps in the middle of `classify`. */
+  detach(): void {
+    this.detached = true
+    this.wakeUp = undefined
+  }
+
   /** Begins a window now; it has no conditions yet. */
   begin(): void {
     this.ended = this.window = undefined
-    this.reset(this.read())
+    this.reset(this.now())
   }
 
   /** Begins the present window anew. */
   beginAgain(): void {
-    this.reset(this.read())
+    this.reset(this.now())
   }
 
   /** Gives the present window its conditions; it may have met them already. */
   arm(window: MeterWindow): void {
     this.window = window
-    this.endIfDue(this.read())
+    this.endIfDue(this.now())
   }
 
   /** Ends the window if its time has come. */
   lookNow(): void {
-    if (this.window !== undefined) this.endIfDue(this.read())
+    if (this.window !== undefined) this.endIfDue(this.now())
+  }
+
+  get isIdle(): boolean {
+    return this.running === 0 && this.queued === 0
+  }
+
+  /** Whether the pool is idle, and the window cannot end before another task comes. */
+  get needsTask(): boolean {
+    const { window } = this
+    if (window === undefined || !this.isIdle || this.refused) return false
+    return this.succeeded + this.failed + this.overloaded < Math.min(10, window.minSamples)
+  }
+
+  /** Needs no timer any more: the next task that comes wakes the loop. */
+  sleep(): void {
+    this.asleep = true
+    this.sleptAt = this.now()
   }
 
   /** Milliseconds until time alone may change something. */
   untilNextLook(): number {
     const { window } = this
     if (window === undefined) return Infinity
-    const now = this.read()
+    const now = this.now()
     let next = Math.max(0, this.askedAt + window.cap - now)
     for (const threshold of [window.interval, window.runFactor * this.runMean, window.maxInterval]) {
       const left = this.begun + threshold - now
@@ -250,7 +319,7 @@ export class Meter {
   }
 
   get queued(): number {
-    return this.machine.backlog.size + this.machine.door.size
+    return this.machine.queued
   }
 
   get resizedSince(): boolean {
@@ -259,15 +328,24 @@ export class Meter {
 
   // ---- counting --------------------------------------------------------------------------------------------------
 
-  private judge(exit: Exit.Exit<unknown, unknown>): TaskOutcome {
+  /** What `classify` says of an outcome; a server's `retryAfter` in milliseconds. */
+  private judge(exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
     if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
-    // A plain `try`, because this runs within a step of the machine, which must not be left half done.
+    // A plain `try`: user code decides, over errors whose getters are user code, too.
     try {
-      return this.classify(exit)
+      const outcome: unknown = this.classify(exit)
+      if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
+      if (isOverload(outcome)) return millisOf(outcome.retryAfter)
+      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
     } catch (defect) {
-      this.defect ??= defect
-      return "ignore"
+      this.logOnce('classify threw, the outcome counts as "ignore"', defect)
     }
+    return "ignore"
+  }
+
+  private logOnce(message: string, defect: unknown): void {
+    if (!this.logged) this.machine.onDefect(defect, message)
+    this.logged = true
   }
 
   // Sums of whole numbers: they lose nothing to rounding below 2 ** 53, and little above.
@@ -294,12 +372,12 @@ export class Meter {
     return Math.max(0, runSquares - (runSum * runSum) / count) / (count - 1) / ticksPerMilli ** 2
   }
 
-  private retryAfter(now: number, input: Duration.Input): void {
-    const duration = Duration.fromInput(input)
-    const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : 0
-    if (!(millis > 0)) return
+  /** The server wants to be left alone: no other task goes out in between. */
+  private retryAfter(now: number, millis: number): void {
+    if (!(millis > 0) || this.detached) return
     this.retryAt = Math.max(this.retryAt, now + millis)
     this.refused = true
+    this.machine.hold("RetryAfter")
   }
 
   /** Brings the integrals up to now. */
@@ -313,9 +391,9 @@ export class Meter {
 
   private endIfDue(now: number): void {
     const { window } = this
-    if (window === undefined) return
+    if (window === undefined || this.detached) return
     if (this.refused || this.overloadedFresh >= window.overloads) {
-      this.machine.holdDispatch()
+      this.machine.hold("Overload")
       return this.end(now, "overload")
     }
     const elapsed = now - this.begun
@@ -328,7 +406,7 @@ export class Meter {
     if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.end(now, "elapsed")
     // The first successes tell when it may end, which the loop could not know when it began to wait.
     const earliest = this.begun + window.runFactor * this.runMean
-    if (earliest > now && earliest < this.nextLook - 1 && settled >= window.minSamples) this.wakeUp?.()
+    if (earliest > now && earliest < this.nextLook - 1 && settled >= window.minSamples) this.wakes = true
   }
 
   private end(now: number, reason: AutoScaleSample["reason"]): void {
@@ -337,14 +415,13 @@ export class Meter {
     this.window = undefined
     this.byHand = false
     this.reset(now)
-    this.wakeUp?.()
+    this.wakes = true
   }
 
   private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
     const duration = now - this.begun
     const { queued } = this
-    // Who waits in the queue came before those at the door.
-    const oldest = this.machine.backlog.oldest() ?? this.machine.door.head
+    const oldest = this.machine.oldestQueued
     return {
       duration,
       reason,

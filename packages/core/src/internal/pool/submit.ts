@@ -1,14 +1,15 @@
-/** `submit` and `fork` as effects: to evaluate one is to admit a task, and to wait if its caller has no answer yet. */
+/** `submit` and `fork` as effects: evaluating one admits a task, and waits if the caller has no answer yet. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Handle } from "./handle.ts"
 import type { Machine } from "./machine.ts"
-import { asEffects, isKnown, type RuntimeFiber, wait } from "./runtime.ts"
+import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
 
-/** Admits a task, and answers with its outcome. */
+/** Admits a task and returns its outcome. */
 export interface Submit extends Effect.Effect<any, any> {}
 export class Submit {
   private readonly machine: Machine
@@ -30,7 +31,7 @@ export class Submit {
   }
 }
 
-/** Admits a task, and answers with its handle. */
+/** Admits a task and returns its handle. */
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (fiber: RuntimeFiber) => Task
@@ -45,8 +46,8 @@ export class Fork {
     const task = this.make(fiber)
     task.answer = Exit.succeed(new Handle(task))
     task.machine.admit(task, this.mayWait)
-    // Its caller will be elsewhere when it is launched.
-    task.machine.capture(task)
+    // Its caller will be elsewhere when it starts.
+    task.machine.captureAsyncContext(task)
     if (task.state === "AtDoor") return task
     const { answer } = task
     // A waiting task does not keep a handle that its caller may have dropped.
@@ -60,9 +61,9 @@ interface Admission extends Effect.Effect<any, any> {
   admit(fiber: RuntimeFiber): Answer | Task
 }
 
-// Admission and the beginning of the wait are one step: between two of them the caller could be interrupted, and its task
-// would be nobody's.
-const evaluate = isKnown
+// Admission and the beginning of the wait are one step: the caller may be interrupted between two steps, and its task would
+// be orphaned.
+const evaluate = hasKnownRuntime
   ? function (this: Admission, fiber: RuntimeFiber): Effect.Effect<any, any> {
       const admitted = this.admit(fiber)
       return admitted instanceof Task ? wait(fiber, admitted) : admitted
@@ -71,9 +72,9 @@ const evaluate = isKnown
       return Effect.callback((resume) => {
         const admitted = this.admit(fiber)
         if (!(admitted instanceof Task)) return resume(admitted)
-        if (admitted.asyncContext === undefined) admitted.machine.capture(admitted)
+        if (admitted.asyncContext === undefined) admitted.machine.captureAsyncContext(admitted)
         admitted.caller = resume
-        return Effect.suspend(() => admitted.leave(fiber.id))
+        return Effect.suspend(() => admitted.onCallerInterrupt(fiber.id))
       })
     }
 asEffects(Submit, evaluate)

@@ -1,13 +1,12 @@
 /**
- * Why an auto-scale pool has the size it has: each decision goes to the pool's events, to metrics and to the open span,
- * and the last ones are kept for `explain`.
+ * Why an auto-scale pool has the size it has: each decision goes to the pool's events and to metrics, and the last ones are
+ * kept for `explain`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import * as Tracer from "effect/Tracer"
-import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScaleSample } from "../AutoScalePolicy.ts"
-import type { Machine } from "./machine.ts"
+import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScaleSample } from "../../AutoScaleModel.ts"
+import type { Machine } from "../pool/machine.ts"
 
 const kept = 256
 
@@ -64,7 +63,6 @@ export class DecisionLog {
     const { evidence, pause = 0, reason } = decision
     this.machine.emit({ _tag: "Decided", policy: this.policy, from, to, reason, pause, evidence, sample })
     this.measure(sample, decision, to)
-    this.trace(decision, from, to)
   }
 
   private measure(sample: AutoScaleSample, { evidence, reason }: AutoScaleDecision, to: number): void {
@@ -78,14 +76,6 @@ export class DecisionLog {
 
   private gauge(gauge: Metric.Gauge<number>, value: number): void {
     Metric.withAttributes(gauge, { pool: this.machine.name }).updateUnsafe(value, this.context)
-  }
-
-  /** The span in which the pool was made may be open still. */
-  private trace({ evidence, reason }: AutoScaleDecision, from: number, to: number): void {
-    const span = Context.getOrUndefined(this.context, Tracer.ParentSpan)
-    if (span?._tag !== "Span" || span.status._tag !== "Started") return
-    const attributes = { pool: this.machine.name, policy: this.policy, from, to, reason, ...evidence }
-    span.event("TaskPool.decided", this.clock.currentTimeNanosUnsafe(), attributes)
   }
 
   /** The last decisions, the oldest first, one a line. */
@@ -118,7 +108,7 @@ const evidence =
 const columns: ReadonlyArray<readonly [string, (entry: Entry) => string]> = [
   ["time s", ({ at }) => digits(at / 1000, 2)],
   ["size", ({ from, to }) => (from === to ? `${to}` : `${from} -> ${to}`)],
-  ["why", ({ decision }) => decision.reason],
+  ["why", ({ decision }) => String(decision.reason)],
   ["window ms", ({ sample }) => digits(sample.duration, 0)],
   ["running", ({ sample }) => digits(sample.avgInflight, 1)],
   ["queued", ({ sample }) => digits(sample.queued, 0)],
