@@ -60,6 +60,12 @@ export class Laws {
   ): void {
     if (this.capacity === undefined) this.law(sentence, options, body)
   }
+
+  /** A law about a program of promises, which takes the pool of its layer by itself: shown once. */
+  liveOnce(sentence: string, body: (layer: Layer.Layer<TaskPool>) => Promise<void>): void {
+    if (this.capacity !== undefined) return
+    it.live(sentence, () => Effect.promise(() => body(this.layerOf({ size: 2 }))), 600_000)
+  }
 }
 
 /** A task that waits in its body, and perhaps in its finalizer, until it is let go. */
