@@ -751,20 +751,32 @@ describe("numbers", () => {
       yield* pool.fork(first.task)
       yield* pool.fork(second.task)
       const caller = yield* start(pool.forEach([own], ({ task }) => task))
-      // The item gets the place of the second, and the third its own: then the request waits at the door, for nothing.
+      // The item gets the place of the second, and the third its own: nothing of the bulk is left to wait.
       yield* first.open
       yield* settle
       const last = yield* start(pool.fork(third.task))
       yield* second.open
       yield* own.started
       yield* Fiber.join(last)
-      assert.deepInclude(yield* pool.stats, { waiting: 1, atDoor: 1, rejected: 0 })
+      assert.deepInclude(yield* pool.stats, { waiting: 1, atDoor: 0, rejected: 0 })
       yield* pool.pause
       yield* own.open
       assert.deepStrictEqual(yield* Fiber.join(caller), ["own"])
       assert.deepInclude(yield* pool.stats, { rejected: 0, submitted: 4 })
       yield* third.open
     }).pipe(Effect.provide(layer(1, { capacity: 1 })))
+  )
+
+  it.effect("an empty array waits for no place, and is rejected by no pool (A19)", () =>
+    Effect.gen(function* () {
+      for (const options of [{ size: 0, capacity: 0 }, { startPaused: true }]) {
+        yield* Effect.gen(function* () {
+          assert.deepStrictEqual(yield* TaskPool.forEach([], () => Effect.void), [])
+          assert.deepStrictEqual(yield* TaskPool.all({}), {})
+          assert.deepInclude(yield* TaskPool.stats, { rejected: 0, submitted: 0 })
+        }).pipe(Effect.provide(layer(options), { local: true }))
+      }
+    })
   )
 
   it.effect("nothing more is pulled once the pool is paused or closes (A19)", () =>

@@ -93,6 +93,11 @@ class Bulk implements Traversal {
   /** Asks the pool for a place for the next item. */
   request(): void {
     if (this.state !== "Pulling") return
+    // An array that is at its end needs no place to say so.
+    if (this.isAtEnd()) {
+      this.end()
+      return this.live === 0 ? this.finish() : undefined
+    }
     const task = this.spare.pop() ?? new BulkTask(this)
     this.newest = task
     this.live++
