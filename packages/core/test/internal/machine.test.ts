@@ -12,17 +12,7 @@ import { awaitUntil } from "../../src/internal/lifecycle.ts"
 import { Machine } from "../../src/internal/machine.ts"
 import { Task } from "../../src/internal/task.ts"
 import { fifo } from "../../src/QueueDiscipline.ts"
-import {
-  defectOf,
-  expectConserved,
-  expectStats,
-  failureOf,
-  gated,
-  isInterrupted,
-  settle,
-  start,
-  stubborn
-} from "../kit.ts"
+import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start, stubborn } from "../kit.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
 

@@ -18,7 +18,7 @@ const policy = AutoScalePolicy.adaptive()
  * Registers the acceptance of the adaptive policy: these scenarios, each with these seeds.
  * `pnpm simulate --accept` plays 20 seeds and one hour, and writes docs/autoscale/acceptance.md.
  */
-export const acceptance = (scenarios: ReadonlyArray<Scenario>, seeds: ReadonlyArray<number>): void =>
+export const acceptance = (scenarios: ReadonlyArray<Scenario>, seeds: ReadonlyArray<number>): void => {
   describe(`adaptive, worst of ${seeds.length} seeds`, () => {
     it.each(scenarios)("$id $title", (scenario) => {
       const result = worst(seeds.map((seed) => judge(scenario, play(scenario, scenario.policy ?? policy, seed))))
@@ -48,3 +48,4 @@ export const acceptance = (scenarios: ReadonlyArray<Scenario>, seeds: ReadonlyAr
       assert.isAbove(run.goodput / run.oracle, 0.85)
     })
   })
+}
