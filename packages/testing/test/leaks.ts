@@ -15,7 +15,7 @@ const gc: () => void = runInNewContext("gc")
  * lives until it is done, however long that takes.
  */
 export const collectUntil = async (holds: () => boolean): Promise<boolean> => {
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 300; i++) {
     await setImmediate()
     gc()
     if (i >= 4 && holds()) return true
