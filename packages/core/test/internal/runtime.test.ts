@@ -16,7 +16,7 @@ import {
   type Waiter,
   waiter
 } from "../../src/internal/runtime.ts"
-import { isInterrupted, settle, start } from "../kit.ts"
+import { hasAsyncContextFrames, isInterrupted, settle, start } from "../kit.ts"
 
 interface Question extends Effect.Effect<string, string> {}
 class Question implements Waiter {
@@ -138,8 +138,8 @@ describe("captureAsyncContextLike", () => {
       "other",
       undefined
     ])
-    // Known to the runtime that this is tested with: else each task keeps a context of its own.
-    assert.strictEqual(same, one)
+    // Without frames two contexts cannot be compared: each task keeps one of its own.
+    if (hasAsyncContextFrames) assert.strictEqual(same, one)
   })
 })
 

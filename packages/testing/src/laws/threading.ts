@@ -316,7 +316,8 @@ const makeGate = () => {
   const cells = makeCells(2)
   return {
     cells,
-    begun: Effect.promise(() => (Atomics as any).waitAsync(cells, 0, 0).value as Promise<unknown>),
+    // The value is no promise if the job has begun already.
+    begun: Effect.promise(async () => (Atomics as any).waitAsync(cells, 0, 0).value as unknown),
     open: () => {
       Atomics.store(cells, 1, 1)
       Atomics.notify(cells, 1)
