@@ -45,6 +45,10 @@ const progress = (): Reporter => {
       running.delete(test)
       done++
     },
+    // A quick test may be reported as ready after its result.
+    onTestModuleEnd(module) {
+      for (const test of module.children.allTests()) running.delete(test)
+    },
     onTestRunEnd() {
       clearInterval(timer)
     }
