@@ -28,6 +28,9 @@ const row = (stdout: string, title: string): ReadonlyArray<string> => {
   return line.slice(title.length).trim().split(/\s+/)
 }
 
+// A minute at least, so that it has not ended before it is told to.
+const lasting = ["--only", "fixed", "--cost", "2000"]
+
 /** Starts the demo and waits until it says where its server is. */
 const startUntilServing = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {
   const demo = yield* start(...flags)
@@ -143,7 +146,7 @@ describe("demo", () => {
 
   demoTest("Ctrl-C ends the demo and its server", () =>
     Effect.gen(function* () {
-      const { address, demo } = yield* startUntilServing("--only", "fixed")
+      const { address, demo } = yield* startUntilServing(...lasting)
       assert.isTrue(yield* isServing(address))
       yield* demo.kill({ killSignal: "SIGINT" })
       assert.strictEqual(Number(yield* demo.exitCode), 130)
@@ -153,7 +156,7 @@ describe("demo", () => {
 
   demoTest("the server ends when the demo is killed", () =>
     Effect.gen(function* () {
-      const { address, demo } = yield* startUntilServing("--only", "fixed")
+      const { address, demo } = yield* startUntilServing(...lasting)
       assert.isTrue(yield* isServing(address))
       yield* demo.kill({ killSignal: "SIGKILL" })
       yield* awaitNotServing(address)

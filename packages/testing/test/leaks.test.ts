@@ -62,6 +62,7 @@ describe.each([
       ]
       // In a generator of its own: what this one has in its registers is not collected.
       yield* interruptEach(waits, kept)
+      assert.strictEqual(kept.length, 120)
       // The last fiber may still be on the stack.
       yield* Effect.promise(() => expectForgotten(kept, "fibers", 1))
       yield* gate.open
