@@ -8,7 +8,18 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
 import { type PoolStats, TaskPool } from "../src/index.ts"
+
+/**
+ * Whether this Node keeps async contexts in frames, as it does from 24 on: then two contexts can be compared, and items of
+ * a bulk that have the same one share fibers.
+ */
+export const hasAsyncContextFrames: boolean = new AsyncLocalStorage<string>().run("probe", () => {
+  const resource = new AsyncResource("probe")
+  const frame = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === "context_frame")
+  return frame !== undefined && Reflect.get(resource, frame) !== undefined
+})
 
 /** A task that waits until it is opened. */
 export interface Gated<A> {

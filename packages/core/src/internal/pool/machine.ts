@@ -165,8 +165,11 @@ export class Machine {
   private launchDepth = 0
   /** The async context of the task that came last, as long as any task waits in the queue. */
   private sharedAsyncContext: AsyncContext | undefined = undefined
-  /** Tasks whose launch threw, to be settled by the next flush. */
-  private failedLaunches: Array<FailedLaunch> | undefined = undefined
+  /**
+   * The task that is being launched or settled. If the stack comes to its end there, nothing can be called or allocated to
+   * note it; this stays set, and the next operation puts things right.
+   */
+  private inTransition: Entry | undefined = undefined
   /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
   private readonly deferredStarts: Array<Entry> = []
   private readonly onScheduledFlush = (): void => {
@@ -199,6 +202,7 @@ export class Machine {
 
   /** Admits the task, leaves it at the door, or rejects it. The caller's answer may be there when this returns. */
   admit(entry: Entry, mayWait: boolean): void {
+    if (this.inTransition !== undefined && this.launchDepth === 0) this.audit()
     if (this.#phase !== "Open") this.reject(entry, "Closed")
     else if (this.#paused) this.reject(entry, "Paused")
     else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
@@ -368,6 +372,7 @@ export class Machine {
    */
   flush(): void {
     if (this.flushing || this.flushScheduled || this.launchDepth > 0) return
+    if (this.inTransition !== undefined) this.audit()
     if (this.hasWork()) this.flushLoop()
     this.endFlush()
     if (this.head < this.tail) this.flush()
@@ -381,7 +386,6 @@ export class Machine {
     try {
       do {
         progress = false
-        if (this.failedLaunches !== undefined) this.settleFailedLaunches(this.failedLaunches)
         for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
@@ -405,15 +409,15 @@ export class Machine {
 
   private scheduleFlush(): void {
     if (this.flushScheduled) return
-    this.flushScheduled = true
+    // In this order: at the end of the stack the call may throw, and a flush that never comes must not be waited for.
     this.dispatcher.scheduleTask(this.onScheduledFlush, 0)
+    this.flushScheduled = true
   }
 
   private hasWork(): boolean {
     return (
       this.head < this.tail ||
       this.deferredStarts.length > 0 ||
-      this.failedLaunches !== undefined ||
       (this.used < this.limit && (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0))) ||
       (this.door.size > 0 && this.hasPlace)
     )
@@ -427,13 +431,7 @@ export class Machine {
       this.pullFirst()
       return true
     }
-    if (backlog.ready > 0) {
-      const entry = backlog.pop()
-      if (entry === undefined) return false
-      this.moveFromDoor()
-      this.launch(entry)
-      return true
-    }
+    if (backlog.ready > 0) return this.launchNext()
     // Without a queue (capacity 0) a task steps from the door to the worker.
     if (backlog.size > 0 || door.size === 0) return false
     const first = door.shift()!
@@ -442,7 +440,18 @@ export class Machine {
     return true
   }
 
+  private launchNext(): boolean {
+    const entry = this.backlog.pop()
+    if (entry === undefined) return false
+    this.inTransition = entry
+    if (this.door.size > 0) this.moveFromDoor()
+    this.launch(entry)
+    return true
+  }
+
   private launch(entry: Entry): void {
+    const outer = this.inTransition
+    this.inTransition = entry
     entry.state = "Running"
     this.runningTasks.push(entry)
     this.used++
@@ -452,6 +461,7 @@ export class Machine {
       entry.asyncContext ??= captureAsyncContext()
       this.deferredStarts.push(entry)
     }
+    if (this.inTransition === entry) this.inTransition = outer === entry ? undefined : outer
   }
 
   private startDeferred(): void {
@@ -478,30 +488,41 @@ export class Machine {
     entry.onStarted()
   }
 
-  /** An observer that the task added to its own fiber threw; or the stack overflowed, and the next flush settles it. */
+  /** If the fiber has ended, an observer that the task added to it threw. Else the stack has come to its end. */
   private onLaunchThrew(entry: Entry, cause: unknown): void {
     const exit = entry.state === "Running" ? entry.fiber?.pollUnsafe() : undefined
-    if (exit === undefined) {
-      ;(this.failedLaunches ??= []).push({ entry, cause })
-      throw cause
-    }
+    if (exit === undefined) throw cause
     this.onDefect(cause)
     this.onExit(entry, exit)
     entry.onStarted()
   }
 
-  /** Settles tasks whose launch overflowed the stack, whichever call was interrupted. */
-  private settleFailedLaunches(failedLaunches: ReadonlyArray<FailedLaunch>): void {
-    const listed = new Set(this.runningTasks.toArray())
-    for (const { cause, entry } of failedLaunches) {
-      const { fiber } = entry
-      if (listed.has(entry)) this.onExit(entry, Exit.die(cause))
-      else if (entry.state === "Running") this.complete(entry, Exit.die(cause))
-      else if (entry.awaited) this.enqueueCompletion(entry)
-      if (fiber !== undefined) this.guard(interruptFiber, fiber)
+  /** Settles the tasks that the end of the stack has left between two transitions. */
+  private audit(): void {
+    const lost = this.inTransition!
+    const depth = this.launchDepth++
+    try {
+      this.settleLost(lost)
+    } finally {
+      this.launchDepth = depth
     }
-    this.failedLaunches = undefined
-    // A failed launch may be missing from every list or counted twice: derive the counters from the rest.
+    // Not before: the stack may come to its end here, too.
+    this.inTransition = undefined
+  }
+
+  private settleLost(lost: Entry): void {
+    const overflow = Exit.die(new RangeError("Maximum call stack size exceeded"))
+    const listed = this.runningTasks.toArray()
+    for (const entry of listed) {
+      const exit = entry.fiber?.pollUnsafe()
+      if (exit !== undefined) this.onExit(entry, exit)
+      else if ((entry.fiber === undefined && !this.deferredStarts.includes(entry)) || entry === lost) {
+        this.onExit(entry, overflow)
+        if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
+      }
+    }
+    if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
+    // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
     const { cancelledRunning, cancelledWaiting, failed, interrupted, succeeded } = this
     const settled = succeeded + failed + interrupted + cancelledRunning + cancelledWaiting
     this.used = this.runningTasks.size
@@ -514,6 +535,8 @@ export class Machine {
   onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
     // Closing abandoned it: its submitter was notified already.
     if (entry.state === "Settled") return
+    const outer = this.inTransition
+    this.inTransition = entry
     this.runningTasks.remove(entry)
     this.used--
     if (exit._tag === "Success") {
@@ -521,6 +544,7 @@ export class Machine {
       this.settle(entry, exit)
     } else this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
+    if (this.inTransition === entry) this.inTransition = outer
     this.flush()
   }
 
@@ -934,9 +958,3 @@ export class Machine {
 const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
 
 const endReader = (reader: Queue.Enqueue<PoolEvent, Cause.Done>): void => void Queue.endUnsafe(reader)
-
-/** A task whose launch threw. */
-interface FailedLaunch {
-  readonly entry: Entry
-  readonly cause: unknown
-}

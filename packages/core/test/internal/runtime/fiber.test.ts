@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { type AsyncContext, captureAsyncContextLike } from "../../../src/internal/runtime/asyncContext.ts"
 import { answerCaller, asEffects, overlay, wait, type Waiter, waiter } from "../../../src/internal/runtime/fiber.ts"
 import { hasKnownRuntime } from "../../../src/internal/runtime/probe.ts"
-import { isInterrupted, settle, start } from "../../kit.ts"
+import { hasAsyncContextFrames, isInterrupted, settle, start } from "../../kit.ts"
 
 interface Question extends Effect.Effect<string, string> {}
 class Question implements Waiter {
@@ -130,8 +130,8 @@ describe("captureAsyncContextLike", () => {
       "other",
       undefined
     ])
-    // Known to the runtime that this is tested with: else each task keeps a context of its own.
-    assert.strictEqual(same, one)
+    // Without frames two contexts cannot be compared: each task keeps one of its own.
+    if (hasAsyncContextFrames) assert.strictEqual(same, one)
   })
 })
 
