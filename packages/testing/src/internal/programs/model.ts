@@ -71,6 +71,7 @@ export class ModelPool {
       targetSize: this.target,
       running: this.running.length,
       waiting: this.waiting.length,
+      atDoor: this.door.length,
       ...this.counts,
       largestSize: this.largestSize
     }
