@@ -83,7 +83,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
   for (let round = 0; running.broken === undefined; round++) {
     yield* settle()
     if (running.settled) break
-    if (round === 60) return running.hangs()
+    if (round === 80) return running.hangs()
     running.release(round)
   }
   const { trace } = steps.scheduler
@@ -224,9 +224,9 @@ class Running {
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
     // A source that stays silent ends with its pool only.
-    if (round < 45 || this.closing) return
+    if (round < 45 || this.closing || this.silent.length === 0) return
     this.closing = true
-    if (this.silent.length > 0) for (const { pool } of this.places) this.start(pool.close())
+    for (const { pool } of this.places) this.start(pool.close())
   }
 
   hangs(): ProgramRun {
