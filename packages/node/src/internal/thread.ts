@@ -213,12 +213,22 @@ export class Thread {
       .filter((task) => this.revoke(task))
   }
 
-  /** The tasks that a dead thread leaves, oldest first: the one that had begun, and those that had not. */
-  abandon(): { readonly begun: Task | undefined; readonly waiting: Array<Task> } {
+  /** Whether the task is on this thread without an answer. */
+  holds(task: Task): boolean {
+    return this.#tasks[task.request & (protocol.SLOTS - 1)] === task
+  }
+
+  /**
+   * Takes everything off a thread that is dead or will be ended: its answers, the task that had begun, and those that had
+   * not, oldest first. Revokes first: a thread that works on meanwhile could answer one task and begin the next between
+   * a look at the answers and a look at the rest.
+   */
+  giveUp(): { readonly answered: Array<Answered>; readonly begun: Task | undefined; readonly waiting: Array<Task> } {
     const waiting = this.revokeAll()
+    this.drainPort()
+    const answered = this.collect()
     const begun = this.#each()[0]
-    if (begun === undefined || !this.#release(begun)) return { begun: undefined, waiting }
-    return { begun, waiting }
+    return { answered, begun: begun !== undefined && this.#release(begun) ? begun : undefined, waiting }
   }
 
   /** Since when the job at the head has been running, if one is; on the threads' own clock. */

@@ -23,8 +23,9 @@
  * - T1 Every call is answered exactly once, or cancelled. The answer is told only after the state here is in order,
  *   because telling it runs the caller's code, which may call `start` and `cancel` again.
  * - T2 A job that has begun is never posted again. Both sides agree on "begun" by one compare-and-swap (`protocol.ts`).
- * - T3 Before a thread is given up, by either side, the answers it has given are taken in; only then is the job that has
- *   begun failed, and those behind it go back to the front of the waiting list in their order.
+ * - T3 Before a thread is ended or its end is dealt with, what has not begun is revoked and the answers it has given are
+ *   taken in, in this order. Only then is the job that has begun failed, and those behind it go back to the front of the
+ *   waiting list in their order. Cancelling a job ends its thread only if the thread still holds this very job.
  * - T4 No more than `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist.
  * - T5 Jobs are posted behind others only while all they are expected to take stays within `budget`. A thread that runs
  *   out of work takes over a part of what waits on another one; what is held up behind a job for longer than `patience`
@@ -153,12 +154,12 @@ export class Threads {
     this.#forget(1)
     if (place === "Waiting" || place.revoke(task)) return this.#dispatch()
     if (task.call.onInterrupt === "abandon") return
-    // It seems to run. It may also have ended a moment ago, and the next one begun: once nothing more can begin (revoked)
-    // and every answer is taken in, what is left on the thread is this one (T3).
+    // It seems to run. It may also have ended a moment ago, and the next one begun, which must not be ended with it. Once
+    // nothing more can begin (revoked) and every answer is taken in, the thread holds this task or it has ended (T3).
     this.#takeBack(place)
     place.drainPort()
-    const answered = place.collect()
-    if (place.live > 0) this.#end(place)
+    const answered = this.#collect(place)
+    if (place.holds(task)) this.#end(place)
     this.#dispatch()
     this.#tell(answered)
   }
@@ -186,9 +187,8 @@ export class Threads {
     const fail = (task: Task, started: boolean) =>
       answered.push({ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started })) })
     for (const thread of this.#threads) {
-      thread.drainPort()
-      answered.push(...thread.collect())
-      const { begun, waiting } = thread.abandon()
+      const { begun, waiting, ...given } = thread.giveUp()
+      answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
       if (begun === undefined && thread.state !== "Starting") {
@@ -336,6 +336,14 @@ export class Threads {
       if ("kind" in message && message.kind === "ready") return this.#onReady(thread)
       thread.receive(message)
     }
+    const answered = this.#collect(thread)
+    // Before anybody is told: the threads work on while the callers' code runs.
+    this.#dispatch()
+    this.#tell(answered)
+  }
+
+  /** Takes in a thread's answers, and does what follows from their number. */
+  #collect(thread: Thread): Array<Answered> {
     const answered = thread.collect()
     // Its first answers: threads can be started again.
     if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
@@ -347,9 +355,7 @@ export class Threads {
       this.#replenish()
     }
     if (thread.state === "Retiring" && thread.live === 0) this.#end(thread)
-    // Before anybody is told: the threads work on while the callers' code runs.
-    this.#dispatch()
-    this.#tell(answered)
+    return answered
   }
 
   #tell(answered: ReadonlyArray<Answered>): void {
@@ -478,9 +484,7 @@ export class Threads {
 
   /** The thread has ended by itself (T3). */
   #onExit(thread: Thread, exitCode: number): void {
-    thread.drainPort()
-    const answered = thread.collect()
-    const { begun, waiting } = thread.abandon()
+    const { answered, begun, waiting } = thread.giveUp()
     const why = reasonOf(thread, exitCode)
     if (begun !== undefined) answered.push(crashed(begun, why, true))
     else if (waiting.length > 0 && ++waiting[0]!.deaths >= 3) {

@@ -187,6 +187,28 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
+  for (const [how, first] of [
+    ["in its slot", (executor: ExecutorService, cells: Int32Array) => executor.run(rough.maybeWait, [1, cells])],
+    ["by message", (executor: ExecutorService) => executor.run(plain.identity, [new Uint8Array(1)])]
+  ] as const) {
+    law(`cancelling a job that has answered ${how} leaves the next one alone (T3)`, { threads: 1 }, (executor) =>
+      Effect.gen(function* () {
+        yield* warm(executor)
+        const gate = makeGate()
+        const ended = yield* Effect.forkChild(first(executor, gate.cells), { startImmediately: true })
+        const next = yield* Effect.forkChild(executor.run(rough.maybeWait, [-1, gate.cells]), {
+          startImmediately: true
+        })
+        // In this very step: the first has ended and the next one has begun before the executor looks.
+        while (Atomics.load(gate.cells, 0) === 0);
+        yield* Fiber.interrupt(ended)
+        gate.open()
+        assert.strictEqual(yield* Fiber.join(next), -1)
+        assert.strictEqual((yield* executor.stats).replaced, 0)
+      })
+    )
+  }
+
   law("a waiting job that is cancelled never runs", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       const gate = makeGate()
@@ -311,6 +333,29 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
+  it.live("closing counts an answer that was given, and fails the job that began behind it (T3)", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const scope = yield* Scope.make()
+      const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 0 }), scope), Executor)
+      yield* warm(executor)
+      const ended = yield* Effect.forkChild(executor.run(rough.maybeWait, [1, gate.cells]), { startImmediately: true })
+      const begun = yield* Effect.forkChild(
+        expectFailure(executor.run(rough.maybeWait, [-1, gate.cells]), "ExecutorClosed"),
+        { startImmediately: true }
+      )
+      const behind = yield* Effect.forkChild(
+        expectFailure(executor.run(rough.maybeWait, [2, gate.cells]), "ExecutorClosed"),
+        { startImmediately: true }
+      )
+      while (Atomics.load(gate.cells, 0) === 0);
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* Fiber.join(ended), 1)
+      assert.isTrue((yield* Fiber.join(begun)).started)
+      assert.isFalse((yield* Fiber.join(behind)).started)
+    })
+  )
+
   it.live("a closed executor refuses jobs", () =>
     Effect.gen(function* () {
       const executor = yield* Effect.provide(Executor, layerOf({ threads: 1 }))
@@ -347,6 +392,7 @@ const warm = (executor: ExecutorService) =>
     const cells = makeCells(2)
     for (let i = 0; i < 30; i++) {
       yield* executor.run(rough.maybeHang, [i, cells])
+      yield* executor.run(rough.maybeWait, [i, cells])
       yield* executor.run(plain.count, [cells, 0])
       yield* executor.run(plain.identity, [new Uint8Array(1)])
     }

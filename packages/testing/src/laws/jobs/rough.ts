@@ -21,6 +21,14 @@ export const maybeHang = Job.define(import.meta, "maybeHang", (n: number, cells:
   for (;;);
 })
 
+/** Says that it has begun and waits when it is told to, and ends at once otherwise. */
+export const maybeWait = Job.define(import.meta, "maybeWait", (n: number, cells: Int32Array): number => {
+  if (n >= 0) return n
+  begin(cells)
+  Atomics.wait(cells, 1, 0)
+  return n
+})
+
 /** Computes for some time. */
 export const spin = Job.define(import.meta, "spin", (milliseconds: number): number => {
   const end = performance.now() + milliseconds
