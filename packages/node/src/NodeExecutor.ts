@@ -101,12 +101,19 @@ export function layer(
 export const make = (options: Options = {}): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   scoped(check("NodeExecutor.make", options))
 
-type Checked = ConstructorParameters<typeof Threads>[0]
+type Checked = Omit<ConstructorParameters<typeof Threads>[0], "log">
 
 const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new Threads(options)),
+      Effect.contextWith((context: Context.Context<never>) =>
+        Effect.sync(() => {
+          const run = Effect.runForkWith(context)
+          const log = (message: string, cause: unknown) =>
+            void run(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
+          return new Threads({ ...options, log })
+        })
+      ),
       (threads) => Effect.promise(() => threads.close())
     ),
     (threads) =>

@@ -8,7 +8,7 @@
  * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
  * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
  */
-import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
+import { describeThrown, explainUncloneable, messageOf, transferredBy } from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
@@ -86,8 +86,7 @@ const serve = (n: number): void | Promise<void> => {
     const request = takeRequest()
     if (request instanceof Unreadable) {
       if (!begun) return skip(state)
-      const reason = request.error instanceof Error ? request.error.message : String(request.error)
-      return send(n, { kind: "notCloneable", direction: "argument", path: "", reason })
+      return send(n, { kind: "notCloneable", direction: "argument", path: "", reason: messageOf(request.error) })
     }
     if (request[1] !== undefined) jobs[job] ??= { url: request[1], name: request[2]!, fn: undefined }
     if (!begun) return skip(state)
@@ -111,50 +110,50 @@ const skip = (state: number): void => {
   signal()
 }
 
+// The job, and everything that looks at what it gave (its promise, its result, its error), may run code of the job: a
+// getter, a trap of a proxy, a `then`. All of that runs inside of a guard, before the answer begins to be written, and
+// what it throws becomes the answer.
+
 const call = (n: number, fn: Fn, args: ReadonlyArray<unknown>, each: boolean): void | Promise<void> => {
-  if (each) return callEach(n, fn, args)
   let result: unknown
   try {
-    result = fn(...args)
+    result = each ? callEach(fn, args) : fn(...args)
+    if (isPromise(result)) return settleLater(n, result)
   } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
+    return threw(n, cause)
   }
-  if (!isPromise(result)) return settle(n, result)
-  return Promise.resolve(result).then(
-    (value) => settle(n, value),
-    (cause: unknown) => send(n, { kind: "threw", cause: encode(cause) })
-  )
+  return settle(n, result)
 }
 
-const callEach = (n: number, fn: Fn, items: ReadonlyArray<unknown>): void | Promise<void> => {
+// The promise is one of ours: a job's own `then` may call back twice, or throw.
+const settleLater = (n: number, result: PromiseLike<unknown>): Promise<void> =>
+  new Promise((resolve) => resolve(result)).then(
+    (value) => settle(n, value),
+    (cause: unknown) => threw(n, cause)
+  )
+
+const callEach = (fn: Fn, items: ReadonlyArray<unknown>): unknown => {
   const results: Array<unknown> = []
-  try {
-    for (let i = 0; i < items.length; i++) {
-      const result = fn(items[i])
-      if (isPromise(result)) return awaitEach(n, fn, items, results, result)
-      results.push(result)
-    }
-  } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
+  for (let i = 0; i < items.length; i++) {
+    const result = fn(items[i])
+    if (isPromise(result)) return awaitEach(fn, items, results, result)
+    results.push(result)
   }
-  return settle(n, results)
+  return results
 }
 
 const awaitEach = async (
-  n: number,
   fn: Fn,
   items: ReadonlyArray<unknown>,
   results: Array<unknown>,
   first: PromiseLike<unknown>
-): Promise<void> => {
-  try {
-    results.push(await first)
-    while (results.length < items.length) results.push(await fn(items[results.length]))
-  } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
-  }
-  return settle(n, results)
+): Promise<ReadonlyArray<unknown>> => {
+  results.push(await first)
+  while (results.length < items.length) results.push(await fn(items[results.length]))
+  return results
 }
+
+const threw = (n: number, cause: unknown): void => send(n, { kind: "threw", cause: encode(cause) })
 
 const settle = (n: number, result: unknown): void => {
   if (protocol.writeResult(ring, n, result)) {
@@ -162,18 +161,14 @@ const settle = (n: number, result: unknown): void => {
     Atomics.store(words, protocol.stateOf(n), protocol.Done)
     return signal()
   }
-  if (isGenerator(result)) {
-    const reason = "a generator cannot leave its thread"
-    return send(n, { kind: "notCloneable", direction: "result", path: "", reason })
-  }
-  const transfer = transfersOf(result)
+  let transfer: ReadonlyArray<object> | undefined
   try {
+    transfer = transfersOf(result)
     doubles[protocol.endOf(n)] = now()
+    // Throws before anything is sent.
     port.postMessage([result] satisfies protocol.Answer, (transfer ?? []) as ReadonlyArray<Transferable>)
   } catch (error) {
-    const path = findUncloneable(result, transfer)?.path ?? ""
-    const reason = error instanceof Error ? error.message : String(error)
-    send(n, { kind: "notCloneable", direction: "result", path, reason })
+    send(n, { kind: "notCloneable", direction: "result", ...explainUncloneable(result, transfer, error) })
   }
 }
 
@@ -202,7 +197,7 @@ const load = async (known: Known): Promise<protocol.Answer | undefined> => {
   try {
     module = await import(/* @vite-ignore */ url)
   } catch (cause) {
-    return { kind: "notFound", reason: `${url} cannot be loaded: ${String(cause)}`, cause: encode(cause) }
+    return { kind: "notFound", reason: `${url} cannot be loaded: ${describeThrown(cause)}`, cause: encode(cause) }
   }
   // A job may be exported under another name than its own.
   const fn =
@@ -221,8 +216,6 @@ const load = async (known: Known): Promise<protocol.Answer | undefined> => {
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && typeof (value as any).then === "function"
-
-const isGenerator = (value: unknown): boolean => /Generator/.test(Object.prototype.toString.call(value))
 
 const eventLoopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

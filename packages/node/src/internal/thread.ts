@@ -6,7 +6,8 @@
 import {
   type ExecutorCall,
   type ExecutorError,
-  findUncloneable,
+  explainUncloneable,
+  messageOf,
   NotCloneable,
   TaskNotFound,
   TaskThrew
@@ -35,6 +36,8 @@ export interface Task extends Linked<Task> {
   readonly info: JobInfo
   readonly resume: (exit: Exit.Exit<unknown, ExecutorError>) => void
   readonly submittedAt: number
+  /** Whether it hands objects over to its thread, which can be done only once. */
+  readonly handsOver: boolean
   /** Where it is: in the waiting list, on a thread, or answered (or nobody waits for it any more). */
   place: "Waiting" | "Settled" | Thread
   /** Which of the thread's requests it is. */
@@ -49,6 +52,8 @@ export interface Task extends Linked<Task> {
 export interface Answered {
   readonly task: Task
   readonly exit: Exit.Exit<unknown, ExecutorError>
+  /** Its queue time and its run time, in milliseconds. */
+  readonly times?: readonly [queueTime: number, runTime: number]
 }
 
 export class Thread {
@@ -88,30 +93,53 @@ export class Thread {
     return this.#posted - this.#head < protocol.SLOTS
   }
 
-  /** Hands a task to the thread; answers why it cannot be, if so, and then nothing has changed. */
+  /**
+   * Hands a waiting task to the thread; returns why it cannot be, and then nothing has changed. Copying its arguments may
+   * run code of the caller, so nothing is half done meanwhile, and what it did is looked at afterwards: it may have
+   * cancelled this very task, or ended this thread. It cannot post, see `threads.ts`.
+   */
   post(task: Task): NotCloneable | undefined {
-    const ring = this.#ring
-    const { words } = ring
-    const { call, info } = task
     const request = this.#posted
-    if (this.#known[info.id] === true && !call.each && protocol.writeValues(ring, request, call.args)) {
-      words[protocol.formOf(request)] = protocol.InSlot
-    } else {
-      const problem = this.#send(call, info)
-      if (problem !== undefined) return problem
-      words[protocol.formOf(request)] = call.each ? protocol.ItemsByPort : protocol.ByPort
+    const { call } = task
+    let form: number
+    try {
+      form = this.#send(task, request)
+    } catch (error) {
+      return new NotCloneable({
+        task: task.info.name,
+        direction: "argument",
+        ...explainUncloneable(call.args, call.transfer, error)
+      })
     }
-    words[protocol.jobOf(request)] = info.id
-    task.place = this
-    task.request = request
-    this.#tasks[request & (protocol.SLOTS - 1)] = task
-    this.live++
-    this.load += task.estimate
-    words[protocol.stateOf(request)] = protocol.Queued
+    if (this.state === "Gone") return undefined
+    const { words } = this.#ring
+    if (task.place === "Waiting") {
+      task.place = this
+      task.request = request
+      this.#tasks[request & (protocol.SLOTS - 1)] = task
+      this.live++
+      this.load += task.estimate
+      words[protocol.stateOf(request)] = protocol.Queued
+    } else if (form === protocol.InSlot) return undefined
+    // Its message has been sent; the slot makes the worker take it.
+    else words[protocol.stateOf(request)] = protocol.Revoked
+    words[protocol.formOf(request)] = form
+    words[protocol.jobOf(request)] = task.info.id
     this.#posted = request + 1
     Atomics.store(words, protocol.POSTED, this.#posted | 0)
     this.#wake()
     return undefined
+  }
+
+  // Writes the arguments into the slot, or sends them; refusing to copy is thrown by the platform, before anything is
+  // sent or handed over.
+  #send({ call, info }: Task, request: number): number {
+    const { args, each, transfer } = call
+    const known = this.#known[info.id] === true
+    if (known && !each && protocol.writeValues(this.#ring, request, args)) return protocol.InSlot
+    const message: protocol.Request = known ? [args] : [args, info.url, info.name]
+    this.port.postMessage(message, (transfer ?? []) as ReadonlyArray<Transferable>)
+    return each ? protocol.ItemsByPort : protocol.ByPort
   }
 
   /** Asks the thread to end by itself, when it has written what its jobs printed. */
@@ -126,22 +154,6 @@ export class Thread {
     const sleeping = Atomics.load(words, protocol.SLEEPING)
     if (sleeping === protocol.InWait) Atomics.notify(words, protocol.POSTED)
     else if (sleeping === protocol.InEventLoop) port.postMessage(null)
-  }
-
-  // Refusing to clone is thrown by the platform, before anything is sent or handed over.
-  #send(call: ExecutorCall, { id, name, url }: JobInfo): NotCloneable | undefined {
-    try {
-      const request: protocol.Request = this.#known[id] === true ? [call.args] : [call.args, url, name]
-      this.port.postMessage(request, (call.transfer ?? []) as ReadonlyArray<Transferable>)
-      return undefined
-    } catch (error) {
-      return new NotCloneable({
-        task: name,
-        direction: "argument",
-        path: findUncloneable(call.args, call.transfer)?.path ?? "",
-        reason: error instanceof Error ? error.message : String(error)
-      })
-    }
   }
 
   receive(answer: protocol.Answer): void {
@@ -186,8 +198,9 @@ export class Thread {
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
-      task.call.onTimes?.(start - task.submittedAt, runTime)
-      answered.push({ task, exit })
+      answered.push(
+        task.call.onTimes === undefined ? { task, exit } : { task, exit, times: [start - task.submittedAt, runTime] }
+      )
     }
     return answered
   }
@@ -273,7 +286,7 @@ export const unreadable = (error: unknown): protocol.Answer => ({
   kind: "notCloneable",
   direction: "result",
   path: "",
-  reason: error instanceof Error ? error.message : String(error)
+  reason: messageOf(error)
 })
 
 const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, ExecutorError> => {

@@ -34,6 +34,9 @@
  * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
  *   the next attempt, until a new thread begins its first job; after `attempts` of them, and with no thread left, waiting
  *   jobs fail instead of waiting for ever.
+ * - T8 Code of the program runs in three places only, where nothing is half done: while arguments are copied, when a
+ *   caller is told its answer, and in loggers. What it throws becomes the answer of the call it belongs to, or one log
+ *   line. While arguments are copied their task is still in the waiting list, and nothing else is posted.
  *
  * Time here is the threads' own, not `Clock`: real threads do not stand still under a test clock.
  */
@@ -82,6 +85,8 @@ export interface Options {
   readonly env: NodeJS.ProcessEnv | undefined
   readonly execArgv: ReadonlyArray<string> | undefined
   readonly resourceLimits: ResourceLimits | undefined
+  /** Says what no caller is told. */
+  readonly log: (message: string, cause: unknown) => void
 }
 
 export class Threads {
@@ -96,6 +101,8 @@ export class Threads {
   // Terminated, and not ended yet.
   readonly #ending = new Set<Worker>()
   #closed = false
+  /** Whether a task is being posted, which may run code of its owner. */
+  #posting = false
   /** Calls that somebody waits for. */
   #pending = 0
   #referenced = false
@@ -120,6 +127,7 @@ export class Threads {
       info: this.#infoOf(call.job),
       resume,
       submittedAt: call.onTimes === undefined ? 0 : this.#now(),
+      handsOver: call.transfer !== undefined && call.transfer.length > 0,
       place: "Settled",
       request: 0,
       estimate: 0,
@@ -134,14 +142,10 @@ export class Threads {
     this.#pending++
     if (!this.#referenced) this.#reference(true)
     if (this.#threads.length < this.#options.size + this.#options.spare) this.#replenish()
-    const thread = this.#waiting.length === 0 ? this.#choose(task) : undefined
-    if (thread === undefined) {
-      task.place = "Waiting"
-      this.#waiting.push(task)
-    } else {
-      const problem = this.#post(task, thread)
-      if (problem !== undefined) this.#tell([problem])
-    }
+    task.place = "Waiting"
+    this.#waiting.push(task)
+    // Where others wait, no thread may take one.
+    if (this.#waiting.length === 1) this.#tell(this.#postWaiting())
     return task
   }
 
@@ -231,13 +235,17 @@ export class Threads {
 
   #postWaiting(): Array<Answered> {
     const refused: Array<Answered> = []
+    // Copying arguments may run code of their owner, which may call in here again. What it starts waits, and the loop
+    // comes to it.
+    if (this.#posting) return refused
+    this.#posting = true
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       const thread = this.#choose(task)
       if (thread === undefined) break
-      this.#waiting.remove(task)
       const problem = this.#post(task, thread)
       if (problem !== undefined) refused.push(problem)
     }
+    this.#posting = false
     return refused
   }
 
@@ -279,20 +287,24 @@ export class Threads {
     }
     if (idle !== undefined && busy < size) return idle
     // What was handed over cannot be posted a second time, so it never waits where it might be taken back.
-    if (ahead === undefined || handsOver(task)) return undefined
+    if (ahead === undefined || task.handsOver) return undefined
     return ahead.load + estimateOf(task) <= budget ? ahead : undefined
   }
 
   #post(task: Task, thread: Thread): Answered | undefined {
     const estimate = estimateOf(task)
     task.estimate = estimate === Infinity ? budget : estimate
+    // It stays in the waiting list until it is posted, so that whatever its arguments run finds it there.
     const problem = thread.post(task)
-    if (problem === undefined) {
-      if (thread.live > 1 && this.#watch === undefined) this.#startWatch()
-      return undefined
+    if (task.place !== "Waiting" && task.place !== thread) return undefined
+    if (problem === undefined && task.place === "Waiting") return undefined
+    this.#waiting.remove(task)
+    if (problem !== undefined) {
+      task.place = "Settled"
+      return { task, exit: Exit.fail(problem) }
     }
-    task.place = "Settled"
-    return { task, exit: Exit.fail(problem) }
+    if (thread.live > 1 && this.#watch === undefined) this.#startWatch()
+    return undefined
   }
 
   #requeue(tasks: ReadonlyArray<Task>): void {
@@ -362,7 +374,24 @@ export class Threads {
     if (answered.length === 0) return
     this.#settled += answered.length
     this.#forget(answered.length)
-    for (const { exit, task } of answered) task.resume(exit)
+    for (const { exit, task, times } of answered) {
+      // Both run the caller's code (T8): its tracer, and observers of its fiber.
+      if (times !== undefined) this.#guard(task, () => task.call.onTimes?.(...times))
+      this.#guard(task, () => task.resume(exit))
+    }
+  }
+
+  #guard(task: Task, told: () => void): void {
+    try {
+      told()
+    } catch (cause) {
+      this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
+    }
+  }
+
+  // Loggers are code of the program: they run after the step that is under way (T8).
+  #log(message: string, cause: unknown): void {
+    setImmediate(() => this.#options.log(`${this.#options.name}: ${message}`, cause))
   }
 
   #forget(count: number): void {
@@ -491,8 +520,8 @@ export class Threads {
       // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
       answered.push(crashed(waiting.shift()!, why, false))
     }
-    for (const task of waiting.filter(handsOver)) answered.push(crashed(task, why, false))
-    this.#requeue(waiting.filter((task) => !handsOver(task)))
+    for (const task of waiting.filter((task) => task.handsOver)) answered.push(crashed(task, why, false))
+    this.#requeue(waiting.filter((task) => !task.handsOver))
     this.#remove(thread)
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
@@ -556,8 +585,6 @@ const crashed = (task: Task, why: Why, started: boolean): Answered => ({
   task,
   exit: Exit.fail(new WorkerCrashed({ task: task.info.name, started, ...why }))
 })
-
-const handsOver = ({ call }: Task): boolean => call.transfer !== undefined && call.transfer.length > 0
 
 const estimateOf = ({ call, info }: Task): number => (call.each ? info.mean * call.args.length : info.mean)
 

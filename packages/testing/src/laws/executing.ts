@@ -1,7 +1,9 @@
 /** The laws of executors whose jobs may run anywhere, the calling thread included. */
 import { Executor, type ExecutorError, Job } from "@aio-task-pool/core"
 import { assert, layer } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Tracer from "effect/Tracer"
@@ -150,6 +152,87 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
         assert.strictEqual(error.direction, "result")
         assert.strictEqual(error.path, ".list[1].onEnd")
         assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+      })
+    )
+
+    // What is looked at may run code of its owner, and that may throw.
+    for (const [kind, make] of Object.entries(jobs.hostile)) {
+      it.effect(`an argument that throws when it is looked at fails its own call only: ${kind}`, () =>
+        Effect.gen(function* () {
+          const before = yield* Executor.stats
+          for (const args of [[make()], [1, { deep: [make()] }]]) {
+            const exit = yield* Effect.exit(Executor.run<any, unknown>(jobs.identity, args))
+            // A property that only gives trouble here may well be copied.
+            if (Exit.isSuccess(exit)) assert.strictEqual(kind, "prototype")
+            else {
+              const error = Cause.squash(exit.cause) as ExecutorError
+              assert.isTrue(error._tag === "NotCloneable" && error.direction === "argument", String(error))
+            }
+            assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+          }
+          const path = yield* Effect.flip(Executor.run(jobs.identity, [{ a: [jobs.hostile.getter()] }]))
+          assert.isTrue(path._tag === "NotCloneable" && path.path === "[0].a[0].list[0].x" && path.reason === "no x")
+          const after = yield* Executor.stats
+          assert.strictEqual(after.replaced, before.replaced)
+          assert.strictEqual(after.running + after.waiting, 0)
+        })
+      )
+
+      it.effect(`a result, or what is thrown, that throws when it is looked at fails its own job only: ${kind}`, () =>
+        Effect.gen(function* () {
+          const before = yield* Executor.stats
+          for (const job of [jobs.giveHostile, jobs.giveHostileLater, jobs.throwHostile]) {
+            const error = yield* Effect.flip(Executor.run<any, unknown>(job, [kind]))
+            const tag =
+              job === jobs.throwHostile || (job === jobs.giveHostile && asksThen(kind)) ? "TaskThrew" : "NotCloneable"
+            assert.strictEqual(error._tag, tag, error.message)
+            assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+          }
+          const chunk = yield* Effect.flip(Executor.map(jobs.giveHostile, [kind, kind], { chunk: 2 }))
+          assert.include(["TaskThrew", "NotCloneable"], chunk._tag)
+          assert.strictEqual((yield* Executor.stats).replaced, before.replaced)
+        })
+      )
+    }
+
+    it.effect("an error of which properties cannot be read arrives with the others", () =>
+      Effect.gen(function* () {
+        const { cause } = yield* expectFailure(Executor.run(jobs.failHostile, []), "TaskThrew")
+        const error = cause as RangeError & {
+          readonly first: number
+          readonly again: unknown
+          readonly last: unknown[]
+        }
+        assert.instanceOf(error, RangeError)
+        assert.strictEqual(error.message, "outer")
+        assert.strictEqual(error.first, 1)
+        assert.strictEqual((error.cause as Error).message, "inner")
+        assert.strictEqual(error.again, error.cause)
+        assert.strictEqual(error.last[0], error.cause)
+      })
+    )
+
+    it.effect("looking for what cannot be copied ends soon, with the path so far", () =>
+      Effect.gen(function* () {
+        const list: Array<unknown> = Array.from({ length: 300_000 }, (_, i) => ({ i }))
+        list.push({ onEnd: () => 1 })
+        const error = yield* expectFailure(Executor.run(jobs.identity, [{ list }]), "NotCloneable")
+        assert.strictEqual(error.path, "[0].list")
+        assert.include(error.reason, "could not be cloned")
+      })
+    )
+
+    it.effect("the executor's errors keep their messages where errors are copied", () =>
+      Effect.gen(function* () {
+        const errors = [
+          yield* Effect.flip(Executor.run(jobs.fail, [3])),
+          yield* Effect.flip(Executor.run(jobs.giveFunction, [])),
+          yield* Effect.flip(Executor.run(Job.module<{ f: () => void }>(jobs.add.url).f, []))
+        ]
+        for (const error of errors) {
+          assert.include(error.message, `${error.task}: `)
+          assert.strictEqual((structuredClone(error) as Error).message, error.message)
+        }
       })
     )
 
@@ -310,6 +393,9 @@ const describe = (value: unknown): string => {
   if (typeof value === "object" && value !== null) return `a value of class ${value.constructor.name}`
   return Object.is(value, -0) ? "-0" : String(value)
 }
+
+/** Whether asking such a result for its `then` throws, which is the job's own failure. */
+const asksThen = (kind: string): boolean => ["thenable", "revoked", "array", "proxy"].includes(kind)
 
 /** The failure of an effect, which must have this tag. */
 export const expectFailure = <A, Tag extends ExecutorError["_tag"], R>(

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { performance } from "node:perf_hooks"
 import { setInterval } from "node:timers"
@@ -24,11 +25,14 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
   const law = (
     sentence: string,
     options: ThreadOptions,
-    body: (executor: ExecutorService) => Effect.Effect<unknown, unknown, Scope.Scope>
+    body: (executor: ExecutorService, logged: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Scope.Scope>
   ) =>
-    it.live(sentence, () =>
-      Effect.provide(Effect.scoped(Effect.flatMap(Executor, body)), layerOf({ spare: 0, ...options }))
-    )
+    it.live(sentence, () => {
+      const logged: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => logged.push(String(message)))])
+      const executor = Layer.provideMerge(layerOf({ spare: 0, ...options }), logger)
+      return Effect.provide(Effect.scoped(Effect.flatMap(Executor, (executor) => body(executor, logged))), executor)
+    })
 
   // ---------------------------------------------------------------------------------------------------- ended threads
 
@@ -296,6 +300,113 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         answers.map((bytes: Uint8Array) => [...bytes]),
         Array.from({ length: 10 }, (_, i) => [i])
       )
+    })
+  )
+
+  // ------------------------------------------------------------------------------- what runs while arguments are copied
+
+  /** An argument that runs something while it is copied. */
+  const argument = (run: () => void) => ({
+    get n() {
+      run()
+      return 7
+    }
+  })
+
+  law(
+    "arguments that call jobs while they are copied get their answers, and those jobs theirs",
+    { threads: 1 },
+    (executor) =>
+      Effect.gen(function* () {
+        yield* warm(executor)
+        const inner: Array<Fiber.Fiber<unknown, unknown>> = []
+        const call = (value: unknown) =>
+          inner.push(
+            Effect.runFork(executor.run(plain.identity, [value])),
+            Effect.runFork(executor.run(plain.add, [1, 2]))
+          )
+        for (let i = 0; i < 10; i++) {
+          const outer = yield* forkEach(3, () => executor.run(plain.identity, [argument(() => call({ i }))]))
+          const answers = yield* Fiber.joinAll(outer)
+          assert.deepStrictEqual(answers, [{ n: 7 }, { n: 7 }, { n: 7 }])
+          const expected = Array.from({ length: 3 }, () => [{ i }, 3]).flat()
+          assert.deepStrictEqual(yield* Fiber.joinAll(inner.splice(0)), expected)
+        }
+      })
+  )
+
+  law("arguments that cancel jobs while they are copied leave every other job its answer", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const gate = makeGate()
+      // Ends the very thread that they are copied for.
+      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1, gate.cells]), { startImmediately: true })
+      const behind = yield* forkEach(3, (i) => executor.run(rough.maybeHang, [i, gate.cells]))
+      const value = argument(() => {
+        while (Atomics.load(gate.cells, 0) === 0);
+        hung.interruptUnsafe()
+      })
+      const ender = yield* Effect.forkChild(executor.run(plain.identity, [value]), { startImmediately: true })
+      const last = yield* Effect.forkChild(executor.run(plain.identity, ["last"]), { startImmediately: true })
+      assert.deepStrictEqual(yield* Fiber.joinAll(behind), [0, 1, 2])
+      assert.deepStrictEqual(yield* Fiber.join(ender), { n: 7 })
+      assert.strictEqual(yield* Fiber.join(last), "last")
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(hung)))
+    })
+  )
+
+  law("a job whose own arguments cancel it never runs, and its neighbours do", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const first = yield* Effect.forkChild(executor.run(rough.wait, [gate.cells]), { startImmediately: true })
+      yield* gate.begun
+      const cells = makeCells(1)
+      // Copied when the first has ended, and then in the executor's own step.
+      const own: Fiber.Fiber<unknown, unknown> = yield* Effect.forkChild(
+        executor.run<any, unknown>(plain.count, [cells, argument(() => own.interruptUnsafe())]),
+        { startImmediately: true }
+      )
+      const next = yield* Effect.forkChild(executor.run(plain.identity, [["next"]]), { startImmediately: true })
+      gate.open()
+      yield* Fiber.join(first)
+      assert.deepStrictEqual(yield* Fiber.join(next), ["next"])
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(own)))
+      assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+      assert.deepStrictEqual([...cells], [0])
+      const stats = yield* executor.stats
+      assert.strictEqual(stats.running + stats.waiting, 0)
+    })
+  )
+
+  it.live("arguments that close the executor while they are copied fail with it", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 0 }), scope), Executor)
+      yield* executor.run(plain.add, [1, 2])
+      let closing: Fiber.Fiber<void> | undefined
+      const value = argument(() => (closing ??= Effect.runFork(Scope.close(scope, Exit.void))))
+      yield* expectFailure(executor.run(plain.identity, [value]), "ExecutorClosed")
+      yield* Fiber.join(closing!)
+    })
+  )
+
+  law("a caller's observer that throws costs no other caller its answer", { threads: 1 }, (executor, logged) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const fibers = yield* forkEach(6, (i) => executor.run(plain.identity, [i]))
+      for (const [i, fiber] of fibers.entries()) {
+        if (i % 2 === 0) {
+          fiber.addObserver(() => {
+            throw new Error("an observer's own")
+          })
+        }
+      }
+      // All are answered before the executor looks.
+      block(20)
+      assert.deepStrictEqual(yield* Fiber.joinAll(fibers.filter((_, i) => i % 2 === 1)), [1, 3, 5])
+      assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+      while (logged.length < 3) yield* Effect.sleep(1)
+      assert.include(logged[0], "a caller of identity threw when it was given its answer")
     })
   )
 
