@@ -21,7 +21,7 @@ export const driver = (): ExecutorDriver => {
           })
         )
       }),
-    stats: Effect.sync(() => ({ threads: 1, starting: 0, running, waiting: 0, settled, replaced: 0 }))
+    stats: Effect.sync(() => ({ threads: 1, starting: 0, ending: 0, running, waiting: 0, settled, replaced: 0 }))
   }
 }
 

@@ -26,8 +26,10 @@ export interface JobInfo {
   readonly name: string
   /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
   mean: number
-  /** Whether a thread was seen to have loaded its module. */
-  loaded: boolean
+  /** From when on a failure to load its module retires the thread, on the threads' clock. */
+  retiresFrom: number
+  /** How long the next failure then does not, in milliseconds. */
+  retirePause: number
 }
 
 /** One call, from `start` to its answer. */
@@ -70,6 +72,10 @@ export class Thread {
   replaced = false
   /** Why it is about to exit, if it said so. */
   error: unknown = undefined
+  /** The job whose module it could not load just now, if so. */
+  failedLoad: JobInfo | undefined = undefined
+  /** What it said for the log. */
+  readonly notes: Array<{ readonly text: string; readonly cause: unknown }> = []
 
   readonly worker: Worker
   readonly port: MessagePort
@@ -142,10 +148,25 @@ export class Thread {
     return each ? protocol.ItemsByPort : protocol.ByPort
   }
 
-  /** Asks the thread to end by itself, when it has written what its jobs printed. */
-  leave(): void {
-    Atomics.store(this.#ring.words, protocol.LEAVING, 1)
+  /** Whether what its jobs printed is written: one of the values of `OUTPUT`. */
+  get output(): number {
+    return Atomics.load(this.#ring.words, protocol.OUTPUT)
+  }
+
+  /** Whether the thread has said that it takes jobs. */
+  get isReady(): boolean {
+    return Atomics.load(this.#ring.words, protocol.READY) === 1
+  }
+
+  /**
+   * Asks the thread to end by itself, when it has written what its jobs printed; returns whether it has begun to. Must be
+   * repeated until then: the thread may fall asleep after it was woken.
+   */
+  leave(): boolean {
+    const { words } = this.#ring
+    if (Atomics.compareExchange(words, protocol.LEAVING, 0, protocol.Asked) === protocol.Writing) return true
     this.#wake()
+    return false
   }
 
   #wake(): void {
@@ -156,8 +177,11 @@ export class Thread {
     else if (sleeping === protocol.InEventLoop) port.postMessage(null)
   }
 
-  receive(answer: protocol.Answer): void {
-    this.#inbox.push(answer)
+  receive(message: protocol.Message): void {
+    if (message === null) return
+    if ("kind" in message && message.kind === "log") {
+      this.notes.push({ text: message.text, cause: decode(message.cause) })
+    } else this.#inbox.push(message)
   }
 
   /** Takes in what the port has not delivered yet. */
@@ -166,9 +190,9 @@ export class Thread {
       try {
         const received = receiveMessageOnPort(this.port)
         if (received === undefined) return
-        if (received.message !== null) this.#inbox.push(received.message)
+        this.receive(received.message)
       } catch (error) {
-        this.#inbox.push(unreadable(error))
+        this.receive(unreadable(error))
       }
     }
   }
@@ -186,14 +210,18 @@ export class Thread {
       const task = this.#tasks[request & (protocol.SLOTS - 1)]!
       let exit: Exit.Exit<unknown, ExecutorError>
       if (state === protocol.Done) exit = Exit.succeed(protocol.readResult(this.#ring, request))
-      else if (state === protocol.Started && this.#inbox.length > 0) exit = exitOf(this.#inbox.shift()!, task)
-      else break
+      else if (state === protocol.Started && this.#inbox.length > 0) {
+        const answer = this.#inbox.shift()!
+        if ("kind" in answer && answer.kind === "notFound" && answer.cause !== undefined) this.failedLoad = task.info
+        exit = exitOf(answer, task)
+      } else break
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
       if (Exit.isSuccess(exit)) {
         this.#known[task.info.id] = true
-        task.info.loaded = true
+        task.info.retiresFrom = 0
+        task.info.retirePause = 0
       }
       this.answered++
       this.overdue = false
@@ -236,12 +264,20 @@ export class Thread {
    * not, oldest first. Revokes first: a thread that works on meanwhile could answer one task and begin the next between
    * a look at the answers and a look at the rest.
    */
-  giveUp(): { readonly answered: Array<Answered>; readonly begun: Task | undefined; readonly waiting: Array<Task> } {
+  giveUp(): {
+    readonly answered: Array<Answered>
+    /** Whether it was running a job. */
+    readonly busy: boolean
+    /** The job that it was running, if a caller waits for that. */
+    readonly begun: Task | undefined
+    readonly waiting: Array<Task>
+  } {
     const waiting = this.revokeAll()
     this.drainPort()
     const answered = this.collect()
     const begun = this.#each()[0]
-    return { answered, begun: begun !== undefined && this.#release(begun) ? begun : undefined, waiting }
+    if (begun === undefined) return { answered, busy: false, begun, waiting }
+    return { answered, busy: true, begun: this.#release(begun) ? begun : undefined, waiting }
   }
 
   /** Since when the job at the head has been running, if one is; on the threads' own clock. */
@@ -308,8 +344,6 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
           cause: answer.cause === undefined ? undefined : decode(answer.cause)
         })
       )
-    case "ready":
-      return Exit.void
   }
 }
 
