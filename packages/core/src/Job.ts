@@ -163,17 +163,23 @@ export type Cloneable<T> = 0 extends 1 & T
   ? T
   : unknown extends T
     ? T
-    : T extends ((...args: any) => any) | symbol | PromiseLike<any>
-      ? never
-      : T extends Primitive | Platform
-        ? T
-        : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
-          ? never
-          : { [K in keyof T]: Cloneable<T[K]> }
+    : T extends Json
+      ? T
+      : T extends ((...args: any) => any) | symbol | PromiseLike<any>
+        ? never
+        : T extends Primitive | Platform
+          ? T
+          : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
+            ? never
+            : { [K in keyof T]: Cloneable<T[K]> }
 
 type Primitive = string | number | bigint | boolean | null | undefined
 
-// What structured clone knows; what the platform adds (ports, blobs, streams) is told by its methods.
+// Taken as a whole: going into a type of JSON, which has no end, is more than the compiler does.
+type Json = Primitive | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+// What structured clone knows. What the platform adds is told by its members: ports, blobs, files, streams, then keys,
+// certificates, block lists, histograms, and the memory of WebAssembly.
 type Platform =
   | ArrayBufferLike
   | ArrayBufferView
@@ -186,6 +192,12 @@ type Platform =
   | { readonly arrayBuffer: unknown }
   | { readonly getReader: unknown }
   | { readonly getWriter: unknown }
+  | { readonly readableWebStream: unknown }
+  | { readonly type: "secret" | "public" | "private"; readonly export: unknown }
+  | { readonly publicKey: unknown; readonly fingerprint256: string }
+  | { readonly addSubnet: unknown; readonly check: unknown }
+  | { readonly percentiles: unknown; readonly exceeds: unknown }
+  | { readonly buffer: ArrayBufferLike; readonly grow: unknown }
 
 type AnyGenerator = Generator | AsyncGenerator
 

@@ -4,7 +4,9 @@ import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger } from "effect"
 import { execFileSync, spawn } from "node:child_process"
+import { createSecretKey } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
+import { BlockList } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
@@ -97,6 +99,21 @@ describe("threads of one's own", () => {
         if (i % 150 === 0) yield* Effect.sleep(5)
       }
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin })))
+  )
+
+  it.live("what only the platform knows how to copy arrives as what it was", () =>
+    Effect.gen(function* () {
+      const blocked = new BlockList()
+      blocked.addAddress("1.2.3.4")
+      const key = yield* Executor.run(plain.identity, [createSecretKey(Buffer.from("secret"))])
+      assert.strictEqual(key.export().toString(), "secret")
+      const list = yield* Executor.run(plain.identity, [blocked])
+      assert.isTrue(list.check("1.2.3.4"))
+      const memory = new (globalThis as any).WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })
+      const same = yield* Executor.run(plain.identity, [memory])
+      new Uint8Array(memory.buffer)[0] = 7
+      assert.strictEqual(new Uint8Array(same.buffer)[0], 7)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
   it("options out of their range are refused where they are given", () => {

@@ -143,7 +143,7 @@ const serviceOf = (
     forEach,
     all: all as TaskPoolService["all"],
     mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
-    submitBlocking: (job, { args, executor = Executor, onInterrupt, timeout, transfer, weight }) => {
+    submitBlocking: (job: any, { args, executor = Executor, onInterrupt, timeout, transfer, weight }: any = {}) => {
       const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
       if (timeout === undefined) return submit(run, { weight })
       return Effect.suspend(() =>

@@ -304,6 +304,94 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
+    it.effect("map closes its iterator as a loop does, and keeps the first failure when that throws", () =>
+      Effect.gen(function* () {
+        const closings: Array<string> = []
+        const iterate = (name: string, next: () => unknown): Iterable<number> => ({
+          [Symbol.iterator]: () => ({
+            next: next as () => IteratorResult<number>,
+            return: () => {
+              closings.push(name)
+              throw new Error(`${name}: not closed`)
+            }
+          })
+        })
+        const run = (name: string, next: () => unknown) =>
+          Effect.exit(Executor.map(jobs.failAt, iterate(name, next), { concurrency: 2 }))
+
+        const failed = yield* run("failing", () => ({ done: false, value: 13 }))
+        assert.isTrue(Exit.isFailure(failed))
+        const cause = Exit.isFailure(failed) ? failed.cause : Cause.empty
+        assert.isTrue(Cause.hasFails(cause), "the job's own failure is first")
+        assert.include(Cause.pretty(cause), "failing: not closed")
+
+        let pulled = 0
+        const broken = [
+          () => {
+            throw new Error("no next")
+          },
+          () => undefined,
+          () => 5,
+          () => ({
+            done: false,
+            get value() {
+              throw new Error("no value")
+            }
+          }),
+          () => ({
+            get done() {
+              throw new Error("no done")
+            }
+          })
+        ]
+        for (const [i, next] of broken.entries()) {
+          const exit = yield* run(`broken ${i}`, () => {
+            if (pulled++ > 100) throw new Error("without end")
+            return next()
+          })
+          assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+          assert.notInclude(Cause.pretty((exit as Exit.Failure<unknown, unknown>).cause), "without end")
+        }
+        const endless = Executor.map(jobs.double, { [Symbol.iterator]: () => 5 } as never)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(endless)))
+        assert.deepStrictEqual(closings, ["failing"])
+      })
+    )
+
+    it.effect("a job without parameters needs no arguments", () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* Executor.run(jobs.exportedAs), "found")
+        assert.strictEqual(yield* Executor.run(jobs.exportedAs, undefined, { onInterrupt: "abandon" }), "found")
+      })
+    )
+
+    it.effect("what a caller without types gives wrongly is a TypeError that says what was expected", () =>
+      Effect.gen(function* () {
+        const run = Executor.run as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.run>
+        const map = Executor.map as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.map>
+        for (const [effect, message] of [
+          [run(jobs.add), "Executor.run: args must be an array of the arguments of add, got undefined"],
+          [run(jobs.add, 1), "Executor.run: args must be an array of the arguments of add, got 1"],
+          [run(jobs.add, "12"), 'Executor.run: args must be an array of the arguments of add, got "12"'],
+          [run(undefined, []), "Executor.run: job must be a Job, got undefined"],
+          [run(() => 1, []), "Executor.run: job must be a Job, got function"],
+          [run(jobs.add, [1, 2], { transfer: 3 }), "Executor.run: transfer must be an array, got 3"],
+          [
+            run(jobs.add, [1, 2], { onInterrupt: "stop" }),
+            'Executor.run: onInterrupt must be "terminate" or "abandon", got "stop"'
+          ],
+          [map(jobs.double, 5), "Executor.map: items must be iterable, got 5"],
+          [map(undefined, [1]), "Executor.map: job must be a Job, got undefined"]
+        ] as const) {
+          const exit = yield* Effect.exit(effect)
+          const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+          assert.instanceOf(defect, TypeError)
+          assert.strictEqual(defect.message, message)
+        }
+        assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+      })
+    )
+
     it.effect("map refuses a chunk or a concurrency that is no count", () =>
       Effect.gen(function* () {
         for (const options of [{ chunk: 0 }, { chunk: 1.5 }, { concurrency: -1 }]) {

@@ -410,6 +410,22 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
+  law("map begins nothing once a failure is known, also where it cannot be interrupted", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 30; i++) yield* executor.run(plain.failAt, [i % 13])
+      let pulled = 0
+      const items = function* () {
+        while (pulled < 1000) yield pulled++ === 0 ? 13 : 1
+      }
+      const run = Effect.flip(executor.map(plain.failAt, items(), { concurrency: 5 }))
+      const map = yield* Effect.forkChild(Effect.uninterruptible(run), { startImmediately: true })
+      // All five are answered before the executor looks.
+      block(30)
+      assert.strictEqual((yield* Fiber.join(map))._tag, "TaskThrew")
+      assert.strictEqual(pulled, 5)
+    })
+  )
+
   // --------------------------------------------------------------------------------------------------------- the whole
 
   law("the main thread stays responsive while every thread computes", { threads: 2 }, (executor) =>
