@@ -44,6 +44,7 @@ const forbidden: ReadonlyArray<readonly [file: string, specifier: string]> = [
   ["packages/node/src/worker.ts", "effect/Effect"],
   ["packages/node/src/worker.ts", "@aio-task-pool/core"],
   ["packages/node/src/internal/protocol.ts", "effect/Effect"],
+  ["packages/node/src/internal/loading.ts", "./threads.ts"],
   ["packages/testing/src/laws/jobs/plain.ts", "effect/Effect"],
   ["packages/testing/test/planted.test.ts", "../../core/src/internal/backlog.ts"],
   ["packages/examples/src/planted.ts", "@aio-task-pool/core/dist/TaskPool.js"],

@@ -41,7 +41,9 @@ export const Job = {
    * **Gotchas**
    *
    * Threads load the whole module. One that imports a server, a database or a test framework makes each of them load it
-   * too: give jobs a module of their own.
+   * too: give jobs a module of their own. In the program's own file a job would make each thread run the program again:
+   * the job fails with `TaskNotFound` as soon as the program makes an executor there. A program that is guarded by
+   * `if (import.meta.main)` may define jobs.
    *
    * **Example** (A job is still a function)
    *

@@ -12,6 +12,7 @@ import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
+import { makeLoader } from "./internal/loading.ts"
 import * as protocol from "./internal/protocol.ts"
 
 type Fn = (...args: ReadonlyArray<unknown>) => unknown
@@ -26,6 +27,8 @@ const port = start.port as MessagePort
 const ring = protocol.ringOf(start.memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
+const loadModule = makeLoader()
+const { exit } = process
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2
@@ -96,7 +99,7 @@ const serve = (n: number): void | Promise<void> => {
   const known = jobs[job]!
   const each = form === protocol.ItemsByPort
   if (known.fn === undefined) {
-    return load(known).then((problem) => {
+    return load(n, known).then((problem) => {
       if (problem !== undefined) return send(n, problem)
       // Loading the module is not the job's own time.
       doubles[protocol.startOf(n)] = now()
@@ -196,11 +199,15 @@ const transfersOf = (result: unknown): ReadonlyArray<object> | undefined => {
   return inner.length === 0 ? undefined : inner
 }
 
-const load = async (known: Known): Promise<protocol.Answer | undefined> => {
+const load = async (n: number, known: Known): Promise<protocol.Answer | undefined> => {
   const { name, url } = known
   let module: Record<string, unknown>
   try {
-    module = await import(/* @vite-ignore */ url)
+    module = await loadModule(url, (error) => {
+      // What else the program does must not happen a second time.
+      send(n, { kind: "notFound", reason: error.message, cause: encode(error) })
+      exit()
+    })
   } catch (cause) {
     return { kind: "notFound", reason: `${url} cannot be loaded: ${String(cause)}`, cause: encode(cause) }
   }
@@ -287,7 +294,11 @@ const waitInEventLoop = async (n: number): Promise<void> => {
 }
 
 const main = async (): Promise<never> => {
-  await Promise.allSettled(start.preload.map((url) => import(/* @vite-ignore */ url)))
+  const stop = (error: Error): void => {
+    port.postMessage({ kind: "unable", cause: encode(error) } satisfies protocol.Answer)
+    exit()
+  }
+  await Promise.allSettled(start.preload.map((url) => loadModule(url, stop)))
   port.postMessage({ kind: "ready" } satisfies protocol.Answer)
   let n = 0
   let lastTurn = now()

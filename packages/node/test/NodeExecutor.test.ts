@@ -4,6 +4,7 @@ import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer } from "effect"
 import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
 import { watchThreads } from "./support.ts"
@@ -228,7 +229,7 @@ describe("with a pool", () => {
 
 describe("its process", () => {
   it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
-    const { code, stderr, stdout } = await run("idle")
+    const { code, stderr, stdout } = await run("idle.ts")
     assert.strictEqual(code, 0)
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`)
     assert.deepStrictEqual(stdout.trim().split("\n").sort(), ["20", "1", "line 0", ...lines].sort())
@@ -236,15 +237,68 @@ describe("its process", () => {
   })
 
   it("a job in flight keeps it alive until it has its answer", async () => {
-    const { code, stdout } = await run("inFlight")
+    const { code, stdout } = await run("inFlight.ts")
     assert.strictEqual(code, 0)
     assert.strictEqual(stdout.trim(), "Success")
   })
 
   it("can exit when the scope has closed over hung jobs", async () => {
-    const { code, stdout } = await run("closing")
+    const { code, stdout } = await run("closing.ts")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])
+  })
+})
+
+describe("a program that a thread loads", () => {
+  const refusal = (file: string) =>
+    `${new URL(`./programs/own/${file}`, import.meta.url).href} makes an executor when a thread loads it: ` +
+    "move its jobs to a module of their own, or guard the program with import.meta.main"
+  const start = async (file: string) => {
+    const { code, stderr, stdout } = await run(`own/${file}`)
+    const lines = stdout.trim().split("\n")
+    return { code, stderr, answer: lines.pop(), runs: lines.length }
+  }
+  const answered = (answer: string, runs: number) => ({ code: 0, stderr: "", answer, runs })
+
+  for (const [what, file, job, loaded] of [
+    ["defines the job", "awaited.ts", "double"],
+    ["is CommonJS", "commonJs.cjs", "double"],
+    ["exits when it fails", "runMain.ts", "double"],
+    ["tries again and again", "stubborn.ts", "double"],
+    ["exports the job of another module", "exported.ts", "whereAmI"],
+    ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
+  ] as const) {
+    it(`makes no executor there, and the job fails with the cure, if it ${what}`, async () => {
+      const { runs, ...rest } = await start(file)
+      assert.deepInclude(answered(`${job}: ${refusal(loaded ?? file)}`, 2), rest)
+      assert.isAtMost(runs, 2)
+    })
+  }
+
+  it("makes no executor there if the threads load it before their first job", async () => {
+    const { runs, ...rest } = await start("preloaded.ts")
+    assert.deepInclude(answered(`double: no thread could be started: Error: ${refusal("preloaded.ts")}`, 7), rest)
+    // One for each attempt to start a thread.
+    assert.isAtMost(runs, 7)
+  })
+
+  it("makes no executor there long after it was loaded", async () => {
+    const answer = `later: its thread was ended by Error: ${refusal("late.ts")}`
+    assert.deepStrictEqual(await start("late.ts"), answered(answer, 0))
+  })
+
+  it("makes no executor where it is what runs on the threads", async () => {
+    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
+    const answer = `whereAmI: no thread could be started: Error: NodeExecutor: ${cure}`
+    assert.deepStrictEqual(await start("worker.ts"), answered(answer, 0))
+  })
+
+  it("may define jobs if it runs only where it is the main module", async () => {
+    assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
+  })
+
+  it("may have a job that makes an executor of its own", async () => {
+    assert.deepStrictEqual(await start("nested.ts"), answered("42", 0))
   })
 })
 
@@ -253,7 +307,7 @@ class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
 /** Runs a program of `test/programs` in a process of its own, which must end by itself. */
 const run = (program: string) =>
   new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
-    const path = new URL(`./programs/${program}.ts`, import.meta.url).pathname
+    const path = fileURLToPath(new URL(`./programs/${program}`, import.meta.url))
     const child = execFile(process.execPath, [path], { timeout: 20_000 }, (_, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr })
     )

@@ -206,6 +206,7 @@ export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name
 export type Answer =
   | readonly [result: unknown]
   | { readonly kind: "ready" }
+  | { readonly kind: "unable"; readonly cause: Encoded }
   | { readonly kind: "threw"; readonly cause: Encoded }
   | {
       readonly kind: "notCloneable"

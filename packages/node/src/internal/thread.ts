@@ -145,7 +145,8 @@ export class Thread {
   }
 
   receive(answer: protocol.Answer): void {
-    this.#inbox.push(answer)
+    if ("kind" in answer && answer.kind === "unable") this.error = decode(answer.cause)
+    else this.#inbox.push(answer)
   }
 
   /** Takes in what the port has not delivered yet. */
@@ -154,7 +155,7 @@ export class Thread {
       try {
         const received = receiveMessageOnPort(this.port)
         if (received === undefined) return
-        if (received.message !== null) this.#inbox.push(received.message)
+        if (received.message !== null) this.receive(received.message)
       } catch (error) {
         this.#inbox.push(unreadable(error))
       }
@@ -286,6 +287,7 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
         })
       )
     case "ready":
+    case "unable":
       return Exit.void
   }
 }

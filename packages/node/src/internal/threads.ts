@@ -46,6 +46,7 @@ import {
 import * as Exit from "effect/Exit"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads"
+import { refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
 import { WaitingList } from "./waitingList.ts"
@@ -107,6 +108,7 @@ export class Threads {
   #watch: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
+    refuseInThread()
     this.#options = options
     this.#replenish()
   }
