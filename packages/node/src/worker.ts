@@ -8,7 +8,7 @@
  * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
  * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
  */
-import { findUncloneable, transferredBy } from "@aio-task-pool/core/Job"
+import { findFunction, findUncloneable, functionNames, transferredBy } from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
@@ -201,28 +201,19 @@ const transfersOf = (result: unknown): ReadonlyArray<object> | undefined => {
 
 const load = async (n: number, known: Known): Promise<protocol.Answer | undefined> => {
   const { name, url } = known
-  let module: Record<string, unknown>
   try {
-    module = await loadModule(url, (error) => {
+    const module = await loadModule(url, (error) => {
       // What else the program does must not happen a second time.
       send(n, { kind: "notFound", reason: error.message, cause: encode(error) })
       exit()
     })
+    known.fn = findFunction(module, name)
+    if (known.fn !== undefined) return undefined
+    const names = functionNames(module).join(", ")
+    const reason = `${url} has no function of that name (its functions: ${names})`
+    return { kind: "notFound", reason, cause: undefined }
   } catch (cause) {
     return { kind: "notFound", reason: `${url} cannot be loaded: ${String(cause)}`, cause: encode(cause) }
-  }
-  // A job may be exported under another name than its own.
-  const fn =
-    module[name] ?? Object.values(module).find((job) => typeof job === "function" && job.name === name && "url" in job)
-  if (typeof fn === "function") {
-    known.fn = fn as Fn
-    return undefined
-  }
-  const names = Object.keys(module).filter((key) => typeof module[key] === "function")
-  return {
-    kind: "notFound",
-    reason: `${url} has no function of that name (its functions: ${names.join(", ")})`,
-    cause: undefined
   }
 }
 

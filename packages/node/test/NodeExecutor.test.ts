@@ -104,6 +104,16 @@ describe("threads of one's own", () => {
     assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
     assert.throws(() => NodeExecutor.layer({ spin: 1.5 }), RangeError, "spin must be a number from 0 to 1, got 1.5")
     assert.throws(() => NodeExecutor.layer({ spin: NaN }), RangeError, "spin must be a number from 0 to 1, got NaN")
+    assert.throws(
+      () => NodeExecutor.layer({ preload: ["./jobs.js"] }),
+      RangeError,
+      'NodeExecutor.layer: preload must be an absolute URL, got "./jobs.js": write new URL("./jobs.js", import.meta.url)'
+    )
+    assert.throws(
+      () => NodeExecutor.make({ worker: "/copy/worker.js" as never }),
+      RangeError,
+      'NodeExecutor.make: worker must be an absolute URL, got "/copy/worker.js": write pathToFileURL("/copy/worker.js")'
+    )
     assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
   })
 })
