@@ -14,13 +14,21 @@ const { engines } = JSON.parse(readFileSync(join(root, "packages/node/package.js
 const oldest = engines.node.replace(">=", "")
 const recipes = join(root, "packages/examples/platforms")
 
-// What a recipe prints if it works. Those of other platforms than Node run once.
+interface Recipe {
+  /** What it prints if it works. */
+  readonly prints: RegExp
+  /** Whether it needs no second run on the oldest Node. */
+  readonly once?: true
+  /** How it runs a file, where a program with a job in its own file must be refused as on Node. */
+  readonly runs?: ReadonlyArray<string>
+}
+
 const job = /^ba7816bf on thread [1-9]/m
-const expected: Record<string, { readonly prints: RegExp; readonly once?: true }> = {
+const expected: Record<string, Recipe> = {
   browser: { prints: /^the core in Chromium (?<version>[\d.]+)$/m, once: true },
-  bun: { prints: job, once: true },
+  bun: { prints: job, once: true, runs: ["bun"] },
   commonjs: { prints: job },
-  deno: { prints: job, once: true },
+  deno: { prints: job, once: true, runs: ["deno", "run", "--allow-all"] },
   esbuild: { prints: job },
   "esbuild-commonjs": { prints: job },
   jest: { prints: /1 passed, 1 total/ },
@@ -70,7 +78,7 @@ const installChromium = async (): Promise<void> => {
 
 /** Runs one recipe; resolves with the version of its tool. */
 const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise<string> => {
-  const { once, prints } = expected[name]!
+  const { once, prints, runs } = expected[name]!
   const directory = join(scratch, name)
   cpSync(join(recipes, name), directory, {
     recursive: true,
@@ -83,6 +91,11 @@ const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise
   const outputs = [await run("npm", start, directory)]
   if (once === undefined) {
     outputs.push(await run("npx", ["--yes", `--package=node@${oldest}`, "--", "npm", ...start], directory))
+  }
+  if (runs !== undefined) {
+    cpSync(join(root, "packages/node/test/programs/own/awaited.ts"), join(directory, "awaited.ts"))
+    const output = await run("npx", ["--no-install", ...runs, "awaited.ts"], directory)
+    if (!output.includes("move its jobs to a module of their own")) throw new Error(`is not refused:\n${output}`)
   }
   for (const output of outputs) if (!prints.test(output)) throw new Error(`printed no ${prints}:\n${output}`)
   const tool = Object.keys(JSON.parse(readFileSync(join(directory, "package.json"), "utf8")).devDependencies ?? {})[0]

@@ -66,6 +66,9 @@ export interface Options {
  * the layer's scope, hung ones included; jobs without an answer then fail with `ExecutorClosed`. An executor without
  * work does not keep the process alive. Throws `RangeError` when an option is out of its range.
  *
+ * A job may make an executor of its own, up to 4 executors deep. A module that a thread loads for its jobs must not: its
+ * jobs fail with `TaskNotFound`.
+ *
  * **Example** (Hashing off the main thread)
  *
  * ```ts

@@ -27,7 +27,7 @@ const port = start.port as MessagePort
 const ring = protocol.ringOf(start.memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
-const loadModule = makeLoader()
+const loadModule = makeLoader(start.depth)
 const { exit } = process
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
@@ -204,7 +204,7 @@ const load = async (n: number, known: Known): Promise<protocol.Answer | undefine
   try {
     const module = await loadModule(url, (error) => {
       // What else the program does must not happen a second time.
-      send(n, { kind: "notFound", reason: error.message, cause: encode(error) })
+      send(n, { kind: "notFound", reason: error.message, cause: encode(error), final: true })
       exit()
     })
     known.fn = findFunction(module, name)

@@ -261,7 +261,7 @@ describe("its process", () => {
 
 describe("a program that a thread loads", () => {
   const refusal = (file: string) =>
-    `${new URL(`./programs/own/${file}`, import.meta.url).href} makes an executor when a thread loads it: ` +
+    `${new URL(`./programs/own/${file}`, import.meta.url).href}, or a module that it imports, makes an executor when a thread loads it: ` +
     "move its jobs to a module of their own, or guard the program with import.meta.main"
   const start = async (file: string) => {
     const { code, stderr, stdout } = await run(`own/${file}`)
@@ -275,6 +275,7 @@ describe("a program that a thread loads", () => {
     ["is CommonJS", "commonJs.cjs", "double"],
     ["exits when it fails", "runMain.ts", "double"],
     ["tries again and again", "stubborn.ts", "double"],
+    ["runs the job again and again", "repeated.ts", "double"],
     ["exports the job of another module", "exported.ts", "whereAmI"],
     ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
   ] as const) {
@@ -289,8 +290,7 @@ describe("a program that a thread loads", () => {
     const outcome = await start("preloaded.ts")
     const answer = `double: no thread could be started: Error: ${refusal("preloaded.ts")}`
     assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
-    // One for each attempt to start a thread.
-    assert.isAtMost(outcome.runs, 7)
+    assert.isAtMost(outcome.runs, 2)
   })
 
   it("makes no executor there long after it was loaded", async () => {
@@ -306,6 +306,12 @@ describe("a program that a thread loads", () => {
 
   it("may define jobs if it runs only where it is the main module", async () => {
     assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
+  })
+
+  it("starts no threads without end from a job that runs the program", async () => {
+    const limit = "NodeExecutor: jobs must not nest executors more than 4 deep"
+    const outer = "deep: the job threw TaskThrew: ".repeat(3)
+    assert.deepStrictEqual(await start("deep.ts"), answered(`${outer}deep: the job threw Error: ${limit}`, 0))
   })
 
   it("may have a job that makes an executor of its own", async () => {

@@ -55,7 +55,7 @@ describe("a program that is bundled into one file", () => {
   it("fails its jobs with the cure, beside its worker", async () => {
     const file = await bundle(".")
     const cure = "move its jobs to a module of their own, or guard the program with import.meta.main"
-    const refusal = `double: ${pathToFileURL(file).href} makes an executor when a thread loads it: ${cure}`
+    const refusal = `double: ${pathToFileURL(file).href}, or a module that it imports, makes an executor when a thread loads it: ${cure}`
     assert.strictEqual(await run(file), refusal)
   })
 

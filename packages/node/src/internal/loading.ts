@@ -15,16 +15,32 @@ interface Load {
   stop: ((error: Error) => void) | undefined
 }
 
-// The program may bring its own copy of this module, such as a bundle does.
-const key = Symbol.for("@aio-task-pool/node/loading")
+interface Here {
+  /** How many executors this thread is inside of. */
+  readonly depth: number
+  /** The load that the calling code is a part of, or was left running by. */
+  readonly load: () => Load | undefined
+}
 
-/** In a thread, before it loads anything: lets executors of this thread find out by whom they are made. */
-export const makeLoader = () => {
+/** How many executors may be inside of each other: jobs may make their own, but not without end. */
+const deepest = 4
+
+// The program may bring its own copy of this module, as a bundle does.
+const key = Symbol.for("@aio-task-pool/node/loading")
+const here = (): Here | undefined => (globalThis as any)[key]
+
+/** How many executors the threads of an executor that is made here are inside of. */
+export const depthOfThreads = (): number => (here()?.depth ?? 0) + 1
+
+/** In a thread, before it loads anything: lets executors of this thread find out what code makes them. */
+export const makeLoader = (depth: number) => {
+  // What a module leaves running after it was loaded is known by its async context.
   const loads = new AsyncLocalStorage<Load>()
+  // Bun's `import` does not hand the context on: there at least what runs while a module is loaded is known.
   const current = new Set<Load>()
-  // What a module leaves running after it was loaded is known by its async context. Where `import` does not hand the
-  // context on (Bun), at least what runs while the module is loaded is known.
-  ;(globalThis as any)[key] = (): Load | undefined => loads.getStore() ?? [...current].at(-1)
+  const isBun = process.versions["bun"] !== undefined
+  const load = (): Load | undefined => loads.getStore() ?? (isBun ? [...current].at(-1) : undefined)
+  ;(globalThis as any)[key] = { depth, load } satisfies Here
   return async (url: string, stop: (error: Error) => void): Promise<Record<string, unknown>> => {
     const load: Load = { url, stop }
     current.add(load)
@@ -39,21 +55,25 @@ export const makeLoader = () => {
 
 /** Throws if the executor that is about to be made belongs to a program that a thread of an executor runs again. */
 export const refuseInThread = (): void => {
-  const loadOf: (() => Load | undefined) | undefined = (globalThis as any)[key]
-  if (loadOf === undefined) {
+  const thread = here()
+  if (thread === undefined) {
     if (!isStart(workerData)) return
     throw new Error(
       "NodeExecutor: worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
     )
   }
-  const load = loadOf()
-  if (load === undefined) return
-  const error = new Error(
-    `${load.url} makes an executor when a thread loads it: ` +
-      "move its jobs to a module of their own, or guard the program with import.meta.main"
-  )
-  load.stop?.(error)
-  throw error
+  const load = thread.load()
+  if (load !== undefined) {
+    const error = new Error(
+      `${load.url}, or a module that it imports, makes an executor when a thread loads it: ` +
+        "move its jobs to a module of their own, or guard the program with import.meta.main"
+    )
+    load.stop?.(error)
+    throw error
+  }
+  if (thread.depth >= deepest) {
+    throw new Error(`NodeExecutor: jobs must not nest executors more than ${deepest} deep`)
+  }
 }
 
 const isStart = (data: any): boolean =>

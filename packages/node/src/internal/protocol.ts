@@ -195,6 +195,8 @@ export interface Start {
   readonly port: unknown
   /** How long to look out for the next job, at most, in milliseconds. */
   readonly spin: number
+  /** How many executors the thread is inside of: 1, or more if a job made the executor. */
+  readonly depth: number
   /** Modules to load before the first job. */
   readonly preload: ReadonlyArray<string>
 }
@@ -214,7 +216,13 @@ export type Answer =
       readonly path: string
       readonly reason: string
     }
-  | { readonly kind: "notFound"; readonly reason: string; readonly cause: Encoded | undefined }
+  | {
+      readonly kind: "notFound"
+      readonly reason: string
+      readonly cause: Encoded | undefined
+      /** Whether every thread would find the same, at the price of running the program again. */
+      readonly final?: boolean
+    }
 
 /** Milliseconds on a clock that all threads of the process share. */
 export const makeClock = (): (() => number) => {

@@ -27,6 +27,8 @@ export interface JobInfo {
   mean: number
   /** Whether a thread was seen to have loaded its module. */
   loaded: boolean
+  /** The failure of every call, once a thread has found that its module must not be loaded. */
+  refusal: Exit.Exit<never, ExecutorError> | undefined
 }
 
 /** One call, from `start` to its answer. */
@@ -65,6 +67,8 @@ export class Thread {
   replaced = false
   /** Why it is about to exit, if it said so. */
   error: unknown = undefined
+  /** Whether other threads would have to exit for the same reason. */
+  unable = false
 
   readonly worker: Worker
   readonly port: MessagePort
@@ -145,8 +149,10 @@ export class Thread {
   }
 
   receive(answer: protocol.Answer): void {
-    if ("kind" in answer && answer.kind === "unable") this.error = decode(answer.cause)
-    else this.#inbox.push(answer)
+    if ("kind" in answer && answer.kind === "unable") {
+      this.error = decode(answer.cause)
+      this.unable = true
+    } else this.#inbox.push(answer)
   }
 
   /** Takes in what the port has not delivered yet. */
@@ -277,8 +283,8 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
       return Exit.fail(
         new NotCloneable({ task, direction: answer.direction, path: answer.path, reason: answer.reason })
       )
-    case "notFound":
-      return Exit.fail(
+    case "notFound": {
+      const exit = Exit.fail(
         new TaskNotFound({
           task,
           url,
@@ -286,6 +292,9 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
           cause: answer.cause === undefined ? undefined : decode(answer.cause)
         })
       )
+      if (answer.final === true) info.refusal = exit
+      return exit
+    }
     case "ready":
     case "unable":
       return Exit.void

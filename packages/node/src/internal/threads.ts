@@ -46,7 +46,7 @@ import {
 import * as Exit from "effect/Exit"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads"
-import { refuseInThread } from "./loading.ts"
+import { depthOfThreads, refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
 import { WaitingList } from "./waitingList.ts"
@@ -130,6 +130,10 @@ export class Threads {
     }
     if (this.#closed) {
       resume(Exit.fail(new ExecutorClosed({ task: call.job.name, started: false })))
+      return task
+    }
+    if (task.info.refusal !== undefined) {
+      resume(task.info.refusal)
       return task
     }
     this.#pending++
@@ -390,7 +394,8 @@ export class Threads {
       url,
       name,
       mean: Infinity,
-      loaded: false
+      loaded: false,
+      refusal: undefined
     }
     this.#infosByAddress.set(key, info)
     this.#infos.set(job, info)
@@ -426,7 +431,8 @@ export class Threads {
     // them may be why.
     const seen =
       this.#failures > 0 ? [] : [...this.#infosByAddress.values()].filter((info) => info.loaded).map((info) => info.url)
-    const start: protocol.Start = { memory, port: port2, spin, preload: [...new Set([...preload, ...seen])] }
+    const modules = [...new Set([...preload, ...seen])]
+    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload: modules }
     let worker: Worker
     try {
       worker = new Worker(entry, {
@@ -492,6 +498,7 @@ export class Threads {
     for (const task of waiting.filter(handsOver)) answered.push(crashed(task, why, false))
     this.#requeue(waiting.filter((task) => !handsOver(task)))
     this.#remove(thread)
+    if (thread.unable) this.#failures = attempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
       if (thread.answered === 0) this.#failures = 0

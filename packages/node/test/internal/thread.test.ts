@@ -24,7 +24,7 @@ const make = () => {
   }
 }
 
-const info = { id: 0, url: "file:///jobs.ts", name: "job", mean: 0.001, loaded: true }
+const info = { id: 0, url: "file:///jobs.ts", name: "job", mean: 0.001, loaded: true, refusal: undefined }
 
 const taskOf = (args: ReadonlyArray<unknown>): Task => {
   const job = Job.module<{ readonly job: () => void }>(info.url).job
