@@ -27,8 +27,9 @@ const port = start.port as MessagePort
 const ring = protocol.ringOf(start.memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
-const loadModule = makeLoader(start.depth)
+const loadModule = makeLoader(start.depth, () => busy)
 const { exit } = process
+let busy = false
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2
@@ -300,8 +301,10 @@ const main = async (): Promise<never> => {
       process.exit()
     }
     while (!isIdle(n)) {
+      busy = true
       const pending = serve(n)
       if (pending !== undefined) await pending
+      busy = false
       const ended = doubles[protocol.endOf(n)]!
       n = (n + 1) | 0
       if (ended - lastTurn > patience) {

@@ -294,8 +294,7 @@ describe("a program that a thread loads", () => {
   })
 
   it("makes no executor there long after it was loaded", async () => {
-    const answer = `later: its thread was ended by Error: ${refusal("late.ts")}`
-    assert.deepStrictEqual(await start("late.ts"), answered(answer, 0))
+    assert.deepStrictEqual(await start("late.ts"), answered(refusal("late.ts"), 0))
   })
 
   it("makes no executor where it is what runs on the threads", async () => {

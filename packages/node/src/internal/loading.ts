@@ -32,22 +32,31 @@ const here = (): Here | undefined => (globalThis as any)[key]
 /** How many executors the threads of an executor that is made here are inside of. */
 export const depthOfThreads = (): number => (here()?.depth ?? 0) + 1
 
-/** In a thread, before it loads anything: lets executors of this thread find out what code makes them. */
-export const makeLoader = (depth: number) => {
+// Bun's `import` does not hand the async context on, and on Node before 24 every promise of the thread would pay for it.
+const hasContext = process.versions["bun"] === undefined && Number.parseInt(process.versions.node) >= 24
+
+/**
+ * In a thread, before it loads anything: lets executors of this thread find out what code makes them. `isBusy` says
+ * whether the thread runs a job.
+ */
+export const makeLoader = (depth: number, isBusy: () => boolean) => {
   // What a module leaves running after it was loaded is known by its async context.
   const loads = new AsyncLocalStorage<Load>()
-  // Bun's `import` does not hand the context on: there at least what runs while a module is loaded is known.
-  const current = new Set<Load>()
-  const isBun = process.versions["bun"] !== undefined
-  const load = (): Load | undefined => loads.getStore() ?? (isBun ? [...current].at(-1) : undefined)
+  // Without contexts, what runs while a module is loaded belongs to that module, and what runs between jobs to the last.
+  const current: Array<Load> = []
+  let last: Load | undefined
+  const load = (): Load | undefined =>
+    hasContext ? loads.getStore() : (current.at(-1) ?? (isBusy() ? undefined : last))
   ;(globalThis as any)[key] = { depth, load } satisfies Here
   return async (url: string, stop: (error: Error) => void): Promise<Record<string, unknown>> => {
     const load: Load = { url, stop }
-    current.add(load)
+    const begin = (): Promise<Record<string, unknown>> => import(/* webpackIgnore: true */ /* @vite-ignore */ url)
+    current.push(load)
     try {
-      return await loads.run(load, () => import(/* webpackIgnore: true */ /* @vite-ignore */ url))
+      return await (hasContext ? loads.run(load, begin) : begin())
     } finally {
-      current.delete(load)
+      current.splice(current.indexOf(load), 1)
+      last = load
       load.stop = undefined
     }
   }
