@@ -18,7 +18,7 @@ beforeAll(async () => {
   scratch = mkdtempSync(join(realpathSync(tmpdir()), "bundles-"))
   const worker = await rolldown({ ...config, cwd: join(here, "..") })
   await worker.write({ ...(config.output as OutputOptions), file: join(scratch, "worker.js") })
-})
+}, 120_000)
 afterAll(() => rmSync(scratch, { recursive: true }))
 
 describe("the worker as it is published", () => {
@@ -36,7 +36,8 @@ describe("the worker as it is published", () => {
   }
 })
 
-describe("a program that is bundled into one file", () => {
+// Each starts processes, which takes long on a busy machine.
+describe("a program that is bundled into one file", { timeout: 120_000 }, () => {
   const bundle = async (directory: string): Promise<string> => {
     const file = join(scratch, directory, "main.mjs")
     const program = await rolldown({
@@ -49,7 +50,7 @@ describe("a program that is bundled into one file", () => {
   }
   const run = (file: string) =>
     new Promise<string | undefined>((resolve) => {
-      execFile(process.execPath, [file], { timeout: 20_000 }, (_, stdout) => resolve(stdout.trim().split("\n").at(-1)))
+      execFile(process.execPath, [file], { timeout: 120_000 }, (_, stdout) => resolve(stdout.trim().split("\n").at(-1)))
     })
 
   it("fails its jobs with the cure, beside its worker", async () => {

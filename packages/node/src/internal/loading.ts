@@ -7,7 +7,9 @@
  * Read by both sides: imports nothing heavy.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
-import { workerData } from "node:worker_threads"
+import { type MessagePort, workerData } from "node:worker_threads"
+import { encode } from "./errorCodec.ts"
+import type { Answer } from "./protocol.ts"
 
 interface Load {
   readonly url: string
@@ -67,9 +69,13 @@ export const refuseInThread = (): void => {
   const thread = here()
   if (thread === undefined) {
     if (!isStart(workerData)) return
-    throw new Error(
+    const error = new Error(
       "NodeExecutor: worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
     )
+    // The program may go on in spite of the error: then the other side ends this thread.
+    const { port } = workerData
+    port.postMessage({ kind: "unable", cause: encode(error) } satisfies Answer)
+    throw error
   }
   const load = thread.load()
   if (load !== undefined) {
@@ -85,5 +91,5 @@ export const refuseInThread = (): void => {
   }
 }
 
-const isStart = (data: any): boolean =>
+const isStart = (data: any): data is { readonly port: MessagePort } =>
   typeof data === "object" && data !== null && data.memory instanceof SharedArrayBuffer && Array.isArray(data.preload)

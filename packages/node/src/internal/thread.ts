@@ -152,6 +152,7 @@ export class Thread {
     if ("kind" in answer && answer.kind === "unable") {
       this.error = decode(answer.cause)
       this.unable = true
+      void this.worker.terminate()
     } else this.#inbox.push(answer)
   }
 
