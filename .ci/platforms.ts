@@ -47,7 +47,7 @@ const env = { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}`, 
 /** Runs a command to its end; resolves with what it printed, and rejects with that and the command if it fails. */
 const run = (command: string, args: ReadonlyArray<string>, cwd: string): Promise<string> =>
   new Promise((resolve, reject) => {
-    execFile(command, args, { cwd, env, maxBuffer: 2 ** 26, timeout: 170_000 }, (error, stdout, stderr) => {
+    execFile(command, args, { cwd, env, maxBuffer: 2 ** 26, timeout: 600_000 }, (error, stdout, stderr) => {
       const output = stdout + stderr
       if (error === null) resolve(output)
       else
