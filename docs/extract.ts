@@ -1,7 +1,8 @@
 // Writes every ```ts fence of README.md, docs/**/*.md, packages/*/README.md and of the JSDoc in packages/*/src to
 // docs/generated, where tsc checks it and vitest runs it, each fence as a module of its own.
 //
-// - A line that ends in `// => value` asserts that its expression (or the constant it declares) equals the value.
+// - A line that ends in `// => value` asserts that its expression equals the value. The expression may stand in
+//   `console.log(…)`, or initialize a constant.
 // - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
 // - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
 // - A fence of any language marked `file path` shows the file of that path: it is not run, but must equal the file.
@@ -101,8 +102,9 @@ export const assertLine = (line: string, at: string): string => {
   if (!balanced || /^[.?:)\]},|&]/.test(bare) || /^(?:return|if|for|while|let|var|throw)\b/.test(bare)) {
     throw new Error(`${at}: '// =>' must follow an expression or a const declaration that is written on one line`)
   }
+  const value = /^console\.log\((?<logged>.+)\)$/.exec(actual)?.groups?.["logged"] ?? actual
   return declare === undefined
-    ? `${indent}assertEquals(${actual}, ${expected}, ${JSON.stringify(at)})`
+    ? `${indent}assertEquals(${value}, ${expected}, ${JSON.stringify(at)})`
     : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
 }
 

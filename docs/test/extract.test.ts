@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process"
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { assertEquals } from "../assertEquals.ts"
 import { assertLine, copiesOf, examplesOf, problemOfCopy } from "../extract.ts"
@@ -87,6 +90,8 @@ describe("assertLine", () => {
     ["const n: number = f() // => 1", `const n: number = f(); assertEquals(n, 1, "a.md:1")`],
     ["  const n = yield* f // => 1", `  const n = yield* f; assertEquals(n, 1, "a.md:1")`],
     [`f("(") // => ")"`, `assertEquals(f("("), ")", "a.md:1")`],
+    [`console.log(f("(")) // => ")"`, `assertEquals(f("("), ")", "a.md:1")`],
+    ["  console.log(await run(x)) // => [2, 4]", `  assertEquals(await run(x), [2, 4], "a.md:1")`],
     ["xs.map((x) => x + 1) // => [1]", `assertEquals(xs.map((x) => x + 1), [1], "a.md:1")`]
   ])("turns %s into an assertion", (line, expected) => {
     expect(assertLine(line, "a.md:1")).toBe(expected)
@@ -102,6 +107,27 @@ describe("assertLine", () => {
   it("refuses an arrow without a space or a value", () => {
     expect(() => assertLine("f() //=> 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
     expect(() => assertLine("// => 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
+  })
+})
+
+describe("an example that a newcomer copies", () => {
+  const root = join(import.meta.dirname, "../..")
+  const pages = ["README.md", "docs/guide/getting-started.md", ...globSync("packages/*/README.md", { cwd: root })]
+
+  it.each(pages)("prints what it shows: the first one of %s", (page) => {
+    const [example] = examplesOf(page, readFileSync(join(root, page), "utf8"))
+    // Where neither git, the type checker nor the linter looks, and `@aio-task-pool` is found all the same.
+    mkdirSync(join(root, ".vitest"), { recursive: true })
+    const folder = mkdtempSync(join(root, ".vitest/copied-"))
+    try {
+      const file = join(folder, "example.ts")
+      writeFileSync(file, example!.code.join("\n"))
+      const { status, stderr, stdout } = spawnSync(process.execPath, ["--no-warnings", file], { encoding: "utf8" })
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
+      expect(stdout).not.toBe("")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

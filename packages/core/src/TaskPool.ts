@@ -18,8 +18,11 @@ import type { AutoScaleEvidence, AutoScalePolicy, AutoScaleSample } from "./Auto
 import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import type { Cloneable, Job } from "./Job.ts"
+import type { CloseReport, PoolStats } from "./PoolStats.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
+
+export type { CloseReport, PoolStats } from "./PoolStats.ts"
 
 /**
  * What a pool can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
@@ -545,55 +548,6 @@ export type TaskOutcome =
 export interface TagOption<Self> {
   /** The tag to provide, default `TaskPool`. */
   readonly tag?: Context.Key<Self, TaskPoolService> | undefined
-}
-
-/**
- * A pool's numbers at one moment. Always
- * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface PoolStats {
-  readonly phase: "Open" | "Paused" | "Draining" | "Closed"
-  /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
-  readonly size: number
-  /** The number of workers the pool should have. */
-  readonly targetSize: number
-  /** Tasks on a worker, finalizers included. */
-  readonly running: number
-  /** Tasks in the queue. Who waits at the door is not among them. */
-  readonly waiting: number
-  /** The most tasks that may wait; `Infinity` when unbounded. */
-  readonly capacity: number
-  /** Tasks admitted so far. */
-  readonly submitted: number
-  readonly succeeded: number
-  /** Tasks that failed or died. */
-  readonly failed: number
-  /** Running tasks that ended by their own or their submitter's interruption. */
-  readonly interrupted: number
-  /** Tasks cut by the pool or by a handle, or taken away while they waited. */
-  readonly cancelled: number
-  /** Tasks refused; not among `submitted`. */
-  readonly rejected: number
-  /** The largest `size` so far. */
-  readonly largestSize: number
-}
-
-/**
- * What became of the tasks that a pool held when it began to close.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CloseReport {
-  /** Tasks that succeeded or failed. */
-  readonly completed: number
-  /** Running tasks that were interrupted or cut short. */
-  readonly interrupted: number
-  /** Tasks that still waited and never ran. */
-  readonly neverRun: number
 }
 
 /**

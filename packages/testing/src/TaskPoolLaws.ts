@@ -14,10 +14,12 @@ import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
+import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
 import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
+import { peerLaws } from "./laws/peers.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
 import { streamingLaws } from "./laws/streaming.ts"
@@ -53,7 +55,8 @@ export interface TaskPoolLawsOptions {
 
 /**
  * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context, events and bulk work, with every capacity.
+ * resizing, closing, handles, context, events and bulk work, what the suites of other pools ask for, and what hostile user code must not do to the calls of others,
+ * with every capacity.
  *
  * **Example** (Holding a pool to the laws)
  *
@@ -84,6 +87,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
       describe("streaming", () => streamingLaws(laws))
+      describe("peers", () => peerLaws(laws))
+      describe("hostile code", () => hostileLaws(name, laws))
     })
   }
 }
@@ -171,4 +176,7 @@ export interface AutoScaleLawOptions extends SizingOptions {}
  * @category laws
  * @since 0.1.0
  */
-export const autoScaleLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => sizingLaws(name, layerOf)
+export const autoScaleLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => {
+  sizingLaws(name, layerOf)
+  describe(`${name}: hostile code`, () => hostileSizingLaws(name, layerOf))
+}

@@ -1,7 +1,7 @@
 /** Runs jobs in the calling thread, with the copies and the failures that a thread would give them. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { ExecutorCall, ExecutorDriver } from "../Executor.ts"
+import type { ExecutorCall, ExecutorDriver } from "../ExecutorDriver.ts"
 import { NotCloneable, TaskNotFound, TaskThrew } from "../ExecutorError.ts"
 import { findFunction, findUncloneable, functionNames, type Job, transferredBy } from "../Job.ts"
 

@@ -21,11 +21,10 @@ export const maybeHang = Job.define(import.meta, "maybeHang", (n: number, cells:
   for (;;);
 })
 
-/** Computes for some time. */
-export const spin = Job.define(import.meta, "spin", (milliseconds: number): number => {
-  const end = performance.now() + milliseconds
-  while (performance.now() < end);
-  return milliseconds
+/** Says that it has begun, and computes until it is let go. */
+export const compute = Job.define(import.meta, "compute", (cells: Int32Array): void => {
+  begin(cells)
+  while (Atomics.load(cells, 1) === 0);
 })
 
 export const exit = Job.define(import.meta, "exit", (code: number): number => process.exit(code))
