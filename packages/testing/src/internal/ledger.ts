@@ -88,8 +88,13 @@ export class Ledger {
     return stats
   }
 
-  // Who has asked, has not begun and was told nothing either waits in the queue or stands at the door.
-  private restAtDoor({ capacity, phase, running, targetSize, waiting }: PoolStats): void {
+  // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
+  // stand at the door.
+  private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
+    if (atDoor > 0 && phase !== "Open") this.violated("tasks stand at the door of a pool that admits none", "at rest")
+    if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
+      this.violated("I9: a task stands at the door though there is a place", "at rest")
+    }
     let pending = 0
     for (const entry of this.entries) {
       if (entry.told !== undefined || entry.item) continue
@@ -101,13 +106,9 @@ export class Ledger {
       }
     }
     // With a bulk, as many of those that wait may be its own.
-    const atDoor = pending - waiting
-    if (atDoor < 0 && this.bulks === 0) this.violated(`I5: ${-atDoor} tasks wait that nobody has submitted`, "at rest")
-    if (atDoor <= 0) return
-    if (phase !== "Open") this.violated(`${atDoor} stand at the door of a pool that admits nobody`, "at rest")
-    if (waiting < capacity || (running < targetSize && !this.holds)) {
-      this.violated(`I9: ${atDoor} stand at the door though there is a place`, "at rest")
-    }
+    const lost = pending - waiting - atDoor
+    if (lost > 0) this.violated(`I3: ${lost} submitters were told nothing, and have no task`, "at rest")
+    if (lost < 0 && this.bulks === 0) this.violated(`I5: ${-lost} tasks wait that nobody has submitted`, "at rest")
   }
 
   /** A task to be handed to the pool. */

@@ -246,7 +246,7 @@ export const places: ReadonlyArray<Place> = [
     name: "the list of a task's arguments",
     call: ({ pool, work }, hook) =>
       pool.submit((..._args: ReadonlyArray<number>) => work(), {
-        args: { [Symbol.iterator]: () => hook.act([1][Symbol.iterator]()) } as any
+        args: Object.assign([1], { [Symbol.iterator]: () => hook.act([1][Symbol.iterator]()) }) as any
       }),
     thrown: "own",
     answered: "defect"

@@ -216,7 +216,7 @@ class Draw {
   private statement(depth: number): Statement {
     const pool = this.below(this.pools)
     const dice = this.below(32)
-    if (dice < 11) {
+    if (dice < 9) {
       return {
         do: this.pick(["submit", "submit", "fork", "fork", "submitNowait"] as const),
         pool,
@@ -250,7 +250,7 @@ class Draw {
         guard: this.guard()
       }
     }
-    if (dice < 16) {
+    if (dice < 18) {
       return {
         do: "mapEffect",
         pool,
@@ -262,7 +262,7 @@ class Draw {
         guard: this.guard()
       }
     }
-    if (dice < 20) {
+    if (dice < 21) {
       const op = this.pick(["join", "await", "cancel", "cancel", "poll", "state", "reprioritise"] as const)
       return { do: "handle", pick: this.below(100), op, guard: this.guard() }
     }

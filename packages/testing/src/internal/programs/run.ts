@@ -83,7 +83,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
   for (let round = 0; running.broken === undefined; round++) {
     yield* settle()
     if (running.settled) break
-    if (round === 60) return running.hangs()
+    if (round === 80) return running.hangs()
     running.release(round)
   }
   const { trace } = steps.scheduler
@@ -224,9 +224,9 @@ class Running {
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
     // A source that stays silent ends with its pool only.
-    if (round < 45 || this.closing) return
+    if (round < 45 || this.closing || this.silent.length === 0) return
     this.closing = true
-    if (this.silent.length > 0) for (const { pool } of this.places) this.start(pool.close())
+    for (const { pool } of this.places) this.start(pool.close())
   }
 
   hangs(): ProgramRun {
@@ -397,10 +397,28 @@ class Running {
   private bulk(
     place: Place,
     length: number,
-    effect: (entries: ReadonlyArray<Entry>) => Effect.Effect<unknown, unknown>
+    { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
+    run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
   ): Effect.Effect<unknown, unknown> {
     return this.telling(place, () => {
       const entries = Array.from({ length }, () => this.entry(place, true))
+      const names = entries.map(({ name }) => name)
+      const effect = (entries: ReadonlyArray<Entry>) =>
+        Effect.map(run(entries), (results) => {
+          if (results === undefined) return
+          // Each result once, and in order if they are ordered.
+          const known = new Set(unordered ? results : names.slice(0, take))
+          const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
+          const actual = unordered
+            ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
+            : results
+          if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
+            place.ledger.violated(
+              `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
+              "at its end"
+            )
+          }
+        })
       place.ledger.bulks++
       return {
         entries,
@@ -415,8 +433,8 @@ class Running {
   private forEach(place: Place, statement: Statement & { readonly do: "forEach" }): Effect.Effect<unknown, unknown> {
     const { body, collect, source } = statement
     const options = { discard: collect === "discard", unordered: collect === "unordered" }
-    return this.bulk(place, source.length, (entries) =>
-      place.pool.forEach(this.source(place, source, entries), (entry) => this.task(place, entry, body), options)
+    return this.bulk(place, source.length, options, (entries) =>
+      place.pool.forEach(this.source(place, source, entries), (entry) => this.item(place, entry, body), options)
     )
   }
 
@@ -425,12 +443,12 @@ class Running {
     statement: Statement & { readonly do: "mapEffect" }
   ): Effect.Effect<unknown, unknown> {
     const { body, bufferSize, length, take, unordered } = statement
-    return this.bulk(place, length, (entries) => {
-      const mapped = place.pool.mapEffect(Stream.fromIterable(entries), (entry) => this.task(place, entry, body), {
+    return this.bulk(place, length, { take, unordered }, (entries) => {
+      const mapped = place.pool.mapEffect(Stream.fromIterable(entries), (entry) => this.item(place, entry, body), {
         bufferSize,
         unordered
       })
-      return Stream.runDrain(take === undefined ? mapped : Stream.take(mapped, take))
+      return Stream.runCollect(take === undefined ? mapped : Stream.take(mapped, take))
     })
   }
 
@@ -536,6 +554,11 @@ class Running {
     return ledger.task(entry, body.uninterruptible ? Effect.uninterruptible(steps) : steps, body.finalizer)
   }
 
+  // The task of an item, with the result by which it is known again.
+  private item(place: Place, entry: Entry, body: Body): Effect.Effect<string, unknown> {
+    return Effect.as(this.task(place, entry, body), entry.name)
+  }
+
   private step(place: Place, step: BodyStep): Effect.Effect<unknown, unknown> {
     switch (step.do) {
       case "yield":
@@ -550,8 +573,8 @@ class Running {
         const other = this.places[step.pool]!
         if (!step.bulk) return Effect.exit(this.submit(other, step.body))
         return Effect.exit(
-          this.bulk(other, 2, (entries) =>
-            other.pool.forEach(entries, (entry) => this.task(other, entry, step.body), { discard: true })
+          this.bulk(other, 2, {}, (entries) =>
+            other.pool.forEach(entries, (entry) => this.item(other, entry, step.body))
           )
         )
       }

@@ -342,10 +342,10 @@ class Running {
 
 // Of the items of a bulk that a hard resize cuts, the second is either cut by the pool or interrupted by its bulk.
 const comparable = (stats: Omit<PoolStats, "capacity">) => {
-  const { cancelled, failed, interrupted, largestSize, phase, rejected, running, size } = stats
+  const { atDoor, cancelled, failed, interrupted, largestSize, phase, rejected, running, size } = stats
   const { submitted, succeeded, targetSize, waiting } = stats
   const ends = { succeeded, failed, "cancelled or interrupted": cancelled + interrupted, rejected }
-  return { phase, size, targetSize, largestSize, running, waiting, submitted, ...ends }
+  return { phase, size, targetSize, largestSize, running, waiting, atDoor, submitted, ...ends }
 }
 
 const picked = <A>(all: ReadonlyArray<A>, pick: number): A | undefined => all[pick % Math.max(1, all.length)]
