@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -54,8 +55,7 @@ export interface ExecutorOperations<in out Self> {
    */
   readonly run: <Args extends ReadonlyArray<any>, A>(
     job: Job<Args, A>,
-    args: NoInfer<Args> & Cloneable<NoInfer<Args>>,
-    options?: RunOptions
+    ...rest: RunArguments<NoInfer<Args>>
   ) => Effect.Effect<Awaited<A>, ExecutorError, Self>
   /**
    * Runs a job for each item and waits for all results, by default in the order of the items.
@@ -103,6 +103,16 @@ export interface ExecutorOperations<in out Self> {
  * @since 0.1.0
  */
 export interface ExecutorService extends ExecutorOperations<never> {}
+
+/**
+ * What `run` takes after the job: its arguments, which may be left out if the job has no parameters, and options.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RunArguments<Args extends ReadonlyArray<any>> = Args extends readonly []
+  ? [args?: Args & Cloneable<Args>, options?: RunOptions]
+  : [args: Args & Cloneable<Args>, options?: RunOptions]
 
 /**
  * The items a job can be mapped over: its first parameter, when the others may be left out.
@@ -201,8 +211,15 @@ export class Executor extends makeTag<Executor>()("@aio-task-pool/core/Executor"
 // Spans, `map` and the checks of options are the same for all drivers.
 function make(driver: ExecutorDriver): ExecutorService {
   return {
-    run: (job, args, options) =>
-      call(driver, job, args, false, options?.transfer, options?.onInterrupt) as Effect.Effect<any, ExecutorError>,
+    run: <Args extends ReadonlyArray<any>, A>(
+      job: Job<Args, A>,
+      args?: ReadonlyArray<unknown>,
+      options?: RunOptions
+    ): Effect.Effect<Awaited<A>, ExecutorError> =>
+      call(driver, "Executor.run", job, args, false, options?.transfer, options?.onInterrupt) as Effect.Effect<
+        any,
+        ExecutorError
+      >,
     map: (job, items, options) => map(driver, job, items, options) as Effect.Effect<any, ExecutorError>,
     stats: driver.stats
   }
@@ -225,16 +242,22 @@ function makeTag<Self>() {
 
 const call = (
   driver: ExecutorDriver,
+  operation: string,
   job: Job<any, any>,
-  args: ReadonlyArray<unknown>,
+  args: ReadonlyArray<unknown> | undefined,
   each: boolean,
   transfer: ReadonlyArray<object> | undefined,
   onInterrupt: "terminate" | "abandon" = "terminate"
 ): Effect.Effect<unknown, ExecutorError> =>
   Effect.withFiber((fiber) => {
-    const untraced = { job, args, each, transfer, onInterrupt, onTimes: undefined }
+    const given = checkArgs(operation, job, args)
+    if (transfer !== undefined && !Array.isArray(transfer)) throw wrong(operation, "transfer", "an array", transfer)
+    if (onInterrupt !== "terminate" && onInterrupt !== "abandon") {
+      throw wrong(operation, "onInterrupt", '"terminate" or "abandon"', onInterrupt)
+    }
+    const untraced = { job, args: given, each, transfer, onInterrupt, onTimes: undefined }
     if (!isObserved(fiber.context)) return driver.call(untraced)
-    const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? args.length : 1 }
+    const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? given.length : 1 }
     return Effect.useSpan("Executor.run", { attributes }, (span) => {
       const onTimes = (queueTime: number, runTime: number) => {
         span.attribute("job.queue_time", queueTime)
@@ -243,6 +266,27 @@ const call = (
       return driver.call({ ...untraced, onTimes })
     })
   })
+
+// Callers without types are told where the mistake is, not where it comes to light.
+const checkArgs = (
+  operation: string,
+  job: Job<any, any>,
+  args: ReadonlyArray<unknown> | undefined
+): ReadonlyArray<unknown> => {
+  if (typeof job?.url !== "string" || typeof job.name !== "string") throw wrong(operation, "job", "a Job", job)
+  if (Array.isArray(args)) return args
+  const parameters = job.fn?.length ?? 0
+  if (args === undefined && parameters === 0) return noArgs
+  throw wrong(operation, "args", `an array of the arguments of ${job.name}`, args)
+}
+
+const noArgs: ReadonlyArray<unknown> = []
+
+const wrong = (operation: string, what: string, rule: string, value: unknown): TypeError => {
+  const type = typeof value
+  const got = value === null || value === undefined || type === "number" || type === "boolean" ? String(value) : type
+  return new TypeError(`${operation}: ${what} must be ${rule}, got ${type === "string" ? `"${String(value)}"` : got}`)
+}
 
 // A span costs as much as the rest of a short call, and nobody sees one that has no parent and goes to the default
 // tracer, which only remembers.
@@ -260,41 +304,64 @@ const map = (
   Effect.suspend(() => {
     const size = checkCount("chunk", options?.chunk, 1)
     const fibers = checkCount("concurrency", options?.concurrency, driver.parallelism * 16)
-    const iterator = items[Symbol.iterator]()
+    if (typeof (items as any)?.[Symbol.iterator] !== "function") throw wrong("Executor.map", "items", "iterable", items)
+    const iterator: Iterator<unknown> = items[Symbol.iterator]()
     const answers: Array<Array<unknown>> = []
     let pulled = 0
-    let done = false
+    // Nothing more is pulled: after the last item, and once a failure is known.
+    let ended = false
+    // As for `for`: an iterator that is through, or that threw, is not closed.
+    let closed = false
+
+    const pull = (chunk: Array<unknown>): void => {
+      closed = true
+      const next: IteratorResult<unknown> = iterator.next()
+      if (typeof next !== "object" || next === null)
+        throw wrong("Executor.map", "what next() returns", "an object", next)
+      if (next.done) ended = true
+      else {
+        chunk.push(next.value)
+        closed = false
+      }
+    }
 
     // Each fiber pulls its next chunk when it has the answer to its last one, so nothing is pulled that cannot be sent.
     const worker = Effect.gen(function* () {
-      while (!done) {
+      for (;;) {
         const chunk: Array<unknown> = []
-        while (chunk.length < size) {
-          const next = iterator.next()
-          if (next.done === true) {
-            done = true
-            break
-          }
-          chunk.push(next.value)
-        }
+        while (chunk.length < size && !ended) pull(chunk)
         if (chunk.length === 0) return
         const index = pulled++
         const answer = yield* size === 1
-          ? Effect.map(call(driver, job, chunk, false, undefined, options?.onInterrupt), (one) => [one])
-          : (call(driver, job, chunk, true, undefined, options?.onInterrupt) as Effect.Effect<
-              Array<unknown>,
-              ExecutorError
-            >)
+          ? Effect.map(send(chunk, false), (one) => [one])
+          : (send(chunk, true) as Effect.Effect<Array<unknown>, ExecutorError>)
         if (options?.unordered === true) answers.push(answer)
         else answers[index] = answer
       }
     })
+    const send = (chunk: ReadonlyArray<unknown>, each: boolean) =>
+      call(driver, "Executor.map", job, chunk, each, undefined, options?.onInterrupt)
 
-    return Effect.forEach(Array.from({ length: fibers }), () => worker, {
+    const end = Effect.sync(() => {
+      ended = true
+    })
+    // A defect of a finalizer takes the place of a failure, so it is put beside the job's own one afterwards.
+    let defect: Cause.Cause<never> | undefined
+    const close = Effect.sync(() => {
+      if (!closed) iterator.return?.()
+    })
+    return Effect.forEach(Array.from({ length: fibers }), () => Effect.onError(worker, () => end), {
       concurrency: "unbounded",
       discard: true
     }).pipe(
-      Effect.onError(() => Effect.sync(() => void (done || iterator.return?.()))),
+      Effect.onError((cause) =>
+        Effect.catchCause(close, (thrown) => {
+          if (!Cause.hasFails(cause)) return Effect.failCause(thrown)
+          defect = thrown
+          return Effect.void
+        })
+      ),
+      Effect.catchCause((cause) => Effect.failCause(defect === undefined ? cause : Cause.combine(cause, defect))),
       Effect.map(() => answers.flat())
     )
   })

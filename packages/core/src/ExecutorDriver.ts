@@ -18,6 +18,10 @@ export interface ExecutorStats {
   readonly threads: number
   /** Threads that are being started. */
   readonly starting: number
+  /**
+   * Threads that were told to end and have not: after an interruption, a thread in native code runs until that returns.
+   */
+  readonly ending: number
   /** Jobs that have begun and have no answer yet. */
   readonly running: number
   /** Jobs that have not begun. */

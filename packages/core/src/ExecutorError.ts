@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import { describeThrown } from "./Job.ts"
 
 /**
  * Everything that can go wrong with a job.
@@ -46,8 +47,8 @@ export class TaskThrew extends Data.TaggedError("TaskThrew")<{
   /** What it threw. */
   readonly cause: unknown
 }> {
-  override get message(): string {
-    return `${this.task}: the job threw ${describe(this.cause)}`
+  constructor(fields: { readonly task: string; readonly cause: unknown }) {
+    super(withMessage(fields, `the job threw ${describeThrown(fields.cause)}`))
   }
 }
 
@@ -71,8 +72,14 @@ export class NotCloneable extends Data.TaggedError("NotCloneable")<{
   /** Why it cannot be copied. */
   readonly reason: string
 }> {
-  override get message(): string {
-    return `${this.task}: ${this.direction}${this.path === "" ? "" : ` ${this.path}`} cannot be copied: ${this.reason}`
+  constructor(fields: {
+    readonly task: string
+    readonly direction: "argument" | "result"
+    readonly path: string
+    readonly reason: string
+  }) {
+    const { direction, path, reason } = fields
+    super(withMessage(fields, `${direction}${path === "" ? "" : ` ${path}`} cannot be copied: ${reason}`))
   }
 }
 
@@ -92,8 +99,13 @@ export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
   /** What loading the module threw, if it did. */
   readonly cause?: unknown
 }> {
-  override get message(): string {
-    return `${this.task}: ${this.reason}`
+  constructor(fields: {
+    readonly task: string
+    readonly url: string
+    readonly reason: string
+    readonly cause?: unknown
+  }) {
+    super(withMessage(fields, fields.reason))
   }
 }
 
@@ -122,14 +134,20 @@ export class WorkerCrashed extends Data.TaggedError("WorkerCrashed")<{
   /** What the thread threw, if it did. */
   readonly cause: unknown
 }> {
-  override get message(): string {
+  constructor(fields: {
+    readonly task: string
+    readonly reason: "exit" | "uncaught" | "memory" | "start"
+    readonly started: boolean
+    readonly exitCode: number | undefined
+    readonly cause: unknown
+  }) {
     const why = {
-      exit: `its thread exited with code ${this.exitCode}`,
-      uncaught: `its thread was ended by ${describe(this.cause)}`,
+      exit: `its thread exited with code ${fields.exitCode}`,
+      uncaught: `its thread was ended by ${describeThrown(fields.cause)}`,
       memory: "its thread reached its memory limit",
-      start: `no thread could be started: ${describe(this.cause)}`
+      start: `no thread could be started: ${describeThrown(fields.cause)}`
     }
-    return `${this.task}: ${why[this.reason]}`
+    super(withMessage(fields, why[fields.reason]))
   }
 }
 
@@ -145,12 +163,13 @@ export class ExecutorClosed extends Data.TaggedError("ExecutorClosed")<{
   /** Whether the job had begun, and may have had effects. */
   readonly started: boolean
 }> {
-  override get message(): string {
-    return `${this.task}: the executor closed ${this.started ? "while the job ran" : "before the job started"}`
+  constructor(fields: { readonly task: string; readonly started: boolean }) {
+    super(withMessage(fields, `the executor closed ${fields.started ? "while the job ran" : "before the job started"}`))
   }
 }
 
-const describe = (cause: unknown): string => {
-  if (cause instanceof globalThis.Error) return `${cause.name}: ${cause.message}`
-  return typeof cause === "string" ? cause : `a value of type ${typeof cause}`
-}
+// An own property: structured clone and other serializers of errors copy no getter of a class.
+const withMessage = <Fields extends { readonly task: string }>(fields: Fields, message: string): Fields => ({
+  ...fields,
+  message: `${fields.task}: ${message}`
+})

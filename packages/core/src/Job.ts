@@ -172,17 +172,23 @@ export type Cloneable<T> = 0 extends 1 & T
   ? T
   : unknown extends T
     ? T
-    : T extends ((...args: any) => any) | symbol | PromiseLike<any>
-      ? never
-      : T extends Primitive | Platform
-        ? T
-        : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
-          ? never
-          : { [K in keyof T]: Cloneable<T[K]> }
+    : T extends Json
+      ? T
+      : T extends ((...args: any) => any) | symbol | PromiseLike<any>
+        ? never
+        : T extends Primitive | Platform
+          ? T
+          : T extends WeakMap<any, any> | WeakSet<any> | WeakRef<any>
+            ? never
+            : { [K in keyof T]: Cloneable<T[K]> }
 
 type Primitive = string | number | bigint | boolean | null | undefined
 
-// What structured clone knows; what the platform adds (ports, blobs, streams) is told by its methods.
+// Taken as a whole: going into a type of JSON, which has no end, is more than the compiler does.
+type Json = Primitive | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+// What structured clone knows. What the platform adds is told by its members: ports, blobs, files, streams, then keys,
+// certificates, block lists, histograms, and the memory of WebAssembly.
 type Platform =
   | ArrayBufferLike
   | ArrayBufferView
@@ -195,6 +201,12 @@ type Platform =
   | { readonly arrayBuffer: unknown }
   | { readonly getReader: unknown }
   | { readonly getWriter: unknown }
+  | { readonly readableWebStream: unknown }
+  | { readonly type: "secret" | "public" | "private"; readonly export: unknown }
+  | { readonly publicKey: unknown; readonly fingerprint256: string }
+  | { readonly addSubnet: unknown; readonly check: unknown }
+  | { readonly percentiles: unknown; readonly exceeds: unknown }
+  | { readonly buffer: ArrayBufferLike; readonly grow: unknown }
 
 type AnyGenerator = Generator | AsyncGenerator
 
@@ -293,7 +305,25 @@ export const transferredBy = (value: unknown): ReadonlyArray<object> | undefined
   typeof value === "object" && value !== null ? transfers().get(value) : undefined
 
 /**
- * Says which part of a value structured clone cannot copy, and why; `undefined` when it can copy all of it.
+ * A part of a value that structured clone cannot copy.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export interface Uncloneable {
+  /** Where it is, such as `[0].retry.onEnd`; empty for the value itself. */
+  readonly path: string
+  /** Why it cannot be copied. */
+  readonly reason: string
+}
+
+/**
+ * Finds the part of a value that structured clone cannot copy; returns `undefined` if it can copy all of it.
+ *
+ * **Details**
+ *
+ * Reads properties, so it runs getters and the traps of proxies. What they throw is the reason; this function never
+ * throws. The search stops after a few milliseconds; the path then leads as far as there is only one way to go.
  *
  * **Example** (Finding the culprit)
  *
@@ -307,24 +337,132 @@ export const transferredBy = (value: unknown): ReadonlyArray<object> | undefined
  * @category executors
  * @since 0.1.0
  */
-export const findUncloneable = (
+export const findUncloneable = (value: unknown, transfer: ReadonlyArray<object> = []): Uncloneable | undefined => {
+  const reason = whyNot(value)
+  return reason === undefined ? undefined : locateUncloneable(value, transfer, reason)
+}
+
+/**
+ * Finds the part of a value that made structured clone throw `refusal`; otherwise as `findUncloneable`. Executors call
+ * it, because they have tried to copy the value already, which may have taken long.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const explainUncloneable = (
   value: unknown,
-  transfer: ReadonlyArray<object> = []
-): { readonly path: string; readonly reason: string } | undefined => {
-  let reason = whyNot(value)
-  if (reason === undefined) return undefined
-  // Goes on in the first part that cannot be copied by itself; a value that fails only as a whole is the culprit.
-  let path = ""
-  for (let depth = 0; depth < 32; depth++) {
-    const inner = partsOf(value).find(
-      (part) => !transfer.includes(part.value as object) && whyNot(part.value) !== undefined
-    )
-    if (inner === undefined) break
-    path += inner.key
-    value = inner.value
-    reason = whyNot(value)!
+  transfer: ReadonlyArray<object> | undefined,
+  refusal: unknown
+): Uncloneable => locateUncloneable(value, transfer ?? [], messageOf(refusal))
+
+/**
+ * Returns an error's message, or the text of another thrown value. Never throws, whatever was thrown.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const messageOf = (thrown: unknown): string => {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    return `a value of type ${typeof thrown} that cannot be read`
   }
-  return { path, reason }
+}
+
+/**
+ * Returns what was thrown as one line: an error's name and message, a string as it is, and the type of anything else.
+ * Never throws, whatever was thrown.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const describeThrown = (thrown: unknown): string => {
+  try {
+    if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`
+  } catch {
+    // The error cannot be read.
+  }
+  return typeof thrown === "string" ? thrown : `a value of type ${typeof thrown}`
+}
+
+const locateUncloneable = (value: unknown, transfer: ReadonlyArray<object>, reason: string): Uncloneable => {
+  try {
+    const handedOver = new Set<unknown>(transfer)
+    return (
+      search(value, handedOver, false) ??
+      search(value, handedOver, true) ?? { path: onlyWay(value, handedOver), reason }
+    )
+  } catch {
+    return { path: "", reason }
+  }
+}
+
+/** How many objects a search looks at: a few milliseconds' worth. */
+const searchBudget = 5000
+/** What a primitive costs of it. */
+const primitiveCost = 0.05
+/** Objects with more parts than this are not copied to see whether they can be. */
+const largestTrial = 1000
+const deepest = 100
+
+/**
+ * Looks for what by its type alone cannot be copied: functions, symbols, getters that throw. With `byTrial` it also tries
+ * to copy each object whose parts are fine, which finds proxies, promises, and whatever else the platform refuses.
+ */
+const search = (root: unknown, handedOver: ReadonlySet<unknown>, byTrial: boolean): Uncloneable | undefined => {
+  const seen = new Set<unknown>()
+  let left = searchBudget
+  let untried = 0
+
+  const visit = (value: unknown, depth: number): Uncloneable | undefined => {
+    const type = typeof value
+    if (type === "function" || type === "symbol") return { path: "", reason: whyNot(value)! }
+    if (type !== "object" || value === null) {
+      left -= primitiveCost
+      return undefined
+    }
+    if (handedOver.has(value)) {
+      untried++
+      return undefined
+    }
+    if (left <= 0 || depth > deepest || seen.has(value)) return undefined
+    seen.add(value)
+    const before = left--
+    const untriedBefore = untried
+    const inner = eachPart(value as object, (key, part) => {
+      const found = visit(part, depth + 1)
+      if (found !== undefined) return { path: key + found.path, reason: found.reason }
+      return left <= 0 ? "stop" : undefined
+    })
+    if (inner !== undefined) return inner === "stop" ? undefined : inner
+    const size = before - left
+    if (!byTrial || size > largestTrial || untried > untriedBefore) return undefined
+    left -= size
+    const reason = whyNot(value)
+    return reason === undefined ? undefined : { path: "", reason }
+  }
+  return visit(root, 0)
+}
+
+/** The path to the culprit as far as there is only one way to go. */
+const onlyWay = (root: unknown, handedOver: ReadonlySet<unknown>): string => {
+  let path = ""
+  let value = root
+  for (let depth = 0; depth < deepest; depth++) {
+    let only: { readonly key: string; readonly part: object } | undefined
+    let parts = 0
+    const end = eachPart(value as object, (key, part) => {
+      if (++parts > largestTrial) return "stop"
+      if (typeof part !== "object" || part === null || handedOver.has(part)) return undefined
+      if (only !== undefined) return "stop"
+      only = { key, part }
+      return undefined
+    })
+    if (end !== undefined || only === undefined) break
+    path += only.key
+    value = only.part
+  }
+  return path
 }
 
 // A refusal is all that structured clone offers for an answer, and it can only be caught.
@@ -333,22 +471,70 @@ const whyNot = (value: unknown): string | undefined => {
     ;(globalThis as any).structuredClone(value)
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return isGenerator(value) ? "a generator cannot leave its thread" : messageOf(error)
   }
 }
 
-const partsOf = (value: unknown): ReadonlyArray<{ readonly key: string; readonly value: unknown }> => {
-  if (typeof value !== "object" || value === null) return []
-  if (Array.isArray(value)) return value.map((part, index) => ({ key: `[${index}]`, value: part }))
-  if (value instanceof Map) {
-    return [...value].flatMap(([key, part]) => [
-      { key: ".keys()", value: key },
-      { key: `.get(${String(key)})`, value: part }
-    ])
+const isGenerator = (value: unknown): boolean => {
+  try {
+    return Object.prototype.toString.call(value).endsWith("Generator]")
+  } catch {
+    return false
   }
-  if (value instanceof Set) return [...value].map((part) => ({ key: ".values()", value: part }))
-  return Object.keys(value).map((key) => ({ key: `.${key}`, value: (value as any)[key] }))
 }
+
+type Visitor = (key: string, part: unknown) => Uncloneable | "stop" | undefined
+
+/** Visits the parts of an object that structured clone would copy, until the visitor returns something. */
+const eachPart = (value: object, visit: Visitor): ReturnType<Visitor> => {
+  try {
+    if (ArrayBuffer.isView(value)) return undefined
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) {
+        const found = visitPart(value, i, `[${i}]`, visit)
+        if (found !== undefined) return found
+      }
+      return undefined
+    }
+    if (value instanceof Map) {
+      for (const [key, part] of Map.prototype.entries.call(value)) {
+        const found = visit(".keys()", key) ?? visit(`.get(${isObject(key) ? typeof key : String(key)})`, part)
+        if (found !== undefined) return found
+      }
+      return undefined
+    }
+    if (value instanceof Set) {
+      for (const part of Set.prototype.values.call(value)) {
+        const found = visit(".values()", part)
+        if (found !== undefined) return found
+      }
+      return undefined
+    }
+    // Of an error nothing else is copied as it is.
+    const keys = value instanceof Error ? ("cause" in value ? ["cause"] : []) : Object.keys(value)
+    for (const key of keys) {
+      const found = visitPart(value, key, `.${key}`, visit)
+      if (found !== undefined) return found
+    }
+    return undefined
+  } catch (error) {
+    // A trap of a proxy.
+    return { path: "", reason: messageOf(error) }
+  }
+}
+
+const visitPart = (value: object, key: string | number, path: string, visit: Visitor): ReturnType<Visitor> => {
+  let part: unknown
+  try {
+    part = (value as any)[key]
+  } catch (error) {
+    return { path, reason: messageOf(error) }
+  }
+  return visit(path, part)
+}
+
+const isObject = (value: unknown): boolean =>
+  (typeof value === "object" && value !== null) || typeof value === "function"
 
 // Shared by all copies of this module in a thread.
 const transfers = (): WeakMap<object, ReadonlyArray<object>> =>

@@ -186,7 +186,7 @@ export interface Operations<in out Self> {
     T extends DurationInput | undefined = undefined
   >(
     job: Job<Args, A>,
-    options: SubmitBlockingOptions<E, T> & { readonly args: NoInfer<Args> & Cloneable<NoInfer<Args>> }
+    ...rest: SubmitBlockingArguments<NoInfer<Args>, E, T>
   ) => Effect.Effect<
     Awaited<A>,
     ExecutorError | NotAvailable | TaskCancelled | (T extends undefined ? never : TimeoutError),
@@ -388,6 +388,21 @@ export interface SubmitOptions {
   /** On a priority pool: smaller goes first, equal ones first-in first-out. A safe integer, default 4. */
   readonly weight?: number | undefined
 }
+
+/**
+ * What `submitBlocking` takes after the job: options, with the job's arguments. Both may be left out if the job has no
+ * parameters.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SubmitBlockingArguments<
+  Args extends ReadonlyArray<any>,
+  E,
+  T extends DurationInput | undefined
+> = Args extends readonly []
+  ? [options?: SubmitBlockingOptions<E, T> & { readonly args?: Args & Cloneable<Args> }]
+  : [options: SubmitBlockingOptions<E, T> & { readonly args: Args & Cloneable<Args> }]
 
 /**
  * Options of `submitBlocking`; beside these, `args` are the job's arguments.

@@ -6,14 +6,22 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Layer } from "effect/Layer"
 import type { Option } from "effect/Option"
+import type { Json as SchemaJson } from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import type { Stream } from "effect/Stream"
+import type { Blob } from "node:buffer"
+import type { KeyObject, webcrypto, X509Certificate } from "node:crypto"
+import type { BlockList, SocketAddress } from "node:net"
+import type { RecordableHistogram } from "node:perf_hooks"
 import {
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
   type AutoScalePolicy,
   type CloseReport,
+  Executor,
+  type ExecutorError,
+  type Job,
   type NotAvailable,
   type NotWaiting,
   type PoolEvent,
@@ -218,4 +226,110 @@ describe("types", () => {
         NonNullable<NonNullable<Parameters<typeof AioAutoScaleTaskPoolSimple.make>[0]>["interval"]>
       >()
     }))
+
+  it("a job's arguments may be any JSON, and any other recursive type that can be copied", () =>
+    checked(() => {
+      expectTypeOf(Executor.run(jobs.json, [recursive.json])).toExtend<
+        Effect.Effect<MutableJson, ExecutorError, Executor>
+      >()
+      void Executor.run(jobs.json, [{ a: [1, "2", null, { b: true }] }])
+      void Executor.run(jobs.readonlyJson, [recursive.readonlyJson])
+      void Executor.run(jobs.schemaJson, [recursive.schemaJson])
+      void Executor.run(jobs.tree, [recursive.tree])
+      void Executor.run(jobs.list, [recursive.list])
+      void Executor.map(jobs.json, [recursive.json, 1, "a"])
+      void Executor.map(jobs.schemaJson, [recursive.schemaJson])
+      void Executor.map(jobs.tree, [recursive.tree])
+      void TaskPool.submitBlocking(jobs.json, { args: [recursive.json] })
+      void TaskPool.submitBlocking(jobs.schemaJson, { args: [recursive.schemaJson] })
+      // @ts-expect-error functions cannot be copied, however deep they are
+      void Executor.run(jobs.badTree, [recursive.badTree])
+      // @ts-expect-error functions cannot be copied, however deep they are
+      void Executor.run(jobs.badList, [recursive.badList])
+    }))
+
+  it("a job's arguments may be what only the platform knows how to copy", () =>
+    checked(() => {
+      expectTypeOf(Executor.run(jobs.platform, recursive.platform)).toExtend<
+        Effect.Effect<number, ExecutorError, Executor>
+      >()
+    }))
+
+  it("a job without parameters needs no arguments, and others do", () =>
+    checked(() => {
+      expectTypeOf(Executor.run(jobs.noop)).toEqualTypeOf<Effect.Effect<number, ExecutorError, Executor>>()
+      void Executor.run(jobs.noop, [])
+      void Executor.run(jobs.noop, [], { onInterrupt: "abandon" })
+      void TaskPool.submitBlocking(jobs.noop)
+      void TaskPool.submitBlocking(jobs.noop, {})
+      void TaskPool.submitBlocking(jobs.noop, { weight: 1, timeout: "1 second" })
+      void Executor.run(jobs.optional, [])
+      // @ts-expect-error it has a parameter
+      void Executor.run(jobs.json)
+      // @ts-expect-error it may have an argument
+      void Executor.run(jobs.optional)
+      // @ts-expect-error it has a parameter
+      void TaskPool.submitBlocking(jobs.json)
+      // @ts-expect-error it has a parameter
+      void TaskPool.submitBlocking(jobs.json, { weight: 1 })
+      // @ts-expect-error it has none
+      void Executor.run(jobs.noop, [1])
+    }))
 })
+
+type MutableJson = string | number | boolean | null | Array<MutableJson> | { [key: string]: MutableJson }
+type ReadonlyJson =
+  | string
+  | number
+  | boolean
+  | null
+  | ReadonlyArray<ReadonlyJson>
+  | { readonly [key: string]: ReadonlyJson }
+interface Tree {
+  readonly value: number
+  readonly children: ReadonlyArray<Tree>
+  readonly parent?: Tree | undefined
+}
+interface BadTree {
+  readonly value: () => void
+  readonly children: ReadonlyArray<BadTree>
+}
+type List<T> = { readonly head: T; readonly tail: List<T> } | null
+// The language's own library has no WebAssembly.
+interface WebAssemblyMemory {
+  readonly buffer: ArrayBuffer
+  grow(delta: number): number
+}
+type PlatformArguments = [
+  KeyObject,
+  BlockList,
+  SocketAddress,
+  RecordableHistogram,
+  X509Certificate,
+  WebAssemblyMemory,
+  Blob,
+  webcrypto.CryptoKey
+]
+
+declare const recursive: {
+  readonly json: MutableJson
+  readonly readonlyJson: ReadonlyJson
+  readonly schemaJson: SchemaJson
+  readonly tree: Tree
+  readonly badTree: BadTree
+  readonly list: List<Date>
+  readonly badList: List<() => void>
+  readonly platform: PlatformArguments
+}
+declare const jobs: {
+  readonly json: Job<[value: MutableJson], MutableJson>
+  readonly readonlyJson: Job<[value: ReadonlyJson], ReadonlyJson>
+  readonly schemaJson: Job<[value: SchemaJson], SchemaJson>
+  readonly tree: Job<[tree: Tree], Tree>
+  readonly badTree: Job<[tree: BadTree], number>
+  readonly list: Job<[list: List<Date>], number>
+  readonly badList: Job<[list: List<() => void>], number>
+  readonly platform: Job<PlatformArguments, number>
+  readonly noop: Job<[], number>
+  readonly optional: Job<[n?: number], number>
+}

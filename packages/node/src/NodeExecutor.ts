@@ -34,7 +34,7 @@ export interface Options {
   readonly maxDepth?: number | undefined
   /** Limits of each thread's heap and stack, as for `new Worker`. */
   readonly resourceLimits?: ResourceLimits | undefined
-  /** After how many jobs a thread is replaced by a fresh one, an integer of 1 or more, default never. */
+  /** After how many jobs a thread is replaced by a new one, an integer of 1 or more, default never. */
   readonly recycleAfter?: number | undefined
   /**
    * How long, in milliseconds, a thread that has nothing to do looks out for its next job before it sleeps: a number from
@@ -42,7 +42,10 @@ export interface Options {
    * job. A thread that looks out in vain soon does so only now and then; with 0 it never does.
    */
   readonly spin?: number | undefined
-  /** Jobs or module addresses that every thread loads before its first job, default none. */
+  /**
+   * Jobs or module addresses that every thread loads before it takes a job, default none. One that does not load is
+   * logged, and fails its own jobs.
+   */
   readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
   /** The threads' `process.env`, default a copy of this one's. */
   readonly env?: Record<string, string | undefined> | undefined
@@ -64,7 +67,8 @@ export interface Options {
  *
  * The threads start at once and in the background. They are shared by everything that uses the executor, and end with
  * the layer's scope, hung ones included; jobs without an answer then fail with `ExecutorClosed`. An executor without
- * work does not keep the process alive. Throws `RangeError` when an option is out of its range.
+ * work does not keep the process alive. What no caller is told goes to the log: a thread that ends without a job, a
+ * module that cannot be preloaded, threads that do not end. Throws `RangeError` when an option is out of its range.
  *
  * A job may make an executor of its own, up to 4 executors deep. A module that a thread loads for its jobs must not: its
  * jobs fail with `TaskNotFound`.
@@ -107,12 +111,19 @@ export function layer(
 export const make = (options: Options = {}): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   scoped(check("NodeExecutor.make", options))
 
-type Checked = ConstructorParameters<typeof Threads>[0]
+type Checked = Omit<ConstructorParameters<typeof Threads>[0], "log">
 
 const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new Threads(options)),
+      Effect.contextWith((context: Context.Context<never>) =>
+        Effect.sync(() => {
+          const run = Effect.runForkWith(context)
+          const log = (message: string, cause: unknown) =>
+            void run(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
+          return new Threads({ ...options, log })
+        })
+      ),
       (threads) => Effect.promise(() => threads.close())
     ),
     (threads) =>
@@ -133,13 +144,15 @@ const check = (where: string, options: Options): Checked => {
     const rule = most === Infinity ? `an integer >= ${least}` : `an integer from ${least} to ${most}`
     throw new RangeError(`${where}: ${option} must be ${rule}, got ${value}`)
   }
-  const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = options
-  const spin = options.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
+  // Its own properties only: what somebody added to all objects is no option.
+  const own: Options = Object.assign(Object.create(null), options)
+  const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = own
+  const spin = own.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
   if (!(spin >= 0 && spin <= 1)) throw new RangeError(`${where}: spin must be a number from 0 to 1, got ${spin}`)
   return {
-    size: integer("threads", options.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
-    spare: integer("spare", options.spare ?? 1, 0, 1024),
-    depth: integer("maxDepth", options.maxDepth ?? 32, 1, SLOTS),
+    size: integer("threads", own.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
+    spare: integer("spare", own.spare ?? 1, 0, 1024),
+    depth: integer("maxDepth", own.maxDepth ?? 32, 1, SLOTS),
     spin,
     recycleAfter: recycleAfter === undefined ? Infinity : integer("recycleAfter", recycleAfter, 1),
     preload: preload.map((job) =>

@@ -8,7 +8,14 @@
  * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
  * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
  */
-import { findFunction, findUncloneable, functionNames, transferredBy } from "@aio-task-pool/core/Job"
+import {
+  describeThrown,
+  explainUncloneable,
+  findFunction,
+  functionNames,
+  messageOf,
+  transferredBy
+} from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
@@ -22,21 +29,29 @@ interface Known {
   fn: Fn | undefined
 }
 
-const start = workerData as protocol.Start
-const port = start.port as MessagePort
-const ring = protocol.ringOf(start.memory)
+const { depth, memory, port: given, preload, spin } = workerData as protocol.Start
+const port = given as MessagePort
+// Jobs see `workerData` too, and whoever closes this port or writes to this memory takes the thread from the executor.
+for (const key of Object.keys(workerData)) delete workerData[key]
+const ring = protocol.ringOf(memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
-const loadModule = makeLoader(start.depth, () => busy)
-const { exit } = process
 let busy = false
+const loadModule = makeLoader(depth, () => busy)
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2
 /** After how many sleeps a thread that has given up looking out tries it again. */
 const sleepsBetweenTries = 64
-/** How often a thread that waits in the event loop looks whether it still must, in ms. */
-const recheck = 25
+/**
+ * How soon a thread that waits in the event loop looks whether it still must, in ms. What a job left behind may stay, so
+ * each look in a row doubles that, up to the longest.
+ */
+const firstRecheck = 25
+const longestRecheck = 10_000
+// As they were before a job replaced them.
+const { exit } = process
+const activeResources = process.getActiveResourcesInfo
 
 // What the event loop delivered while an async job was awaited; older than anything still in the port.
 const inbox: Array<protocol.Request | Unreadable | null> = []
@@ -80,6 +95,7 @@ const serve = (n: number): void | Promise<void> => {
   const job = words[protocol.jobOf(n)]!
   const form = words[protocol.formOf(n)]!
   doubles[protocol.startOf(n)] = now()
+  words[protocol.OUTPUT] = protocol.Unknown
   const begun = Atomics.compareExchange(words, state, protocol.Queued, protocol.Started) === protocol.Queued
   let args: ReadonlyArray<unknown>
   if (form === protocol.InSlot) {
@@ -90,8 +106,7 @@ const serve = (n: number): void | Promise<void> => {
     const request = takeRequest()
     if (request instanceof Unreadable) {
       if (!begun) return skip(state)
-      const reason = request.error instanceof Error ? request.error.message : String(request.error)
-      return send(n, { kind: "notCloneable", direction: "argument", path: "", reason })
+      return send(n, { kind: "notCloneable", direction: "argument", path: "", reason: messageOf(request.error) })
     }
     if (request[1] !== undefined) jobs[job] ??= { url: request[1], name: request[2]!, fn: undefined }
     if (!begun) return skip(state)
@@ -115,50 +130,50 @@ const skip = (state: number): void => {
   signal()
 }
 
+// The job, and everything that looks at what it gave (its promise, its result, its error), may run code of the job: a
+// getter, a trap of a proxy, a `then`. All of that runs inside of a guard, before the answer begins to be written, and
+// what it throws becomes the answer.
+
 const call = (n: number, fn: Fn, args: ReadonlyArray<unknown>, each: boolean): void | Promise<void> => {
-  if (each) return callEach(n, fn, args)
   let result: unknown
   try {
-    result = fn(...args)
+    result = each ? callEach(fn, args) : fn(...args)
+    if (isPromise(result)) return settleLater(n, result)
   } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
+    return threw(n, cause)
   }
-  if (!isPromise(result)) return settle(n, result)
-  return Promise.resolve(result).then(
-    (value) => settle(n, value),
-    (cause: unknown) => send(n, { kind: "threw", cause: encode(cause) })
-  )
+  return settle(n, result)
 }
 
-const callEach = (n: number, fn: Fn, items: ReadonlyArray<unknown>): void | Promise<void> => {
+// The promise is one of ours: a job's own `then` may call back twice, or throw.
+const settleLater = (n: number, result: PromiseLike<unknown>): Promise<void> =>
+  new Promise((resolve) => resolve(result)).then(
+    (value) => settle(n, value),
+    (cause: unknown) => threw(n, cause)
+  )
+
+const callEach = (fn: Fn, items: ReadonlyArray<unknown>): unknown => {
   const results: Array<unknown> = []
-  try {
-    for (let i = 0; i < items.length; i++) {
-      const result = fn(items[i])
-      if (isPromise(result)) return awaitEach(n, fn, items, results, result)
-      results.push(result)
-    }
-  } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
+  for (let i = 0; i < items.length; i++) {
+    const result = fn(items[i])
+    if (isPromise(result)) return awaitEach(fn, items, results, result)
+    results.push(result)
   }
-  return settle(n, results)
+  return results
 }
 
 const awaitEach = async (
-  n: number,
   fn: Fn,
   items: ReadonlyArray<unknown>,
   results: Array<unknown>,
   first: PromiseLike<unknown>
-): Promise<void> => {
-  try {
-    results.push(await first)
-    while (results.length < items.length) results.push(await fn(items[results.length]))
-  } catch (cause) {
-    return send(n, { kind: "threw", cause: encode(cause) })
-  }
-  return settle(n, results)
+): Promise<ReadonlyArray<unknown>> => {
+  results.push(await first)
+  while (results.length < items.length) results.push(await fn(items[results.length]))
+  return results
 }
+
+const threw = (n: number, cause: unknown): void => send(n, { kind: "threw", cause: encode(cause) })
 
 const settle = (n: number, result: unknown): void => {
   if (protocol.writeResult(ring, n, result)) {
@@ -166,18 +181,14 @@ const settle = (n: number, result: unknown): void => {
     Atomics.store(words, protocol.stateOf(n), protocol.Done)
     return signal()
   }
-  if (isGenerator(result)) {
-    const reason = "a generator cannot leave its thread"
-    return send(n, { kind: "notCloneable", direction: "result", path: "", reason })
-  }
-  const transfer = transfersOf(result)
+  let transfer: ReadonlyArray<object> | undefined
   try {
+    transfer = transfersOf(result)
     doubles[protocol.endOf(n)] = now()
+    // Throws before anything is sent.
     port.postMessage([result] satisfies protocol.Answer, (transfer ?? []) as ReadonlyArray<Transferable>)
   } catch (error) {
-    const path = findUncloneable(result, transfer)?.path ?? ""
-    const reason = error instanceof Error ? error.message : String(error)
-    send(n, { kind: "notCloneable", direction: "result", path, reason })
+    send(n, { kind: "notCloneable", direction: "result", ...explainUncloneable(result, transfer, error) })
   }
 }
 
@@ -214,28 +225,30 @@ const load = async (n: number, known: Known): Promise<protocol.Answer | undefine
     const reason = `${url} has no function of that name (its functions: ${names})`
     return { kind: "notFound", reason, cause: undefined }
   } catch (cause) {
-    return { kind: "notFound", reason: `${url} cannot be loaded: ${String(cause)}`, cause: encode(cause) }
+    return { kind: "notFound", reason: `${url} cannot be loaded: ${describeThrown(cause)}`, cause: encode(cause) }
   }
 }
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && typeof (value as any).then === "function"
 
-const isGenerator = (value: unknown): boolean => /Generator/.test(Object.prototype.toString.call(value))
-
 const eventLoopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** What the event loop must be awake for, beyond the port itself. */
-const atRest = process.getActiveResourcesInfo().length
-const isNeeded = (): boolean => process.getActiveResourcesInfo().length > atRest || isWriting()
+const atRest = activeResources().length
+const isNeeded = (): boolean => {
+  const writing = isWriting()
+  Atomics.store(words, protocol.OUTPUT, writing ? protocol.Unwritten : protocol.Written)
+  return writing || activeResources().length > atRest
+}
 const isWriting = (): boolean => process.stdout.writableLength > 0 || process.stderr.writableLength > 0
 
-const isLeaving = (): boolean => Atomics.load(words, protocol.LEAVING) === 1
+const isLeaving = (): boolean => Atomics.load(words, protocol.LEAVING) !== 0
 
 const isIdle = (n: number): boolean => Atomics.load(words, protocol.POSTED) === n
 
 /** How long it looks out, in ms. */
-let lookout = start.spin
+let lookout = spin
 let sleeps = 0
 
 /**
@@ -244,18 +257,18 @@ let sleeps = 0
  * soon only now and then: as adaptive locks do.
  */
 const lookOut = (n: number): boolean => {
-  if (start.spin === 0) return false
-  if (lookout < start.spin / 8) {
+  if (spin === 0) return false
+  if (lookout < spin / 8) {
     if (++sleeps < sleepsBetweenTries) return false
     sleeps = 0
-    lookout = start.spin / 2
+    lookout = spin / 2
   }
   const end = now() + lookout
   do {
     // A look at the clock takes as long as many of these.
     for (let i = 0; i < 32; i++) {
       if (isIdle(n)) continue
-      lookout = start.spin
+      lookout = spin
       return true
     }
   } while (now() < end)
@@ -271,13 +284,13 @@ const sleep = (n: number, timeout?: number): void => {
   Atomics.store(words, protocol.SLEEPING, protocol.Awake)
 }
 
-const waitInEventLoop = async (n: number): Promise<void> => {
+const waitInEventLoop = async (n: number, timeout: number): Promise<void> => {
   Atomics.store(words, protocol.SLEEPING, protocol.InEventLoop)
   if (isIdle(n) && !isLeaving()) {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
       wake = resolve
-      timer = setTimeout(resolve, recheck)
+      timer = setTimeout(resolve, timeout)
     })
     wake = undefined
     clearTimeout(timer)
@@ -285,21 +298,34 @@ const waitInEventLoop = async (n: number): Promise<void> => {
   Atomics.store(words, protocol.SLEEPING, protocol.Awake)
 }
 
-const main = async (): Promise<never> => {
-  const stop = (error: Error): void => {
-    port.postMessage({ kind: "unable", cause: encode(error) } satisfies protocol.Answer)
-    exit()
+const leave = async (): Promise<void> => {
+  Atomics.store(words, protocol.LEAVING, protocol.Writing)
+  while (isWriting()) await eventLoopTurn()
+  exit()
+}
+
+const loadBeforehand = async (url: string): Promise<void> => {
+  try {
+    await loadModule(url, (error) => {
+      port.postMessage({ kind: "unable", cause: encode(error) } satisfies protocol.Message)
+      exit()
+    })
+  } catch (cause) {
+    const text = `${url} cannot be loaded beforehand`
+    port.postMessage({ kind: "log", text, cause: encode(cause) } satisfies protocol.Message)
   }
-  await Promise.allSettled(start.preload.map((url) => loadModule(url, stop)))
-  port.postMessage({ kind: "ready" } satisfies protocol.Answer)
+}
+
+const main = async (): Promise<never> => {
+  await Promise.all(preload.map(loadBeforehand))
+  Atomics.store(words, protocol.READY, 1)
+  port.postMessage(null)
   let n = 0
   let lastTurn = now()
   let needed = false
+  let recheck = firstRecheck
   for (;;) {
-    if (isLeaving()) {
-      while (isWriting()) await eventLoopTurn()
-      process.exit()
-    }
+    if (isLeaving()) await leave()
     while (!isIdle(n)) {
       busy = true
       const pending = serve(n)
@@ -311,6 +337,7 @@ const main = async (): Promise<never> => {
         await eventLoopTurn()
         lastTurn = now()
       }
+      recheck = firstRecheck
     }
     if (!needed) {
       if (lookOut(n)) continue
@@ -320,8 +347,14 @@ const main = async (): Promise<never> => {
     await eventLoopTurn()
     lastTurn = now()
     needed = isNeeded()
-    if (needed) await waitInEventLoop(n)
-    else sleep(n)
+    if (!needed) {
+      recheck = firstRecheck
+      sleep(n)
+    } else {
+      await waitInEventLoop(n, recheck)
+      // The end of the process waits for what is written.
+      recheck = isWriting() ? firstRecheck : Math.min(2 * recheck, longestRecheck)
+    }
   }
 }
 

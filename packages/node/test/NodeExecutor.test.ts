@@ -2,14 +2,31 @@ import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, Executor, Job, TaskPo
 import { NodeExecutor } from "@aio-task-pool/node"
 import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { execFile } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { createSecretKey } from "node:crypto"
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
+import { BlockList } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { text } from "node:stream/consumers"
 import { setImmediate } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
 import { watchThreads } from "./support.ts"
+
+// The jobs of the laws.
+const plain = Job.module<{
+  readonly add: (a: number, b: number) => number
+  readonly double: (n: number) => number
+  readonly identity: (value: any) => any
+}>(new URL("../../testing/src/laws/jobs/plain.ts", import.meta.url))
+const rough = Job.module<{
+  readonly exit: (code: number) => void
+  readonly maybeWait: (n: number, cells: Int32Array) => number
+}>(new URL("../../testing/src/laws/jobs/rough.ts", import.meta.url))
 
 executorLaws("on two threads", NodeExecutor.layer({ threads: 2, spare: 0 }))
 
@@ -65,31 +82,40 @@ describe("threads of one's own", () => {
   it.live("recycleAfter replaces threads, and every answer is right", () =>
     Effect.gen(function* () {
       const items = Array.from({ length: 3000 }, (_, i) => i)
-      const module = Job.module<{ readonly double: (n: number) => number }>(
-        new URL("../../testing/src/laws/jobs/plain.ts", import.meta.url)
-      )
-      const doubled = yield* Effect.forEach(items, (n) => Executor.run(module.double, [n]), { concurrency: 50 })
+      const doubled = yield* Effect.forEach(items, (n) => Executor.run(plain.double, [n]), { concurrency: 50 })
       assert.deepStrictEqual(
         doubled,
         items.map((n) => n * 2)
       )
-      while ((yield* Executor.stats).replaced < 2) yield* Executor.run(module.double, [1])
+      while ((yield* Executor.stats).replaced < 2) yield* Executor.run(plain.double, [1])
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 0, recycleAfter: 500 })))
   )
 
   // Long enough apart that a thread gives up looking out, tries it again now and then, and takes jobs in either state.
   it.live.each([0, 0.05, 1])("jobs that come at any moment are answered with spin: %d", (spin) =>
     Effect.gen(function* () {
-      const module = Job.module<{ readonly double: (n: number) => number }>(
-        new URL("../../testing/src/laws/jobs/plain.ts", import.meta.url)
-      )
       for (let i = 0; i < 600; i++) {
-        assert.strictEqual(yield* Executor.run(module.double, [i]), 2 * i)
+        assert.strictEqual(yield* Executor.run(plain.double, [i]), 2 * i)
         const until = performance.now() + (i % 7) * 0.05
         while (performance.now() < until);
         if (i % 150 === 0) yield* Effect.sleep(5)
       }
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin })))
+  )
+
+  it.live("what only the platform knows how to copy arrives as what it was", () =>
+    Effect.gen(function* () {
+      const blocked = new BlockList()
+      blocked.addAddress("1.2.3.4")
+      const key = yield* Executor.run(plain.identity, [createSecretKey(Buffer.from("secret"))])
+      assert.strictEqual(key.export().toString(), "secret")
+      const list = yield* Executor.run(plain.identity, [blocked])
+      assert.isTrue(list.check("1.2.3.4"))
+      const memory = new (globalThis as any).WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })
+      const same = yield* Executor.run(plain.identity, [memory])
+      new Uint8Array(memory.buffer)[0] = 7
+      assert.strictEqual(new Uint8Array(same.buffer)[0], 7)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
   it("options out of their range are refused where they are given", () => {
@@ -145,6 +171,138 @@ describe("modules", () => {
       assert.strictEqual(yield* Executor.run(jobs.load, []), 1)
       assert.strictEqual(yield* Executor.run(jobs.uses, []), 1)
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, preload: [jobs.load, "node:zlib"] })))
+  )
+})
+
+describe("modules that do not load at once", () => {
+  const module = Job.module<typeof import("./jobs/gated.ts")>(new URL("./jobs/gated.ts", import.meta.url))
+  const broken = Job.module<typeof import("./jobs/broken.ts")>(new URL("./jobs/broken.ts", import.meta.url))
+
+  it.live("a replacement is ready without the modules that were loaded before", () => {
+    const gate = makeGateFile()
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* Executor.run(module.opened, []), "opened")
+      gate.close()
+      yield* Effect.flip(Executor.run(rough.exit, [1]))
+      assert.strictEqual(yield* Executor.run(plain.add, [1, 2]), 3)
+      gate.open()
+      assert.strictEqual(yield* Executor.run(module.opened, []), "opened")
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, env: { GATE: gate.path } })))
+  })
+
+  it.live("a module that failed to load is loaded again, on another thread", () => {
+    const gate = makeGateFile()
+    return Effect.gen(function* () {
+      gate.close()
+      const error = yield* Effect.flip(Executor.run(module.opened, []))
+      assert.isTrue(error._tag === "TaskNotFound" && (error.cause as Error).message === "the gate is closed")
+      gate.open()
+      assert.strictEqual(yield* Executor.run(module.opened, []), "opened")
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, env: { GATE: gate.path, GATE_THROWS: "1" } })))
+  })
+
+  it.live("a module that never loads does not cost a thread for each call", () =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 300; i++) {
+        assert.strictEqual((yield* Effect.flip(Executor.run(broken.never, [])))._tag, "TaskNotFound")
+      }
+      assert.isBelow((yield* Executor.stats).replaced, 100)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
+  )
+
+  it.live("a preloaded module that does not load is logged", () => {
+    const { layer, logged } = makeLog()
+    return Effect.gen(function* () {
+      yield* Executor.run(jobs.whereAmI, [])
+      while (logged.length === 0) yield* Effect.sleep(1)
+      assert.match(logged[0]!, /broken.ts cannot be loaded beforehand.*broken at load/)
+    }).pipe(
+      Effect.provide(
+        Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, preload: [broken.never], name: "mine" }), layer)
+      )
+    )
+  })
+})
+
+describe("the main thread", () => {
+  it.live("may be blocked from before a thread is ready until its job has run", () =>
+    Effect.gen(function* () {
+      const cells = new Int32Array(new SharedArrayBuffer(8))
+      const first = yield* Effect.forkChild(Executor.run(rough.maybeWait, [-1, cells]), { startImmediately: true })
+      assert.notStrictEqual(Atomics.wait(cells, 0, 0, 60_000), "timed-out")
+      Atomics.store(cells, 1, 1)
+      Atomics.notify(cells, 1)
+      assert.strictEqual(yield* Fiber.join(first), -1)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1 })))
+  )
+
+  it.live("gets jobs that were posted to threads that start answered by the first that is ready", () =>
+    Effect.gen(function* () {
+      const answers = yield* Effect.forEach([1, 2, 3, 4, 5], (n) => Executor.run(plain.double, [n]), { concurrency: 5 })
+      assert.deepStrictEqual(answers, [2, 4, 6, 8, 10])
+      const stats = yield* Executor.stats
+      assert.strictEqual(stats.running + stats.waiting, 0)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 4, spare: 0 })))
+  )
+})
+
+describe("threads in native code", () => {
+  it.live("are counted, and above a bound no thread is started until one has ended", () => {
+    const { layer, logged } = makeLog()
+    return Effect.gen(function* () {
+      const fifo = join(mkdtempSync(join(tmpdir(), "executor-")), "fifo")
+      execFileSync("mkfifo", [fifo])
+      const cells = new Int32Array(new SharedArrayBuffer(4))
+      // A thread says that it has begun a moment before it stands still; one that is interrupted in between ends.
+      while ((yield* Executor.stats).ending < 2) {
+        const before = Atomics.load(cells, 0)
+        const stuck = yield* Effect.forkChild(Executor.run(jobs.stick, [cells, fifo]), { startImmediately: true })
+        yield* Effect.promise(async () => await (Atomics as any).waitAsync(cells, 0, before).value)
+        yield* Effect.sleep(20)
+        yield* Fiber.interrupt(stuck)
+        yield* Effect.sleep(100)
+      }
+      const waiting = yield* Effect.forkChild(Executor.run(plain.add, [1, 2]), { startImmediately: true })
+      while (logged.length === 0) yield* Effect.sleep(1)
+      assert.match(logged[0]!, /mine: 2 threads that were told to end are still running, in native code/)
+      const { ending, starting, threads, waiting: waits } = yield* Executor.stats
+      assert.deepStrictEqual({ ending, starting, threads, waits }, { ending: 2, starting: 0, threads: 0, waits: 1 })
+      closeSync(openSync(fifo, "w"))
+      assert.strictEqual(yield* Fiber.join(waiting), 3)
+      while ((yield* Executor.stats).ending > 0) yield* Effect.sleep(1)
+      assert.strictEqual(logged.length, 1)
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, name: "mine" }), layer)))
+  })
+})
+
+describe("what jobs do to their threads", () => {
+  it.live("a thread that ends without a job is logged", () => {
+    const { layer, logged } = makeLog()
+    return Effect.gen(function* () {
+      yield* Executor.run(jobs.leaveRejection, [])
+      while (logged.length === 0) yield* Effect.sleep(1)
+      assert.match(logged[0]!, /mine: a thread without a job ended: RangeError: left behind/)
+      assert.strictEqual(yield* Executor.run(plain.add, [1, 2]), 3)
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, name: "mine" }), layer)))
+  })
+
+  it.live("a job finds nothing of the executor's to close, and may stop its thread's clock", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Executor.run(jobs.harm, []), [])
+      for (let i = 0; i < 5; i++) assert.deepStrictEqual(yield* Executor.run(plain.identity, [[i]]), [i])
+      assert.strictEqual((yield* Executor.stats).replaced, 0)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin: 1 })))
+  )
+
+  it.live("a timer that a job leaves behind makes its thread look after it less and less often", () =>
+    Effect.gen(function* () {
+      const cells = new Int32Array(new SharedArrayBuffer(4))
+      yield* Executor.run(jobs.leaveCountedTimer, [cells])
+      yield* Effect.sleep(1500)
+      // 60 at the first pace.
+      assert.isBelow(Atomics.load(cells, 0), 12)
+      assert.strictEqual(yield* Executor.run(plain.add, [1, 2]), 3)
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 })
 
@@ -261,6 +419,41 @@ describe("its process", () => {
     assert.strictEqual(stdout.trim(), "Success")
   })
 
+  for (const [how, count] of [
+    ["close", 20_000],
+    ["recycle", 600],
+    ["idle", 20_000]
+  ] as const) {
+    it(`prints all that jobs have printed, however slowly that is read: ${how}`, async () => {
+      const { code, stdout } = await run("printing.ts", [how], 500)
+      assert.strictEqual(code, 0)
+      assert.strictEqual(stdout.trim().split("\n").length, count)
+    })
+  }
+
+  it("may have been started from a string, with --input-type", async () => {
+    const url = (file: string) => JSON.stringify(new URL(file, import.meta.url).href)
+    const { code, stderr, stdout } = await runNode([
+      "--input-type=module",
+      "--expose-gc",
+      "-e",
+      `import { Executor } from "@aio-task-pool/core"
+       import { NodeExecutor } from ${url("../src/index.ts")}
+       import { Effect } from "effect"
+       import { spin } from ${url("./jobs/misc.ts")}
+       const program = Effect.provide(Executor.run(spin, [1]), NodeExecutor.layer({ threads: 1, spare: 0 }))
+       console.log(await Effect.runPromise(program))`
+    ])
+    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(stdout.trim(), "1")
+  })
+
+  it("may have had its objects' prototype added to", async () => {
+    const { code, stderr, stdout } = await run("polluted.ts")
+    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(stdout.trim(), "42")
+  })
+
   it("can exit when the scope has closed over hung jobs", async () => {
     const { code, stdout } = await run("closing.ts")
     assert.strictEqual(code, 0)
@@ -332,11 +525,34 @@ describe("a program that a thread loads", { timeout: 120_000 }, () => {
 
 class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
 
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
 /** Runs a program of `test/programs` in a process of its own, which must end by itself. */
-const run = (program: string) =>
-  new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
-    const path = fileURLToPath(new URL(`./programs/${program}`, import.meta.url))
-    const child = execFile(process.execPath, [path], { timeout: 5 * 60_000 }, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr })
-    )
-  })
+const run = (program: string, args: ReadonlyArray<string> = [], pause = 0): Promise<Ended> =>
+  runNode([fileURLToPath(new URL(`./programs/${program}`, import.meta.url)), ...args], pause)
+
+/** Runs Node; what it prints is read after a pause, in milliseconds. */
+const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 5 * 60_000 })
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
+  await new Promise((resolve) => setTimeout(resolve, pause))
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { code, stdout, stderr }
+}
+
+/** A logger whose lines can be looked at. */
+const makeLog = () => {
+  const logged: Array<string> = []
+  const logger = Logger.make(({ message }) => logged.push([message].flat().map(String).join(" ")))
+  return { logged, layer: Logger.layer([logger]) }
+}
+
+/** A file that says whether a module may load; see `jobs/gated.ts`. */
+const makeGateFile = () => {
+  const path = join(mkdtempSync(join(tmpdir(), "executor-")), "closed")
+  return { path, close: () => writeFileSync(path, ""), open: () => rmSync(path) }
+}

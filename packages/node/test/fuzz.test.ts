@@ -1,3 +1,8 @@
-import { fuzz } from "./fuzz.ts"
+import { it } from "@effect/vitest"
+import { fuzz, seed } from "./fuzz.ts"
 
-fuzz(2_000)
+for (const threads of [1, 2, 8]) {
+  it.live(`700 random calls on ${threads} threads each settle once, and none runs twice (FUZZ_SEED=${seed})`, () =>
+    fuzz(700, threads)
+  )
+}

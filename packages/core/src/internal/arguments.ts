@@ -66,9 +66,9 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
   return options
 }
 
-/** The arguments of a task's function. */
+/** The arguments of a task's function, to be spread when it is called. */
 export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
-  if (Array.isArray(args)) return args
+  if (Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)) return args
   throw new TypeError(`${where}: args must be an array, got ${format(args)}`)
 }
 

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ExecutorCall, ExecutorDriver } from "../ExecutorDriver.ts"
 import { NotCloneable, TaskNotFound, TaskThrew } from "../ExecutorError.ts"
-import { findFunction, findUncloneable, functionNames, type Job, transferredBy } from "../Job.ts"
+import { describeThrown, explainUncloneable, findFunction, functionNames, type Job, transferredBy } from "../Job.ts"
 
 export const driver = (): ExecutorDriver => {
   let running = 0
@@ -21,7 +21,7 @@ export const driver = (): ExecutorDriver => {
           })
         )
       }),
-    stats: Effect.sync(() => ({ threads: 1, starting: 0, running, waiting: 0, settled, replaced: 0 }))
+    stats: Effect.sync(() => ({ threads: 1, starting: 0, ending: 0, running, waiting: 0, settled, replaced: 0 }))
   }
 }
 
@@ -45,9 +45,16 @@ const apply = (
   args: ReadonlyArray<unknown>
 ): Effect.Effect<unknown, TaskThrew | NotCloneable> => {
   const threw = (cause: unknown) => new TaskThrew({ task, cause })
-  return Effect.try({ try: () => fn(...args), catch: threw }).pipe(
+  return Effect.try({
+    try: (): { readonly later: Promise<unknown> } | { readonly now: unknown } => {
+      const result = fn(...args)
+      // To ask for `then` may run code of the job: a getter, or the trap of a proxy.
+      return isPromise(result) ? { later: new Promise((resolve) => resolve(result)) } : { now: result }
+    },
+    catch: threw
+  }).pipe(
     Effect.flatMap((result) =>
-      isPromise(result) ? Effect.tryPromise({ try: () => result, catch: threw }) : Effect.succeed(result)
+      "later" in result ? Effect.tryPromise({ try: () => result.later, catch: threw }) : Effect.succeed(result.now)
     ),
     Effect.flatMap((result) => copy(task, "result", result, transferredBy(result)))
   )
@@ -58,22 +65,11 @@ const copy = <A>(
   direction: "argument" | "result",
   value: A,
   transfer: ReadonlyArray<object> | undefined
-): Effect.Effect<A, NotCloneable> => {
-  if (isIterator(value)) {
-    const reason = "a generator cannot leave its thread"
-    return Effect.fail(new NotCloneable({ task, direction, path: "", reason }))
-  }
-  return Effect.try({
+): Effect.Effect<A, NotCloneable> =>
+  Effect.try({
     try: () => structuredClone(value, { transfer: transfer ?? [] }),
-    catch: (error) =>
-      new NotCloneable({
-        task,
-        direction,
-        path: findUncloneable(value, transfer)?.path ?? "",
-        reason: error instanceof Error ? error.message : String(error)
-      })
+    catch: (error) => new NotCloneable({ task, direction, ...explainUncloneable(value, transfer, error) })
   })
-}
 
 const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
   if (job.fn !== undefined) return Effect.succeed(job.fn)
@@ -83,7 +79,8 @@ const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
       import(/* webpackIgnore: true */ /* @vite-ignore */ url).then(
         (module: object) => findFunction(module, task) ?? functionNames(module)
       ),
-    catch: (cause) => new TaskNotFound({ task, url, reason: `${url} cannot be loaded: ${String(cause)}`, cause })
+    catch: (cause) =>
+      new TaskNotFound({ task, url, reason: `${url} cannot be loaded: ${describeThrown(cause)}`, cause })
   }).pipe(
     Effect.flatMap((found) => {
       if (typeof found === "function") return Effect.succeed(found)
@@ -95,8 +92,6 @@ const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && typeof (value as any).then === "function"
-
-const isIterator = (value: unknown): boolean => /Generator/.test(Object.prototype.toString.call(value))
 
 // Every platform has it; the language's own library does not name it.
 const { structuredClone } = globalThis as unknown as {

@@ -158,7 +158,7 @@ const serviceOf = (
     ) => forEach("TaskPool.forEach", items, f, forEachOptions),
     all: all as TaskPoolService["all"],
     mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
-    submitBlocking: (job, blockingOptions) =>
+    submitBlocking: (job: any, blockingOptions: any = {}) =>
       Effect.suspend(() => {
         const where = "TaskPool.submitBlocking"
         const {

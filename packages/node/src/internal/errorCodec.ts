@@ -14,7 +14,7 @@ export type Encoded =
       readonly kind: "error"
       readonly name: string
       readonly message: string
-      readonly stack: string | undefined
+      readonly stack: string
       readonly own: ReadonlyArray<readonly [string, Encoded]>
     }
 
@@ -22,33 +22,45 @@ const limit = 16
 const carried = ["name", "message", "stack"]
 const inherited = ["_tag", "code"]
 
-/** In the thread that threw. Never throws itself. */
+/**
+ * In the thread that threw. Never throws, whatever reading the error runs: a getter or a trap of a proxy costs what it
+ * stands for, not the rest of the error. The result is plain data that can be copied without running anything.
+ */
 export const encode = (thrown: unknown): Encoded => encodeAt(thrown, 0, [])
 
 const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded => {
-  try {
-    if (isError(value) && depth < limit) {
+  if (depth < limit) {
+    if (isError(value)) {
       const index = seen.indexOf(value)
-      if (index >= 0) return { kind: "seen", index }
-      seen.push(value)
-      const own: Array<readonly [string, Encoded]> = []
-      // What errors are caught by may be on the prototype: `_tag` of tagged errors, `code` of a DOMException.
-      for (const key of new Set([...inherited, ...Object.getOwnPropertyNames(value)])) {
-        if (key in value && !carried.includes(key)) own.push([key, encodeAt((value as any)[key], depth + 1, seen)])
-      }
-      const { message, name, stack } = value
-      const text = typeof stack === "string" ? stack : undefined
-      return { kind: "error", name, message, stack: text, own }
+      return index >= 0 ? { kind: "seen", index } : encodeError(value, depth, seen)
     }
-    if (Array.isArray(value) && value.some(isError) && depth < limit) {
-      return { kind: "array", items: value.map((item) => encodeAt(item, depth + 1, seen)) }
-    }
-    structuredClone(value)
-    return { kind: "value", value }
+    const items = errorsIn(value)
+    if (items !== undefined) return { kind: "array", items: items.map((item) => encodeAt(item, depth + 1, seen)) }
+  }
+  try {
+    // The copy, not the value: what could be read once need not be readable again.
+    return { kind: "value", value: structuredClone(value) }
   } catch {
     return { kind: "value", value: describe(value) }
   }
 }
+
+const encodeError = (error: Error, depth: number, seen: Array<unknown>): Encoded => {
+  // The other side counts the errors as they come, so nothing may throw after this line.
+  seen.push(error)
+  const own: Array<readonly [string, Encoded]> = []
+  // What errors are caught by may be on the prototype: `_tag` of tagged errors, `code` of a DOMException.
+  for (const key of new Set([...inherited, ...attempt(() => Object.getOwnPropertyNames(error), [])])) {
+    if (carried.includes(key) || !attempt(() => key in error, false)) continue
+    const property = attempt<{ readonly value: unknown } | undefined>(() => ({ value: (error as any)[key] }), undefined)
+    own.push([key, property === undefined ? unreadable : encodeAt(property.value, depth + 1, seen)])
+  }
+  const text = (key: "name" | "message" | "stack", otherwise: string): string =>
+    attempt(() => (typeof error[key] === "string" ? error[key] : otherwise), otherwise)
+  return { kind: "error", name: text("name", "Error"), message: text("message", ""), stack: text("stack", ""), own }
+}
+
+const unreadable: Encoded = { kind: "value", value: "(cannot be read)" }
 
 /** In the thread that waits. */
 export const decode = (encoded: Encoded): unknown => decodeInto(encoded, [])
@@ -57,13 +69,13 @@ const decodeInto = (encoded: Encoded, seen: Array<unknown>): unknown => {
   if (encoded.kind === "value") return encoded.value
   if (encoded.kind === "seen") return seen[encoded.index]
   if (encoded.kind === "array") return encoded.items.map((item) => decodeInto(item, seen))
-  const Class = classes[encoded.name] ?? Error
+  const Class = Object.hasOwn(classes, encoded.name) ? classes[encoded.name]! : Error
   const error: Error = Class === AggregateError ? new AggregateError([], encoded.message) : new Class(encoded.message)
   seen.push(error)
   const hidden = (key: string, value: unknown) =>
     Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: false })
   if (error.name !== encoded.name) hidden("name", encoded.name)
-  hidden("stack", encoded.stack)
+  if (encoded.stack !== "") hidden("stack", encoded.stack)
   for (const [key, value] of encoded.own) {
     const own = decodeInto(value, seen)
     if (key === "cause" || key === "errors") hidden(key, own)
@@ -82,14 +94,29 @@ const classes: Record<string, new (message: string) => Error> = {
   URIError
 }
 
-// Not `instanceof`: an error may come from another realm, such as `node:vm`.
-const isError = (value: unknown): value is Error =>
-  value instanceof Error || Object.prototype.toString.call(value) === "[object Error]"
-
-const describe = (value: unknown): string => {
+/** What a function returns, or `otherwise` if it throws. */
+const attempt = <A>(f: () => A, otherwise: A): A => {
   try {
-    return typeof value === "function" ? `function ${value.name}` : String(value)
+    return f()
   } catch {
-    return Object.prototype.toString.call(value)
+    return otherwise
   }
 }
+
+// Not only `instanceof`: an error may come from another realm, such as `node:vm`.
+const isError = (value: unknown): value is Error =>
+  attempt(() => value instanceof Error || Object.prototype.toString.call(value) === "[object Error]", false)
+
+/** The elements of an array that has errors among them. */
+const errorsIn = (value: unknown): ReadonlyArray<unknown> | undefined =>
+  attempt(() => {
+    if (!Array.isArray(value)) return undefined
+    const items: ReadonlyArray<unknown> = Array.from(value)
+    return items.some(isError) ? items : undefined
+  }, undefined)
+
+const describe = (value: unknown): string =>
+  attempt(
+    () => (typeof value === "function" ? `function ${value.name}` : String(value)),
+    `a value of type ${typeof value} that cannot be read`
+  )

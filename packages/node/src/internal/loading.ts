@@ -9,7 +9,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { type MessagePort, workerData } from "node:worker_threads"
 import { encode } from "./errorCodec.ts"
-import type { Answer } from "./protocol.ts"
+import type { Message } from "./protocol.ts"
 
 interface Load {
   readonly url: string
@@ -74,7 +74,7 @@ export const refuseInThread = (): void => {
     )
     // The program may go on in spite of the error: then the other side ends this thread.
     const { port } = workerData
-    port.postMessage({ kind: "unable", cause: encode(error) } satisfies Answer)
+    port.postMessage({ kind: "unable", cause: encode(error) } satisfies Message)
     throw error
   }
   const load = thread.load()

@@ -43,13 +43,28 @@ export const SLEEPING = 1
 /** Whether the main thread was woken and has not looked yet. */
 export const SIGNALLED = 2
 
-/** Whether the thread is to end as soon as it has nothing to do. */
+/** Whether the thread is to end, below. */
 export const LEAVING = 3
+
+/** Whether the thread has loaded what it was to load, and takes jobs. */
+export const READY = 4
 
 /** The values of `SLEEPING`. */
 export const Awake = 0
 export const InWait = 1
 export const InEventLoop = 2
+
+/** Whether what the thread's jobs printed is written, below. */
+export const OUTPUT = 5
+
+/** The values of `OUTPUT`: nothing is left to write; a job has run since the last look; something is left. */
+export const Written = 0
+export const Unknown = 1
+export const Unwritten = 2
+
+/** The values of `LEAVING`: the main thread asks the thread to end; the thread only writes out what its jobs printed. */
+export const Asked = 1
+export const Writing = 2
 
 /** The values of a slot's state. */
 export const Queued = 0
@@ -204,11 +219,16 @@ export interface Start {
 /** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
 export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
 
-/** What a worker sends by the port: a result, or what else there is to say. `null` only wakes. */
+/** What a worker sends by the port: an answer, something to log, or why it ends. `null` only wakes. */
+export type Message =
+  | Answer
+  | { readonly kind: "log"; readonly text: string; readonly cause: Encoded }
+  | { readonly kind: "unable"; readonly cause: Encoded }
+  | null
+
+/** What a worker answers: a result, or why there is none. */
 export type Answer =
   | readonly [result: unknown]
-  | { readonly kind: "ready" }
-  | { readonly kind: "unable"; readonly cause: Encoded }
   | { readonly kind: "threw"; readonly cause: Encoded }
   | {
       readonly kind: "notCloneable"
@@ -227,6 +247,9 @@ export type Answer =
 /** Milliseconds on a clock that all threads of the process share. */
 export const makeClock = (): (() => number) => {
   const [seconds, nanoseconds] = process.hrtime()
-  const base = seconds * 1e3 + nanoseconds / 1e6 - performance.now()
-  return () => base + performance.now()
+  const base = seconds * 1e3 + nanoseconds / 1e6 - performanceNow()
+  return () => base + performanceNow()
 }
+
+// The function as it was before anybody replaced it: with a clock that stands still a thread would look out forever.
+const performanceNow = performance.now.bind(performance)

@@ -6,7 +6,8 @@
 import {
   type ExecutorCall,
   type ExecutorError,
-  findUncloneable,
+  explainUncloneable,
+  messageOf,
   NotCloneable,
   TaskNotFound,
   TaskThrew
@@ -25,10 +26,12 @@ export interface JobInfo {
   readonly name: string
   /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
   mean: number
-  /** Whether a thread was seen to have loaded its module. */
-  loaded: boolean
   /** The failure of every call, once a thread has found that its module must not be loaded. */
   refusal: Exit.Exit<never, ExecutorError> | undefined
+  /** From when on a failure to load its module retires the thread, on the threads' clock. */
+  retiresFrom: number
+  /** How long the next failure then does not, in milliseconds. */
+  retirePause: number
 }
 
 /** One call, from `start` to its answer. */
@@ -37,6 +40,8 @@ export interface Task extends Linked<Task> {
   readonly info: JobInfo
   readonly resume: (exit: Exit.Exit<unknown, ExecutorError>) => void
   readonly submittedAt: number
+  /** Whether it hands objects over to its thread, which can be done only once. */
+  readonly handsOver: boolean
   /** Where it is: in the waiting list, on a thread, or answered (or nobody waits for it any more). */
   place: "Waiting" | "Settled" | Thread
   /** Which of the thread's requests it is. */
@@ -51,6 +56,8 @@ export interface Task extends Linked<Task> {
 export interface Answered {
   readonly task: Task
   readonly exit: Exit.Exit<unknown, ExecutorError>
+  /** Its queue time and its run time, in milliseconds. */
+  readonly times?: readonly [queueTime: number, runTime: number]
 }
 
 export class Thread {
@@ -67,8 +74,12 @@ export class Thread {
   replaced = false
   /** Why it is about to exit, if it said so. */
   error: unknown = undefined
-  /** Whether other threads would have to exit for the same reason. */
-  unable = false
+  /** Whether it said that it ends: because it cannot serve, or because a module must not be loaded. */
+  leaves: "unable" | "refused" | undefined = undefined
+  /** The job whose module it could not load just now, if so. */
+  failedLoad: JobInfo | undefined = undefined
+  /** What it said for the log. */
+  readonly notes: Array<{ readonly text: string; readonly cause: unknown }> = []
 
   readonly worker: Worker
   readonly port: MessagePort
@@ -92,36 +103,74 @@ export class Thread {
     return this.#posted - this.#head < protocol.SLOTS
   }
 
-  /** Hands a task to the thread; answers why it cannot be, if so, and then nothing has changed. */
+  /**
+   * Hands a waiting task to the thread; returns why it cannot be, and then nothing has changed. Copying its arguments may
+   * run code of the caller, so nothing is half done meanwhile, and what it did is looked at afterwards: it may have
+   * cancelled this very task, or ended this thread. It cannot post, see `threads.ts`.
+   */
   post(task: Task): NotCloneable | undefined {
-    const ring = this.#ring
-    const { words } = ring
-    const { call, info } = task
     const request = this.#posted
-    if (this.#known[info.id] === true && !call.each && protocol.writeValues(ring, request, call.args)) {
-      words[protocol.formOf(request)] = protocol.InSlot
-    } else {
-      const problem = this.#send(call, info)
-      if (problem !== undefined) return problem
-      words[protocol.formOf(request)] = call.each ? protocol.ItemsByPort : protocol.ByPort
+    const { call } = task
+    let form: number
+    try {
+      form = this.#send(task, request)
+    } catch (error) {
+      return new NotCloneable({
+        task: task.info.name,
+        direction: "argument",
+        ...explainUncloneable(call.args, call.transfer, error)
+      })
     }
-    words[protocol.jobOf(request)] = info.id
-    task.place = this
-    task.request = request
-    this.#tasks[request & (protocol.SLOTS - 1)] = task
-    this.live++
-    this.load += task.estimate
-    words[protocol.stateOf(request)] = protocol.Queued
+    if (this.state === "Gone") return undefined
+    const { words } = this.#ring
+    if (task.place === "Waiting") {
+      task.place = this
+      task.request = request
+      this.#tasks[request & (protocol.SLOTS - 1)] = task
+      this.live++
+      this.load += task.estimate
+      words[protocol.stateOf(request)] = protocol.Queued
+    } else if (form === protocol.InSlot) return undefined
+    // Its message has been sent; the slot makes the worker take it.
+    else words[protocol.stateOf(request)] = protocol.Revoked
+    words[protocol.formOf(request)] = form
+    words[protocol.jobOf(request)] = task.info.id
     this.#posted = request + 1
     Atomics.store(words, protocol.POSTED, this.#posted | 0)
     this.#wake()
     return undefined
   }
 
-  /** Asks the thread to end by itself, when it has written what its jobs printed. */
-  leave(): void {
-    Atomics.store(this.#ring.words, protocol.LEAVING, 1)
+  // Writes the arguments into the slot, or sends them; refusing to copy is thrown by the platform, before anything is
+  // sent or handed over.
+  #send({ call, info }: Task, request: number): number {
+    const { args, each, transfer } = call
+    const known = this.#known[info.id] === true
+    if (known && !each && protocol.writeValues(this.#ring, request, args)) return protocol.InSlot
+    const message: protocol.Request = known ? [args] : [args, info.url, info.name]
+    this.port.postMessage(message, (transfer ?? []) as ReadonlyArray<Transferable>)
+    return each ? protocol.ItemsByPort : protocol.ByPort
+  }
+
+  /** Whether what its jobs printed is written: one of the values of `OUTPUT`. */
+  get output(): number {
+    return Atomics.load(this.#ring.words, protocol.OUTPUT)
+  }
+
+  /** Whether the thread has said that it takes jobs. */
+  get isReady(): boolean {
+    return Atomics.load(this.#ring.words, protocol.READY) === 1
+  }
+
+  /**
+   * Asks the thread to end by itself, when it has written what its jobs printed; returns whether it has begun to. Must be
+   * repeated until then: the thread may fall asleep after it was woken.
+   */
+  leave(): boolean {
+    const { words } = this.#ring
+    if (Atomics.compareExchange(words, protocol.LEAVING, 0, protocol.Asked) === protocol.Writing) return true
     this.#wake()
+    return false
   }
 
   #wake(): void {
@@ -132,28 +181,15 @@ export class Thread {
     else if (sleeping === protocol.InEventLoop) port.postMessage(null)
   }
 
-  // Refusing to clone is thrown by the platform, before anything is sent or handed over.
-  #send(call: ExecutorCall, { id, name, url }: JobInfo): NotCloneable | undefined {
-    try {
-      const request: protocol.Request = this.#known[id] === true ? [call.args] : [call.args, url, name]
-      this.port.postMessage(request, (call.transfer ?? []) as ReadonlyArray<Transferable>)
-      return undefined
-    } catch (error) {
-      return new NotCloneable({
-        task: name,
-        direction: "argument",
-        path: findUncloneable(call.args, call.transfer)?.path ?? "",
-        reason: error instanceof Error ? error.message : String(error)
-      })
-    }
-  }
-
-  receive(answer: protocol.Answer): void {
-    if ("kind" in answer && answer.kind === "unable") {
-      this.error = decode(answer.cause)
-      this.unable = true
+  receive(message: protocol.Message): void {
+    if (message === null) return
+    if ("kind" in message && message.kind === "log") {
+      this.notes.push({ text: message.text, cause: decode(message.cause) })
+    } else if ("kind" in message && message.kind === "unable") {
+      this.error = decode(message.cause)
+      this.leaves = "unable"
       void this.worker.terminate()
-    } else this.#inbox.push(answer)
+    } else this.#inbox.push(message)
   }
 
   /** Takes in what the port has not delivered yet. */
@@ -162,9 +198,9 @@ export class Thread {
       try {
         const received = receiveMessageOnPort(this.port)
         if (received === undefined) return
-        if (received.message !== null) this.receive(received.message)
+        this.receive(received.message)
       } catch (error) {
-        this.#inbox.push(unreadable(error))
+        this.receive(unreadable(error))
       }
     }
   }
@@ -182,20 +218,28 @@ export class Thread {
       const task = this.#tasks[request & (protocol.SLOTS - 1)]!
       let exit: Exit.Exit<unknown, ExecutorError>
       if (state === protocol.Done) exit = Exit.succeed(protocol.readResult(this.#ring, request))
-      else if (state === protocol.Started && this.#inbox.length > 0) exit = exitOf(this.#inbox.shift()!, task)
-      else break
+      else if (state === protocol.Started && this.#inbox.length > 0) {
+        const answer = this.#inbox.shift()!
+        if ("kind" in answer && answer.kind === "notFound") {
+          if (answer.final === true) this.leaves = "refused"
+          else if (answer.cause !== undefined) this.failedLoad = task.info
+        }
+        exit = exitOf(answer, task)
+      } else break
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
       if (Exit.isSuccess(exit)) {
         this.#known[task.info.id] = true
-        task.info.loaded = true
+        task.info.retiresFrom = 0
+        task.info.retirePause = 0
       }
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
-      task.call.onTimes?.(start - task.submittedAt, runTime)
-      answered.push({ task, exit })
+      answered.push(
+        task.call.onTimes === undefined ? { task, exit } : { task, exit, times: [start - task.submittedAt, runTime] }
+      )
     }
     return answered
   }
@@ -221,12 +265,30 @@ export class Thread {
       .filter((task) => this.revoke(task))
   }
 
-  /** The tasks that a dead thread leaves, oldest first: the one that had begun, and those that had not. */
-  abandon(): { readonly begun: Task | undefined; readonly waiting: Array<Task> } {
+  /** Whether the task is on this thread without an answer. */
+  holds(task: Task): boolean {
+    return this.#tasks[task.request & (protocol.SLOTS - 1)] === task
+  }
+
+  /**
+   * Takes everything off a thread that is dead or will be ended: its answers, the task that had begun, and those that had
+   * not, oldest first. Revokes first: a thread that works on meanwhile could answer one task and begin the next between
+   * a look at the answers and a look at the rest.
+   */
+  giveUp(): {
+    readonly answered: Array<Answered>
+    /** Whether it was running a job. */
+    readonly busy: boolean
+    /** The job that it was running, if a caller waits for that. */
+    readonly begun: Task | undefined
+    readonly waiting: Array<Task>
+  } {
     const waiting = this.revokeAll()
+    this.drainPort()
+    const answered = this.collect()
     const begun = this.#each()[0]
-    if (begun === undefined || !this.#release(begun)) return { begun: undefined, waiting }
-    return { begun, waiting }
+    if (begun === undefined) return { answered, busy: false, begun, waiting }
+    return { answered, busy: true, begun: this.#release(begun) ? begun : undefined, waiting }
   }
 
   /** Since when the job at the head has been running, if one is; on the threads' own clock. */
@@ -271,7 +333,7 @@ export const unreadable = (error: unknown): protocol.Answer => ({
   kind: "notCloneable",
   direction: "result",
   path: "",
-  reason: error instanceof Error ? error.message : String(error)
+  reason: messageOf(error)
 })
 
 const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, ExecutorError> => {
@@ -296,9 +358,6 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
       if (answer.final === true) info.refusal = exit
       return exit
     }
-    case "ready":
-    case "unable":
-      return Exit.void
   }
 }
 

@@ -14,29 +14,41 @@
  *
  * | from \ to | Ready            | Retiring                        | Gone                                            |
  * |-----------|------------------|---------------------------------|-------------------------------------------------|
- * | Starting  | its ready answer |                                 | exits, or is not ready in time                  |
- * | Ready     |                  | its replacement is ready        | exits; terminated because its job was cancelled |
- * | Retiring  |                  |                                 | as Ready; terminated when its last job is done  |
+ * | Starting  | it says so       |                                 | exits, or is not ready in time                  |
+ * | Ready     |                  | its replacement is ready, or it | exits; terminated because its job was cancelled |
+ * |           |                  | cannot load a module            |                                                 |
+ * | Retiring  |                  |                                 | as Ready; told to leave when its last job ended |
  *
  * Invariants:
  *
  * - T1 Every call is answered exactly once, or cancelled. The answer is told only after the state here is in order,
  *   because telling it runs the caller's code, which may call `start` and `cancel` again.
  * - T2 A job that has begun is never posted again. Both sides agree on "begun" by one compare-and-swap (`protocol.ts`).
- * - T3 Before a thread is given up, by either side, the answers it has given are taken in; only then is the job that has
- *   begun failed, and those behind it go back to the front of the waiting list in their order.
- * - T4 No more than `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist.
+ * - T3 Before a thread is ended or its end is dealt with, what has not begun is revoked and the answers it has given are
+ *   taken in, in this order. Only then is the job that has begun failed, and those behind it go back to the front of the
+ *   waiting list in their order. Cancelling a job ends its thread only if the thread still holds this very job.
+ * - T4 No more than `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist. A thread
+ *   that starts gets a job only while no thread is ready, and gives it back when one is, unless it has begun.
  * - T5 Jobs are posted behind others only while all they are expected to take stays within `budget`. A thread that runs
  *   out of work takes over a part of what waits on another one; what is held up behind a job for longer than `patience`
  *   is revoked and goes to whoever is free first.
- * - T6 Process exit: threads, ports and timers are referenced exactly while a caller waits for an answer.
+ * - T6 Process exit: threads, ports and timers are referenced exactly while a caller waits for an answer, and while a
+ *   thread writes what its jobs printed.
  * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
  *   the next attempt, until a new thread begins its first job; after `attempts` of them, and with no thread left, waiting
- *   jobs fail instead of waiting for ever.
+ *   jobs fail instead of waiting forever.
+ * - T8 Code of the program runs in three places only, where nothing is half done: while arguments are copied, when a
+ *   caller is told its answer, and in loggers. What it throws becomes the answer of the call it belongs to, or one log
+ *   line. While arguments are copied their task is still in the waiting list, and nothing else is posted.
+ * - T9 A thread that was told to end counts until it has ended. With `endingLimit` of them no thread is started: waiting
+ *   jobs wait for one to end, which is logged once each time.
+ * - T10 A thread that has no job is not ended while it writes what its jobs printed: neither by closing, nor by recycling,
+ *   nor by the end of the process. It may take `outputTimeout` for that.
  *
  * Time here is the threads' own, not `Clock`: real threads do not stand still under a test clock.
  */
 import {
+  describeThrown,
   type ExecutorCall,
   ExecutorClosed,
   type ExecutorError,
@@ -45,7 +57,7 @@ import {
 } from "@aio-task-pool/core"
 import * as Exit from "effect/Exit"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
-import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads"
+import { MessageChannel, type ResourceLimits, Worker, type WorkerOptions } from "node:worker_threads"
 import { depthOfThreads, refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
@@ -65,10 +77,16 @@ const longestPause = 1000
 const startTimeout = 30_000
 /** How long the last answer keeps the process alive, in milliseconds. */
 const rest = 10
-/** How long closing lets idle threads end by themselves, in milliseconds. */
-const leaveTimeout = 100
-/** How long closing waits for threads to end, in milliseconds. */
+/** How often a thread that is to end by itself is asked, in milliseconds. */
+const leaveInterval = 20
+/** How long such a thread may take to hear it, in milliseconds: what a job left behind may never let it. */
+const leaveTimeout = 1000
+/** How long it may then take to write what its jobs printed, in milliseconds. */
+const outputTimeout = 10_000
+/** How long closing waits for terminated threads, in milliseconds: one in native code goes on until that returns. */
 const closeTimeout = 150
+/** How often a thread is replaced because a module does not load there, in milliseconds: the first pause, doubled. */
+const firstRetirePause = 50
 
 export interface Options {
   readonly size: number
@@ -82,6 +100,8 @@ export interface Options {
   readonly env: NodeJS.ProcessEnv | undefined
   readonly execArgv: ReadonlyArray<string> | undefined
   readonly resourceLimits: ResourceLimits | undefined
+  /** Says what no caller is told. */
+  readonly log: (message: string, cause: unknown) => void
 }
 
 export class Threads {
@@ -93,9 +113,15 @@ export class Threads {
   readonly #infosByAddress = new Map<string, JobInfo>()
   // Starting, Ready and Retiring ones. The first idle one is used first, so that a lightly used executor keeps few warm.
   #threads: Array<Thread> = []
-  // Terminated, and not ended yet.
+  /** Told to end, and not ended yet. */
   readonly #ending = new Set<Worker>()
+  /** Those of them that are to end by themselves. */
+  readonly #leaving = new Set<Worker>()
+  /** Whether no thread is started because too many are ending (T9). */
+  #held = false
   #closed = false
+  /** Whether a task is being posted, which may run code of its owner. */
+  #posting = false
   /** Calls that somebody waits for. */
   #pending = 0
   #referenced = false
@@ -104,6 +130,8 @@ export class Threads {
   #settled = 0
   #replaced = 0
   #failures = 0
+  /** Looks whether closing is complete, once it has begun. */
+  #onEnding: () => void = () => undefined
   #retry: NodeJS.Timeout | undefined
   #watch: NodeJS.Timeout | undefined
 
@@ -121,6 +149,7 @@ export class Threads {
       info: this.#infoOf(call.job),
       resume,
       submittedAt: call.onTimes === undefined ? 0 : this.#now(),
+      handsOver: call.transfer !== undefined && call.transfer.length > 0,
       place: "Settled",
       request: 0,
       estimate: 0,
@@ -139,14 +168,10 @@ export class Threads {
     this.#pending++
     if (!this.#referenced) this.#reference(true)
     if (this.#threads.length < this.#options.size + this.#options.spare) this.#replenish()
-    const thread = this.#waiting.length === 0 ? this.#choose(task) : undefined
-    if (thread === undefined) {
-      task.place = "Waiting"
-      this.#waiting.push(task)
-    } else {
-      const problem = this.#post(task, thread)
-      if (problem !== undefined) this.#tell([problem])
-    }
+    task.place = "Waiting"
+    this.#waiting.push(task)
+    // Where others wait, no thread may take one.
+    if (this.#waiting.length === 1) this.#tell(this.#postWaiting())
     return task
   }
 
@@ -159,23 +184,24 @@ export class Threads {
     this.#forget(1)
     if (place === "Waiting" || place.revoke(task)) return this.#dispatch()
     if (task.call.onInterrupt === "abandon") return
-    // It seems to run. It may also have ended a moment ago, and the next one begun: once nothing more can begin (revoked)
-    // and every answer is taken in, what is left on the thread is this one (T3).
+    // It seems to run. It may also have ended a moment ago, and the next one begun, which must not be ended with it. Once
+    // nothing more can begin (revoked) and every answer is taken in, the thread holds this task or it has ended (T3).
     this.#takeBack(place)
     place.drainPort()
-    const answered = place.collect()
-    if (place.live > 0) this.#end(place)
+    const answered = this.#collect(place)
+    if (place.holds(task)) this.#end(place)
     this.#dispatch()
     this.#tell(answered)
   }
 
   get stats(): ExecutorStats {
-    const ready = this.#threads.filter((thread) => thread.state !== "Starting")
-    const posted = ready.reduce((sum, thread) => sum + thread.live, 0)
-    const queued = ready.reduce((sum, thread) => sum + thread.queued, 0)
+    const starting = this.#threads.filter((thread) => thread.state === "Starting").length
+    const posted = this.#threads.reduce((sum, thread) => sum + thread.live, 0)
+    const queued = this.#threads.reduce((sum, thread) => sum + thread.queued, 0)
     return {
-      threads: ready.length,
-      starting: this.#threads.length - ready.length,
+      threads: this.#threads.length - starting,
+      starting,
+      ending: this.#ending.size,
       running: posted - queued,
       waiting: this.#waiting.length + queued,
       settled: this.#settled,
@@ -183,7 +209,10 @@ export class Threads {
     }
   }
 
-  /** Ends everything; resolves when all threads have ended, or after `closeTimeout`. */
+  /**
+   * Ends everything; resolves when all threads have ended. Those that only write what their jobs printed are waited for;
+   * those that were terminated for `closeTimeout` at most.
+   */
   close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
@@ -192,38 +221,30 @@ export class Threads {
     const fail = (task: Task, started: boolean) =>
       answered.push({ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started })) })
     for (const thread of this.#threads) {
-      thread.drainPort()
-      answered.push(...thread.collect())
-      const { begun, waiting } = thread.abandon()
+      const { begun, busy, waiting, ...given } = thread.giveUp()
+      answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      if (begun === undefined && thread.state !== "Starting") {
-        thread.leave()
-        this.#ending.add(thread.worker)
-        this.#remove(thread)
-      } else this.#end(thread)
+      if (busy || thread.state === "Starting") this.#end(thread)
+      else this.#leave(thread)
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       this.#waiting.remove(task)
       task.place = "Settled"
       fail(task, false)
     }
-    this.#tell(answered)
-    if (this.#ending.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, closeTimeout)
-      // What an idle thread's jobs printed last may still be on its way; it ends by itself when that is written.
-      setTimeout(() => {
-        for (const worker of this.#ending) void worker.terminate()
-      }, leaveTimeout).unref()
-      for (const worker of this.#ending) {
-        worker.once("exit", () => {
-          if (this.#ending.size > 0) return
+    const ended = new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined
+      this.#onEnding = () => {
+        if (this.#ending.size === 0) {
           clearTimeout(timer)
           resolve()
-        })
+        } else if (this.#leaving.size === 0) timer ??= setTimeout(resolve, closeTimeout)
       }
     })
+    this.#onEnding()
+    this.#tell(answered)
+    return ended
   }
 
   // ----------------------------------------------------------------------------------------------- where jobs are posted
@@ -237,13 +258,17 @@ export class Threads {
 
   #postWaiting(): Array<Answered> {
     const refused: Array<Answered> = []
+    // Copying arguments may run code of their owner, which may call in here again. What it starts waits, and the loop
+    // comes to it.
+    if (this.#posting) return refused
+    this.#posting = true
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       const thread = this.#choose(task)
       if (thread === undefined) break
-      this.#waiting.remove(task)
       const problem = this.#post(task, thread)
       if (problem !== undefined) refused.push(problem)
     }
+    this.#posting = false
     return refused
   }
 
@@ -268,10 +293,12 @@ export class Threads {
   #choose(task: Task): Thread | undefined {
     const { depth, size } = this.#options
     let busy = 0
+    let cold = true
     let idle: Thread | undefined
     let ahead: Thread | undefined
     for (const thread of this.#threads) {
       if (thread.live > 0) busy++
+      if (thread.state !== "Starting") cold = false
       if (thread.state !== "Ready") continue
       if (thread.live === 0) idle ??= thread.hasRoom ? thread : undefined
       else if (
@@ -284,21 +311,29 @@ export class Threads {
       }
     }
     if (idle !== undefined && busy < size) return idle
+    // Where no thread is ready, a job is posted to one that starts: the main thread may be blocked when that is ready, and
+    // perhaps until the job has run.
+    if (cold && busy < size && !task.handsOver)
+      return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
     // What was handed over cannot be posted a second time, so it never waits where it might be taken back.
-    if (ahead === undefined || handsOver(task)) return undefined
+    if (ahead === undefined || task.handsOver) return undefined
     return ahead.load + estimateOf(task) <= budget ? ahead : undefined
   }
 
   #post(task: Task, thread: Thread): Answered | undefined {
     const estimate = estimateOf(task)
     task.estimate = estimate === Infinity ? budget : estimate
+    // It stays in the waiting list until it is posted, so that whatever its arguments run finds it there.
     const problem = thread.post(task)
-    if (problem === undefined) {
-      if (thread.live > 1 && this.#watch === undefined) this.#startWatch()
-      return undefined
+    if (task.place !== "Waiting" && task.place !== thread) return undefined
+    if (problem === undefined && task.place === "Waiting") return undefined
+    this.#waiting.remove(task)
+    if (problem !== undefined) {
+      task.place = "Settled"
+      return { task, exit: Exit.fail(problem) }
     }
-    task.place = "Settled"
-    return { task, exit: Exit.fail(problem) }
+    if (thread.live > 1 && this.#watch === undefined) this.#startWatch()
+    return undefined
   }
 
   #requeue(tasks: ReadonlyArray<Task>): void {
@@ -336,13 +371,20 @@ export class Threads {
 
   // ------------------------------------------------------------------------------------------------------------ answers
 
-  #onMessage(thread: Thread, message: protocol.Answer | null): void {
+  #onMessage(thread: Thread, message: protocol.Message): void {
     if (thread.state === "Gone") return
-    if (message !== null) {
-      if ("kind" in message && message.kind === "ready") return this.#onReady(thread)
-      thread.receive(message)
-    }
+    thread.receive(message)
+    if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
+    const answered = this.#collect(thread)
+    // Before anybody is told: the threads work on while the callers' code runs.
+    this.#dispatch()
+    this.#tell(answered)
+  }
+
+  /** Takes in a thread's answers, and does what follows from them. */
+  #collect(thread: Thread): Array<Answered> {
     const answered = thread.collect()
+    for (const { cause, text } of thread.notes.splice(0)) this.#log(text, cause)
     // Its first answers: threads can be started again.
     if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
       this.#failures = 0
@@ -352,17 +394,47 @@ export class Threads {
       thread.replaced = true
       this.#replenish()
     }
-    if (thread.state === "Retiring" && thread.live === 0) this.#end(thread)
-    // Before anybody is told: the threads work on while the callers' code runs.
-    this.#dispatch()
-    this.#tell(answered)
+    if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
+    if (thread.state === "Retiring" && thread.live === 0) this.#leave(thread)
+    return answered
+  }
+
+  // A thread remembers that a module failed to load there; another one may load it, once what it needs is there. Not at
+  // once each time: a module that never loads would cost a thread for each call.
+  #retireAfterFailedLoad(thread: Thread, info: JobInfo): void {
+    thread.failedLoad = undefined
+    const now = this.#now()
+    if (thread.state !== "Ready" || now < info.retiresFrom) return
+    info.retirePause = Math.min(Math.max(2 * info.retirePause, firstRetirePause), longestPause)
+    info.retiresFrom = now + info.retirePause
+    thread.state = "Retiring"
+    thread.replaced = true
+    this.#takeBack(thread)
+    this.#replenish()
   }
 
   #tell(answered: ReadonlyArray<Answered>): void {
     if (answered.length === 0) return
     this.#settled += answered.length
     this.#forget(answered.length)
-    for (const { exit, task } of answered) task.resume(exit)
+    for (const { exit, task, times } of answered) {
+      // Both run the caller's code (T8): its tracer, and observers of its fiber.
+      if (times !== undefined) this.#guard(task, () => task.call.onTimes?.(...times))
+      this.#guard(task, () => task.resume(exit))
+    }
+  }
+
+  #guard(task: Task, told: () => void): void {
+    try {
+      told()
+    } catch (cause) {
+      this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
+    }
+  }
+
+  // Loggers are code of the program: they run after the step that is under way (T8).
+  #log(message: string, cause: unknown): void {
+    setImmediate(() => this.#options.log(`${this.#options.name}: ${message}`, cause))
   }
 
   #forget(count: number): void {
@@ -371,10 +443,31 @@ export class Threads {
     // The caller often has its next job at once. Looking again a little later spares two calls per thread, and a turn of
     // the event loop, for each job that comes alone.
     this.#resting = true
-    setTimeout(() => {
+    let settled = this.#settled
+    let since = this.#now()
+    const look = () => {
+      if (this.#pending === 0 && this.#referenced) {
+        if (settled !== this.#settled) {
+          settled = this.#settled
+          since = this.#now()
+        }
+        if (this.#now() - since < this.#outputLimit()) return void setTimeout(look, rest)
+        this.#reference(false)
+      }
       this.#resting = false
-      if (this.#pending === 0 && this.#referenced) this.#reference(false)
-    }, rest)
+    }
+    setTimeout(look, rest)
+  }
+
+  /** How long the process may be kept alive for what jobs printed, in milliseconds (T10). */
+  #outputLimit(): number {
+    let limit = 0
+    for (const { live, output } of this.#threads) {
+      // A job that was abandoned may run forever.
+      if (live > 0 || output === protocol.Written) continue
+      limit = Math.max(limit, output === protocol.Unwritten ? outputTimeout : leaveTimeout)
+    }
+    return limit
   }
 
   #reference(on: boolean): void {
@@ -382,6 +475,11 @@ export class Threads {
     for (const thread of this.#threads) reference(thread, on)
     if (on) this.#retry?.ref()
     else this.#retry?.unref()
+    if (!this.#held) return
+    for (const worker of this.#ending) {
+      if (on) worker.ref()
+      else worker.unref()
+    }
   }
 
   #infoOf(job: ExecutorCall["job"]): JobInfo {
@@ -394,8 +492,9 @@ export class Threads {
       url,
       name,
       mean: Infinity,
-      loaded: false,
-      refusal: undefined
+      refusal: undefined,
+      retiresFrom: 0,
+      retirePause: 0
     }
     this.#infosByAddress.set(key, info)
     this.#infos.set(job, info)
@@ -409,6 +508,7 @@ export class Threads {
     const { size, spare } = this.#options
     while (!this.#closed && this.#retry === undefined) {
       if (this.#threads.filter((thread) => !thread.replaced).length >= size + spare) return
+      if (this.#ending.size >= endingLimit(this.#options)) return this.#hold()
       if (this.#failures === 0) {
         this.#spawn()
         continue
@@ -423,19 +523,28 @@ export class Threads {
     }
   }
 
+  // Threads that were terminated in native code end when that returns, which may be never (T9).
+  #hold(): void {
+    if (this.#held) return
+    this.#held = true
+    if (this.#referenced) for (const worker of this.#ending) worker.ref()
+    const count = this.#ending.size
+    this.#log(
+      `${count} threads that were told to end are still running, in native code that cannot be interrupted; ` +
+        "no thread is started until one has ended",
+      undefined
+    )
+  }
+
   #spawn(): void {
     const { entry, env, execArgv, name, preload, resourceLimits, spin } = this.#options
     const memory = protocol.makeMemory()
     const { port1, port2 } = new MessageChannel()
-    // Modules that loaded before save the first job on the new thread their loading. Not after a failed start: one of
-    // them may be why.
-    const seen =
-      this.#failures > 0 ? [] : [...this.#infosByAddress.values()].filter((info) => info.loaded).map((info) => info.url)
-    const modules = [...new Set([...preload, ...seen])]
-    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload: modules }
+    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
     let worker: Worker
     try {
-      worker = new Worker(entry, {
+      // Without a prototype: Node reads its options from there too, and so would take what was added to all objects.
+      const options: WorkerOptions = Object.assign(Object.create(null), {
         name,
         workerData: start,
         transferList: [port2],
@@ -443,6 +552,9 @@ export class Threads {
         ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
         ...(resourceLimits === undefined ? {} : { resourceLimits })
       })
+      worker = hasInputType(env, execArgv)
+        ? new Worker(`import(${JSON.stringify(entry.href)})`, Object.assign(options, { eval: true }))
+        : new Worker(entry, options)
     } catch (cause) {
       port1.close()
       const answered = this.#failStart({ reason: "start", exitCode: undefined, cause })
@@ -453,13 +565,14 @@ export class Threads {
     const thread = new Thread(worker, port1, memory)
     this.#threads.push(thread)
     const timer = setTimeout(() => {
+      if (thread.isReady) return
       thread.error = new Error(`the thread was not ready after ${startTimeout} ms`)
       void worker.terminate()
     }, startTimeout)
     timer.unref()
-    port1.on("message", (message: protocol.Answer | null) => {
-      if (message !== null && "kind" in message && message.kind === "ready") clearTimeout(timer)
+    port1.on("message", (message: protocol.Message) => {
       this.#onMessage(thread, message)
+      if (thread.state !== "Starting") clearTimeout(timer)
     })
     port1.on("messageerror", (error) => this.#onMessage(thread, unreadable(error)))
     worker.on("error", (error) => {
@@ -467,8 +580,8 @@ export class Threads {
     })
     worker.on("exit", (exitCode) => {
       clearTimeout(timer)
-      this.#ending.delete(worker)
-      if (thread.state !== "Gone") this.#onExit(thread, exitCode)
+      if (thread.state === "Gone") this.#onEnded(worker)
+      else this.#onExit(thread, exitCode)
     })
     reference(thread, this.#referenced)
   }
@@ -478,27 +591,28 @@ export class Threads {
     const old = this.#threads.find((other) => other.replaced && other.state === "Ready")
     if (old !== undefined) {
       old.state = "Retiring"
-      if (old.live === 0) this.#end(old)
+      if (old.live === 0) this.#leave(old)
     }
+    // What was posted to threads that still start goes to those that are ready.
+    for (const other of this.#threads) if (other.state === "Starting" && other.live > 0) this.#takeBack(other)
     this.#replenish()
-    this.#dispatch()
   }
 
   /** The thread has ended by itself (T3). */
   #onExit(thread: Thread, exitCode: number): void {
-    thread.drainPort()
-    const answered = thread.collect()
-    const { begun, waiting } = thread.abandon()
+    const { answered, begun, waiting } = thread.giveUp()
     const why = reasonOf(thread, exitCode)
+    if (begun === undefined && thread.isReady && thread.leaves === undefined)
+      this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
     if (begun !== undefined) answered.push(crashed(begun, why, true))
-    else if (waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
+    else if (thread.isReady && thread.leaves === undefined && waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
       // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
       answered.push(crashed(waiting.shift()!, why, false))
     }
-    for (const task of waiting.filter(handsOver)) answered.push(crashed(task, why, false))
-    this.#requeue(waiting.filter((task) => !handsOver(task)))
+    for (const task of waiting.filter((task) => task.handsOver)) answered.push(crashed(task, why, false))
+    this.#requeue(waiting.filter((task) => !task.handsOver))
     this.#remove(thread)
-    if (thread.unable) this.#failures = attempts
+    if (thread.leaves === "unable") this.#failures = attempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
       if (thread.answered === 0) this.#failures = 0
@@ -518,6 +632,7 @@ export class Threads {
     const answered: Array<Answered> = []
     if (this.#threads.some((thread) => thread.state !== "Starting")) this.#replenish()
     else {
+      if (this.#waiting.length === 0) this.#log(`no thread could be started: ${describeWhy(why)}`, why.cause)
       for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
         this.#waiting.remove(task)
         task.place = "Settled"
@@ -535,6 +650,40 @@ export class Threads {
     void thread.worker.terminate()
     // Starting a thread takes about a millisecond of this one; the caller goes first.
     if (!this.#closed) setImmediate(() => this.#replenish())
+  }
+
+  /** Lets a thread without jobs end by itself, so that what its jobs printed is not lost; else terminates it. */
+  #leave(thread: Thread): void {
+    const { worker } = thread
+    const began = this.#now()
+    thread.leave()
+    this.#remove(thread)
+    this.#ending.add(worker)
+    this.#leaving.add(worker)
+    // Until then it keeps the process alive.
+    worker.ref()
+    const look = () => {
+      if (!this.#leaving.has(worker)) return
+      const limit = thread.leave() ? outputTimeout : leaveTimeout
+      if (this.#now() - began < limit) return void setTimeout(look, leaveInterval)
+      this.#leaving.delete(worker)
+      worker.unref()
+      void worker.terminate()
+      this.#onEnding()
+    }
+    setTimeout(look, leaveInterval)
+  }
+
+  /** A thread that was told to end has ended. */
+  #onEnded(worker: Worker): void {
+    this.#ending.delete(worker)
+    this.#leaving.delete(worker)
+    if (this.#held && this.#ending.size < endingLimit(this.#options)) {
+      this.#held = false
+      for (const other of this.#ending) if (!this.#leaving.has(other)) other.unref()
+      this.#replenish()
+    }
+    this.#onEnding()
   }
 
   #remove(thread: Thread): void {
@@ -562,7 +711,16 @@ const crashed = (task: Task, why: Why, started: boolean): Answered => ({
   exit: Exit.fail(new WorkerCrashed({ task: task.info.name, started, ...why }))
 })
 
-const handsOver = ({ call }: Task): boolean => call.transfer !== undefined && call.transfer.length > 0
+const describeWhy = ({ cause, exitCode }: Why): string =>
+  cause === undefined ? `it exited with code ${exitCode}` : describeThrown(cause)
+
+/** How many threads may be ending before no more are started (T9). */
+const endingLimit = ({ size, spare }: Options): number => 2 * (size + spare)
+
+// Node lets `--input-type` through to threads, and then refuses to load their file; from a string it may be imported.
+const hasInputType = (env: NodeJS.ProcessEnv | undefined, execArgv: ReadonlyArray<string> | undefined): boolean =>
+  (execArgv ?? process.execArgv).some((option) => option.startsWith("--input-type")) ||
+  ((env ?? process.env)["NODE_OPTIONS"] ?? "").includes("--input-type")
 
 const estimateOf = ({ call, info }: Task): number => (call.each ? info.mean * call.args.length : info.mean)
 

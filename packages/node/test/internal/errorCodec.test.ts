@@ -44,8 +44,63 @@ it("cuts chains that are too long, and survives errors that cannot be read", () 
       throw new Error("no")
     }
   })
-  assert.isDefined(roundTrip(hostile))
+  assert.strictEqual(roundTrip(hostile).message, "hostile")
   assert.isString(roundTrip({ toString: () => assert.fail("no"), f: () => 1 }))
+})
+
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+it("loses only the properties that cannot be read, and keeps the others apart", () => {
+  const shared = new TypeError("shared")
+  const bad = Object.defineProperty(new RangeError("bad"), "inner", {
+    enumerable: true,
+    get: () => {
+      throw revoked()
+    }
+  })
+  const error = roundTrip(
+    Object.assign(new Error("outer", { cause: bad }), { a: shared, b: bad, c: [shared, bad], d: 1 })
+  )
+  assert.strictEqual(error.message, "outer")
+  assert.strictEqual(error.cause.message, "bad")
+  assert.strictEqual(error.cause.inner, "(cannot be read)")
+  assert.strictEqual(error.a.message, "shared")
+  assert.strictEqual(error.b, error.cause)
+  assert.strictEqual(error.c[0], error.a)
+  assert.strictEqual(error.c[1], error.cause)
+  assert.strictEqual(error.d, 1)
+})
+
+it("survives errors whose every part is hostile", () => {
+  const throwing = {
+    get: (): never => {
+      throw revoked()
+    }
+  }
+  const properties = { name: throwing, message: throwing, stack: throwing, cause: throwing, code: throwing }
+  const error = roundTrip(Object.defineProperties(new Error("x"), properties))
+  assert.instanceOf(error, Error)
+  assert.strictEqual(error.name, "Error")
+  for (const thrown of [revoked(), new Proxy(new Error("proxy"), { ownKeys: throwing.get, has: throwing.get })]) {
+    assert.isDefined(roundTrip(thrown))
+  }
+  assert.instanceOf(roundTrip(Object.assign(new Error("odd"), { name: "constructor" })), Error)
+  assert.instanceOf(roundTrip(Object.assign(new Error("odd"), { name: { toString: throwing.get } })), Error)
+})
+
+it("carries what a getter gave the first time", () => {
+  let reads = 0
+  const once = {
+    get value() {
+      if (++reads > 1) throw new Error("only once")
+      return 1
+    }
+  }
+  assert.deepStrictEqual(roundTrip(once), { value: 1 })
 })
 
 it("passes values that are no errors", () => {

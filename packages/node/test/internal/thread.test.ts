@@ -24,7 +24,15 @@ const make = () => {
   }
 }
 
-const info = { id: 0, url: "file:///jobs.ts", name: "job", mean: 0.001, loaded: true, refusal: undefined }
+const info = {
+  id: 0,
+  url: "file:///jobs.ts",
+  name: "job",
+  mean: 0.001,
+  retiresFrom: 0,
+  retirePause: 0,
+  refusal: undefined
+}
 
 const taskOf = (args: ReadonlyArray<unknown>): Task => {
   const job = Job.module<{ readonly job: () => void }>(info.url).job
@@ -42,7 +50,8 @@ const taskOf = (args: ReadonlyArray<unknown>): Task => {
     info,
     resume,
     submittedAt: 0,
-    place: "Settled",
+    handsOver: false,
+    place: "Waiting",
     request: 0,
     estimate: 0.001,
     deaths: 0,
@@ -86,12 +95,11 @@ it("a dead thread's answers are found first; then one job had begun, and the oth
   begin(0)
   send(["zero"])
   begin(1)
-  thread.drainPort()
+  const { answered, begun, waiting } = thread.giveUp()
   assert.deepStrictEqual(
-    thread.collect().map(({ task }) => task),
+    answered.map(({ task }) => task),
     [tasks[0]]
   )
-  const { begun, waiting } = thread.abandon()
   assert.strictEqual(begun, tasks[1])
   assert.deepStrictEqual(waiting, [tasks[2], tasks[3]])
   assert.strictEqual(thread.live, 0)

@@ -1,7 +1,9 @@
 /** The laws of executors whose jobs may run anywhere, the calling thread included. */
 import { Executor, type ExecutorError, Job } from "@aio-task-pool/core"
 import { assert, layer } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Tracer from "effect/Tracer"
@@ -153,6 +155,87 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
+    // What is looked at may run code of its owner, and that may throw.
+    for (const [kind, make] of Object.entries(jobs.hostile)) {
+      it.effect(`an argument that throws when it is looked at fails its own call only: ${kind}`, () =>
+        Effect.gen(function* () {
+          const before = yield* Executor.stats
+          for (const args of [[make()], [1, { deep: [make()] }]]) {
+            const exit = yield* Effect.exit(Executor.run<any, unknown>(jobs.identity, args))
+            // A property that only gives trouble here may well be copied.
+            if (Exit.isSuccess(exit)) assert.strictEqual(kind, "prototype")
+            else {
+              const error = Cause.squash(exit.cause) as ExecutorError
+              assert.isTrue(error._tag === "NotCloneable" && error.direction === "argument", String(error))
+            }
+            assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+          }
+          const path = yield* Effect.flip(Executor.run(jobs.identity, [{ a: [jobs.hostile.getter()] }]))
+          assert.isTrue(path._tag === "NotCloneable" && path.path === "[0].a[0].list[0].x" && path.reason === "no x")
+          const after = yield* Executor.stats
+          assert.strictEqual(after.replaced, before.replaced)
+          assert.strictEqual(after.running + after.waiting, 0)
+        })
+      )
+
+      it.effect(`a result, or what is thrown, that throws when it is looked at fails its own job only: ${kind}`, () =>
+        Effect.gen(function* () {
+          const before = yield* Executor.stats
+          for (const job of [jobs.giveHostile, jobs.giveHostileLater, jobs.throwHostile]) {
+            const error = yield* Effect.flip(Executor.run<any, unknown>(job, [kind]))
+            const tag =
+              job === jobs.throwHostile || (job === jobs.giveHostile && asksThen(kind)) ? "TaskThrew" : "NotCloneable"
+            assert.strictEqual(error._tag, tag, error.message)
+            assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
+          }
+          const chunk = yield* Effect.flip(Executor.map(jobs.giveHostile, [kind, kind], { chunk: 2 }))
+          assert.include(["TaskThrew", "NotCloneable"], chunk._tag)
+          assert.strictEqual((yield* Executor.stats).replaced, before.replaced)
+        })
+      )
+    }
+
+    it.effect("an error of which properties cannot be read arrives with the others", () =>
+      Effect.gen(function* () {
+        const { cause } = yield* expectFailure(Executor.run(jobs.failHostile, []), "TaskThrew")
+        const error = cause as RangeError & {
+          readonly first: number
+          readonly again: unknown
+          readonly last: unknown[]
+        }
+        assert.instanceOf(error, RangeError)
+        assert.strictEqual(error.message, "outer")
+        assert.strictEqual(error.first, 1)
+        assert.strictEqual((error.cause as Error).message, "inner")
+        assert.strictEqual(error.again, error.cause)
+        assert.strictEqual(error.last[0], error.cause)
+      })
+    )
+
+    it.effect("looking for what cannot be copied ends soon, with the path so far", () =>
+      Effect.gen(function* () {
+        const list: Array<unknown> = Array.from({ length: 300_000 }, (_, i) => ({ i }))
+        list.push({ onEnd: () => 1 })
+        const error = yield* expectFailure(Executor.run(jobs.identity, [{ list }]), "NotCloneable")
+        assert.strictEqual(error.path, "[0].list")
+        assert.include(error.reason, "could not be cloned")
+      })
+    )
+
+    it.effect("the executor's errors keep their messages where errors are copied", () =>
+      Effect.gen(function* () {
+        const errors = [
+          yield* Effect.flip(Executor.run(jobs.fail, [3])),
+          yield* Effect.flip(Executor.run(jobs.giveFunction, [])),
+          yield* Effect.flip(Executor.run(Job.module<{ f: () => void }>(jobs.add.url).f, []))
+        ]
+        for (const error of errors) {
+          assert.include(error.message, `${error.task}: `)
+          assert.strictEqual((structuredClone(error) as Error).message, error.message)
+        }
+      })
+    )
+
     it.effect("a generator is refused with a clear error", () =>
       Effect.gen(function* () {
         const { generate, generateLater } = Job.module<typeof jobs>(jobs.add.url)
@@ -218,6 +301,94 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
         assert.strictEqual((error.cause as Error).message, "thirteen")
         assert.strictEqual(seen.pulled, 14)
         assert.isTrue(seen.closed)
+      })
+    )
+
+    it.effect("map closes its iterator as a loop does, and keeps the first failure when that throws", () =>
+      Effect.gen(function* () {
+        const closings: Array<string> = []
+        const iterate = (name: string, next: () => unknown): Iterable<number> => ({
+          [Symbol.iterator]: () => ({
+            next: next as () => IteratorResult<number>,
+            return: () => {
+              closings.push(name)
+              throw new Error(`${name}: not closed`)
+            }
+          })
+        })
+        const run = (name: string, next: () => unknown) =>
+          Effect.exit(Executor.map(jobs.failAt, iterate(name, next), { concurrency: 2 }))
+
+        const failed = yield* run("failing", () => ({ done: false, value: 13 }))
+        assert.isTrue(Exit.isFailure(failed))
+        const cause = Exit.isFailure(failed) ? failed.cause : Cause.empty
+        assert.isTrue(Cause.hasFails(cause), "the job's own failure is first")
+        assert.include(Cause.pretty(cause), "failing: not closed")
+
+        let pulled = 0
+        const broken = [
+          () => {
+            throw new Error("no next")
+          },
+          () => undefined,
+          () => 5,
+          () => ({
+            done: false,
+            get value() {
+              throw new Error("no value")
+            }
+          }),
+          () => ({
+            get done() {
+              throw new Error("no done")
+            }
+          })
+        ]
+        for (const [i, next] of broken.entries()) {
+          const exit = yield* run(`broken ${i}`, () => {
+            if (pulled++ > 100) throw new Error("without end")
+            return next()
+          })
+          assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+          assert.notInclude(Cause.pretty((exit as Exit.Failure<unknown, unknown>).cause), "without end")
+        }
+        const endless = Executor.map(jobs.double, { [Symbol.iterator]: () => 5 } as never)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(endless)))
+        assert.deepStrictEqual(closings, ["failing"])
+      })
+    )
+
+    it.effect("a job without parameters needs no arguments", () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* Executor.run(jobs.exportedAs), "found")
+        assert.strictEqual(yield* Executor.run(jobs.exportedAs, undefined, { onInterrupt: "abandon" }), "found")
+      })
+    )
+
+    it.effect("what a caller without types gives wrongly is a TypeError that says what was expected", () =>
+      Effect.gen(function* () {
+        const run = Executor.run as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.run>
+        const map = Executor.map as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.map>
+        for (const [effect, message] of [
+          [run(jobs.add), "Executor.run: args must be an array of the arguments of add, got undefined"],
+          [run(jobs.add, 1), "Executor.run: args must be an array of the arguments of add, got 1"],
+          [run(jobs.add, "12"), 'Executor.run: args must be an array of the arguments of add, got "12"'],
+          [run(undefined, []), "Executor.run: job must be a Job, got undefined"],
+          [run(() => 1, []), "Executor.run: job must be a Job, got function"],
+          [run(jobs.add, [1, 2], { transfer: 3 }), "Executor.run: transfer must be an array, got 3"],
+          [
+            run(jobs.add, [1, 2], { onInterrupt: "stop" }),
+            'Executor.run: onInterrupt must be "terminate" or "abandon", got "stop"'
+          ],
+          [map(jobs.double, 5), "Executor.map: items must be iterable, got 5"],
+          [map(undefined, [1]), "Executor.map: job must be a Job, got undefined"]
+        ] as const) {
+          const exit = yield* Effect.exit(effect)
+          const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+          assert.instanceOf(defect, TypeError)
+          assert.strictEqual(defect.message, message)
+        }
+        assert.strictEqual(yield* Executor.run(jobs.add, [1, 2]), 3)
       })
     )
 
@@ -310,6 +481,9 @@ const describe = (value: unknown): string => {
   if (typeof value === "object" && value !== null) return `a value of class ${value.constructor.name}`
   return Object.is(value, -0) ? "-0" : String(value)
 }
+
+/** Whether asking such a result for its `then` throws, which is the job's own failure. */
+const asksThen = (kind: string): boolean => ["thenable", "revoked", "array", "proxy"].includes(kind)
 
 /** The failure of an effect, which must have this tag. */
 export const expectFailure = <A, Tag extends ExecutorError["_tag"], R>(

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { performance } from "node:perf_hooks"
 import { expectFailure } from "./executing.ts"
@@ -23,11 +24,14 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
   const law = (
     sentence: string,
     options: ThreadOptions,
-    body: (executor: ExecutorService) => Effect.Effect<unknown, unknown, Scope.Scope>
+    body: (executor: ExecutorService, logged: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Scope.Scope>
   ) =>
-    it.live(sentence, () =>
-      Effect.provide(Effect.scoped(Effect.flatMap(Executor, body)), layerOf({ spare: 0, ...options }))
-    )
+    it.live(sentence, () => {
+      const logged: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => logged.push(String(message)))])
+      const executor = Layer.provideMerge(layerOf({ spare: 0, ...options }), logger)
+      return Effect.provide(Effect.scoped(Effect.flatMap(Executor, (executor) => body(executor, logged))), executor)
+    })
 
   // ---------------------------------------------------------------------------------------------------- ended threads
 
@@ -186,6 +190,28 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
+  for (const [how, first] of [
+    ["in its slot", (executor: ExecutorService, cells: Int32Array) => executor.run(rough.maybeWait, [1, cells])],
+    ["by message", (executor: ExecutorService) => executor.run(plain.identity, [new Uint8Array(1)])]
+  ] as const) {
+    law(`cancelling a job that has answered ${how} leaves the next one alone (T3)`, { threads: 1 }, (executor) =>
+      Effect.gen(function* () {
+        yield* warm(executor)
+        const gate = makeGate()
+        const ended = yield* Effect.forkChild(first(executor, gate.cells), { startImmediately: true })
+        const next = yield* Effect.forkChild(executor.run(rough.maybeWait, [-1, gate.cells]), {
+          startImmediately: true
+        })
+        // In this very step: the first has ended and the next one has begun before the executor looks.
+        while (Atomics.load(gate.cells, 0) === 0);
+        yield* Fiber.interrupt(ended)
+        gate.open()
+        assert.strictEqual(yield* Fiber.join(next), -1)
+        assert.strictEqual((yield* executor.stats).replaced, 0)
+      })
+    )
+  }
+
   law("a waiting job that is cancelled never runs", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       const gate = makeGate()
@@ -271,6 +297,129 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
+  // ------------------------------------------------------------------------------- what runs while arguments are copied
+
+  /** An argument that runs something while it is copied. */
+  const argument = (run: () => void) => ({
+    get n() {
+      run()
+      return 7
+    }
+  })
+
+  law(
+    "arguments that call jobs while they are copied get their answers, and those jobs theirs",
+    { threads: 1 },
+    (executor) =>
+      Effect.gen(function* () {
+        yield* warm(executor)
+        const inner: Array<Fiber.Fiber<unknown, unknown>> = []
+        const call = (value: unknown) =>
+          inner.push(
+            Effect.runFork(executor.run(plain.identity, [value])),
+            Effect.runFork(executor.run(plain.add, [1, 2]))
+          )
+        for (let i = 0; i < 10; i++) {
+          const outer = yield* forkEach(3, () => executor.run(plain.identity, [argument(() => call({ i }))]))
+          const answers = yield* Fiber.joinAll(outer)
+          assert.deepStrictEqual(answers, [{ n: 7 }, { n: 7 }, { n: 7 }])
+          const expected = Array.from({ length: 3 }, () => [{ i }, 3]).flat()
+          assert.deepStrictEqual(yield* Fiber.joinAll(inner.splice(0)), expected)
+        }
+      })
+  )
+
+  law("arguments that cancel jobs while they are copied leave every other job its answer", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const gate = makeGate()
+      // Ends the very thread that they are copied for.
+      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1, gate.cells]), { startImmediately: true })
+      const behind = yield* forkEach(3, (i) => executor.run(rough.maybeHang, [i, gate.cells]))
+      const value = argument(() => {
+        while (Atomics.load(gate.cells, 0) === 0);
+        hung.interruptUnsafe()
+      })
+      const ender = yield* Effect.forkChild(executor.run(plain.identity, [value]), { startImmediately: true })
+      const last = yield* Effect.forkChild(executor.run(plain.identity, ["last"]), { startImmediately: true })
+      assert.deepStrictEqual(yield* Fiber.joinAll(behind), [0, 1, 2])
+      assert.deepStrictEqual(yield* Fiber.join(ender), { n: 7 })
+      assert.strictEqual(yield* Fiber.join(last), "last")
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(hung)))
+    })
+  )
+
+  law("a job whose own arguments cancel it never runs, and its neighbours do", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const first = yield* Effect.forkChild(executor.run(rough.wait, [gate.cells]), { startImmediately: true })
+      yield* gate.begun
+      const cells = makeCells(1)
+      // Copied when the first has ended, and then in the executor's own step.
+      const own: Fiber.Fiber<unknown, unknown> = yield* Effect.forkChild(
+        executor.run<any, unknown>(plain.count, [cells, argument(() => own.interruptUnsafe())]),
+        { startImmediately: true }
+      )
+      const next = yield* Effect.forkChild(executor.run(plain.identity, [["next"]]), { startImmediately: true })
+      gate.open()
+      yield* Fiber.join(first)
+      assert.deepStrictEqual(yield* Fiber.join(next), ["next"])
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(own)))
+      assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+      assert.deepStrictEqual([...cells], [0])
+      const stats = yield* executor.stats
+      assert.strictEqual(stats.running + stats.waiting, 0)
+    })
+  )
+
+  it.live("arguments that close the executor while they are copied fail with it", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 0 }), scope), Executor)
+      yield* executor.run(plain.add, [1, 2])
+      let closing: Fiber.Fiber<void> | undefined
+      const value = argument(() => (closing ??= Effect.runFork(Scope.close(scope, Exit.void))))
+      yield* expectFailure(executor.run(plain.identity, [value]), "ExecutorClosed")
+      yield* Fiber.join(closing!)
+    })
+  )
+
+  law("a caller's observer that throws costs no other caller its answer", { threads: 1 }, (executor, logged) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const fibers = yield* forkEach(6, (i) => executor.run(plain.identity, [i]))
+      for (const [i, fiber] of fibers.entries()) {
+        if (i % 2 === 0) {
+          fiber.addObserver(() => {
+            throw new Error("an observer's own")
+          })
+        }
+      }
+      // All are answered before the executor looks.
+      block(20)
+      assert.deepStrictEqual(yield* Fiber.joinAll(fibers.filter((_, i) => i % 2 === 1)), [1, 3, 5])
+      assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
+      while (logged.length < 3) yield* Effect.sleep(1)
+      assert.include(logged[0], "a caller of identity threw when it was given its answer")
+    })
+  )
+
+  law("map begins nothing once a failure is known, also where it cannot be interrupted", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 30; i++) yield* executor.run(plain.failAt, [i % 13])
+      let pulled = 0
+      const items = function* () {
+        while (pulled < 1000) yield pulled++ === 0 ? 13 : 1
+      }
+      const run = Effect.flip(executor.map(plain.failAt, items(), { concurrency: 5 }))
+      const map = yield* Effect.forkChild(Effect.uninterruptible(run), { startImmediately: true })
+      // All five are answered before the executor looks.
+      block(30)
+      assert.strictEqual((yield* Fiber.join(map))._tag, "TaskThrew")
+      assert.strictEqual(pulled, 5)
+    })
+  )
+
   // --------------------------------------------------------------------------------------------------------- the whole
 
   law("the main thread stays responsive while every thread computes", { threads: 2 }, (executor) =>
@@ -297,6 +446,29 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       yield* Scope.close(scope, Exit.void)
       assert.isTrue((yield* Fiber.join(running)).started)
       assert.isFalse((yield* Fiber.join(waiting)).started)
+    })
+  )
+
+  it.live("closing counts an answer that was given, and fails the job that began behind it (T3)", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const scope = yield* Scope.make()
+      const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 0 }), scope), Executor)
+      yield* warm(executor)
+      const ended = yield* Effect.forkChild(executor.run(rough.maybeWait, [1, gate.cells]), { startImmediately: true })
+      const begun = yield* Effect.forkChild(
+        expectFailure(executor.run(rough.maybeWait, [-1, gate.cells]), "ExecutorClosed"),
+        { startImmediately: true }
+      )
+      const behind = yield* Effect.forkChild(
+        expectFailure(executor.run(rough.maybeWait, [2, gate.cells]), "ExecutorClosed"),
+        { startImmediately: true }
+      )
+      while (Atomics.load(gate.cells, 0) === 0);
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* Fiber.join(ended), 1)
+      assert.isTrue((yield* Fiber.join(begun)).started)
+      assert.isFalse((yield* Fiber.join(behind)).started)
     })
   )
 
@@ -337,6 +509,7 @@ const warm = (executor: ExecutorService) =>
     const cells = makeCells(2)
     for (let i = 0; i < 30; i++) {
       yield* executor.run(rough.maybeHang, [i, cells])
+      yield* executor.run(rough.maybeWait, [i, cells])
       yield* executor.run(plain.count, [cells, 0])
       yield* executor.run(plain.identity, [new Uint8Array(1)])
     }

@@ -61,6 +61,91 @@ export const failAt = Job.define(import.meta, "failAt", (n: number) => {
   return n
 })
 
+/** Values that run code when they are looked at, which throws, and how their failure shows. */
+export const hostile = {
+  getter: () => ({
+    list: [
+      {
+        get x(): never {
+          throw new Error("no x")
+        }
+      }
+    ]
+  }),
+  badGetter: () => ({
+    get x(): never {
+      throw revoked()
+    }
+  }),
+  thenable: () => ({
+    // oxlint-disable-next-line unicorn/no-thenable
+    get then(): never {
+      throw new Error("no then")
+    }
+  }),
+  tag: () => ({
+    get [Symbol.toStringTag](): never {
+      throw new Error("no tag")
+    },
+    f: () => 1
+  }),
+  revoked: () => revoked(),
+  array: () => revoked([]),
+  proxy: () => trap(),
+  nested: () => [[new Map([["key", trap()]])]],
+  keys: () =>
+    new Map<unknown, unknown>([
+      [Symbol("key"), 1],
+      [Object.create(null), () => 1]
+    ]),
+  prototype: () =>
+    new Proxy(
+      {},
+      {
+        getPrototypeOf() {
+          throw new Error("no prototype")
+        }
+      }
+    )
+} satisfies Record<string, () => unknown>
+
+const revoked = (target: object = {}): object => {
+  const { proxy, revoke } = Proxy.revocable(target, {})
+  revoke()
+  return proxy
+}
+
+const trap = (): object => {
+  const no = (): never => {
+    throw new Error("trapped")
+  }
+  return new Proxy({ a: 1 }, { get: no, has: no, ownKeys: no, getOwnPropertyDescriptor: no, getPrototypeOf: no })
+}
+
+export const giveHostile = Job.define(import.meta, "giveHostile", (kind: string): any =>
+  hostile[kind as keyof typeof hostile]()
+)
+export const giveHostileLater = Job.define(import.meta, "giveHostileLater", (kind: string): Promise<any> =>
+  Promise.resolve([hostile[kind as keyof typeof hostile]()])
+)
+export const throwHostile = Job.define(import.meta, "throwHostile", (kind: string): number => {
+  // oxlint-disable-next-line typescript/only-throw-error
+  throw hostile[kind as keyof typeof hostile]()
+})
+
+/** Throws an error of which some properties throw when they are read. */
+export const failHostile = Job.define(import.meta, "failHostile", (): number => {
+  const cause = Object.defineProperty(new TypeError("inner"), "bad", {
+    enumerable: true,
+    get: () => {
+      throw new Error("no bad")
+    }
+  })
+  const error = Object.assign(new RangeError("outer", { cause }), { first: 1, again: cause, last: [cause] })
+  Object.defineProperty(error, "toString", { value: () => trap() })
+  throw Object.defineProperty(error, "middle", { enumerable: true, get: () => trap() })
+})
+
 export const giveFunction = Job.define(import.meta, "giveFunction", (): any => ({ list: [1, { onEnd: () => 1 }] }))
 
 export function* generate(): Generator<number> {

@@ -27,6 +27,21 @@ export const compute = Job.define(import.meta, "compute", (cells: Int32Array): v
   while (Atomics.load(cells, 1) === 0);
 })
 
+/** Says that it has begun and waits when it is told to, and ends at once otherwise. */
+export const maybeWait = Job.define(import.meta, "maybeWait", (n: number, cells: Int32Array): number => {
+  if (n >= 0) return n
+  begin(cells)
+  Atomics.wait(cells, 1, 0)
+  return n
+})
+
+/** Computes for some time. */
+export const spin = Job.define(import.meta, "spin", (milliseconds: number): number => {
+  const end = performance.now() + milliseconds
+  while (performance.now() < end);
+  return milliseconds
+})
+
 export const exit = Job.define(import.meta, "exit", (code: number): number => process.exit(code))
 
 export const exitAfterBegin = Job.define(import.meta, "exitAfterBegin", (cells: Int32Array): void => {
