@@ -101,11 +101,6 @@ export interface Operations<in out Self> {
    * const program = TaskPool.forEach([1, 2, 3], fetchPage)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
    * ```
-   *
-   * **Gotchas**
-   *
-   * Items that a worker runs one after the other may share a fiber, as the turns of a loop do. An item's fiber must not
-   * be kept to interrupt it later: by then another item may run in it.
    */
   readonly forEach: ForEach<Self>
   /**
@@ -283,17 +278,17 @@ export interface TaskPoolService extends Operations<never> {
  * @since 0.1.0
  */
 export interface Submit<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -304,17 +299,17 @@ export interface Submit<Self> {
  * @since 0.1.0
  */
 export interface Fork<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
 }
 
