@@ -79,7 +79,10 @@ import {
   type AsyncContext,
   captureAsyncContext,
   captureAsyncContextLike,
-  runIsolated
+  currentFrame,
+  isEntered,
+  restoreFrame,
+  runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
@@ -472,11 +475,15 @@ export class Machine {
 
   private start(entry: Entry): void {
     const depth = this.launchDepth++
+    const frame = currentFrame()
     try {
-      runIsolated(entry.asyncContext ?? callersAsyncContext(entry), this.run, this, entry)
+      const context = entry.asyncContext ?? callersAsyncContext(entry)
+      if (isEntered(context, frame)) this.run(entry)
+      else runInCopy(context, this.run, this, entry)
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
+      restoreFrame(frame)
       this.launchDepth = depth
     }
   }

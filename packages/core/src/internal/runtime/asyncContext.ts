@@ -71,36 +71,58 @@ export const releaseAsyncContext = (context: AsyncContext | undefined): void => 
   if (frameKey === undefined) context?.emitDestroy()
 }
 
+/** The frame that is current; `undefined` where contexts have no frames. */
+export const currentFrame: () => unknown = frames === undefined ? () => undefined : () => frames.current()
+
+/** Makes a frame the current one again, after code that may have entered another. */
+export const restoreFrame: (frame: unknown) => void =
+  frames === undefined
+    ? () => {}
+    : (frame) => {
+        if (frames.current() !== frame) frames.set(frame)
+      }
+
+/** Whether code may run in a context (`undefined`: in any) as things are, if `restoreFrame` follows it. */
+export const isEntered: (context: AsyncContext | undefined, frame: unknown) => boolean =
+  frames === undefined
+    ? () => AsyncResource === undefined
+    : (context, frame) => context === undefined || frameOf(context) === frame
+
 /**
  * Calls `f` in a context, or in the current one. What `f` enters with `enterWith` reaches neither the caller, nor the
  * context, nor whatever runs in it next.
  */
-export const runIsolated: <This, A, B>(
+export const runIsolated = <This, A, B>(
   context: AsyncContext | undefined,
   f: (this: This, arg: A) => B,
   self: This,
   arg: A
-) => B =
-  frames !== undefined
-    ? (context, f, self, arg) => {
-        const before = frames.current()
-        if (context !== undefined && frameOf(context) !== before) return context.runInAsyncScope(f, self, arg)
-        try {
-          return f.call(self, arg)
-        } finally {
-          if (frames.current() !== before) frames.set(before)
-        }
-      }
-    : AsyncResource !== undefined
-      ? (context, f, self, arg) => {
-          const copy =
-            context === undefined
-              ? captureAsyncContext()!
-              : context.runInAsyncScope(captureAsyncContext as () => AsyncContext, undefined, undefined)
-          try {
-            return copy.runInAsyncScope(f, self, arg)
-          } finally {
-            copy.emitDestroy()
-          }
-        }
-      : (_context, f, self, arg) => f.call(self, arg)
+): B => {
+  const frame = currentFrame()
+  if (!isEntered(context, frame)) return runInCopy(context, f, self, arg)
+  try {
+    return f.call(self, arg)
+  } finally {
+    restoreFrame(frame)
+  }
+}
+
+/** As `runIsolated`, for a context that is not the current one, or that cannot be compared with it. */
+export const runInCopy = <This, A, B>(
+  context: AsyncContext | undefined,
+  f: (this: This, arg: A) => B,
+  self: This,
+  arg: A
+): B => {
+  if (frames !== undefined) return context!.runInAsyncScope(f, self, arg)
+  // Without frames the resource itself would keep what is entered in it.
+  const copy =
+    context === undefined
+      ? captureAsyncContext()!
+      : context.runInAsyncScope(captureAsyncContext as () => AsyncContext, undefined, undefined)
+  try {
+    return copy.runInAsyncScope(f, self, arg)
+  } finally {
+    copy.emitDestroy()
+  }
+}

@@ -18,7 +18,7 @@ import type { AsyncContext } from "./asyncContext.ts"
 export interface RuntimeFiber extends Fiber<any, any> {
   interruptible: boolean
   _stack: Array<unknown>
-  readonly _observers: Array<(exit: Exit.Exit<any, any>) => void> | undefined
+  _observers: Array<(exit: Exit.Exit<any, any>) => void> | undefined
   readonly _interruptedCause: Cause.Cause<never> | undefined
   /** The async context in which it suspended, while it is suspended. */
   readonly _asyncContext: AsyncContext | undefined
@@ -123,8 +123,10 @@ export const observeLast = (
   guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
 ): void => {
   const observers = fiber._observers
-  if (observers === undefined || observers.length === 0) return void fiber.addObserver(observer)
-  observers.unshift((exit) => {
+  // As `addObserver` does, without the closure that it returns.
+  if (observers === undefined) fiber._observers = [observer]
+  else if (observers.length === 0) observers.push(observer)
+  else observers.unshift((exit) => {
     for (const each of observers.splice(1)) guard(each, exit)
     observer(exit)
   })

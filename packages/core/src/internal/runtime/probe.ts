@@ -121,10 +121,16 @@ const makesFibersAsExpected = (): boolean => {
   observeLast(fiber, () => called.push("the pool's"), guard)
   answerCaller(waits, Exit.succeed("answer"))
   const exit = fiber.pollUnsafe()
+
+  const alone = new Probe()
+  const other = makeFiber(Context.empty())
+  other.evaluate(alone)
+  observeLast(other, () => called.push("alone"), guard)
+  answerCaller(alone, Exit.succeed("answer"))
   return (
     before === undefined &&
     own === 1 &&
-    called.join() === "its own,guarded,the pool's" &&
+    called.join() === "its own,guarded,the pool's,alone" &&
     exit?._tag === "Success" &&
     exit.value === 1
   )
