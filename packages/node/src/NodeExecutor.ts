@@ -44,7 +44,7 @@ export interface Options {
   readonly spin?: number | undefined
   /**
    * Jobs or module addresses that every thread loads before it takes a job, default none. One that does not load is
-   * logged, and fails its own jobs.
+   * logged once, and fails its own jobs. With one that makes an executor no thread starts, and every job fails.
    */
   readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
   /** The threads' `process.env`, default a copy of this one's. */

@@ -36,8 +36,8 @@ for (const key of Object.keys(workerData)) delete workerData[key]
 const ring = protocol.ringOf(memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
-let busy = false
 const loadModule = makeLoader(depth, () => busy)
+let busy = false
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2

@@ -45,7 +45,7 @@ describe("threads of one's own", () => {
         assert.notStrictEqual(yield* Executor.run(jobs.whereAmI, []), threadId)
         assert.strictEqual(threads.alive.size, 3)
       }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1 })))
-      yield* Effect.promise(threads.gone)
+      assert.strictEqual(threads.alive.size, 0)
       threads.stop()
     })
   )
@@ -210,17 +210,49 @@ describe("modules that do not load at once", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
-  it.live("a preloaded module that does not load is logged", () => {
+  it.live("a preloaded module that does not load is logged once, however many threads load it", () => {
     const { layer, logged } = makeLog()
     return Effect.gen(function* () {
-      yield* Executor.run(jobs.whereAmI, [])
-      while (logged.length === 0) yield* Effect.sleep(1)
-      assert.match(logged[0]!, /broken.ts cannot be loaded beforehand.*broken at load/)
+      while ((yield* Executor.stats).threads < 3) yield* Effect.sleep(1)
+      yield* Effect.flip(Executor.run(rough.exit, [1]))
+      while ((yield* Executor.stats).threads < 3) yield* Effect.sleep(1)
+      yield* Effect.sleep(1)
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0]!, /^mine: .*broken.ts cannot be loaded beforehand.*broken at load/)
     }).pipe(
       Effect.provide(
-        Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, preload: [broken.never], name: "mine" }), layer)
+        Layer.provide(NodeExecutor.layer({ threads: 2, spare: 1, preload: [broken.never], name: "mine" }), layer)
       )
     )
+  })
+
+  it.live("a module that makes an executor costs one thread, no other job, and not a word in the log", () => {
+    const { layer, logged } = makeLog()
+    const maker = Job.module<typeof import("./jobs/maker.ts")>(new URL("./jobs/maker.ts", import.meta.url))
+    return Effect.gen(function* () {
+      for (let i = 0; i < 3; i++) {
+        assert.strictEqual((yield* Effect.flip(Executor.run(maker.never)))._tag, "TaskNotFound")
+        // What is handed over would be lost on the thread that ends.
+        const transfer = [new ArrayBuffer(8)]
+        assert.strictEqual(yield* Executor.run(plain.add, [1, 2], { transfer }), 3)
+      }
+      while ((yield* Executor.stats).ending > 0) yield* Effect.sleep(1)
+      assert.strictEqual((yield* Executor.stats).replaced, 1)
+      assert.deepStrictEqual(logged, [])
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0 }), layer)))
+  })
+
+  it.live("a preloaded module that makes an executor is logged once, and fails every job", () => {
+    const { layer, logged } = makeLog()
+    const preload = [new URL("./jobs/maker.ts", import.meta.url)]
+    return Effect.gen(function* () {
+      while ((yield* Executor.stats).starting > 0 || logged.length === 0) yield* Effect.sleep(1)
+      yield* Effect.sleep(1)
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0]!, /no thread could be started: .*maker.ts, or a module that it imports, makes an executor/)
+      const error = yield* Effect.flip(Executor.run(plain.add, [1, 2]))
+      assert.isTrue(error._tag === "WorkerCrashed" && error.reason === "start" && !error.started)
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 2, spare: 1, preload }), layer)))
   })
 })
 
@@ -479,6 +511,7 @@ describe("a program that a thread loads", { timeout: 120_000 }, () => {
     ["exits when it fails", "runMain.ts", "double"],
     ["tries again and again", "stubborn.ts", "double"],
     ["runs the job again and again", "repeated.ts", "double"],
+    ["runs the job many times at once", "burst.ts", "double"],
     ["exports the job of another module", "exported.ts", "whereAmI"],
     ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
   ] as const) {

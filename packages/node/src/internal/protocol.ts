@@ -219,7 +219,10 @@ export interface Start {
 /** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
 export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
 
-/** What a worker sends by the port: an answer, something to log, or why it ends. `null` only wakes. */
+/**
+ * What a worker sends by the port: an answer, something to log, or why neither it nor another thread can ever take jobs.
+ * `null` only wakes.
+ */
 export type Message =
   | Answer
   | { readonly kind: "log"; readonly text: string; readonly cause: Encoded }

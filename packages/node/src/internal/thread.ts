@@ -26,12 +26,12 @@ export interface JobInfo {
   readonly name: string
   /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
   mean: number
-  /** The failure of every call, once a thread has found that its module must not be loaded. */
-  refusal: Exit.Exit<never, ExecutorError> | undefined
   /** From when on a failure to load its module retires the thread, on the threads' clock. */
   retiresFrom: number
   /** How long the next failure then does not, in milliseconds. */
   retirePause: number
+  /** The failure of every call, once a thread has found that its module must not be loaded. */
+  refusal: Exit.Exit<never, ExecutorError> | undefined
 }
 
 /** One call, from `start` to its answer. */
@@ -74,12 +74,14 @@ export class Thread {
   replaced = false
   /** Why it is about to exit, if it said so. */
   error: unknown = undefined
-  /** Whether it said that it ends: because it cannot serve, or because a module must not be loaded. */
-  leaves: "unable" | "refused" | undefined = undefined
   /** The job whose module it could not load just now, if so. */
   failedLoad: JobInfo | undefined = undefined
   /** What it said for the log. */
   readonly notes: Array<{ readonly text: string; readonly cause: unknown }> = []
+  /** Whether other threads would have to exit for the same reason. */
+  unable = false
+  /** Whether it exits because the module of a job must not be loaded. */
+  refused = false
 
   readonly worker: Worker
   readonly port: MessagePort
@@ -187,7 +189,7 @@ export class Thread {
       this.notes.push({ text: message.text, cause: decode(message.cause) })
     } else if ("kind" in message && message.kind === "unable") {
       this.error = decode(message.cause)
-      this.leaves = "unable"
+      this.unable = true
       void this.worker.terminate()
     } else this.#inbox.push(message)
   }
@@ -221,7 +223,7 @@ export class Thread {
       else if (state === protocol.Started && this.#inbox.length > 0) {
         const answer = this.#inbox.shift()!
         if ("kind" in answer && answer.kind === "notFound") {
-          if (answer.final === true) this.leaves = "refused"
+          if (answer.final === true) this.refused = true
           else if (answer.cause !== undefined) this.failedLoad = task.info
         }
         exit = exitOf(answer, task)
