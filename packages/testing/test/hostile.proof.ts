@@ -14,7 +14,7 @@ let pools = 0
 
 const prove = (name: string, poolOf: PoolOf, all: ReadonlyArray<Place>) => {
   const part = pools++
-  describe(name, () => {
+  describe(`${name}: hostile code`, () => {
     for (const place of all) {
       it.effect(`whatever ${place.name} does is the business of its own call`, () =>
         Effect.gen(function* () {
