@@ -85,10 +85,11 @@ export interface Operations<in out Self> {
    * **Details**
    *
    * An item is pulled only when the pool can take it, so an infinite iterable or a slow AsyncIterable is fine, and no
-   * fiber waits per item. At most one pulled item waits in the queue; the next one stands in line behind everybody else.
-   * Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest. When the
-   * pool is paused or closes, or the source throws (a defect), no more is pulled, and the effect fails when the tasks
-   * already submitted have settled.
+   * fiber waits per item. At most one pulled item waits in the queue; the request for the next one is behind all other
+   * submitters. Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest,
+   * and no further item starts. When the pool is paused or closes, or the source throws (a defect), no more is pulled, and
+   * the effect fails when the tasks already submitted have settled. It does not wait for a source that is silent. An array
+   * that is at its end has lost nothing: the effect then succeeds.
    *
    * **Example** (Fetching many pages)
    *
@@ -101,11 +102,6 @@ export interface Operations<in out Self> {
    * const program = TaskPool.forEach([1, 2, 3], fetchPage)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
    * ```
-   *
-   * **Gotchas**
-   *
-   * Items that a worker runs one after the other may share a fiber, as the turns of a loop do. An item's fiber must not
-   * be kept to interrupt it later: by then another item may run in it.
    */
   readonly forEach: ForEach<Self>
   /**
@@ -240,7 +236,7 @@ export interface Operations<in out Self> {
   readonly explain: (last?: number) => Effect.Effect<string, never, Self>
   /**
    * What happens to the pool from now on. Each reader has a buffer of 256 events; a slow reader loses the oldest ones
-   * and never slows the pool. Ends when the pool's scope has closed.
+   * and never slows the pool. A reader of a closed pool gets `Closed` first. Ends when the pool's scope has closed.
    */
   readonly events: Stream.Stream<PoolEvent, never, Self>
   /**
@@ -250,8 +246,9 @@ export interface Operations<in out Self> {
    *
    * Admission ends at once. `mode: "drain"` (the default) lets accepted tasks go on for `drainTimeout`; then, or at once
    * with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted, and their finalizers awaited for
-   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` escalates a drain.
-   * Closing goes on when the closer is interrupted.
+   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` ends a drain, and its
+   * limits shorten those of the closing. So does the end of the pool's scope. Closing goes on when the closer is
+   * interrupted.
    *
    * **Gotchas**
    *
@@ -283,17 +280,17 @@ export interface TaskPoolService extends Operations<never> {
  * @since 0.1.0
  */
 export interface Submit<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -304,17 +301,17 @@ export interface Submit<Self> {
  * @since 0.1.0
  */
 export interface Fork<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
 }
 

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { TestConsole } from "effect/testing"
 import { program } from "../src/blocking/main.ts"
 
-it.live("packs the same bytes in the main thread, where the event loop stands still, and on threads", () =>
+it.live("packs the same bytes on threads as in the main thread, where the event loop stands still", () =>
   Effect.gen(function* () {
     const { here, same, there } = yield* program(30)
     assert.isTrue(same)

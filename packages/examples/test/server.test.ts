@@ -23,7 +23,7 @@ const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: numbe
 
 // Real processes and sockets: real time.
 describe("the demo's server and client", () => {
-  it.live("the server has at most its limit at work and refuses who comes on top of its backlog", () =>
+  it.live("the server runs at most its limit and refuses requests beyond its backlog", () =>
     Effect.gen(function* () {
       const { fetch, files, load } = yield* setUp(20, { limit: 3, backlog: 2, cost: 1000 })
       const answers = yield* Effect.forEach(files, (file) => Effect.result(fetch(file)), { concurrency: "unbounded" })
@@ -37,7 +37,7 @@ describe("the demo's server and client", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.live("a body that is not the file of before is found out", () =>
+  it.live("the client detects a body that differs from the file", () =>
     Effect.gen(function* () {
       const { fetch, files, root } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
       const file = files[0]!

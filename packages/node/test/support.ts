@@ -1,5 +1,6 @@
 /** Watches every worker thread that this thread starts. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { setTimeout } from "node:timers/promises"
 import type { Worker } from "node:worker_threads"
 
 export const watchThreads = () => {
@@ -15,7 +16,11 @@ export const watchThreads = () => {
     })
   }
   subscribe("worker_threads", listener)
-  return { alive, online, stop: () => unsubscribe("worker_threads", listener) }
+  /** Waits until all threads have exited: a closed executor ends them, and how soon they are gone is up to the machine. */
+  const gone = async () => {
+    while (alive.size > 0) await setTimeout(1)
+  }
+  return { alive, online, gone, stop: () => unsubscribe("worker_threads", listener) }
 }
 
 /** Numbers in [0, 1) that a seed determines (mulberry32). */

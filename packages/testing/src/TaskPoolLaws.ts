@@ -62,9 +62,10 @@ export interface TaskPoolLawsOptions {
  *
  * ```ts tests
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
- * import { taskPoolLaws } from "@aio-task-pool/testing"
+ * import { type LawOptions, taskPoolLaws } from "@aio-task-pool/testing"
  *
- * const layerOf = ({ size, ...options }: { readonly size: number }) => AioFixedTaskPoolSimple.layer(size, options)
+ * // A fixed pool has no bounds: those are for pools that resize themselves.
+ * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolSimple.layer(size, options)
  *
  * taskPoolLaws("a pool with two places", layerOf, { capacities: [2] })
  * ```
@@ -142,9 +143,11 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  *
  * ```ts tests
  * import { AioFixedTaskPoolLifo } from "@aio-task-pool/core"
- * import { disciplineLaws, lifoOrder } from "@aio-task-pool/testing"
+ * import { disciplineLaws, type LawOptions, lifoOrder } from "@aio-task-pool/testing"
  *
- * disciplineLaws("AioFixedTaskPoolLifo", ({ size, ...options }) => AioFixedTaskPoolLifo.layer(size, options), lifoOrder)
+ * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolLifo.layer(size, options)
+ *
+ * disciplineLaws("AioFixedTaskPoolLifo", layerOf, lifoOrder)
  * ```
  *
  * @category laws

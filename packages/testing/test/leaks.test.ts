@@ -43,7 +43,7 @@ describe.each([
     assert.strictEqual(pools.length, 1)
   })
 
-  it("who waited for a busy pool and was interrupted is forgotten while the pool goes on (I6)", async () => {
+  it("an interrupted fiber that waited for a busy pool is forgotten while the pool goes on (I6)", async () => {
     const kept: Array<WeakRef<object>> = []
     const program = Effect.gen(function* () {
       const pool = yield* TaskPool
@@ -70,7 +70,7 @@ describe.each([
     await Effect.runPromise(Effect.provide(program, layer({ size: 2, minSize: 0 })))
   })
 
-  it("a pool in which nothing waits any more keeps the async context of nobody (I5)", async () => {
+  it("a pool in which nothing waits keeps no async context (I5)", async () => {
     const storage = new AsyncLocalStorage<object>()
     const kept: Array<WeakRef<object>> = []
     const forkInContextOfItsOwn = (pool: TaskPoolService) => {

@@ -239,6 +239,9 @@ export class Meter implements MachineObserver {
     this.asleep = false
     this.wakes = true
     const now = this.read()
+    // Demand that comes now has not gone unanswered yet.
+    this.askedAt = now
+    this.peak = this.running
     // What was measured before a long silence says little of what comes after it.
     if (this.window === undefined || now - this.sleptAt >= this.window.cap) this.reset(now)
   }

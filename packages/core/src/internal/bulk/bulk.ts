@@ -307,6 +307,8 @@ export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
   item: unknown = undefined
+  // One for all its items: a task of a bulk is used again.
+  private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
   /** Why the pool did not admit it. */
   rejected: NotAvailable["reason"] | undefined = undefined
 
@@ -326,6 +328,9 @@ export class BulkTask extends Task {
   }
   override begin(): Effect.Effect<unknown, unknown> {
     return checkEffect(this.bulk.options.f(this.item, this.index))
+  }
+  protected override observer(): (exit: Exit.Exit<unknown, unknown>) => void {
+    return this.onExit
   }
   override get needsItem(): boolean {
     return this.index < 0

@@ -184,7 +184,7 @@ export class Task implements Entry, Waiter {
   }
 
   /** Called when its fiber has ended. */
-  private observer(): (exit: Exit<any, any>) => void {
+  protected observer(): (exit: Exit<any, any>) => void {
     return (exit) => this.machine.onExit(this, exit)
   }
 

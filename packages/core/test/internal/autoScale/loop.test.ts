@@ -794,40 +794,44 @@ describe("adaptive, by default", () => {
     return { state, call }
   }
 
-  it.effect("follows a whole day of load: up in the morning, down to the minimum at night", () => {
-    const { call, state } = server(40)
-    const sizeAt: Record<string, number> = {}
-    return Effect.gen(function* () {
-      const pool = yield* TaskPool
-      const arrive = (perSecond: number, seconds: number) =>
-        Effect.gen(function* () {
-          for (let i = 0; i < seconds * 4; i++) {
-            for (let k = 0; k < perSecond / 4; k++) yield* pool.fork(call)
-            yield* pass(250)
-          }
-          return (yield* pool.stats).targetSize
-        })
-      sizeAt["at rest"] = yield* arrive(0, 600)
-      sizeAt["morning"] = yield* arrive(400, 30)
-      sizeAt["noon"] = yield* arrive(40, 60)
-      yield* pass(6 * 3600_000)
-      sizeAt["afternoon"] = (yield* pool.stats).targetSize
-      sizeAt["evening"] = yield* arrive(600, 30)
-      yield* pass(17 * 3600_000)
-      sizeAt["night"] = (yield* pool.stats).targetSize
-      yield* pool.awaitIdle
-      assert.strictEqual(sizeAt["at rest"], 2)
-      assert.isAtLeast(sizeAt["morning"], 20)
-      assert.strictEqual(sizeAt["afternoon"], 2)
-      assert.isAtLeast(sizeAt["evening"], 20)
-      assert.strictEqual(sizeAt["night"], 2)
-      const stats = yield* pool.stats
-      expectConserved(stats)
-      assert.strictEqual(stats.submitted, 400 * 30 + 40 * 60 + 600 * 30)
-      assert.isAtMost(stats.failed, 0.01 * stats.submitted)
-      assert.isAtMost(state.worst, 100)
-    }).pipe(Effect.provide(poolOf({ minSize: 2, maxSize: 100 })))
-  })
+  it.effect(
+    "follows a whole day of load: up in the morning, down to the minimum at night",
+    () => {
+      const { call, state } = server(40)
+      const sizeAt: Record<string, number> = {}
+      return Effect.gen(function* () {
+        const pool = yield* TaskPool
+        const arrive = (perSecond: number, seconds: number) =>
+          Effect.gen(function* () {
+            for (let i = 0; i < seconds * 4; i++) {
+              for (let k = 0; k < perSecond / 4; k++) yield* pool.fork(call)
+              yield* pass(250)
+            }
+            return (yield* pool.stats).targetSize
+          })
+        sizeAt["at rest"] = yield* arrive(0, 600)
+        sizeAt["morning"] = yield* arrive(400, 30)
+        sizeAt["noon"] = yield* arrive(40, 60)
+        yield* pass(6 * 3600_000)
+        sizeAt["afternoon"] = (yield* pool.stats).targetSize
+        sizeAt["evening"] = yield* arrive(600, 30)
+        yield* pass(17 * 3600_000)
+        sizeAt["night"] = (yield* pool.stats).targetSize
+        yield* pool.awaitIdle
+        assert.strictEqual(sizeAt["at rest"], 2)
+        assert.isAtLeast(sizeAt["morning"], 20)
+        assert.strictEqual(sizeAt["afternoon"], 2)
+        assert.isAtLeast(sizeAt["evening"], 20)
+        assert.strictEqual(sizeAt["night"], 2)
+        const stats = yield* pool.stats
+        expectConserved(stats)
+        assert.strictEqual(stats.submitted, 400 * 30 + 40 * 60 + 600 * 30)
+        assert.isAtMost(stats.failed, 0.01 * stats.submitted)
+        assert.isAtMost(state.worst, 100)
+      }).pipe(Effect.provide(poolOf({ minSize: 2, maxSize: 100 })))
+    },
+    180_000
+  )
 
   it.effect("recovers from an outage by itself", () => {
     const { call, state } = server(40)
@@ -907,7 +911,8 @@ describe("whatever a policy answers", () => {
         for (const submitter of submitters) yield* Fiber.await(submitter)
         yield* pool.close()
       }).pipe(Effect.scoped, Random.withSeed(seed))
-    }
+    },
+    180_000
   )
 })
 
