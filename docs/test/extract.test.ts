@@ -3,7 +3,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { assertEquals } from "../assertEquals.ts"
-import { assertLine, examplesOf } from "../extract.ts"
+import { assertLine, copiesOf, examplesOf, problemOfCopy } from "../extract.ts"
 
 const fence = "```"
 
@@ -56,6 +56,25 @@ describe("examplesOf", () => {
   it("names the line of a fence that is never closed", () => {
     expect(() => examplesOf("a.md", `text\n${fence}ts\na()`)).toThrow("a.md:2: the fence is never closed")
     expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is not closed")
+  })
+})
+
+describe("copiesOf", () => {
+  const text = [`${fence}ts file src/a.ts`, "a()", "", "b()", fence, `${fence}js file b.js`, "c()", fence].join("\n")
+
+  it("finds the fences of any language that show a file, which are no examples", () => {
+    expect(copiesOf("a.md", text)).toEqual([
+      { line: 1, path: "src/a.ts", code: ["a()", "", "b()"] },
+      { line: 6, path: "b.js", code: ["c()"] }
+    ])
+    expect(examplesOf("a.md", text)).toEqual([])
+  })
+
+  it("says which fence differs from its file, or shows none", () => {
+    const [copy] = copiesOf("a.md", text)
+    expect(problemOfCopy("a.md:1", copy!, "a()\n\nb()\n")).toBeUndefined()
+    expect(problemOfCopy("a.md:1", copy!, "a()\nb()\n")).toBe("a.md:1: must equal src/a.ts")
+    expect(problemOfCopy("a.md:1", copy!, undefined)).toBe("a.md:1: there is no file src/a.ts")
   })
 })
 

@@ -11,8 +11,8 @@ import { BlockList } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
-import { fileURLToPath } from "node:url"
 import { setImmediate } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
 import { watchThreads } from "./support.ts"
@@ -132,6 +132,16 @@ describe("threads of one's own", () => {
     assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
     assert.throws(() => NodeExecutor.layer({ spin: 1.5 }), RangeError, "spin must be a number from 0 to 1, got 1.5")
     assert.throws(() => NodeExecutor.layer({ spin: NaN }), RangeError, "spin must be a number from 0 to 1, got NaN")
+    assert.throws(
+      () => NodeExecutor.layer({ preload: ["./jobs.js"] }),
+      RangeError,
+      'NodeExecutor.layer: preload must be an absolute URL, got "./jobs.js": write new URL("./jobs.js", import.meta.url)'
+    )
+    assert.throws(
+      () => NodeExecutor.make({ worker: "/copy/worker.js" as never }),
+      RangeError,
+      'NodeExecutor.make: worker must be an absolute URL, got "/copy/worker.js": write pathToFileURL("/copy/worker.js")'
+    )
     assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
   })
 })
@@ -396,7 +406,7 @@ describe("with a pool", () => {
 
 describe("its process", () => {
   it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
-    const { code, stderr, stdout } = await run("idle")
+    const { code, stderr, stdout } = await run("idle.ts")
     assert.strictEqual(code, 0)
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`)
     assert.deepStrictEqual(stdout.trim().split("\n").sort(), ["20", "1", "line 0", ...lines].sort())
@@ -404,7 +414,7 @@ describe("its process", () => {
   })
 
   it("a job in flight keeps it alive until it has its answer", async () => {
-    const { code, stdout } = await run("inFlight")
+    const { code, stdout } = await run("inFlight.ts")
     assert.strictEqual(code, 0)
     assert.strictEqual(stdout.trim(), "Success")
   })
@@ -415,7 +425,7 @@ describe("its process", () => {
     ["idle", 20_000]
   ] as const) {
     it(`prints all that jobs have printed, however slowly that is read: ${how}`, async () => {
-      const { code, stdout } = await run("printing", [how], 500)
+      const { code, stdout } = await run("printing.ts", [how], 500)
       assert.strictEqual(code, 0)
       assert.strictEqual(stdout.trim().split("\n").length, count)
     })
@@ -439,15 +449,77 @@ describe("its process", () => {
   })
 
   it("may have had its objects' prototype added to", async () => {
-    const { code, stderr, stdout } = await run("polluted")
+    const { code, stderr, stdout } = await run("polluted.ts")
     assert.strictEqual(code, 0, stderr)
     assert.strictEqual(stdout.trim(), "42")
   })
 
   it("can exit when the scope has closed over hung jobs", async () => {
-    const { code, stdout } = await run("closing")
+    const { code, stdout } = await run("closing.ts")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])
+  })
+})
+
+// Each starts processes, which takes long on a busy machine.
+describe("a program that a thread loads", { timeout: 120_000 }, () => {
+  const refusal = (file: string) =>
+    `${new URL(`./programs/own/${file}`, import.meta.url).href}, or a module that it imports, makes an executor when a thread loads it: ` +
+    "move its jobs to a module of their own, or guard the program with import.meta.main"
+  const start = async (file: string) => {
+    const { code, stderr, stdout } = await run(`own/${file}`)
+    const lines = stdout.trim().split("\n")
+    return { code, stderr, answer: lines.pop(), runs: lines.length }
+  }
+  const answered = (answer: string, runs: number) => ({ code: 0, stderr: "", answer, runs })
+
+  for (const [what, file, job, loaded] of [
+    ["defines the job", "awaited.ts", "double"],
+    ["is CommonJS", "commonJs.cjs", "double"],
+    ["exits when it fails", "runMain.ts", "double"],
+    ["tries again and again", "stubborn.ts", "double"],
+    ["runs the job again and again", "repeated.ts", "double"],
+    ["exports the job of another module", "exported.ts", "whereAmI"],
+    ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
+  ] as const) {
+    it(`makes no executor there, and the job fails with the cure, if it ${what}`, async () => {
+      const outcome = await start(file)
+      assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(`${job}: ${refusal(loaded ?? file)}`, 0))
+      assert.isAtMost(outcome.runs, 2)
+    })
+  }
+
+  it("makes no executor there if the threads load it before their first job", async () => {
+    const outcome = await start("preloaded.ts")
+    const answer = `double: no thread could be started: Error: ${refusal("preloaded.ts")}`
+    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
+    assert.isAtMost(outcome.runs, 2)
+  })
+
+  it("makes no executor there long after it was loaded", async () => {
+    assert.deepStrictEqual(await start("late.ts"), answered(refusal("late.ts"), 0))
+  })
+
+  it("makes no executor where it is what runs on the threads", async () => {
+    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
+    const answer = `whereAmI: no thread could be started: Error: NodeExecutor: ${cure}`
+    const outcome = await start("worker.ts")
+    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
+    assert.isAtMost(outcome.runs, 2)
+  })
+
+  it("may define jobs if it runs only where it is the main module", async () => {
+    assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
+  })
+
+  it("starts no threads without end from a job that runs the program", async () => {
+    const limit = "NodeExecutor: jobs must not nest executors more than 4 deep"
+    const outer = "deep: the job threw TaskThrew: ".repeat(3)
+    assert.deepStrictEqual(await start("deep.ts"), answered(`${outer}deep: the job threw Error: ${limit}`, 0))
+  })
+
+  it("may have a job that makes an executor of its own", async () => {
+    assert.deepStrictEqual(await start("nested.ts"), answered("42", 0))
   })
 })
 
@@ -461,7 +533,7 @@ interface Ended {
 
 /** Runs a program of `test/programs` in a process of its own, which must end by itself. */
 const run = (program: string, args: ReadonlyArray<string> = [], pause = 0): Promise<Ended> =>
-  runNode([fileURLToPath(new URL(`./programs/${program}.ts`, import.meta.url)), ...args], pause)
+  runNode([fileURLToPath(new URL(`./programs/${program}`, import.meta.url)), ...args], pause)
 
 /** Runs Node; what it prints is read after a pause, in milliseconds. */
 const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {

@@ -26,6 +26,8 @@ export interface JobInfo {
   readonly name: string
   /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
   mean: number
+  /** The failure of every call, once a thread has found that its module must not be loaded. */
+  refusal: Exit.Exit<never, ExecutorError> | undefined
   /** From when on a failure to load its module retires the thread, on the threads' clock. */
   retiresFrom: number
   /** How long the next failure then does not, in milliseconds. */
@@ -72,6 +74,8 @@ export class Thread {
   replaced = false
   /** Why it is about to exit, if it said so. */
   error: unknown = undefined
+  /** Whether it said that it ends: because it cannot serve, or because a module must not be loaded. */
+  leaves: "unable" | "refused" | undefined = undefined
   /** The job whose module it could not load just now, if so. */
   failedLoad: JobInfo | undefined = undefined
   /** What it said for the log. */
@@ -181,6 +185,10 @@ export class Thread {
     if (message === null) return
     if ("kind" in message && message.kind === "log") {
       this.notes.push({ text: message.text, cause: decode(message.cause) })
+    } else if ("kind" in message && message.kind === "unable") {
+      this.error = decode(message.cause)
+      this.leaves = "unable"
+      void this.worker.terminate()
     } else this.#inbox.push(message)
   }
 
@@ -212,7 +220,10 @@ export class Thread {
       if (state === protocol.Done) exit = Exit.succeed(protocol.readResult(this.#ring, request))
       else if (state === protocol.Started && this.#inbox.length > 0) {
         const answer = this.#inbox.shift()!
-        if ("kind" in answer && answer.kind === "notFound" && answer.cause !== undefined) this.failedLoad = task.info
+        if ("kind" in answer && answer.kind === "notFound") {
+          if (answer.final === true) this.leaves = "refused"
+          else if (answer.cause !== undefined) this.failedLoad = task.info
+        }
         exit = exitOf(answer, task)
       } else break
       const start = doubles[protocol.startOf(request)]!
@@ -335,8 +346,8 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
       return Exit.fail(
         new NotCloneable({ task, direction: answer.direction, path: answer.path, reason: answer.reason })
       )
-    case "notFound":
-      return Exit.fail(
+    case "notFound": {
+      const exit = Exit.fail(
         new TaskNotFound({
           task,
           url,
@@ -344,6 +355,9 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
           cause: answer.cause === undefined ? undefined : decode(answer.cause)
         })
       )
+      if (answer.final === true) info.refusal = exit
+      return exit
+    }
   }
 }
 

@@ -58,6 +58,7 @@ import {
 import * as Exit from "effect/Exit"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { MessageChannel, type ResourceLimits, Worker, type WorkerOptions } from "node:worker_threads"
+import { depthOfThreads, refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
 import { WaitingList } from "./waitingList.ts"
@@ -135,6 +136,7 @@ export class Threads {
   #watch: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
+    refuseInThread()
     this.#options = options
     this.#replenish()
   }
@@ -157,6 +159,10 @@ export class Threads {
     }
     if (this.#closed) {
       resume(Exit.fail(new ExecutorClosed({ task: call.job.name, started: false })))
+      return task
+    }
+    if (task.info.refusal !== undefined) {
+      resume(task.info.refusal)
       return task
     }
     this.#pending++
@@ -486,6 +492,7 @@ export class Threads {
       url,
       name,
       mean: Infinity,
+      refusal: undefined,
       retiresFrom: 0,
       retirePause: 0
     }
@@ -533,7 +540,7 @@ export class Threads {
     const { entry, env, execArgv, name, preload, resourceLimits, spin } = this.#options
     const memory = protocol.makeMemory()
     const { port1, port2 } = new MessageChannel()
-    const start: protocol.Start = { memory, port: port2, spin, preload }
+    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
     let worker: Worker
     try {
       // Without a prototype: Node reads its options from there too, and so would take what was added to all objects.
@@ -595,15 +602,17 @@ export class Threads {
   #onExit(thread: Thread, exitCode: number): void {
     const { answered, begun, waiting } = thread.giveUp()
     const why = reasonOf(thread, exitCode)
-    if (begun === undefined && thread.isReady) this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
+    if (begun === undefined && thread.isReady && thread.leaves === undefined)
+      this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
     if (begun !== undefined) answered.push(crashed(begun, why, true))
-    else if (thread.isReady && waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
+    else if (thread.isReady && thread.leaves === undefined && waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
       // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
       answered.push(crashed(waiting.shift()!, why, false))
     }
     for (const task of waiting.filter((task) => task.handsOver)) answered.push(crashed(task, why, false))
     this.#requeue(waiting.filter((task) => !task.handsOver))
     this.#remove(thread)
+    if (thread.leaves === "unable") this.#failures = attempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
       if (thread.answered === 0) this.#failures = 0
