@@ -248,6 +248,23 @@ export const streamingLaws = (laws: Laws): void => {
       })
   )
 
+  laws.lawOnce("the place for which a source is asked is not given to others (I4)", { capacity: 1 }, (pool) =>
+    Effect.gen(function* () {
+      const busy = yield* occupy(pool, 1)
+      const asked: Array<Exit.Exit<unknown, unknown> | undefined> = []
+      const source = function* () {
+        asked.push(Effect.runFork(pool.submitNowait(Effect.void)).pollUnsafe())
+        yield 0
+      }
+      const bulk = yield* start(pool.forEach(source(), Effect.succeed))
+      yield* settle
+      expectNotAvailable(asked[0]!, "QueueFull")
+      yield* expectStats(pool, { waiting: 1, atDoor: 0 })
+      yield* busy.release
+      assert.deepStrictEqual(yield* Fiber.join(bulk), [0])
+    })
+  )
+
   laws.law("mapEffect gives each element once, also if it waited for a worker (I3)", {}, (pool) =>
     Effect.gen(function* () {
       for (const unordered of [false, true]) {

@@ -442,13 +442,26 @@ class Running {
     place: Place,
     statement: Statement & { readonly do: "mapEffect" }
   ): Effect.Effect<unknown, unknown> {
-    const { body, bufferSize, length, take, unordered } = statement
+    const { body, bufferSize, length, silent, take, unordered } = statement
     return this.bulk(place, length, { take, unordered }, (entries) => {
-      const mapped = place.pool.mapEffect(Stream.fromIterable(entries), (entry) => this.item(place, entry, body), {
-        bufferSize,
-        unordered
-      })
+      const given = Stream.fromIterable(entries)
+      const mapped = place.pool.mapEffect(
+        silent ? Stream.concat(given, this.silence) : given,
+        (entry) => this.item(place, entry, body),
+        {
+          bufferSize,
+          unordered
+        }
+      )
       return Stream.runCollect(take === undefined ? mapped : Stream.take(mapped, take))
+    })
+  }
+
+  // A stream that gives nothing and does not end: the end of admission ends it.
+  private get silence(): Stream.Stream<never> {
+    return Stream.suspend(() => {
+      this.silent.push(() => {})
+      return Stream.never
     })
   }
 
