@@ -27,7 +27,7 @@ export const programs = (count: number): void => {
           const { distinct, programs, steps } = report
           console.log(`${programs} programs, ${steps} steps, ${distinct} distinct interleavings, SEED=${seed}`)
         }),
-      600_000 + 20 * number
+      600_000 + 60 * number
     )
 
   law("programs of many fibers keep the invariants on every pool (I1 to I9)", (options) =>

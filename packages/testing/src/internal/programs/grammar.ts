@@ -82,6 +82,8 @@ export type Statement =
       readonly bufferSize: number
       readonly take: number | undefined
       readonly unordered: boolean
+      /** Whether the upstream is silent after its elements, instead of ending. */
+      readonly silent: boolean
       readonly guard: Guard
     }
   | { readonly do: "handle"; readonly pick: number; readonly op: HandleOperation; readonly guard: Guard }
@@ -259,6 +261,7 @@ class Draw {
         bufferSize: 1 + this.below(3),
         take: this.chance(3) ? this.below(3) : undefined,
         unordered: this.chance(2),
+        silent: this.chance(8),
         guard: this.guard()
       }
     }
@@ -327,7 +330,7 @@ const printStatement = (statement: Statement, indent: string): Array<string> => 
 
 const printFields = (fields: object): string =>
   Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
+    .filter(([, value]) => value !== undefined && value !== false)
     .map(([key, value]) => printField(key, value))
     .filter((text) => text !== "")
     .join(" ")
@@ -389,6 +392,7 @@ function* smallerStatements(statement: Statement): Generator<Statement> {
     yield* statement.statements
   }
   if ("guard" in statement && statement.guard.guard !== "none") yield { ...statement, guard: { guard: "none" } }
+  if ("silent" in statement && statement.silent) yield { ...statement, silent: false }
   if ("length" in statement && statement.length > 0) yield { ...statement, length: statement.length - 1 }
   if ("source" in statement) {
     const { source } = statement

@@ -121,7 +121,6 @@ class Running {
   /** Fibers of the program: first those that it begins with. */
   private readonly fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   private readonly silent: Array<() => void> = []
-  private closing = false
   private entries = 0
 
   constructor(kinds: ReadonlyArray<ProgramPool>, program: Program) {
@@ -223,10 +222,11 @@ class Running {
       const { phase, targetSize } = ledger.look("at the release")
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
-    // A source that stays silent ends with its pool only.
-    if (round < 45 || this.closing || this.silent.length === 0) return
-    this.closing = true
-    for (const { pool } of this.places) this.start(pool.close())
+    // A source that stays silent ends with its pool only, and a program may reopen that.
+    if (round < 45 || this.silent.length === 0) return
+    for (const { ledger, pool } of this.places) {
+      if (ledger.look("at the release").phase !== "Closed") this.start(pool.close())
+    }
   }
 
   hangs(): ProgramRun {
@@ -442,13 +442,26 @@ class Running {
     place: Place,
     statement: Statement & { readonly do: "mapEffect" }
   ): Effect.Effect<unknown, unknown> {
-    const { body, bufferSize, length, take, unordered } = statement
+    const { body, bufferSize, length, silent, take, unordered } = statement
     return this.bulk(place, length, { take, unordered }, (entries) => {
-      const mapped = place.pool.mapEffect(Stream.fromIterable(entries), (entry) => this.item(place, entry, body), {
-        bufferSize,
-        unordered
-      })
+      const given = Stream.fromIterable(entries)
+      const mapped = place.pool.mapEffect(
+        silent ? Stream.concat(given, this.silence) : given,
+        (entry) => this.item(place, entry, body),
+        {
+          bufferSize,
+          unordered
+        }
+      )
       return Stream.runCollect(take === undefined ? mapped : Stream.take(mapped, take))
+    })
+  }
+
+  // A stream that gives nothing and does not end: the end of admission ends it.
+  private get silence(): Stream.Stream<never> {
+    return Stream.suspend(() => {
+      this.silent.push(() => {})
+      return Stream.never
     })
   }
 
