@@ -137,7 +137,8 @@ class Mapping implements Traversal {
 
   /** One of its tasks has settled, or was rejected. */
   onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
-    this.live.delete(task)
+    // Settled within its admission, a task may be notified of that and of its end.
+    if (!this.live.delete(task)) return
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     else if (!task.rejected) Queue.failCauseUnsafe(this.results, exit.cause)
     this.endIfSettled()
@@ -164,6 +165,7 @@ class Mapping implements Traversal {
     this.stop()
     const tasks = Array.from(this.live)
     for (const task of tasks) this.machine.cancelByCaller(task, undefined)
+    this.machine.flush()
     return awaitEnds(this.machine, tasks)
   })
 }

@@ -126,10 +126,11 @@ export const observeLast = (
   // As `addObserver` does, without the closure that it returns.
   if (observers === undefined) fiber._observers = [observer]
   else if (observers.length === 0) observers.push(observer)
-  else observers.unshift((exit) => {
-    for (const each of observers.splice(1)) guard(each, exit)
-    observer(exit)
-  })
+  else
+    observers.unshift((exit) => {
+      for (const each of observers.splice(1)) guard(each, exit)
+      observer(exit)
+    })
 }
 
 /** One entry that is laid over a context. */
