@@ -189,8 +189,9 @@ export class Thread {
       this.notes.push({ text: message.text, cause: decode(message.cause) })
     } else if ("kind" in message && message.kind === "unable") {
       this.error = decode(message.cause)
+      // A program that runs instead of the worker may say so again and again.
+      if (!this.unable) void this.worker.terminate()
       this.unable = true
-      void this.worker.terminate()
     } else this.#inbox.push(message)
   }
 
