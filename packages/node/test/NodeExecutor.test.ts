@@ -217,7 +217,7 @@ describe("the main thread", () => {
     Effect.gen(function* () {
       const cells = new Int32Array(new SharedArrayBuffer(8))
       const first = yield* Effect.forkChild(Executor.run(rough.maybeWait, [-1, cells]), { startImmediately: true })
-      assert.notStrictEqual(Atomics.wait(cells, 0, 0, 60_000), "timed-out")
+      assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
       Atomics.store(cells, 1, 1)
       Atomics.notify(cells, 1)
       assert.strictEqual(yield* Fiber.join(first), -1)

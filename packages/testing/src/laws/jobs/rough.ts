@@ -21,6 +21,13 @@ export const maybeHang = Job.define(import.meta, "maybeHang", (n: number, cells:
   for (;;);
 })
 
+/** Says that it has begun, and computes until it is let go. */
+export const compute = Job.define(import.meta, "compute", (cells: Int32Array): string => {
+  begin(cells)
+  while (Atomics.load(cells, 1) === 0);
+  return "let go"
+})
+
 /** Says that it has begun and waits when it is told to, and ends at once otherwise. */
 export const maybeWait = Job.define(import.meta, "maybeWait", (n: number, cells: Int32Array): number => {
   if (n >= 0) return n
