@@ -512,7 +512,8 @@ const makeGate = () => {
   const cells = makeCells(2)
   return {
     cells,
-    begun: Effect.promise(() => (Atomics as any).waitAsync(cells, 0, 0).value as Promise<unknown>),
+    // Not a promise if it has begun already.
+    begun: Effect.promise(async () => void (await (Atomics as any).waitAsync(cells, 0, 0).value)),
     open: () => {
       Atomics.store(cells, 1, 1)
       Atomics.notify(cells, 1)
