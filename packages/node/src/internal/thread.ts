@@ -110,7 +110,7 @@ export class Thread {
       return false
     }
     if (this.state === "Gone") return false
-    this.#commit(task, protocol.InSlot)
+    this.#publish(task, protocol.InSlot, protocol.Queued)
     return true
   }
 
@@ -132,27 +132,25 @@ export class Thread {
       })
     }
     if (this.state === "Gone") return undefined
-    if (task.place === "Waiting") this.#commit(task, form)
+    if (task.place === "Waiting") this.#publish(task, form, protocol.Queued)
     // Its message has been sent; the slot makes the worker take it.
     else if (form !== protocol.InSlot) this.#publish(task, form, protocol.Revoked)
     return undefined
   }
 
-  #commit(task: Task, form: number): void {
-    const request = this.#posted
-    task.place = this
-    task.request = request
-    this.#tasks[request & (protocol.SLOTS - 1)] = task
-    this.live++
-    this.load += task.estimate
-    this.#publish(task, form, protocol.Queued)
-  }
-
-  #publish({ info }: Task, form: number, state: number): void {
+  /** Posts what is in the slot or on the port: a task, or what makes the worker pass over its message. */
+  #publish(task: Task, form: number, state: typeof protocol.Queued | typeof protocol.Revoked): void {
     const request = this.#posted
     const { words } = this.#ring
+    if (state === protocol.Queued) {
+      task.place = this
+      task.request = request
+      this.#tasks[request & (protocol.SLOTS - 1)] = task
+      this.live++
+      this.load += task.estimate
+    }
     words[protocol.formOf(request)] = form
-    words[protocol.jobOf(request)] = info.id
+    words[protocol.jobOf(request)] = task.info.id
     words[protocol.stateOf(request)] = state
     this.#posted = request + 1
     Atomics.store(words, protocol.POSTED, this.#posted | 0)

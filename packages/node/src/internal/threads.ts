@@ -163,7 +163,8 @@ export class Threads {
     if (!this.#referenced) this.#reference(true)
     if (this.#threads.length < this.#options.size + this.#options.spare) this.#replenish()
     // Where others wait, no thread may take one.
-    if (this.#waiting.length === 0 && !this.#posting && this.#postAtOnce(task)) return task
+    const thread = this.#waiting.length === 0 && !this.#posting ? this.#choose(task) : undefined
+    if (thread !== undefined && this.#postAtOnce(task, thread)) return task
     // An argument may have closed the executor while it was looked at.
     if (this.#closed) {
       this.#tell([{ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started: false })) }])
@@ -171,9 +172,7 @@ export class Threads {
     }
     task.place = "Waiting"
     this.#waiting.push(task)
-    if (this.#waiting.length > 1) return task
-    const refused = this.#postWaiting()
-    if (refused.length > 0) this.#tell(refused)
+    if (thread !== undefined) this.#tell(this.#postWaiting())
     return task
   }
 
@@ -323,10 +322,8 @@ export class Threads {
     return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
   }
 
-  /** Posts a task that no list has seen, if a thread may take it and its arguments fit into a slot, as most do. */
-  #postAtOnce(task: Task): boolean {
-    const thread = this.#choose(task)
-    if (thread === undefined) return false
+  /** Posts a task that is in no list, if its arguments fit into a slot, as most do. */
+  #postAtOnce(task: Task, thread: Thread): boolean {
     task.estimate = budgetOf(task)
     this.#posting = true
     const posted = thread.postInSlot(task)
@@ -435,16 +432,20 @@ export class Threads {
     this.#forget(answered.length)
     for (const { exit, task, times } of answered) {
       // Both run the caller's code (T8): its tracer, and observers of its fiber.
-      try {
-        if (times !== undefined) task.call.onTimes?.(...times)
-      } catch (cause) {
-        this.#log(`a tracer threw when it was told the times of ${task.info.name}`, cause)
-      }
+      if (times !== undefined) this.#tellTimes(task, times)
       try {
         task.resume(exit)
       } catch (cause) {
         this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
       }
+    }
+  }
+
+  #tellTimes({ call, info }: Task, times: readonly [queueTime: number, runTime: number]): void {
+    try {
+      call.onTimes?.(...times)
+    } catch (cause) {
+      this.#log(`a tracer threw when it was told the times of ${info.name}`, cause)
     }
   }
 
