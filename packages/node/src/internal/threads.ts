@@ -226,7 +226,7 @@ export class Threads {
       answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      if (busy || thread.state === "Starting") this.#end(thread)
+      if (busy || !thread.isReady) this.#end(thread)
       else this.#leave(thread)
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
@@ -387,7 +387,6 @@ export class Threads {
   #onMessage(thread: Thread, message: protocol.Message): void {
     if (thread.state === "Gone") return
     thread.receive(message)
-    if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = this.#collect(thread)
     // Before anybody is told: the threads work on while the callers' code runs.
     this.#dispatch()
@@ -396,6 +395,8 @@ export class Threads {
 
   /** Takes in a thread's answers, and does what follows from them. */
   #collect(thread: Thread): Array<Answered> {
+    // Not by a message of its own: draining the port takes all that came.
+    if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = thread.collect()
     if (thread.notes.length > 0) for (const { cause, text } of thread.notes.splice(0)) this.#log(text, cause)
     // Its first answers: threads can be started again.
@@ -703,7 +704,7 @@ export class Threads {
   }
 
   #remove(thread: Thread): void {
-    if (thread.state !== "Starting") this.#replaced++
+    if (thread.isReady) this.#replaced++
     thread.state = "Gone"
     this.#threads = this.#threads.filter((other) => other !== thread)
     thread.port.close()
