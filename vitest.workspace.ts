@@ -1,8 +1,10 @@
+import { writeFileSync } from "node:fs"
 import { defineConfig } from "vitest/config"
 import type { Reporter, TestCase } from "vitest/node"
 
-// Prints "N passed, N failed, N skipped", for people and scripts alike: as the last line, so below the coverage.
-const lastLine = (): Reporter => {
+// Reports "N passed, N failed, N skipped". `.ci/test.ts` asks for the line in a file and prints it last of all; other runs
+// print it when they end, below the coverage.
+const totals = (): Reporter => {
   let watching = false
   return {
     onInit(vitest) {
@@ -15,13 +17,15 @@ const lastLine = (): Reporter => {
         for (const test of module.children.allTests()) count[test.result().state]++
       }
       const line = `${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped`
-      if (watching) console.log(line)
+      const file = process.env["TEST_TOTALS"]
+      if (file !== undefined) writeFileSync(file, line)
+      else if (watching) console.log(line)
       else process.once("exit", () => console.log(line))
     }
   }
 }
 
-// Without a terminal the default reporter is silent until a file is through: says every ten seconds what still runs.
+// Without a terminal the default reporter prints nothing until a file ends: lists every ten seconds what still runs.
 const progress = (): Reporter => {
   const running = new Map<TestCase, number>()
   let timer: NodeJS.Timeout | undefined
@@ -41,36 +45,50 @@ const progress = (): Reporter => {
       running.delete(test)
       done++
     },
+    // A quick test may be reported as ready after its result.
+    onTestModuleEnd(module) {
+      for (const test of module.children.allTests()) running.delete(test)
+    },
     onTestRunEnd() {
       clearInterval(timer)
     }
   }
 }
 
-const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
-  extends: true as const,
-  test: { name, root, include: ["test/**/*.test.ts", ...include] }
-})
+// Milliseconds. No test depends on how fast the machine is: one that takes longer hangs.
+const limit = { test: 3 * 60_000, proof: 30 * 60_000 }
 
-export default defineConfig({
-  test: {
-    projects: [
-      project("core", "packages/core"),
-      project("node", "packages/node"),
-      project("testing", "packages/testing"),
-      project("benchmark", "packages/benchmark"),
-      project("examples", "packages/examples"),
-      project("docs", "docs", "generated/*.test.ts")
-    ],
-    reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), lastLine()],
-    coverage: {
-      provider: "v8",
-      // What is published; the demo and the examples are programs, run as such.
-      include: ["packages/{core,node,testing}/src/**/*.ts"],
-      // They run on worker threads, where nothing is counted; the executor's laws are what holds them.
-      exclude: ["packages/node/src/worker.ts", "packages/testing/src/laws/jobs/*.ts"],
-      reporter: [["text", { skipFull: true }]],
-      thresholds: { lines: 90, functions: 90, branches: 85, statements: 90 }
+export default defineConfig(({ mode }) => {
+  // `--mode proof` runs the long versions, which stand beside the tests.
+  const proof = mode === "proof"
+  const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
+    extends: true as const,
+    test: { name, root, include: proof ? ["test/**/*.proof.ts"] : ["test/**/*.test.ts", ...include] }
+  })
+  return {
+    test: {
+      projects: [
+        project("core", "packages/core"),
+        project("node", "packages/node"),
+        project("testing", "packages/testing"),
+        project("benchmark", "packages/benchmark"),
+        project("examples", "packages/examples"),
+        project("docs", "docs", "generated/*.test.ts")
+      ],
+      testTimeout: limit[proof ? "proof" : "test"],
+      hookTimeout: limit.test,
+      // By default one core stays idle, which is half of a small machine.
+      maxWorkers: "100%",
+      reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), totals()],
+      coverage: {
+        provider: "v8",
+        // The published packages. The demo and the examples run as programs, in processes of their own.
+        include: ["packages/{core,node,testing}/src/**/*.ts"],
+        // These run on worker threads, where v8 counts nothing. The executor's laws cover them.
+        exclude: ["packages/node/src/worker.ts", "packages/testing/src/laws/jobs/*.ts"],
+        reporter: [["text", { skipFull: true }]],
+        thresholds: { lines: 90, functions: 90, branches: 85, statements: 90 }
+      }
     }
   }
 })

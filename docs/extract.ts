@@ -1,9 +1,11 @@
 // Writes every ```ts fence of README.md, docs/**/*.md, packages/*/README.md and of the JSDoc in packages/*/src to
 // docs/generated, where tsc checks it and vitest runs it, each fence as a module of its own.
 //
-// - A line that ends in `// => value` asserts that its expression (or the constant it declares) equals the value.
+// - A line that ends in `// => value` asserts that its expression equals the value. The expression may stand in
+//   `console.log(…)`, or initialize a constant.
 // - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
 // - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
+// - A fence of any language marked `file path` shows the file of that path: it is not run, but must equal the file.
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -19,9 +21,47 @@ interface Example {
   readonly code: ReadonlyArray<string>
 }
 
+/** A fence that shows a file of the repository. */
+interface Copy {
+  readonly line: number
+  readonly path: string
+  readonly code: ReadonlyArray<string>
+}
+
+interface Fence {
+  readonly line: number
+  readonly language: string
+  /** What stands after the language. */
+  readonly marks: ReadonlyArray<string>
+  readonly code: ReadonlyArray<string>
+}
+
 /** The examples of a file. */
-export const examplesOf = (file: string, text: string): Array<Example> => {
-  const examples: Array<Example> = []
+export const examplesOf = (file: string, text: string): Array<Example> =>
+  fencesOf(file, text).flatMap(({ code, language, line, marks }) =>
+    (language === "ts" || language === "typescript") && valueOf(marks, "file") === undefined
+      ? [{ file, line, tests: marks.includes("tests"), as: valueOf(marks, "as"), code }]
+      : []
+  )
+
+/** The fences of a file that show other files. */
+export const copiesOf = (file: string, text: string): Array<Copy> =>
+  fencesOf(file, text).flatMap(({ code, line, marks }) => {
+    const path = valueOf(marks, "file")
+    return path === undefined ? [] : [{ line, path, code }]
+  })
+
+/** Why a fence does not show its file, if so. */
+export const problemOfCopy = (at: string, { code, path }: Copy, text: string | undefined): string | undefined => {
+  if (text === undefined) return `${at}: there is no file ${path}`
+  return text.trimEnd() === code.join("\n").trimEnd() ? undefined : `${at}: must equal ${path}`
+}
+
+const valueOf = (marks: ReadonlyArray<string>, name: string): string | undefined =>
+  marks.includes(name) ? marks[marks.indexOf(name) + 1] : undefined
+
+const fencesOf = (file: string, text: string): Array<Fence> => {
+  const fences: Array<Fence> = []
   let open: { line: number; indent: string; ticks: string; info: string; code: Array<string> } | undefined
   for (const [index, raw] of text.split("\n").entries()) {
     // In a source file only the lines of a doc comment can hold a fence.
@@ -35,18 +75,15 @@ export const examplesOf = (file: string, text: string): Array<Example> => {
     } else if (line === null) {
       throw new Error(`${file}:${open.line}: the fence is not closed in its comment`)
     } else if (content.trimStart().startsWith(open.ticks)) {
-      const [language, ...marks] = open.info.split(/\s+/)
-      if (language === "ts" || language === "typescript") {
-        const as = marks.includes("as") ? marks[marks.indexOf("as") + 1] : undefined
-        examples.push({ file, line: open.line, tests: marks.includes("tests"), as, code: open.code })
-      }
+      const [language = "", ...marks] = open.info.split(/\s+/)
+      fences.push({ line: open.line, language, marks, code: open.code })
       open = undefined
     } else {
       open.code.push(content.startsWith(open.indent) ? content.slice(open.indent.length) : content.trimStart())
     }
   }
   if (open !== undefined) throw new Error(`${file}:${open.line}: the fence is never closed`)
-  return examples
+  return fences
 }
 
 const assertion =
@@ -65,8 +102,9 @@ export const assertLine = (line: string, at: string): string => {
   if (!balanced || /^[.?:)\]},|&]/.test(bare) || /^(?:return|if|for|while|let|var|throw)\b/.test(bare)) {
     throw new Error(`${at}: '// =>' must follow an expression or a const declaration that is written on one line`)
   }
+  const value = /^console\.log\((?<logged>.+)\)$/.exec(actual)?.groups?.["logged"] ?? actual
   return declare === undefined
-    ? `${indent}assertEquals(${actual}, ${expected}, ${JSON.stringify(at)})`
+    ? `${indent}assertEquals(${value}, ${expected}, ${JSON.stringify(at)})`
     : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
 }
 
@@ -93,7 +131,14 @@ if (import.meta.main) {
   const modules = new Map<string, string>()
   for (const file of files) {
     try {
-      for (const example of examplesOf(file, readFileSync(join(root, file), "utf8"))) {
+      const text = readFileSync(join(root, file), "utf8")
+      for (const copy of copiesOf(file, text)) {
+        const path = join(root, copy.path)
+        const shown = existsSync(path) ? readFileSync(path, "utf8") : undefined
+        const problem = problemOfCopy(`${file}:${copy.line}`, copy, shown)
+        if (problem !== undefined) problems.push(problem)
+      }
+      for (const example of examplesOf(file, text)) {
         const name = nameOf(example)
         if (modules.has(name)) throw new Error(`${file}:${example.line}: another example is called ${name}`)
         examples.push(example)

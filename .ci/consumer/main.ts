@@ -31,8 +31,8 @@ ok(distinct > 50)
 console.log(`Node ${process.version}: four tasks on three workers, ${distinct} interleavings of submit`)
 
 // On this Node and this effect the hot path is what was measured, and not what else would do.
-const runtime = new URL("node_modules/@aio-task-pool/core/dist/internal/runtime.js", import.meta.url).href
-const { isKnown } = (await import(runtime)) as { readonly isKnown: boolean }
-ok(isKnown, "the packed core does not know this runtime")
+const runtime = new URL("node_modules/@aio-task-pool/core/dist/internal/runtime/probe.js", import.meta.url).href
+const { hasKnownRuntime } = (await import(runtime)) as { readonly hasKnownRuntime: boolean }
+ok(hasKnownRuntime, "the packed core does not know this runtime")
 
 await import("./blocking.ts")

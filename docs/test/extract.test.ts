@@ -1,6 +1,9 @@
+import { spawnSync } from "node:child_process"
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { assertEquals } from "../assertEquals.ts"
-import { assertLine, examplesOf } from "../extract.ts"
+import { assertLine, copiesOf, examplesOf, problemOfCopy } from "../extract.ts"
 
 const fence = "```"
 
@@ -56,6 +59,25 @@ describe("examplesOf", () => {
   })
 })
 
+describe("copiesOf", () => {
+  const text = [`${fence}ts file src/a.ts`, "a()", "", "b()", fence, `${fence}js file b.js`, "c()", fence].join("\n")
+
+  it("finds the fences of any language that show a file, which are no examples", () => {
+    expect(copiesOf("a.md", text)).toEqual([
+      { line: 1, path: "src/a.ts", code: ["a()", "", "b()"] },
+      { line: 6, path: "b.js", code: ["c()"] }
+    ])
+    expect(examplesOf("a.md", text)).toEqual([])
+  })
+
+  it("says which fence differs from its file, or shows none", () => {
+    const [copy] = copiesOf("a.md", text)
+    expect(problemOfCopy("a.md:1", copy!, "a()\n\nb()\n")).toBeUndefined()
+    expect(problemOfCopy("a.md:1", copy!, "a()\nb()\n")).toBe("a.md:1: must equal src/a.ts")
+    expect(problemOfCopy("a.md:1", copy!, undefined)).toBe("a.md:1: there is no file src/a.ts")
+  })
+})
+
 describe("assertLine", () => {
   it("leaves a line without an assertion as it is", () => {
     expect(assertLine("const f = () => 1 // one", "a.md:1")).toBe("const f = () => 1 // one")
@@ -68,6 +90,8 @@ describe("assertLine", () => {
     ["const n: number = f() // => 1", `const n: number = f(); assertEquals(n, 1, "a.md:1")`],
     ["  const n = yield* f // => 1", `  const n = yield* f; assertEquals(n, 1, "a.md:1")`],
     [`f("(") // => ")"`, `assertEquals(f("("), ")", "a.md:1")`],
+    [`console.log(f("(")) // => ")"`, `assertEquals(f("("), ")", "a.md:1")`],
+    ["  console.log(await run(x)) // => [2, 4]", `  assertEquals(await run(x), [2, 4], "a.md:1")`],
     ["xs.map((x) => x + 1) // => [1]", `assertEquals(xs.map((x) => x + 1), [1], "a.md:1")`]
   ])("turns %s into an assertion", (line, expected) => {
     expect(assertLine(line, "a.md:1")).toBe(expected)
@@ -83,6 +107,27 @@ describe("assertLine", () => {
   it("refuses an arrow without a space or a value", () => {
     expect(() => assertLine("f() //=> 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
     expect(() => assertLine("// => 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
+  })
+})
+
+describe("an example that a newcomer copies", () => {
+  const root = join(import.meta.dirname, "../..")
+  const pages = ["README.md", "docs/guide/getting-started.md", ...globSync("packages/*/README.md", { cwd: root })]
+
+  it.each(pages)("prints what it shows: the first one of %s", (page) => {
+    const [example] = examplesOf(page, readFileSync(join(root, page), "utf8"))
+    // Where neither git, the type checker nor the linter looks, and `@aio-task-pool` is found all the same.
+    mkdirSync(join(root, ".vitest"), { recursive: true })
+    const folder = mkdtempSync(join(root, ".vitest/copied-"))
+    try {
+      const file = join(folder, "example.ts")
+      writeFileSync(file, example!.code.join("\n"))
+      const { status, stderr, stdout } = spawnSync(process.execPath, ["--no-warnings", file], { encoding: "utf8" })
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
+      expect(stdout).not.toBe("")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

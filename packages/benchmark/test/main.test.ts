@@ -14,7 +14,7 @@ const bench = (...args: ReadonlyArray<string>) =>
     ({ code, stderr, stdout }: { code: number; stderr: string; stdout: string }) => ({ code, stdout, stderr })
   )
 
-it("--quick --json prints one JSON object with the ratios", { timeout: 60_000 }, async () => {
+it("--quick --json prints one JSON object with the ratios", async () => {
   const { code, stdout } = await bench("sequential", "--quick", "--json")
   assert.strictEqual(code, 0)
   const report = Schema.decodeSync(Schema.fromJsonString(Report))(stdout)
@@ -27,14 +27,14 @@ it("--quick --json prints one JSON object with the ratios", { timeout: 60_000 },
   }
 })
 
-it("a wrong name is refused with the names there are", { timeout: 30_000 }, async () => {
+it("a wrong name is refused with the names there are", async () => {
   const { code, stderr } = await bench("sbmit")
   assert.strictEqual(code, 1)
   assert.include(stderr, '"sbmit"')
   assert.include(stderr, '"submit" | "submit-micro"')
 })
 
-it("a wrong flag is refused with the one that was meant", { timeout: 30_000 }, async () => {
+it("a wrong flag is refused with the one that was meant", async () => {
   const { code, stderr } = await bench("--quik")
   assert.strictEqual(code, 1)
   assert.include(stderr, "--quik")

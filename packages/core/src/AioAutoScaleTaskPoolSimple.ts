@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { autoScalePool } from "./internal/pools.ts"
+import { autoScalePool } from "./internal/constructors.ts"
 import { fifo } from "./QueueDiscipline.ts"
 
 const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)

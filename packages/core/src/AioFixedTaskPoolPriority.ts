@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { fixedPool } from "./internal/pools.ts"
+import { fixedPool } from "./internal/constructors.ts"
 import { priority } from "./QueueDiscipline.ts"
 
 const pool = fixedPool("AioFixedTaskPoolPriority", priority)

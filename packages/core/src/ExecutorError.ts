@@ -84,7 +84,8 @@ export class NotCloneable extends Data.TaggedError("NotCloneable")<{
 }
 
 /**
- * The job's module could not be loaded, or has no function of that name. The job never started.
+ * The job's module could not be loaded, has no function of that name, or makes an executor when a thread loads it. The
+ * job never started.
  *
  * @category errors
  * @since 0.1.0

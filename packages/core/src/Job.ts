@@ -36,12 +36,17 @@ export const Job = {
    * **Details**
    *
    * `name` is the name it is exported under. The function may be async: its thread waits for the promise, and runs nothing
-   * else meanwhile. Throws `TypeError` for a generator function, whose result cannot leave its thread.
+   * else meanwhile. A CommonJS module, which has no `import.meta`, gives `{ url: pathToFileURL(__filename).href }`.
+   *
+   * Throws `TypeError` for a generator function, whose result cannot leave its thread, and if `meta` has no `url`;
+   * `RangeError` if that is not an absolute URL.
    *
    * **Gotchas**
    *
    * Threads load the whole module. One that imports a server, a database or a test framework makes each of them load it
-   * too: give jobs a module of their own.
+   * too: give jobs a module of their own. In the program's own file a job would make each thread run the program again:
+   * the job fails with `TaskNotFound` as soon as the program makes an executor there. A program that is guarded by
+   * `if (import.meta.main)` may define jobs.
    *
    * **Example** (A job is still a function)
    *
@@ -62,9 +67,10 @@ export const Job = {
     if (/Generator/.test(Object.prototype.toString.call(fn))) {
       throw new TypeError(`Job.define: ${name} must not be a generator function, whose result cannot leave its thread`)
     }
+    const url = checkAddress("Job.define", "meta.url", meta?.url)
     const job = (...args: Args): A => fn(...args)
     Object.defineProperty(job, "name", { value: name })
-    return Object.assign(job, { url: meta.url, fn })
+    return Object.assign(job, { url, fn })
   },
 
   /**
@@ -77,7 +83,10 @@ export const Job = {
    * **Details**
    *
    * `url` is an absolute URL: `new URL("./img.ts", import.meta.url)`, `import.meta.resolve("some-package")`, or a name like
-   * `"node:zlib"`. Exports that are not functions are left out of the type.
+   * `"node:zlib"`. Exports that are not functions are left out of the type. Functions are looked for among the exports of
+   * the module, then among the properties of its default export, which is what a CommonJS module exports as a whole.
+   *
+   * Throws `TypeError` if `url` is neither a string nor a URL, `RangeError` if it is not absolute.
    *
    * **Example** (Compressing on another thread)
    *
@@ -95,7 +104,7 @@ export const Job = {
    */
   module<M extends object>(url: string | { readonly href: string }): JobsOf<M> {
     const jobs = new Map<string, Job<any, any>>()
-    const href = typeof url === "string" ? url : url.href
+    const href = checkAddress("Job.module", "url", url)
     return new Proxy(Object.freeze({}), {
       get: (_, name) => {
         // Whoever awaits or inspects the object asks for names that no caller wrote.
@@ -200,6 +209,91 @@ type Platform =
   | { readonly buffer: ArrayBufferLike; readonly grow: unknown }
 
 type AnyGenerator = Generator | AsyncGenerator
+
+/**
+ * Returns a module's address, given as a string or an object with `href`, as a string. Throws `TypeError` if it is
+ * neither and `RangeError` if it is not an absolute URL, both with the names given.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const checkAddress = (
+  where: string,
+  what: string,
+  value: string | { readonly href: string } | undefined
+): string => {
+  const href = typeof value === "object" && value !== null ? value.href : value
+  const rule = `${where}: ${what} must be an absolute URL`
+  if (typeof href !== "string") {
+    throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${cureOf(what, undefined)}`)
+  }
+  // A scheme of one letter is a drive of Windows.
+  if (/^[a-z][a-z\d+.-]+:/i.test(href)) return href
+  throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${cureOf(what, href)}`)
+}
+
+const cureOf = (what: string, href: string | undefined): string => {
+  if (what === "meta.url") return "import.meta, or { url: pathToFileURL(__filename).href } in CommonJS"
+  const text = JSON.stringify(href)
+  if (href === undefined || href.startsWith(".")) return `new URL(${text ?? '"./jobs.js"'}, import.meta.url)`
+  if (/^[/\\]|^[a-z]:/i.test(href)) return `pathToFileURL(${text})`
+  return `import.meta.resolve(${text}), or "node:${href}" for a module of Node`
+}
+
+/**
+ * Returns the function that a loaded module exports by a job's name, or `undefined` if there is none. Executors call it.
+ *
+ * **Details**
+ *
+ * The exports come first, then the own properties of the default export, which is what a CommonJS module exports as a
+ * whole. If none has the name, a job of that name may be exported under another one. Throws what a getter throws.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const findFunction = (module: object, name: string): Fn | undefined => {
+  const holders = holdersOf(module)
+  for (const holder of holders) {
+    const found = Object.hasOwn(holder, name) ? holder[name] : undefined
+    if (typeof found === "function") return found
+  }
+  return holders.flatMap(functionsOf).find(([, fn]) => fn.name === name && "url" in fn)?.[1]
+}
+
+/**
+ * Returns the names of the functions that `findFunction` looks among.
+ *
+ * @category executors
+ * @since 0.1.0
+ */
+export const functionNames = (module: object): ReadonlyArray<string> => [
+  ...new Set(
+    holdersOf(module)
+      .flatMap(functionsOf)
+      .map(([name]) => name)
+  )
+]
+
+type Fn = (...args: ReadonlyArray<any>) => unknown
+type Holder = Record<string, any>
+
+// The default export of a default export is what compilers make of `export default` in CommonJS.
+const holdersOf = (module: Holder): ReadonlyArray<Holder> => {
+  const holders: Array<Holder> = []
+  for (let holder = module; isHolder(holder) && holders.length < 3; holder = holder["default"]) holders.push(holder)
+  return holders
+}
+
+const isHolder = (value: unknown): value is Holder =>
+  (typeof value === "object" && value !== null) || typeof value === "function"
+
+// Getters of a CommonJS module are not called, because packages load parts of themselves by them. Those of an ES module
+// stand for its exports where a tool has translated it.
+const functionsOf = (holder: Holder, index: number): ReadonlyArray<readonly [name: string, fn: Fn]> =>
+  Object.keys(holder).flatMap((name) => {
+    const value = index === 0 ? holder[name] : Object.getOwnPropertyDescriptor(holder, name)?.value
+    return typeof value === "function" ? [[name, value] as const] : []
+  })
 
 /**
  * The objects that a job's result hands over, as `Job.transfer` said; executors ask before they copy a result.

@@ -18,8 +18,11 @@ import type { AutoScaleEvidence, AutoScalePolicy, AutoScaleSample } from "./Auto
 import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import type { Cloneable, Job } from "./Job.ts"
+import type { CloseReport, PoolStats } from "./PoolStats.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
+
+export type { CloseReport, PoolStats } from "./PoolStats.ts"
 
 /**
  * What a pool can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
@@ -82,10 +85,11 @@ export interface Operations<in out Self> {
    * **Details**
    *
    * An item is pulled only when the pool can take it, so an infinite iterable or a slow AsyncIterable is fine, and no
-   * fiber waits per item. At most one pulled item waits in the queue; the next one stands in line behind everybody else.
-   * Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest. When the
-   * pool is paused or closes, or the source throws (a defect), no more is pulled, and the effect fails when the tasks
-   * already submitted have settled.
+   * fiber waits per item. At most one pulled item waits in the queue; the request for the next one is behind all other
+   * submitters. Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest,
+   * and no further item starts. When the pool is paused or closes, or the source throws (a defect), no more is pulled, and
+   * the effect fails when the tasks already submitted have settled. It does not wait for a source that is silent. An array
+   * that is at its end has lost nothing: the effect then succeeds.
    *
    * **Example** (Fetching many pages)
    *
@@ -98,11 +102,6 @@ export interface Operations<in out Self> {
    * const program = TaskPool.forEach([1, 2, 3], fetchPage)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
    * ```
-   *
-   * **Gotchas**
-   *
-   * Items that a worker runs one after the other may share a fiber, as the turns of a loop do. An item's fiber must not
-   * be kept to interrupt it later: by then another item may run in it.
    */
   readonly forEach: ForEach<Self>
   /**
@@ -237,7 +236,7 @@ export interface Operations<in out Self> {
   readonly explain: (last?: number) => Effect.Effect<string, never, Self>
   /**
    * What happens to the pool from now on. Each reader has a buffer of 256 events; a slow reader loses the oldest ones
-   * and never slows the pool. Ends when the pool's scope has closed.
+   * and never slows the pool. A reader of a closed pool gets `Closed` first. Ends when the pool's scope has closed.
    */
   readonly events: Stream.Stream<PoolEvent, never, Self>
   /**
@@ -247,8 +246,9 @@ export interface Operations<in out Self> {
    *
    * Admission ends at once. `mode: "drain"` (the default) lets accepted tasks go on for `drainTimeout`; then, or at once
    * with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted, and their finalizers awaited for
-   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` escalates a drain.
-   * Closing goes on when the closer is interrupted.
+   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` ends a drain, and its
+   * limits shorten those of the closing. So does the end of the pool's scope. Closing goes on when the closer is
+   * interrupted.
    *
    * **Gotchas**
    *
@@ -280,17 +280,17 @@ export interface TaskPoolService extends Operations<never> {
  * @since 0.1.0
  */
 export interface Submit<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -301,17 +301,17 @@ export interface Submit<Self> {
  * @since 0.1.0
  */
 export interface Fork<Self> {
-  <A, E, R>(
-    task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+  <Args extends ReadonlyArray<any>, A, E, R>(
+    task: (...args: Args) => Effect.Effect<A, E, R>,
+    options: SubmitOptions & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
-  <Args extends ReadonlyArray<any>, A, E, R>(
-    task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+  <A, E, R>(
+    task: Effect.Effect<A, E, R>,
+    options?: SubmitOptions
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
 }
 
@@ -560,55 +560,6 @@ export type TaskOutcome =
 export interface TagOption<Self> {
   /** The tag to provide, default `TaskPool`. */
   readonly tag?: Context.Key<Self, TaskPoolService> | undefined
-}
-
-/**
- * A pool's numbers at one moment. Always
- * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface PoolStats {
-  readonly phase: "Open" | "Paused" | "Draining" | "Closed"
-  /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
-  readonly size: number
-  /** The number of workers the pool should have. */
-  readonly targetSize: number
-  /** Tasks on a worker, finalizers included. */
-  readonly running: number
-  /** Tasks in the queue. Who waits at the door is not among them. */
-  readonly waiting: number
-  /** The most tasks that may wait; `Infinity` when unbounded. */
-  readonly capacity: number
-  /** Tasks admitted so far. */
-  readonly submitted: number
-  readonly succeeded: number
-  /** Tasks that failed or died. */
-  readonly failed: number
-  /** Running tasks that ended by their own or their submitter's interruption. */
-  readonly interrupted: number
-  /** Tasks cut by the pool or by a handle, or taken away while they waited. */
-  readonly cancelled: number
-  /** Tasks refused; not among `submitted`. */
-  readonly rejected: number
-  /** The largest `size` so far. */
-  readonly largestSize: number
-}
-
-/**
- * What became of the tasks that a pool held when it began to close.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CloseReport {
-  /** Tasks that succeeded or failed. */
-  readonly completed: number
-  /** Running tasks that were interrupted or cut short. */
-  readonly interrupted: number
-  /** Tasks that still waited and never ran. */
-  readonly neverRun: number
 }
 
 /**

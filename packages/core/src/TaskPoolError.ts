@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import type { PoolStats } from "./TaskPool.ts"
+import type { PoolStats } from "./PoolStats.ts"
 
 /**
  * Why a task was not admitted.

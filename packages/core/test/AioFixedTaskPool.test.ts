@@ -35,6 +35,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
           targetSize: 3,
           running: 0,
           waiting: 0,
+          atDoor: 0,
           capacity: Infinity,
           submitted: 0,
           succeeded: 0,

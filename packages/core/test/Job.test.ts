@@ -24,6 +24,19 @@ describe("Job.define", () => {
     expectTypeOf(add).toExtend<(a: number, b: number) => number>()
   })
 
+  it("refuses to be declared without an absolute address, which CommonJS builds do not have", () => {
+    for (const meta of [{}, undefined, { url: undefined }]) {
+      assert.throws(
+        () => Job.define(meta as never, "none", () => 1),
+        TypeError,
+        "Job.define: meta.url must be an absolute URL, got undefined: " +
+          "write import.meta, or { url: pathToFileURL(__filename).href } in CommonJS"
+      )
+    }
+    assert.throws(() => Job.define({ url: "/x.js" }, "none", () => 1), RangeError, 'got "/x.js": write import.meta')
+    assert.strictEqual(Job.define({ url: "file:///x.cjs" }, "one", () => 1).url, "file:///x.cjs")
+  })
+
   it("refuses generator functions, by type and where the types were lost", () => {
     assert.throws(
       () =>
@@ -45,6 +58,32 @@ describe("Job.module", () => {
     expectTypeOf<keyof typeof module>().toEqualTypeOf<"f">()
     // @ts-expect-error not a function
     void module.g
+  })
+
+  it("refuses an address that is not absolute, with the cure", () => {
+    for (const [url, cure] of [
+      ["./x.js", 'new URL("./x.js", import.meta.url)'],
+      ["../x", 'new URL("../x", import.meta.url)'],
+      ["/x/y.js", 'pathToFileURL("/x/y.js")'],
+      ["C:\\x\\y.js", 'pathToFileURL("C:\\\\x\\\\y.js")'],
+      ["c:/x/y.js", 'pathToFileURL("c:/x/y.js")'],
+      ["\\\\server\\x.js", 'pathToFileURL("\\\\\\\\server\\\\x.js")'],
+      ["sharp", 'import.meta.resolve("sharp"), or "node:sharp" for a module of Node'],
+      ["jobs/x.js", 'import.meta.resolve("jobs/x.js"), or "node:jobs/x.js" for a module of Node'],
+      ["", 'import.meta.resolve(""), or "node:" for a module of Node']
+    ] as const) {
+      const message = `Job.module: url must be an absolute URL, got ${JSON.stringify(url)}: write ${cure}`
+      for (const given of [url, { href: url }]) assert.throws(() => Job.module(given), RangeError, message)
+    }
+    for (const url of [undefined, null, 42, {}, { href: 42 }, () => "file:///x.js"]) {
+      assert.throws(() => Job.module(url as never), TypeError, "Job.module: url must be an absolute URL, got ")
+    }
+  })
+
+  it("takes any absolute address", () => {
+    for (const url of ["file:///x.js", "file:///C:/x.js", "node:zlib", "data:text/javascript,0", "https://a/x.js"]) {
+      assert.strictEqual(Job.module<{ readonly f: () => void }>(url).f.url, url)
+    }
   })
 
   it("can be resolved with and printed like any object", async () => {

@@ -409,7 +409,7 @@ describe("events", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("end when the pool's scope has closed, after the last one, and at once for who comes later", () =>
+  it.effect("end when the pool's scope has closed, with `Closed` also for a late reader", () =>
     Effect.gen(function* () {
       const pool = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -418,10 +418,9 @@ describe("events", () => {
           return { pool, events }
         })
       )
-      assert.deepStrictEqual(yield* Fiber.join(pool.events), [
-        { _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } }
-      ])
-      assert.deepStrictEqual(yield* Stream.runCollect(pool.pool.events), [])
+      const closed: Array<PoolEvent> = [{ _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } }]
+      assert.deepStrictEqual(yield* Fiber.join(pool.events), closed)
+      assert.deepStrictEqual(yield* Stream.runCollect(pool.pool.events), closed)
     })
   )
 

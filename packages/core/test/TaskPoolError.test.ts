@@ -21,6 +21,7 @@ const stats: PoolStats = {
   targetSize: 2,
   running: 3,
   waiting: 7,
+  atDoor: 0,
   capacity: 10,
   submitted: 12,
   succeeded: 1,

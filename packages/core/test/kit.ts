@@ -7,7 +7,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
 import { type PoolStats, TaskPool } from "../src/index.ts"
+
+/**
+ * Whether this Node keeps async contexts in frames, as it does from 24 on: then two contexts can be compared, and items of
+ * a bulk that have the same one share fibers.
+ */
+export const hasAsyncContextFrames: boolean = new AsyncLocalStorage<string>().run("probe", () => {
+  const resource = new AsyncResource("probe")
+  const frame = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === "context_frame")
+  return frame !== undefined && Reflect.get(resource, frame) !== undefined
+})
 
 /** A task that waits until it is opened. */
 export interface Gated<A> {
@@ -78,3 +90,12 @@ export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
 /** Whether an exit is an interruption and nothing else. */
 export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+
+/** A logger that keeps the defects it is given. */
+export const defectLog = () => {
+  const defects: Array<unknown> = []
+  const logger = Logger.make<unknown, void>(({ cause }) => {
+    for (const reason of cause.reasons) if (Cause.isDieReason(reason)) defects.push(reason.defect)
+  })
+  return { defects, layer: Logger.layer([logger]) }
+}

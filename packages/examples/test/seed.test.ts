@@ -172,27 +172,21 @@ describe("the programs of the source document", () => {
     )
 
     // A process of its own: real time.
-    it.live(
-      `${name} does so when run by hand`,
-      () =>
-        Effect.gen(function* () {
-          assert.deepStrictEqual(yield* printedByHand(name), lines)
-        }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
-      60_000
+    it.live(`${name} does so when run by hand`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* printedByHand(name), lines)
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
     )
   }
 
   // Real threads: real time, and what they print comes in no fixed order among them.
-  it.live(
-    "plainFunction runs plain functions on threads, and all that they print is seen",
-    () =>
-      Effect.gen(function* () {
-        const [size, what, ...lines] = yield* printedByHand("plainFunction")
-        assert.deepStrictEqual([size, what], ["test pool size 3", "test 4 task with pool size 3"])
-        const printed = ["a", "b", "c", "d"].flatMap((name) => [`${name} done`, `${name} start`])
-        assert.deepStrictEqual(lines.sort(), [...printed, "ok:c done, ok:b done, ok:a done, ok:d done"].sort())
-      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
-    60_000
+  it.live("plainFunction runs plain functions on threads, and all that they print is seen", () =>
+    Effect.gen(function* () {
+      const [size, what, ...lines] = yield* printedByHand("plainFunction")
+      assert.deepStrictEqual([size, what], ["test pool size 3", "test 4 task with pool size 3"])
+      const printed = ["a", "b", "c", "d"].flatMap((name) => [`${name} done`, `${name} start`])
+      assert.deepStrictEqual(lines.sort(), [...printed, "ok:c done, ok:b done, ok:a done, ok:d done"].sort())
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
   it("none of them is left out", () => {

@@ -8,9 +8,6 @@ import { startServer } from "../src/demo/serverProcess.ts"
 
 const layer = Layer.merge(NodeServices.layer, NodeCrypto.layerDigest)
 
-// Real processes and sockets: real time, with room for a busy machine.
-const timeout = 120_000
-
 /** A folder with so many files, and a server for it. */
 const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: number; backlog: number; cost: number }) {
   const fileSystem = yield* FileSystem.FileSystem
@@ -24,60 +21,49 @@ const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: numbe
   return { files: yield* readFiles(root, count), root, server, fetch, load }
 })
 
+// Real processes and sockets: real time.
 describe("the demo's server and client", () => {
-  it.live(
-    "the server has at most its limit at work and refuses who comes on top of its backlog",
-    () =>
-      Effect.gen(function* () {
-        const { fetch, files, load } = yield* setUp(20, { limit: 3, backlog: 2, cost: 1000 })
-        const answers = yield* Effect.forEach(files, (file) => Effect.result(fetch(file)), { concurrency: "unbounded" })
-        const errors = answers.flatMap((answer) => (answer._tag === "Failure" ? [answer.failure] : []))
-        for (const error of errors) assert.isTrue(error._tag === "Refused" && error.status === 503)
-        // 5 that come at once are served; more only if this machine needed a second to send 20 requests.
-        assert.isAtMost(errors.length, 15)
-        assert.isAbove(errors.length, 0)
-        const [served, refused] = [20 - errors.length, errors.length]
-        assert.deepStrictEqual(yield* load, { atWork: 0, mostAtWork: 3, served, refused })
-      }).pipe(Effect.scoped, Effect.provide(layer)),
-    timeout
+  it.live("the server runs at most its limit and refuses requests beyond its backlog", () =>
+    Effect.gen(function* () {
+      const { fetch, files, load } = yield* setUp(20, { limit: 3, backlog: 2, cost: 1000 })
+      const answers = yield* Effect.forEach(files, (file) => Effect.result(fetch(file)), { concurrency: "unbounded" })
+      const errors = answers.flatMap((answer) => (answer._tag === "Failure" ? [answer.failure] : []))
+      for (const error of errors) assert.isTrue(error._tag === "Refused" && error.status === 503)
+      // 5 that come at once are served; more only if this machine needed a second to send 20 requests.
+      assert.isAtMost(errors.length, 15)
+      assert.isAbove(errors.length, 0)
+      const [served, refused] = [20 - errors.length, errors.length]
+      assert.deepStrictEqual(yield* load, { atWork: 0, mostAtWork: 3, served, refused })
+    }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.live(
-    "a body that is not the file of before is found out",
-    () =>
-      Effect.gen(function* () {
-        const { fetch, files, root } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
-        const file = files[0]!
-        yield* fetch(file)
-        const fileSystem = yield* FileSystem.FileSystem
-        yield* fileSystem.writeFileString((yield* Path.Path).join(root, file.path), "file 1\n")
-        assert.strictEqual((yield* Effect.flip(fetch(file)))._tag, "WrongBody")
-      }).pipe(Effect.scoped, Effect.provide(layer)),
-    timeout
+  it.live("the client detects a body that differs from the file", () =>
+    Effect.gen(function* () {
+      const { fetch, files, root } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
+      const file = files[0]!
+      yield* fetch(file)
+      const fileSystem = yield* FileSystem.FileSystem
+      yield* fileSystem.writeFileString((yield* Path.Path).join(root, file.path), "file 1\n")
+      assert.strictEqual((yield* Effect.flip(fetch(file)))._tag, "WrongBody")
+    }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.live(
-    "only the files of the folder are served",
-    () =>
-      Effect.gen(function* () {
-        const { fetch, files } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
-        for (const path of ["1.ts", "..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd"]) {
-          const error = yield* Effect.flip(fetch({ ...files[0]!, path }))
-          assert.isTrue(error._tag === "Refused" && error.status === 404, path)
-        }
-      }).pipe(Effect.scoped, Effect.provide(layer)),
-    timeout
+  it.live("only the files of the folder are served", () =>
+    Effect.gen(function* () {
+      const { fetch, files } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
+      for (const path of ["1.ts", "..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd"]) {
+        const error = yield* Effect.flip(fetch({ ...files[0]!, path }))
+        assert.isTrue(error._tag === "Refused" && error.status === 404, path)
+      }
+    }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.live(
-    "a server that ends by itself is reported",
-    () =>
-      Effect.gen(function* () {
-        const { server } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
-        yield* Effect.sync(() => process.kill(server.pid, "SIGKILL"))
-        const { message } = yield* Effect.flip(server.ended)
-        assert.strictEqual(message, "the file server ended: killed by a signal")
-      }).pipe(Effect.scoped, Effect.provide(layer)),
-    timeout
+  it.live("a server that ends by itself is reported", () =>
+    Effect.gen(function* () {
+      const { server } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
+      yield* Effect.sync(() => process.kill(server.pid, "SIGKILL"))
+      const { message } = yield* Effect.flip(server.ended)
+      assert.strictEqual(message, "the file server ended: killed by a signal")
+    }).pipe(Effect.scoped, Effect.provide(layer))
   )
 })

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Executor, type ExecutorService, type Job } from "@aio-task-pool/core"
+import { checkAddress, Executor, type ExecutorService, type Job } from "@aio-task-pool/core"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -47,7 +47,7 @@ export interface Options {
   readonly spin?: number | undefined
   /**
    * Jobs or module addresses that every thread loads before it takes a job, default none. One that does not load is
-   * logged, and fails its own jobs.
+   * logged once, and fails its own jobs. With one that makes an executor no thread starts, and every job fails.
    */
   readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
   /** The threads' `process.env`, default a copy of this one's. */
@@ -56,7 +56,10 @@ export interface Options {
   readonly execArgv?: ReadonlyArray<string> | undefined
   /** What the threads are called in debuggers and profiles, default `"aio-task-pool"`. */
   readonly name?: string | undefined
-  /** The module that runs on the threads, for programs that are bundled; default `@aio-task-pool/node/worker`. */
+  /**
+   * The address of the module that runs on the threads, for programs that are bundled: `@aio-task-pool/node/worker` or a
+   * copy of its file, which imports nothing but Node's modules. Default `worker.js` beside this module or its bundle.
+   */
   readonly worker?: URL | undefined
 }
 
@@ -69,6 +72,9 @@ export interface Options {
  * the layer's scope, hung ones included; jobs without an answer then fail with `ExecutorClosed`. An executor without
  * work does not keep the process alive. What no caller is told goes to the log: a thread that ends without a job, a
  * module that cannot be preloaded, threads that do not end. Throws `RangeError` when an option is out of its range.
+ *
+ * A job may make an executor of its own, up to 4 executors deep. A module that a thread loads for its jobs must not: its
+ * jobs fail with `TaskNotFound`.
  *
  * **Example** (Hashing off the main thread)
  *
@@ -152,11 +158,22 @@ const check = (where: string, options: Options): Checked => {
     depth: integer("maxDepth", own.maxDepth ?? 32, 1, SLOTS),
     spin,
     recycleAfter: recycleAfter === undefined ? Infinity : integer("recycleAfter", recycleAfter, 1),
-    preload: preload.map((job) => (typeof job === "string" ? job : "href" in job ? job.href : job.url)),
-    entry: worker ?? new URL(import.meta.resolve("@aio-task-pool/node/worker")),
+    preload: preload.map((job) =>
+      checkAddress(where, "preload", typeof job === "string" || "href" in job ? job : job.url)
+    ),
+    entry: worker === undefined ? workerOf(where, import.meta.url) : new URL(checkAddress(where, "worker", worker)),
     name: name ?? "aio-task-pool",
     env,
     execArgv,
     resourceLimits
   }
+}
+
+const workerOf = (where: string, url: string | undefined): URL => {
+  // The repository runs its sources; bundlers must not look for that file.
+  if (url?.endsWith("/src/NodeExecutor.ts") === true) return new URL("worker.ts", url)
+  if (url !== undefined) return new URL("./worker.js", import.meta.url)
+  throw new TypeError(
+    `${where}: worker must be given in a CommonJS bundle: pathToFileURL of a copy of @aio-task-pool/node/worker`
+  )
 }

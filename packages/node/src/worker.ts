@@ -13,10 +13,18 @@
  * written, and what it throws becomes this answer. What a job left behind runs in the event loop; what that throws ends
  * the thread, which the main thread sees.
  */
-import { describeThrown, explainUncloneable, messageOf, transferredBy } from "@aio-task-pool/core/Job"
+import {
+  describeThrown,
+  explainUncloneable,
+  findFunction,
+  functionNames,
+  messageOf,
+  transferredBy
+} from "@aio-task-pool/core/Job"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { type MessagePort, receiveMessageOnPort, type Transferable, workerData } from "node:worker_threads"
 import { encode } from "./internal/errorCodec.ts"
+import { makeLoader } from "./internal/loading.ts"
 import * as protocol from "./internal/protocol.ts"
 
 type Fn = (...args: ReadonlyArray<unknown>) => unknown
@@ -26,13 +34,15 @@ interface Known {
   fn: Fn | undefined
 }
 
-const { memory, port: given, preload, spin } = workerData as protocol.Start
+const { depth, memory, port: given, preload, spin } = workerData as protocol.Start
 const port = given as MessagePort
 // Jobs see `workerData` too, and whoever closes this port or writes to this memory takes the thread from the executor.
 for (const key of Object.keys(workerData)) delete workerData[key]
 const ring = protocol.ringOf(memory)
 const { doubles, words } = ring
 const now = protocol.makeClock()
+const loadModule = makeLoader(depth, () => busy)
+let busy = false
 
 /** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
 const patience = 2
@@ -114,7 +124,7 @@ const serve = (n: number): void | Promise<void> => {
   const known = jobs[job]!
   const each = form === protocol.ItemsByPort
   if (known.fn === undefined) {
-    return load(known).then((problem) => {
+    return load(n, known).then((problem) => {
       if (problem !== undefined) return send(n, problem)
       // Loading the module is not the job's own time.
       doubles[protocol.startOf(n)] = now()
@@ -206,26 +216,21 @@ const transfersOf = (result: unknown): ReadonlyArray<object> | undefined => {
   return inner.length === 0 ? undefined : inner
 }
 
-const load = async (known: Known): Promise<protocol.Answer | undefined> => {
+const load = async (n: number, known: Known): Promise<protocol.Answer | undefined> => {
   const { name, url } = known
-  let module: Record<string, unknown>
   try {
-    module = await import(/* @vite-ignore */ url)
+    const module = await loadModule(url, (error) => {
+      // What else the program does must not happen a second time.
+      send(n, { kind: "notFound", reason: error.message, cause: encode(error), final: true })
+      exit()
+    })
+    known.fn = findFunction(module, name)
+    if (known.fn !== undefined) return undefined
+    const names = functionNames(module).join(", ")
+    const reason = `${url} has no function of that name (its functions: ${names})`
+    return { kind: "notFound", reason, cause: undefined }
   } catch (cause) {
     return { kind: "notFound", reason: `${url} cannot be loaded: ${describeThrown(cause)}`, cause: encode(cause) }
-  }
-  // A job may be exported under another name than its own.
-  const fn =
-    module[name] ?? Object.values(module).find((job) => typeof job === "function" && job.name === name && "url" in job)
-  if (typeof fn === "function") {
-    known.fn = fn as Fn
-    return undefined
-  }
-  const names = Object.keys(module).filter((key) => typeof module[key] === "function")
-  return {
-    kind: "notFound",
-    reason: `${url} has no function of that name (its functions: ${names.join(", ")})`,
-    cause: undefined
   }
 }
 
@@ -307,7 +312,10 @@ const leave = async (): Promise<void> => {
 
 const loadBeforehand = async (url: string): Promise<void> => {
   try {
-    await import(/* @vite-ignore */ url)
+    await loadModule(url, (error) => {
+      port.postMessage({ kind: "unable", cause: encode(error) } satisfies protocol.Message)
+      exit()
+    })
   } catch (cause) {
     const text = `${url} cannot be loaded beforehand`
     port.postMessage({ kind: "log", text, cause: encode(cause) } satisfies protocol.Message)
@@ -325,8 +333,10 @@ const main = async (): Promise<never> => {
   for (;;) {
     if (isLeaving()) await leave()
     while (!isIdle(n)) {
+      busy = true
       const pending = serve(n)
       if (pending !== undefined) await pending
+      busy = false
       const ended = doubles[protocol.endOf(n)]!
       n = (n + 1) | 0
       if (ended - lastTurn > patience) {

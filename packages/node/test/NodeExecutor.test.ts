@@ -3,6 +3,7 @@ import { NodeExecutor } from "@aio-task-pool/node"
 import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
 import { execFileSync, spawn } from "node:child_process"
 import { createSecretKey } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
@@ -10,6 +11,7 @@ import { BlockList } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
+import { setImmediate } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
@@ -130,6 +132,16 @@ describe("threads of one's own", () => {
     assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
     assert.throws(() => NodeExecutor.layer({ spin: 1.5 }), RangeError, "spin must be a number from 0 to 1, got 1.5")
     assert.throws(() => NodeExecutor.layer({ spin: NaN }), RangeError, "spin must be a number from 0 to 1, got NaN")
+    assert.throws(
+      () => NodeExecutor.layer({ preload: ["./jobs.js"] }),
+      RangeError,
+      'NodeExecutor.layer: preload must be an absolute URL, got "./jobs.js": write new URL("./jobs.js", import.meta.url)'
+    )
+    assert.throws(
+      () => NodeExecutor.make({ worker: "/copy/worker.js" as never }),
+      RangeError,
+      'NodeExecutor.make: worker must be an absolute URL, got "/copy/worker.js": write pathToFileURL("/copy/worker.js")'
+    )
     assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
   })
 })
@@ -198,17 +210,49 @@ describe("modules that do not load at once", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
-  it.live("a preloaded module that does not load is logged", () => {
+  it.live("a preloaded module that does not load is logged once, however many threads load it", () => {
     const { layer, logged } = makeLog()
     return Effect.gen(function* () {
-      yield* Executor.run(jobs.whereAmI, [])
-      while (logged.length === 0) yield* Effect.sleep(1)
-      assert.match(logged[0]!, /broken.ts cannot be loaded beforehand.*broken at load/)
+      while ((yield* Executor.stats).threads < 3) yield* Effect.sleep(1)
+      yield* Effect.flip(Executor.run(rough.exit, [1]))
+      while ((yield* Executor.stats).threads < 3) yield* Effect.sleep(1)
+      yield* Effect.sleep(1)
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0]!, /^mine: .*broken.ts cannot be loaded beforehand.*broken at load/)
     }).pipe(
       Effect.provide(
-        Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, preload: [broken.never], name: "mine" }), layer)
+        Layer.provide(NodeExecutor.layer({ threads: 2, spare: 1, preload: [broken.never], name: "mine" }), layer)
       )
     )
+  })
+
+  it.live("a module that makes an executor costs one thread, no other job, and not a word in the log", () => {
+    const { layer, logged } = makeLog()
+    const maker = Job.module<typeof import("./jobs/maker.ts")>(new URL("./jobs/maker.ts", import.meta.url))
+    return Effect.gen(function* () {
+      for (let i = 0; i < 3; i++) {
+        assert.strictEqual((yield* Effect.flip(Executor.run(maker.never)))._tag, "TaskNotFound")
+        // What is handed over would be lost on the thread that ends.
+        const transfer = [new ArrayBuffer(8)]
+        assert.strictEqual(yield* Executor.run(plain.add, [1, 2], { transfer }), 3)
+      }
+      while ((yield* Executor.stats).ending > 0) yield* Effect.sleep(1)
+      assert.strictEqual((yield* Executor.stats).replaced, 1)
+      assert.deepStrictEqual(logged, [])
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0 }), layer)))
+  })
+
+  it.live("a preloaded module that makes an executor is logged once, and fails every job", () => {
+    const { layer, logged } = makeLog()
+    const preload = [new URL("./jobs/maker.ts", import.meta.url)]
+    return Effect.gen(function* () {
+      while ((yield* Executor.stats).starting > 0 || logged.length === 0) yield* Effect.sleep(1)
+      yield* Effect.sleep(1)
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0]!, /no thread could be started: .*maker.ts, or a module that it imports, makes an executor/)
+      const error = yield* Effect.flip(Executor.run(plain.add, [1, 2]))
+      assert.isTrue(error._tag === "WorkerCrashed" && error.reason === "start" && !error.started)
+    }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 2, spare: 1, preload }), layer)))
   })
 })
 
@@ -368,16 +412,23 @@ describe("with a pool", () => {
     })
   )
 
-  it.live("a timeout counts from a job's turn on, ends its thread, and frees the worker", () =>
+  // The clock stands still while the job behind takes its real time, and moves only while that waits.
+  it.effect("a timeout counts from a job's turn on, ends its thread, and frees the worker", () =>
     Effect.gen(function* () {
       const hung = yield* Effect.forkChild(
         Effect.flip(TaskPool.submitBlocking(jobs.hang, { args: [], timeout: "300 millis" })),
         { startImmediately: true }
       )
-      // Waits for three times its own limit, and takes no time itself.
-      const behind = yield* TaskPool.submitBlocking(jobs.spin, { args: [1], timeout: "100 millis" })
-      assert.strictEqual(behind, 1)
+      while ((yield* Executor.stats).running === 0) yield* Effect.promise(() => setImmediate())
+      // Waits for three times its own limit.
+      const behind = yield* Effect.forkChild(TaskPool.submitBlocking(jobs.spin, { args: [1], timeout: "100 millis" }), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("299 millis")
+      assert.isUndefined(hung.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
       assert.strictEqual((yield* Fiber.join(hung))._tag, "TimeoutError")
+      assert.strictEqual(yield* Fiber.join(behind), 1)
       assert.strictEqual((yield* Executor.stats).replaced, 1)
       const refused = yield* Effect.exit(
         TaskPool.submitBlocking(jobs.spin, { args: [1], timeout: "soon" as "1 second" })
@@ -408,7 +459,7 @@ describe("with a pool", () => {
 
 describe("its process", () => {
   it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
-    const { code, stderr, stdout } = await run("idle")
+    const { code, stderr, stdout } = await run("idle.ts")
     assert.strictEqual(code, 0)
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`)
     assert.deepStrictEqual(stdout.trim().split("\n").sort(), ["20", "1", "line 0", ...lines].sort())
@@ -416,7 +467,7 @@ describe("its process", () => {
   })
 
   it("a job in flight keeps it alive until it has its answer", async () => {
-    const { code, stdout } = await run("inFlight")
+    const { code, stdout } = await run("inFlight.ts")
     assert.strictEqual(code, 0)
     assert.strictEqual(stdout.trim(), "Success")
   })
@@ -427,7 +478,7 @@ describe("its process", () => {
     ["idle", 20_000]
   ] as const) {
     it(`prints all that jobs have printed, however slowly that is read: ${how}`, async () => {
-      const { code, stdout } = await run("printing", [how], 500)
+      const { code, stdout } = await run("printing.ts", [how], 500)
       assert.strictEqual(code, 0)
       assert.strictEqual(stdout.trim().split("\n").length, count)
     })
@@ -451,15 +502,78 @@ describe("its process", () => {
   })
 
   it("may have had its objects' prototype added to", async () => {
-    const { code, stderr, stdout } = await run("polluted")
+    const { code, stderr, stdout } = await run("polluted.ts")
     assert.strictEqual(code, 0, stderr)
     assert.strictEqual(stdout.trim(), "42")
   })
 
   it("can exit when the scope has closed over hung jobs", async () => {
-    const { code, stdout } = await run("closing")
+    const { code, stdout } = await run("closing.ts")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])
+  })
+})
+
+// Each starts processes, which takes long on a busy machine.
+describe("a program that a thread loads", { timeout: 120_000 }, () => {
+  const refusal = (file: string) =>
+    `${new URL(`./programs/own/${file}`, import.meta.url).href}, or a module that it imports, makes an executor when a thread loads it: ` +
+    "move its jobs to a module of their own, or guard the program with import.meta.main"
+  const start = async (file: string) => {
+    const { code, stderr, stdout } = await run(`own/${file}`)
+    const lines = stdout.trim().split("\n")
+    return { code, stderr, answer: lines.pop(), runs: lines.length }
+  }
+  const answered = (answer: string, runs: number) => ({ code: 0, stderr: "", answer, runs })
+
+  for (const [what, file, job, loaded] of [
+    ["defines the job", "awaited.ts", "double"],
+    ["is CommonJS", "commonJs.cjs", "double"],
+    ["exits when it fails", "runMain.ts", "double"],
+    ["tries again and again", "stubborn.ts", "double"],
+    ["runs the job again and again", "repeated.ts", "double"],
+    ["runs the job many times at once", "burst.ts", "double"],
+    ["exports the job of another module", "exported.ts", "whereAmI"],
+    ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
+  ] as const) {
+    it(`makes no executor there, and the job fails with the cure, if it ${what}`, async () => {
+      const outcome = await start(file)
+      assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(`${job}: ${refusal(loaded ?? file)}`, 0))
+      assert.isAtMost(outcome.runs, 2)
+    })
+  }
+
+  it("makes no executor there if the threads load it before their first job", async () => {
+    const outcome = await start("preloaded.ts")
+    const answer = `double: no thread could be started: Error: ${refusal("preloaded.ts")}`
+    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
+    assert.isAtMost(outcome.runs, 2)
+  })
+
+  it("makes no executor there long after it was loaded", async () => {
+    assert.deepStrictEqual(await start("late.ts"), answered(refusal("late.ts"), 0))
+  })
+
+  it("makes no executor where it is what runs on the threads", async () => {
+    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
+    const answer = `whereAmI: no thread could be started: Error: NodeExecutor: ${cure}`
+    const outcome = await start("worker.ts")
+    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
+    assert.isAtMost(outcome.runs, 2)
+  })
+
+  it("may define jobs if it runs only where it is the main module", async () => {
+    assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
+  })
+
+  it("starts no threads without end from a job that runs the program", async () => {
+    const limit = "NodeExecutor: jobs must not nest executors more than 4 deep"
+    const outer = "deep: the job threw TaskThrew: ".repeat(3)
+    assert.deepStrictEqual(await start("deep.ts"), answered(`${outer}deep: the job threw Error: ${limit}`, 0))
+  })
+
+  it("may have a job that makes an executor of its own", async () => {
+    assert.deepStrictEqual(await start("nested.ts"), answered("42", 0))
   })
 })
 
@@ -473,11 +587,11 @@ interface Ended {
 
 /** Runs a program of `test/programs` in a process of its own, which must end by itself. */
 const run = (program: string, args: ReadonlyArray<string> = [], pause = 0): Promise<Ended> =>
-  runNode([fileURLToPath(new URL(`./programs/${program}.ts`, import.meta.url)), ...args], pause)
+  runNode([fileURLToPath(new URL(`./programs/${program}`, import.meta.url)), ...args], pause)
 
 /** Runs Node; what it prints is read after a pause, in milliseconds. */
 const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {
-  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 120_000 })
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 5 * 60_000 })
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
   await new Promise((resolve) => setTimeout(resolve, pause))
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])

@@ -11,18 +11,14 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
-import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import { makeRandomBelow } from "./internal/random.ts"
-import { StepClock } from "./StepClock.ts"
-import { StepScheduler } from "./StepScheduler.ts"
+import { StepWorld } from "./internal/stepWorld.ts"
+import type { StepClock } from "./StepClock.ts"
 
 /**
  * A program to try under every interleaving, and what must hold.
@@ -335,57 +331,43 @@ class Run<World> {
   private readonly scenario: Scenario<World>
   private readonly run: StepRun
   private readonly limit: number
-  private readonly scheduler: StepScheduler
-  private readonly clock = new StepClock()
-  private readonly scope = Scope.makeUnsafe()
-  private readonly fork: <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Fiber.Fiber<A, E>
+  private readonly steps: StepWorld
   private world: World | undefined
   private begun = false
-  private fibers = 0
-  private steps = 0
+  private count = 0
 
   constructor(scenario: Scenario<World>, run: StepRun, limit: number) {
     this.scenario = scenario
     this.run = run
     this.limit = limit
-    this.scheduler = new StepScheduler({ budget: setupBudget, seed: run.seed })
-    const context = Context.empty().pipe(
-      Context.add(Scheduler.Scheduler, this.scheduler),
-      Context.add(Clock.Clock, this.clock),
-      Context.add(Metric.FiberRuntimeMetrics, {
-        recordFiberStart: () => void this.fibers++,
-        recordFiberEnd: () => void this.fibers--
-      }),
-      Context.add(Scope.Scope, this.scope)
-    )
-    this.fork = Effect.runForkWith(context)
+    this.steps = new StepWorld({ budget: setupBudget, seed: run.seed })
   }
 
   result(): StepResult {
-    const { clock, run, scenario, scheduler } = this
-    const world = this.end("setup", this.fork(scenario.setup(clock)))
+    const { run, scenario, steps } = this
+    const { clock, scheduler } = steps
+    const world = this.end("setup", this.steps.fork(scenario.setup(clock)))
     this.world = world
     scheduler.budget = run.budget
-    const before = this.steps
+    const before = this.count
     const race = this.race(world)
-    const moves = this.steps - before
+    const moves = this.count - before
     scenario.resting?.(world)
     scheduler.budget = setupBudget
-    if (scenario.release !== undefined) this.end("release", this.fork(scenario.release(world)))
+    if (scenario.release !== undefined) this.end("release", this.steps.fork(scenario.release(world)))
     const outcome: StepOutcome = {
       subject: ended("the subject", race.subject),
       actor: race.actor && ended("the actor", race.actor),
       interrupted: race.interrupted
     }
     const trace = this.begun ? scheduler.trace : undefined
-    if (scenario.check !== undefined) this.end("check", this.fork(scenario.check(world, outcome)))
-    this.end("closing the scope", this.fork(Scope.close(this.scope, Exit.void)))
-    if (this.fibers > 0) throw new Error(`${this.fibers} fibers are left when the scope has closed`)
-    if (clock.sleepers > 0) throw new Error(`${clock.sleepers} sleepers are left when the scope has closed`)
+    if (scenario.check !== undefined) this.end("check", this.steps.fork(scenario.check(world, outcome)))
+    this.end("closing the scope", this.steps.fork(Scope.close(steps.scope, Exit.void)))
+    if (steps.left !== undefined) throw new Error(steps.left)
     scenario.closed?.(world)
     return {
       trace,
-      steps: this.steps,
+      steps: this.count,
       moves,
       interruptedLate: race.interruptedLate,
       actorLate: race.actorLate
@@ -394,18 +376,19 @@ class Run<World> {
 
   // Padding only moves the places where the subject yields: what happens before the subject's own steps is not counted.
   private begin(world: World): Effect.Effect<unknown, unknown> {
-    const { scenario, scheduler } = this
+    const { scenario, steps } = this
     this.begun = true
-    scheduler.beginTrace()
-    for (const char of scenario.name) scheduler.mark(char.charCodeAt(0))
+    steps.scheduler.beginTrace()
+    for (const char of scenario.name) steps.scheduler.mark(char.charCodeAt(0))
     return scenario.subject(world)
   }
 
   // Until nothing moves any more: the subject, the actor from its step on, the interruption at its step.
   private race(world: World) {
-    const { run, scenario, scheduler } = this
+    const { run, scenario, steps } = this
+    const { scheduler } = steps
     const start = run.actor === undefined ? undefined : scenario.actors![run.actor]!(world)
-    const subject = this.fork(padded(run.padding, () => this.begin(world)))
+    const subject = this.steps.fork(padded(run.padding, () => this.begin(world)))
     this.watch()
     let actor: Fiber.Fiber<unknown, unknown> | undefined
     let interrupting = run.interruptAt !== undefined
@@ -417,7 +400,7 @@ class Run<World> {
       if (start !== undefined && actor === undefined && (resting || step >= run.actorAt)) {
         actorLate = resting
         scheduler.mark(-1)
-        actor = this.fork(start)
+        actor = this.steps.fork(start)
         this.watch()
       }
       const still = scheduler.queued === 0
@@ -443,8 +426,8 @@ class Run<World> {
   }
 
   private step(): boolean {
-    if (!this.scheduler.step()) return false
-    if (++this.steps > this.limit) throw new Error(`no end after ${this.limit} steps`)
+    if (!this.steps.scheduler.step()) return false
+    if (++this.count > this.limit) throw new Error(`no end after ${this.limit} steps`)
     this.watch()
     return true
   }

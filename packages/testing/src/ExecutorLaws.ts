@@ -7,6 +7,7 @@ import type { Executor } from "@aio-task-pool/core"
 import { describe } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import { executingLaws } from "./laws/executing.ts"
+import { lawTimeout } from "./laws/kit.ts"
 import { threadingLaws, type ThreadOptions } from "./laws/threading.ts"
 
 /**
@@ -34,7 +35,7 @@ export interface ExecutorLawOptions extends ThreadOptions {}
  * @since 0.1.0
  */
 export const executorLaws = (name: string, layer: Layer.Layer<Executor>): void => {
-  describe(`an executor ${name}`, () => executingLaws(layer))
+  describe(`an executor ${name}`, { timeout: lawTimeout }, () => executingLaws(layer))
 }
 
 /**
@@ -47,5 +48,5 @@ export const threadedExecutorLaws = (
   name: string,
   layerOf: (options: ExecutorLawOptions) => Layer.Layer<Executor>
 ): void => {
-  describe(`threads of an executor ${name}`, () => threadingLaws(layerOf))
+  describe(`threads of an executor ${name}`, { timeout: lawTimeout }, () => threadingLaws(layerOf))
 }

@@ -14,10 +14,12 @@ import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
+import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
 import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
+import { peerLaws } from "./laws/peers.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
 import { streamingLaws } from "./laws/streaming.ts"
@@ -53,15 +55,17 @@ export interface TaskPoolLawsOptions {
 
 /**
  * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context, events and bulk work, with every capacity.
+ * resizing, closing, handles, context, events and bulk work, what the suites of other pools ask for, and what hostile user code must not do to the calls of others,
+ * with every capacity.
  *
  * **Example** (Holding a pool to the laws)
  *
  * ```ts tests
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
- * import { taskPoolLaws } from "@aio-task-pool/testing"
+ * import { type LawOptions, taskPoolLaws } from "@aio-task-pool/testing"
  *
- * const layerOf = ({ size, ...options }: { readonly size: number }) => AioFixedTaskPoolSimple.layer(size, options)
+ * // A fixed pool has no bounds: those are for pools that resize themselves.
+ * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolSimple.layer(size, options)
  *
  * taskPoolLaws("a pool with two places", layerOf, { capacities: [2] })
  * ```
@@ -84,6 +88,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
       describe("streaming", () => streamingLaws(laws))
+      describe("peers", () => peerLaws(laws))
+      describe("hostile code", () => hostileLaws(name, laws))
     })
   }
 }
@@ -137,9 +143,11 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  *
  * ```ts tests
  * import { AioFixedTaskPoolLifo } from "@aio-task-pool/core"
- * import { disciplineLaws, lifoOrder } from "@aio-task-pool/testing"
+ * import { disciplineLaws, type LawOptions, lifoOrder } from "@aio-task-pool/testing"
  *
- * disciplineLaws("AioFixedTaskPoolLifo", ({ size, ...options }) => AioFixedTaskPoolLifo.layer(size, options), lifoOrder)
+ * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolLifo.layer(size, options)
+ *
+ * disciplineLaws("AioFixedTaskPoolLifo", layerOf, lifoOrder)
  * ```
  *
  * @category laws
@@ -171,4 +179,7 @@ export interface AutoScaleLawOptions extends SizingOptions {}
  * @category laws
  * @since 0.1.0
  */
-export const autoScaleLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => sizingLaws(name, layerOf)
+export const autoScaleLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => {
+  sizingLaws(name, layerOf)
+  describe(`${name}: hostile code`, () => hostileSizingLaws(name, layerOf))
+}

@@ -2,8 +2,8 @@
  * The operations of a task pool as scenarios for `everyStep` and `randomSteps`: each one interrupted at every step, on an
  * idle, a busy, a full and an empty pool, while any other one races it.
  *
- * After every step the pool's numbers must add up (I3), no more may wait than the capacity allows (I8), and no more
- * tasks may really run than the pool says and its target allows (I1). At rest no task may wait beside a free worker (I2).
+ * After every step the pool's numbers must add up (I3), no more may wait than the capacity allows (I8), nobody may wait at
+ * the door beside a free place (I9), and no more tasks may really run than the pool says and its target allows (I1). At rest no task may wait beside a free worker (I2).
  * When all has ended, every task must have settled as its submitter was told, none may have begun twice, and the pool
  * must still run as many tasks at once as it has workers.
  *
@@ -93,6 +93,7 @@ const operations: Readonly<Record<string, Operation>> = {
   fork: (world) => world.fork((pool, task) => pool.fork(task)),
   submitNowait: (world) => world.fork((pool, task) => pool.submitNowait(task)),
   forEach: (world) => world.forEach(),
+  all: (world) => world.all(),
   mapEffect: (world) => world.mapEffect(),
   "cancel the last": (world) => Effect.suspend(() => world.handles.at(-1)?.cancel ?? Effect.void),
   "cancel the first": (world) => Effect.suspend(() => world.handles[0]?.cancel ?? Effect.void),
@@ -103,6 +104,7 @@ const operations: Readonly<Record<string, Operation>> = {
   "scale to 0 and back": ({ pool }) => Effect.andThen(pool.resize(0, hard), pool.resize(1)),
   "pause and resume": ({ pool }) => Effect.andThen(pool.pause, pool.resume),
   pause: ({ pool }) => pool.pause,
+  "toggle the pause": ({ pool }) => Effect.andThen(pool.togglePause, pool.togglePause),
   "close, draining": ({ pool }) => pool.close(),
   "close, interrupting": ({ pool }) => pool.close({ mode: "interrupt" }),
   "close within a second": ({ pool }) => pool.close({ drainTimeout: "1 second" }),
@@ -198,6 +200,13 @@ export class PoolWorld {
     )
   }
 
+  /** Runs two tasks of a few steps as a record. */
+  all(): Effect.Effect<unknown, unknown> {
+    const [one, other] = [this.probe(), this.probe()]
+    const record = { one: this.task(one, Effect.yieldNow), other: this.task(other, Effect.yieldNow) }
+    return this.telling([one, other], this.pool.all(record))
+  }
+
   /** Runs three tasks of a few steps as a stream. */
   mapEffect(): Effect.Effect<unknown, unknown> {
     const probes = [this.probe(), this.probe(), this.probe()]
@@ -244,6 +253,9 @@ export class PoolWorld {
     if (this.broken !== undefined) violated(this.broken, stats)
     if (submitted !== settled + waiting + running) violated("I3: tasks got lost", stats)
     if (waiting > stats.capacity) violated("I8: more wait than may", stats)
+    if (stats.atDoor > 0 && waiting < stats.capacity && stats.phase === "Open") {
+      violated("I9: a submitter waits at the door beside a free place", stats)
+    }
     if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
     // Surplus tasks may finish, but nothing may begin beside them.
     if (running > targetSize && running > this.runningBefore) violated("I1: a task began beside surplus ones", stats)
@@ -253,7 +265,9 @@ export class PoolWorld {
   /** What must hold when nothing moves. */
   rest(): void {
     const stats = statsOf(this.pool)
-    if (stats.waiting > 0 && stats.running < stats.targetSize) violated("I2: a task waits beside a free worker", stats)
+    if (stats.waiting + stats.atDoor > 0 && stats.running < stats.targetSize) {
+      violated("I2: a task waits beside a free worker", stats)
+    }
     if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) violated("I6: closed", stats)
   }
 

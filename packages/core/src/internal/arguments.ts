@@ -57,6 +57,21 @@ export const checkOrder = (where: string, low: readonly [string, number], high: 
   if (low[1] > high[1]) refuse(where, high[0], `an integer >= ${low[0]}, which is ${low[1]}`, high[1])
 }
 
+/** Options whose names are all known: a misspelt one would be ignored without a word. */
+export const checkKnown = <A extends object>(where: string, options: A, known: ReadonlyArray<string>): A => {
+  for (const key of Object.keys(checkOptions(where, options))) {
+    if (known.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue
+    throw new TypeError(`${where}: unknown option ${format(key)} (known: ${known.join(", ")})`)
+  }
+  return options
+}
+
+/** The arguments of a task's function, to be spread when it is called. */
+export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
+  if (Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)) return args
+  throw new TypeError(`${where}: args must be an array, got ${format(args)}`)
+}
+
 /** A task's weight: a safe integer. */
 export const checkWeight = (where: string, value: number): number => {
   if (Number.isSafeInteger(value)) return value

@@ -1,8 +1,8 @@
 /**
- * The tasks that wait, in the order of a queue discipline: pure data that knows no Effect.
+ * The waiting tasks in the order of a queue discipline: pure data that knows no Effect.
  *
- * Entries carry their own links, or their place in the heap, so that one in the middle is taken out in O(1) (FIFO, LIFO)
- * or O(log n) (priority) and nothing is searched. An entry is in at most one list at a time.
+ * Entries carry their own links, or their slot in the heap, so that one in the middle is removed in O(1) (FIFO, LIFO) or
+ * O(log n) (priority) without a search. An entry is in at most one list at a time.
  */
 
 /** What an entry of a list must have; the list owns the links. */
@@ -22,6 +22,14 @@ export class LinkedList<T extends Linked<T>> {
     if (this.tail === undefined) this.head = entry
     else this.tail.next = entry
     this.tail = entry
+    this.size++
+  }
+
+  unshift(entry: T): void {
+    entry.next = this.head
+    if (this.head === undefined) this.tail = entry
+    else this.head.prev = entry
+    this.head = entry
     this.size++
   }
 
@@ -60,15 +68,19 @@ export class LinkedList<T extends Linked<T>> {
 /** What an entry of a backlog must have. */
 export interface Weighted<T> extends Linked<T> {
   weight: number
-  /** Where it is in a heap; the heap owns it. */
-  place: number
+  /** Its slot in a heap; the heap owns it. */
+  slot: number
 }
 
 /** Waiting tasks in a discipline's order. `remove` and `reweigh` take an entry that is in this backlog. */
 export interface Backlog<T> {
   readonly size: number
+  /** How many of them may be dispatched now. `pop` gives nothing while it is 0. */
+  readonly ready: number
   readonly push: (entry: T) => void
   readonly pop: () => T | undefined
+  /** Any entry that is cheap to remove, for emptying the backlog without its order. */
+  readonly any: () => T | undefined
   readonly remove: (entry: T) => void
   readonly reweigh: (entry: T, weight: number) => void
   /** The entry that was pushed first. */
@@ -77,6 +89,12 @@ export interface Backlog<T> {
 
 /** First in, first out. */
 export class FifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements Backlog<T> {
+  get ready(): number {
+    return this.size
+  }
+  any(): T | undefined {
+    return this.head
+  }
   oldest(): T | undefined {
     return this.head
   }
@@ -90,6 +108,12 @@ export class FifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements
 
 /** Last in, first out. */
 export class LifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements Backlog<T> {
+  get ready(): number {
+    return this.size
+  }
+  any(): T | undefined {
+    return this.head
+  }
   oldest(): T | undefined {
     return this.head
   }
@@ -98,62 +122,76 @@ export class LifoBacklog<T extends Weighted<T>> extends LinkedList<T> implements
   }
 }
 
-/** The fewest seats that a heap keeps: a power of two. */
-const fewestSeats = 16
+/** The fewest slots that a heap keeps: a power of two. */
+const minCapacity = 16
 
 /**
  * Smallest weight first, equal weights first in, first out: a heap with four children per node (D. B. Johnson, "Priority
- * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. What is popped
- * leaves a hole that goes down to a leaf, and the last entry rises from there (I. Wegener, "Bottom-up heapsort", 1993).
+ * queues with update and finding minimum spanning trees", 1975), which is half as deep as a binary one. A pop leaves a hole
+ * that sifts down to a leaf, and the last entry sifts up from there (I. Wegener, "Bottom-up heapsort", 1993).
  *
- * An entry sits in a *seat* of its own as long as it waits; the heap orders numbers in flat arrays. So neither comparing
- * nor moving touches an entry: a million of them lie all over the memory. One that is removed leaves its seat at once, in
- * O(1); its numbers go when they come up, or when they are more than those of the entries that wait.
+ * An entry keeps a *slot* of its own while it waits; the heap orders numbers in flat arrays. So neither comparing nor moving
+ * touches an entry, and a million of them are spread all over the memory. A removed entry leaves its slot at once, in O(1).
+ * Its numbers leave when they reach the top, or when they outnumber those of the waiting entries.
  */
 export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   size = 0
   private pushed = 0
-  /** Who sits where. Seats are taken in their order at first, so that the array has no holes. */
+  /** The entry in each slot. Slots are first taken in order, so that the array has no holes. */
   private entries: Array<T | undefined> = []
-  /** Places in the heap, those of empty seats among them. */
+  /** Nodes of the heap, those of empty slots among them. */
   private length = 0
-  /** Weight and turn of each place, side by side; the turn decides between equal weights. */
+  /** Weight and sequence of each node, side by side; the sequence decides between equal weights. */
   private keys = new Float64Array(0)
-  /** The seat of each place; from `length` on the seats that are free. */
-  private seats = new Int32Array(0)
+  /** The slot of each node; from `length` on the free slots. */
+  private slots = new Int32Array(0)
+
+  get ready(): number {
+    return this.size
+  }
+
+  any(): T | undefined {
+    while (this.length > 0) {
+      const entry = this.entries[this.slots[this.length - 1]!]
+      if (entry !== undefined) return entry
+      this.length--
+    }
+    if (this.slots.length > minCapacity) this.rebuild()
+    return undefined
+  }
 
   push(entry: T): void {
-    if (this.length === this.seats.length) this.grow()
+    if (this.length === this.slots.length) this.grow()
     this.put(entry, entry.weight, this.pushed++)
   }
 
   pop(): T | undefined {
     while (this.length > 0) {
-      const entry = this.popSeat()
+      const entry = this.popSlot()
       if (entry === undefined) continue
       this.size--
-      if (4 * this.length < this.seats.length && this.seats.length > fewestSeats) this.rebuild()
+      if (4 * this.length < this.slots.length && this.slots.length > minCapacity) this.rebuild()
       return entry
     }
     return undefined
   }
 
   remove(entry: T): void {
-    this.entries[entry.place] = undefined
+    this.entries[entry.slot] = undefined
     this.size--
     if (2 * this.size < this.length) this.rebuild()
   }
 
-  /** O(n), over numbers that lie side by side: for who looks now and then. */
+  /** O(n) over contiguous memory. Meant for occasional use. */
   oldest(): T | undefined {
     let first: T | undefined
     let least = Infinity
-    for (let place = 0; place < this.length; place++) {
-      if (this.keys[2 * place + 1]! >= least) continue
-      const entry = this.entries[this.seats[place]!]
+    for (let node = 0; node < this.length; node++) {
+      if (this.keys[2 * node + 1]! >= least) continue
+      const entry = this.entries[this.slots[node]!]
       if (entry === undefined) continue
       first = entry
-      least = this.keys[2 * place + 1]!
+      least = this.keys[2 * node + 1]!
     }
     return first
   }
@@ -165,46 +203,46 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.push(entry)
   }
 
-  private put(entry: T, weight: number, turn: number): void {
-    const place = this.length++
-    const seat = this.seats[place]!
-    this.entries[seat] = entry
-    entry.place = seat
+  private put(entry: T, weight: number, sequence: number): void {
+    const node = this.length++
+    const slot = this.slots[node]!
+    this.entries[slot] = entry
+    entry.slot = slot
     this.size++
-    this.rise(place, weight, turn, seat)
+    this.siftUp(node, weight, sequence, slot)
   }
 
-  /** Frees the first seat of the heap; answers who sat there. */
-  private popSeat(): T | undefined {
-    const { entries, keys, seats } = this
-    const seat = seats[0]!
-    const entry = entries[seat]
+  /** Frees the first slot of the heap and returns its entry. */
+  private popSlot(): T | undefined {
+    const { entries, keys, slots } = this
+    const slot = slots[0]!
+    const entry = entries[slot]
     const last = --this.length
-    const lastSeat = seats[last]!
-    seats[last] = seat
-    entries[seat] = undefined
-    if (last > 0) this.rise(this.sink(), keys[2 * last]!, keys[2 * last + 1]!, lastSeat)
+    const lastSlot = slots[last]!
+    slots[last] = slot
+    entries[slot] = undefined
+    if (last > 0) this.siftUp(this.siftDown(), keys[2 * last]!, keys[2 * last + 1]!, lastSlot)
     return entry
   }
 
-  /** Puts a seat into the heap, at a place without children or above it. */
-  private rise(from: number, weight: number, turn: number, seat: number): void {
+  /** Puts a slot into the heap, at a leaf or above it. */
+  private siftUp(from: number, weight: number, sequence: number, slot: number): void {
     const { keys } = this
     let at = from
     while (at > 0) {
       const parent = (at - 1) >> 2
       const other = keys[2 * parent]!
-      if (other < weight || (other === weight && keys[2 * parent + 1]! < turn)) break
+      if (other < weight || (other === weight && keys[2 * parent + 1]! < sequence)) break
       this.move(parent, at)
       at = parent
     }
     keys[2 * at] = weight
-    keys[2 * at + 1] = turn
-    this.seats[at] = seat
+    keys[2 * at + 1] = sequence
+    this.slots[at] = slot
   }
 
-  /** Moves the hole at the first place down to one without children, and answers which. */
-  private sink(): number {
+  /** Moves the hole at the first node down to a leaf, and returns that. */
+  private siftDown(): number {
     const { keys, length } = this
     let at = 0
     for (let child = 1; child < length; child = 4 * at + 1) {
@@ -223,36 +261,36 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   private move(from: number, to: number): void {
-    const { keys, seats } = this
+    const { keys, slots } = this
     keys[2 * to] = keys[2 * from]!
     keys[2 * to + 1] = keys[2 * from + 1]!
-    seats[to] = seats[from]!
+    slots[to] = slots[from]!
   }
 
   private grow(): void {
-    const { keys, seats } = this
-    this.reserve(Math.max(fewestSeats, 2 * seats.length))
+    const { keys, slots } = this
+    this.reserve(Math.max(minCapacity, 2 * slots.length))
     this.keys.set(keys)
-    this.seats.set(seats)
+    this.slots.set(slots)
   }
 
-  /** Builds the heap anew without empty seats, and gives back what a burst took. */
+  /** Rebuilds the heap without empty slots, and releases the memory that a burst took. */
   private rebuild(): void {
-    const { entries, keys, length, seats } = this
-    let capacity = seats.length
-    while (capacity > fewestSeats && 4 * this.size < capacity) capacity /= 2
+    const { entries, keys, length, slots } = this
+    let capacity = slots.length
+    while (capacity > minCapacity && 4 * this.size < capacity) capacity /= 2
     this.reserve(capacity)
     this.entries = []
     this.length = this.size = 0
-    for (let place = 0; place < length; place++) {
-      const entry = entries[seats[place]!]
-      if (entry !== undefined) this.put(entry, keys[2 * place]!, keys[2 * place + 1]!)
+    for (let node = 0; node < length; node++) {
+      const entry = entries[slots[node]!]
+      if (entry !== undefined) this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
     }
   }
 
   private reserve(capacity: number): void {
     this.keys = new Float64Array(2 * capacity)
-    this.seats = new Int32Array(capacity)
-    for (let seat = 0; seat < capacity; seat++) this.seats[seat] = seat
+    this.slots = new Int32Array(capacity)
+    for (let slot = 0; slot < capacity; slot++) this.slots[slot] = slot
   }
 }

@@ -1,9 +1,9 @@
 /** Runs jobs in the calling thread, with the copies and the failures that a thread would give them. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { ExecutorCall, ExecutorDriver } from "../Executor.ts"
+import type { ExecutorCall, ExecutorDriver } from "../ExecutorDriver.ts"
 import { NotCloneable, TaskNotFound, TaskThrew } from "../ExecutorError.ts"
-import { describeThrown, explainUncloneable, type Job, transferredBy } from "../Job.ts"
+import { describeThrown, explainUncloneable, findFunction, functionNames, type Job, transferredBy } from "../Job.ts"
 
 export const driver = (): ExecutorDriver => {
   let running = 0
@@ -75,15 +75,16 @@ const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
   if (job.fn !== undefined) return Effect.succeed(job.fn)
   const { name: task, url } = job
   return Effect.tryPromise({
-    try: (): Promise<Record<string, unknown>> => import(/* @vite-ignore */ url),
+    try: () =>
+      import(/* webpackIgnore: true */ /* @vite-ignore */ url).then(
+        (module: object) => findFunction(module, task) ?? functionNames(module)
+      ),
     catch: (cause) =>
       new TaskNotFound({ task, url, reason: `${url} cannot be loaded: ${describeThrown(cause)}`, cause })
   }).pipe(
-    Effect.flatMap((module) => {
-      const fn = module[task]
-      if (typeof fn === "function") return Effect.succeed(fn as Fn)
-      const names = Object.keys(module).filter((name) => typeof module[name] === "function")
-      const reason = `${url} has no function of that name (its functions: ${names.join(", ")})`
+    Effect.flatMap((found) => {
+      if (typeof found === "function") return Effect.succeed(found)
+      const reason = `${url} has no function of that name (its functions: ${found.join(", ")})`
       return Effect.fail(new TaskNotFound({ task, url, reason }))
     })
   )

@@ -3,15 +3,15 @@
  *
  * What a caller's fiber does is one synchronous step in the machine and, if the answer is not there yet, one wait.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type { Duration } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-
+import type { Fiber } from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Queue from "effect/Queue"
-import { Scheduler } from "effect/Scheduler"
+import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
@@ -24,19 +24,20 @@ import type {
   SubmitOptions,
   TaskPoolService
 } from "../TaskPool.ts"
-import { Fork, Submit } from "./admission.ts"
-import { checkCount, checkDelta, checkDuration, checkWord } from "./arguments.ts"
-import { runBulk, sourceOf } from "./bulk.ts"
-import { awaitEnds } from "./handle.ts"
-import { awaitUntil, type Closing, Lifecycle } from "./lifecycle.ts"
-import { mapEffect } from "./mapEffect.ts"
-import { Machine, type MachineOptions } from "./machine.ts"
-import type { Sizing } from "./sizing.ts"
-import { makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./task.ts"
+import type { Sizing } from "./autoScale/loop.ts"
+import { checkCount, checkDelta, checkDuration, checkKnown, checkWord } from "./arguments.ts"
+import { runBulk } from "./bulk/bulk.ts"
+import { mapEffect } from "./bulk/mapEffect.ts"
+import { sourceOf } from "./bulk/source.ts"
+import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
+import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { Fork, Submit } from "./pool/submit.ts"
+import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
+import { awaitEnds, awaitUntil } from "./pool/waits.ts"
 
-/** What a pool is made of, checked by whoever makes it. */
+/** What a pool is made of, checked by its maker. */
 export interface ServiceOptions extends MachineOptions {
-  readonly shutdown: { readonly drainTimeout: Duration; readonly interruptTimeout: Duration }
+  readonly shutdown: ClosingDefaults
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
@@ -47,23 +48,33 @@ const eventBuffer = 256
 /** Makes a pool that lives as long as the scope. */
 export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolService, never, Scope> =>
   Effect.withFiber((fiber) => {
-    const machine = new Machine(options, fiber.getRef(Scheduler).makeDispatcher())
-    const sizing = options.sizing?.(machine, fiber.context)
-    const lifecycle = new Lifecycle(machine, fiber.context, {
-      startPaused: options.startPaused,
-      whileOpen: sizing?.run
-    })
+    const context = contextOf(fiber)
+    const log = (message: string, defect: unknown): void =>
+      void Effect.runForkWith(context)(Effect.logError(message, Cause.die(defect)))
+    const machine = new Machine(options, Context.get(context, Scheduler).makeDispatcher(), log)
+    const sizing = options.sizing?.(machine, context)
+    const lifecycle = new Lifecycle(machine, context, { ...options, whileOpen: sizing?.run })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
-        const inside = machine.isInside(fiber)
-        const mode = Exit.isSuccess(exit) && !inside ? "drain" : "interrupt"
-        const report = lifecycle.closeForGoodUnsafe({ ...options.shutdown, mode })
+        const inside = machine.owns(fiber)
+        const report = lifecycle.closeForGoodUnsafe(Exit.isSuccess(exit) && !inside ? "drain" : "interrupt")
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : report
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
     // A pool without its finalizer would never end.
   }).pipe(Effect.uninterruptible)
+
+/**
+ * The context of the pool's own fibers: its maker's. `runSync` has a scheduler of its own, which never lets the event loop
+ * go, and the pool outlives it.
+ */
+const contextOf = ({ context }: Fiber<unknown, unknown>): Context.Context<never> =>
+  Context.get(context, Scheduler).executionMode === "sync"
+    ? Context.add(context, Scheduler, new MixedScheduler())
+    : context
+
+const bulkOptions = ["weight", "discard", "unordered"]
 
 const serviceOf = (
   machine: Machine,
@@ -79,44 +90,55 @@ const serviceOf = (
     new Fork((fiber) => makeTaskUnsafe(machine, where, work, submitOptions, fiber), mayWait)
 
   const forEach = (
+    where: string,
     items: Iterable<unknown> | AsyncIterable<unknown>,
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    runBulk(machine, () => ({
-      source: sourceOf("TaskPool.forEach", items),
-      f,
-      weight: weightOf("TaskPool.forEach", forEachOptions),
-      collect: forEachOptions.discard === true ? "discard" : forEachOptions.unordered === true ? "unordered" : "ordered"
-    }))
+    runBulk(machine, () => {
+      const { discard = false, unordered = false } = checkKnown(where, forEachOptions, bulkOptions)
+      return {
+        where,
+        source: sourceOf(where, items),
+        f,
+        weight: weightOf(where, forEachOptions),
+        collect: discard ? "discard" : unordered ? "unordered" : "ordered"
+      }
+    })
 
-  const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions?: SubmitOptions) => {
-    if (Symbol.iterator in effects) return forEach(effects, identity, allOptions)
-    const keys = Object.keys(effects)
-    return Effect.map(forEach(Object.values(effects), identity, allOptions), (values) =>
-      Object.fromEntries(keys.map((key, index) => [key, values[index]]))
-    )
-  }
+  const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
+    Effect.suspend(() => {
+      const where = "TaskPool.all"
+      checkKnown(where, allOptions, ["weight"])
+      if (typeof effects !== "object" || effects === null) {
+        throw new TypeError(`${where}: effects must be an Iterable or a record, got ${describe(effects)}`)
+      }
+      if (Symbol.iterator in effects) return forEach(where, effects, identity, allOptions)
+      const keys = Object.keys(effects)
+      const values = keys.map((key) => effects[key])
+      return Effect.map(forEach(where, values, identity, allOptions), (results) =>
+        Object.fromEntries(keys.map((key, index) => [key, results[index]]))
+      )
+    })
 
-  const resize = (where: string, why: string, size: () => number, resizeOptions: ResizeOptions | undefined) =>
+  const resize = (where: string, why: string, size: () => number, resizeOptions: ResizeOptions = {}) =>
     Effect.withFiber((fiber) => {
-      const mode = checkWord(where, "mode", ["soft", "hard"], resizeOptions?.mode ?? "soft")
-      const from = machine.target
-      const target = machine.resize(size(), why)
-      if (target !== from) machine.meter?.resizedByHand()
+      const { mode = "soft" } = checkKnown(where, resizeOptions, ["mode"])
+      checkWord(where, "mode", ["soft", "hard"], mode)
+      const target = machine.resizeByHand(size(), why)
       if (mode === "soft") return Effect.succeed(target)
-      const leaving = machine.cutSurplus(fiber.id)
+      const leaving = machine.interruptSurplus(fiber.id)
       return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(machine, leaving), target)
     })
 
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<CloseReport> =>
     Effect.withFiber((fiber) => {
-      const how = closingOf(options.shutdown, closeOptions)
-      return machine.isInside(fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
+      const how = closingOf(closeOptions)
+      return machine.owns(fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
     })
 
   const start = Effect.withFiber((fiber) =>
-    machine.phase === "Draining" && machine.isInside(fiber) ? waitsForItself("start") : lifecycle.start
+    machine.phase === "Draining" && machine.owns(fiber) ? waitsForItself("start") : lifecycle.start
   )
 
   const waitsForItself = (operation: string): Effect.Effect<never> =>
@@ -124,42 +146,44 @@ const serviceOf = (
       new Error(`TaskPool.${operation}: a task of ${machine.name} would wait for itself, because the pool waits for it`)
     )
 
-  const setPaused = (paused: boolean): boolean => {
-    if (machine.phase !== "Open") return false
-    if (machine.paused !== paused) {
-      machine.paused = paused
-      machine.emit({ _tag: paused ? "Paused" : "Resumed" })
-      if (paused) machine.shutDoor("Paused")
-      machine.turn()
-    }
-    return machine.paused
-  }
-
   return {
     name: machine.name,
     submit,
     fork: fork("TaskPool.fork", suspends),
     submitNowait: fork("TaskPool.submitNowait", false),
-    forEach,
+    forEach: (
+      items: Iterable<any> | AsyncIterable<any>,
+      f: (item: any, index: number) => unknown,
+      forEachOptions?: ForEachOptions
+    ) => forEach("TaskPool.forEach", items, f, forEachOptions),
     all: all as TaskPoolService["all"],
     mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
-    submitBlocking: (job: any, { args, executor = Executor, onInterrupt, timeout, transfer, weight }: any = {}) => {
-      const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
-      if (timeout === undefined) return submit(run, { weight })
-      return Effect.suspend(() =>
-        submit(Effect.timeout(run, checkDuration("TaskPool.submitBlocking", "timeout", timeout)), { weight })
-      )
-    },
+    submitBlocking: (job: any, blockingOptions: any = {}) =>
+      Effect.suspend(() => {
+        const where = "TaskPool.submitBlocking"
+        const {
+          args,
+          executor = Executor,
+          onInterrupt,
+          timeout,
+          transfer,
+          weight
+        } = checkKnown(where, blockingOptions, ["args", "executor", "onInterrupt", "timeout", "transfer", "weight"])
+        const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
+        return submit(timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout)), {
+          weight
+        })
+      }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),
     resize: (size, resizeOptions) =>
       resize("TaskPool.resize", "resize", () => checkCount("TaskPool.resize", "size", size), resizeOptions),
-    awaitResized: awaitUntil(machine, () => machine.running.size <= machine.target),
-    pause: Effect.sync(() => setPaused(true)),
-    resume: Effect.sync(() => setPaused(false)),
-    togglePause: Effect.sync(() => setPaused(!machine.paused)),
-    awaitEmpty: awaitUntil(machine, () => machine.backlog.size === 0),
-    awaitIdle: awaitUntil(machine, () => machine.idle),
+    awaitResized: awaitUntil(machine, machine.isResized),
+    pause: Effect.sync(() => machine.pause()),
+    resume: Effect.sync(() => machine.resume()),
+    togglePause: Effect.sync(() => (machine.paused ? machine.resume() : machine.pause())),
+    awaitEmpty: awaitUntil(machine, machine.isEmpty),
+    awaitIdle: awaitUntil(machine, machine.isIdle),
     stats: Effect.sync(() => machine.stats()),
     explain: (last = 20) =>
       Effect.sync(() => {
@@ -174,18 +198,19 @@ const serviceOf = (
   }
 }
 
-const closingOf = (defaults: ServiceOptions["shutdown"], options: CloseOptions): Closing => {
-  const { drainTimeout, interruptTimeout, mode = "drain" } = options
+const closingOf = (options: CloseOptions): Closing => {
+  const where = "TaskPool.close"
+  const {
+    drainTimeout,
+    interruptTimeout,
+    mode = "drain"
+  } = checkKnown(where, options, ["mode", "drainTimeout", "interruptTimeout"])
+  const limit = (what: string, value: CloseOptions["drainTimeout"]): Duration | undefined =>
+    value === undefined ? undefined : checkDuration(where, what, value)
   return {
-    mode: checkWord("TaskPool.close", "mode", ["drain", "interrupt"], mode),
-    drainTimeout:
-      drainTimeout === undefined
-        ? defaults.drainTimeout
-        : checkDuration("TaskPool.close", "drainTimeout", drainTimeout),
-    interruptTimeout:
-      interruptTimeout === undefined
-        ? defaults.interruptTimeout
-        : checkDuration("TaskPool.close", "interruptTimeout", interruptTimeout)
+    mode: checkWord(where, "mode", ["drain", "interrupt"], mode),
+    drainTimeout: limit("drainTimeout", drainTimeout),
+    interruptTimeout: limit("interruptTimeout", interruptTimeout)
   }
 }
 
@@ -195,14 +220,11 @@ const subscribe = (
 ): Effect.Effect<Queue.Dequeue<PoolEvent, Cause.Done>, never, Scope> =>
   Effect.acquireRelease(
     Effect.tap(Queue.sliding<PoolEvent, Cause.Done>(eventBuffer), (queue) =>
-      Effect.sync(() => {
-        if (lifecycle.closedForGood) Queue.endUnsafe(queue)
-        else machine.readers.add(queue)
-      })
+      Effect.sync(() => lifecycle.subscribe(queue, (event) => void Queue.offerUnsafe(queue, event)))
     ),
     (queue) =>
       Effect.sync(() => {
-        machine.readers.delete(queue)
+        machine.unsubscribe(queue)
         Queue.shutdownUnsafe(queue)
       })
   )

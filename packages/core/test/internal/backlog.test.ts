@@ -10,7 +10,7 @@ interface Entry {
   weight: number
   prev: Entry | undefined
   next: Entry | undefined
-  place: number
+  slot: number
 }
 
 // The discipline as a sort: what comes first goes first. `turn` counts pushes, and re-weightings that changed the weight.
@@ -49,7 +49,7 @@ class Pair {
   }
 
   push(weight: number): void {
-    const entry: Entry = { id: this.ids++, weight, prev: undefined, next: undefined, place: 0 }
+    const entry: Entry = { id: this.ids++, weight, prev: undefined, next: undefined, slot: 0 }
     this.backlog.push(entry)
     this.waiting.push({ entry, turn: this.turns++ })
     this.checkSize()
@@ -168,7 +168,7 @@ describe.each(models)("$name", (model) => {
       weight: id % 7,
       prev: undefined,
       next: undefined,
-      place: 0
+      slot: 0
     }))
     for (const entry of entries) backlog.push(entry)
     for (const entry of entries.slice(20, 30)) backlog.remove(entry)

@@ -210,6 +210,8 @@ export interface Start {
   readonly port: unknown
   /** How long to look out for the next job, at most, in milliseconds. */
   readonly spin: number
+  /** How many executors the thread is inside of: 1, or more if a job made the executor. */
+  readonly depth: number
   /** Modules to load before the first job. */
   readonly preload: ReadonlyArray<string>
 }
@@ -217,8 +219,15 @@ export interface Start {
 /** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
 export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
 
-/** What a worker sends by the port: an answer, or something to log. `null` only wakes. */
-export type Message = Answer | { readonly kind: "log"; readonly text: string; readonly cause: Encoded } | null
+/**
+ * What a worker sends by the port: an answer, something to log, or why neither it nor another thread can ever take jobs.
+ * `null` only wakes.
+ */
+export type Message =
+  | Answer
+  | { readonly kind: "log"; readonly text: string; readonly cause: Encoded }
+  | { readonly kind: "unable"; readonly cause: Encoded }
+  | null
 
 /** What a worker answers: a result, or why there is none. */
 export type Answer =
@@ -230,7 +239,13 @@ export type Answer =
       readonly path: string
       readonly reason: string
     }
-  | { readonly kind: "notFound"; readonly reason: string; readonly cause: Encoded | undefined }
+  | {
+      readonly kind: "notFound"
+      readonly reason: string
+      readonly cause: Encoded | undefined
+      /** Whether every thread would find the same, at the price of running the program again. */
+      readonly final?: boolean
+    }
 
 /** Milliseconds on a clock that all threads of the process share. */
 export const makeClock = (): (() => number) => {

@@ -30,6 +30,8 @@ export interface JobInfo {
   retiresFrom: number
   /** How long the next failure then does not, in milliseconds. */
   retirePause: number
+  /** The failure of every call, once a thread has found that its module must not be loaded. */
+  refusal: Exit.Exit<never, ExecutorError> | undefined
 }
 
 /** One call, from `start` to its answer. */
@@ -76,6 +78,10 @@ export class Thread {
   failedLoad: JobInfo | undefined = undefined
   /** What it said for the log. */
   readonly notes: Array<{ readonly text: string; readonly cause: unknown }> = []
+  /** Whether other threads would have to exit for the same reason. */
+  unable = false
+  /** Whether it exits because the module of a job must not be loaded. */
+  refused = false
 
   readonly worker: Worker
   readonly port: MessagePort
@@ -201,6 +207,10 @@ export class Thread {
     if (message === null) return
     if ("kind" in message && message.kind === "log") {
       this.notes.push({ text: message.text, cause: decode(message.cause) })
+    } else if ("kind" in message && message.kind === "unable") {
+      this.error = decode(message.cause)
+      this.unable = true
+      void this.worker.terminate()
     } else this.#inbox.push(message)
   }
 
@@ -253,7 +263,10 @@ export class Thread {
   }
 
   #takeIn(answer: protocol.Answer, task: Task): Exit.Exit<unknown, ExecutorError> {
-    if ("kind" in answer && answer.kind === "notFound" && answer.cause !== undefined) this.failedLoad = task.info
+    if ("kind" in answer && answer.kind === "notFound") {
+      if (answer.final === true) this.refused = true
+      else if (answer.cause !== undefined) this.failedLoad = task.info
+    }
     return exitOf(answer, task)
   }
 
@@ -359,8 +372,8 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
       return Exit.fail(
         new NotCloneable({ task, direction: answer.direction, path: answer.path, reason: answer.reason })
       )
-    case "notFound":
-      return Exit.fail(
+    case "notFound": {
+      const exit = Exit.fail(
         new TaskNotFound({
           task,
           url,
@@ -368,6 +381,9 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
           cause: answer.cause === undefined ? undefined : decode(answer.cause)
         })
       )
+      if (answer.final === true) info.refusal = exit
+      return exit
+    }
   }
 }
 

@@ -16,7 +16,7 @@
  * |-----------|------------------|---------------------------------|-------------------------------------------------|
  * | Starting  | it says so       |                                 | exits, or is not ready in time                  |
  * | Ready     |                  | its replacement is ready, or it | exits; terminated because its job was cancelled |
- * |           |                  | cannot load a module            |                                                 |
+ * |           |                  | cannot load a module            | or a module it loaded made an executor          |
  * | Retiring  |                  |                                 | as Ready; told to leave when its last job ended |
  *
  * Invariants:
@@ -36,7 +36,7 @@
  *   thread writes what its jobs printed.
  * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
  *   the next attempt, until a new thread begins its first job; after `attempts` of them, and with no thread left, waiting
- *   jobs fail instead of waiting forever.
+ *   jobs fail instead of waiting forever. One that says it is unable to start counts as all of them.
  * - T8 Code of the program runs in three places only, where nothing is half done: while arguments are copied, when a
  *   caller is told its answer, and in loggers. What it throws becomes the answer of the call it belongs to, or one log
  *   line. While arguments are copied their task is still in the waiting list, and nothing else is posted.
@@ -58,6 +58,7 @@ import {
 import * as Exit from "effect/Exit"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import { MessageChannel, type ResourceLimits, Worker, type WorkerOptions } from "node:worker_threads"
+import { depthOfThreads, refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
 import { WaitingList } from "./waitingList.ts"
@@ -126,6 +127,8 @@ export class Threads {
   #referenced = false
   /** Whether it is about to be seen if there is still no caller. */
   #resting = false
+  /** What threads have said for the log. */
+  readonly #noted = new Set<string>()
   #settled = 0
   #replaced = 0
   #failures = 0
@@ -135,6 +138,7 @@ export class Threads {
   #watch: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
+    refuseInThread()
     this.#options = options
     this.#replenish()
   }
@@ -157,6 +161,10 @@ export class Threads {
     }
     if (this.#closed) {
       resume(Exit.fail(new ExecutorClosed({ task: call.job.name, started: false })))
+      return task
+    }
+    if (task.info.refusal !== undefined) {
+      resume(task.info.refusal)
       return task
     }
     this.#pending++
@@ -324,6 +332,7 @@ export class Threads {
 
   /** Posts a task that is in no list, if its arguments fit into a slot, as most do. */
   #postAtOnce(task: Task, thread: Thread): boolean {
+    if (task.info.refusal !== undefined) return false
     task.estimate = budgetOf(task)
     this.#posting = true
     const posted = thread.postInSlot(task)
@@ -335,6 +344,12 @@ export class Threads {
   }
 
   #post(task: Task, thread: Thread): Answered | undefined {
+    const { refusal } = task.info
+    if (refusal !== undefined) {
+      this.#waiting.remove(task)
+      task.place = "Settled"
+      return { task, exit: refusal }
+    }
     task.estimate = budgetOf(task)
     // It stays in the waiting list until it is posted, so that whatever its arguments run finds it there.
     const problem = thread.post(task)
@@ -398,7 +413,7 @@ export class Threads {
     // Not by a message of its own: draining the port takes all that came.
     if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = thread.collect()
-    if (thread.notes.length > 0) for (const { cause, text } of thread.notes.splice(0)) this.#log(text, cause)
+    if (thread.notes.length > 0) this.#logNotes(thread)
     // Its first answers: threads can be started again.
     if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
       this.#failures = 0
@@ -408,9 +423,20 @@ export class Threads {
       thread.replaced = true
       this.#replenish()
     }
-    if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
+    if (thread.refused) {
+      this.#takeBack(thread)
+      this.#end(thread)
+    } else if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
     if (thread.state === "Retiring" && thread.live === 0) this.#leave(thread)
     return answered
+  }
+
+  #logNotes(thread: Thread): void {
+    for (const { cause, text } of thread.notes.splice(0)) {
+      // Each thread finds the same.
+      if (!this.#noted.has(text)) this.#log(text, cause)
+      this.#noted.add(text)
+    }
   }
 
   // A thread remembers that a module failed to load there; another one may load it, once what it needs is there. Not at
@@ -511,7 +537,8 @@ export class Threads {
       name,
       mean: Infinity,
       retiresFrom: 0,
-      retirePause: 0
+      retirePause: 0,
+      refusal: undefined
     }
     this.#infosByAddress.set(key, info)
     this.#infos.set(job, info)
@@ -557,7 +584,7 @@ export class Threads {
     const { entry, env, execArgv, name, preload, resourceLimits, spin } = this.#options
     const memory = protocol.makeMemory()
     const { port1, port2 } = new MessageChannel()
-    const start: protocol.Start = { memory, port: port2, spin, preload }
+    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
     let worker: Worker
     try {
       // Without a prototype: Node reads its options from there too, and so would take what was added to all objects.
@@ -621,7 +648,9 @@ export class Threads {
   #onExit(thread: Thread, exitCode: number): void {
     const { answered, begun, waiting } = thread.giveUp()
     const why = reasonOf(thread, exitCode)
-    if (begun === undefined && thread.isReady) this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
+    if (begun === undefined && thread.isReady && !thread.refused) {
+      this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
+    }
     if (begun !== undefined) answered.push(crashed(begun, why, true))
     else if (thread.isReady && waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
       // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
@@ -630,6 +659,7 @@ export class Threads {
     for (const task of waiting.filter((task) => task.handsOver)) answered.push(crashed(task, why, false))
     this.#requeue(waiting.filter((task) => !task.handsOver))
     this.#remove(thread)
+    if (thread.unable) this.#failures = attempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
       if (thread.answered === 0) this.#failures = 0
@@ -649,7 +679,8 @@ export class Threads {
     const answered: Array<Answered> = []
     if (this.#threads.some((thread) => thread.state !== "Starting")) this.#replenish()
     else {
-      if (this.#waiting.length === 0) this.#log(`no thread could be started: ${describeWhy(why)}`, why.cause)
+      if (this.#waiting.length === 0 && this.#threads.length === 0)
+        this.#log(`no thread could be started: ${describeWhy(why)}`, why.cause)
       for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
         this.#waiting.remove(task)
         task.place = "Settled"

@@ -24,7 +24,15 @@ const make = () => {
   }
 }
 
-const info = { id: 0, url: "file:///jobs.ts", name: "job", mean: 0.001, retiresFrom: 0, retirePause: 0 }
+const info = {
+  id: 0,
+  url: "file:///jobs.ts",
+  name: "job",
+  mean: 0.001,
+  retiresFrom: 0,
+  retirePause: 0,
+  refusal: undefined
+}
 
 const taskOf = (args: ReadonlyArray<unknown>): Task => {
   const job = Job.module<{ readonly job: () => void }>(info.url).job

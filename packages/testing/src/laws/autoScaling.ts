@@ -1,13 +1,26 @@
-import { type PoolEvent, type PoolOptions, TaskPool } from "@aio-task-pool/core"
+import {
+  type AutoScalePoolOptions,
+  AutoScalePolicy,
+  type PoolEvent,
+  type PoolOptions,
+  TaskPool
+} from "@aio-task-pool/core"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import { statsOf } from "../internal/ledger.ts"
+import { StepWorld } from "../internal/stepWorld.ts"
 import { expectConserved, expectStats, gated, type Gated, type LayerOf, settle, start } from "./kit.ts"
 
 /** An auto-scale pool as the laws need it; `interval` is in milliseconds. */
-export interface AutoScaleLawOptions extends PoolOptions {
+export interface AutoScaleLawOptions extends PoolOptions, Pick<AutoScalePoolOptions, "classify" | "policy"> {
   readonly minSize: number
   readonly maxSize: number
   readonly interval: number
@@ -125,6 +138,75 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
         yield* finish(tasks)
       })
     )
+
+    it("a pool at rest has no timer, and follows the load again after it (as p-queue)", () => {
+      const world = new StepWorld({ budget: 1_000_000 })
+      const scope = Scope.makeUnsafe()
+      const building = world.fork(Layer.buildWithScope(layerOf({ minSize: 2, maxSize: 8, interval }), scope))
+      world.scheduler.runAll()
+      const built = building.pollUnsafe()
+      if (built?._tag !== "Success") return assert.fail(String(built))
+      const pool = Context.get(built.value, TaskPool)
+      const pass = (seconds: number): void => {
+        for (let i = 0; i < seconds; i++) {
+          world.clock.adjustUnsafe(1000)
+          world.scheduler.runAll()
+        }
+      }
+      for (let round = 0; round < 2; round++) {
+        const gate = Latch.makeUnsafe()
+        for (let i = 0; i < 40; i++) world.fork(pool.fork(gate.await))
+        pass(20)
+        assert.isAbove(statsOf(pool).targetSize, 2)
+        gate.openUnsafe()
+        pass(600)
+        assert.deepInclude(statsOf(pool), { targetSize: 2, running: 0, waiting: 0 })
+        assert.strictEqual(world.clock.sleepers, 0)
+      }
+      world.fork(Scope.close(scope, Exit.void))
+      world.scheduler.runAll()
+      return assert.isUndefined(world.left)
+    })
+
+    for (const [how, failing] of [
+      ["at once", Effect.fail("429")],
+      ["after a while", Effect.andThen(Effect.yieldNow, Effect.fail("429"))]
+    ] as const) {
+      it.effect(`at the end of a server's retryAfter one task goes out that fails ${how}, and not all`, () =>
+        Effect.gen(function* () {
+          const pool = yield* TaskPool
+          let sent = 0
+          const task = Effect.andThen(
+            Effect.sync(() => void sent++),
+            failing
+          )
+          for (let i = 0; i < 50; i++) yield* pool.fork(task)
+          yield* settle
+          for (let turn = 1; turn <= 10; turn++) {
+            assert.strictEqual(sent, turn)
+            yield* TestClock.adjust(60)
+            yield* settle
+          }
+        }).pipe(
+          Effect.provide(
+            layerOf({
+              minSize: 1,
+              maxSize: 1,
+              interval,
+              shutdown: { drainTimeout: 0 },
+              // It pauses for nothing of its own.
+              policy: {
+                name: "still",
+                initial: () => 1,
+                window: () => ({ ...AutoScalePolicy.timed(interval), overloads: 1 }),
+                update: (size) => [size, { size, reason: "STILL" }]
+              },
+              classify: (exit) => (Exit.isSuccess(exit) ? "success" : { overload: true, retryAfter: 60 })
+            })
+          )
+        )
+      )
+    }
 
     law(
       "a closed pool is not sized, and one that was started again is (I6)",

@@ -21,6 +21,7 @@ import {
   occupy,
   settle,
   start,
+  stubborn,
   until
 } from "./kit.ts"
 
@@ -397,6 +398,53 @@ export const closingLaws = (laws: Laws): void => {
       expectCancelled(yield* handles[0]!.await, { reason: "Closed", started: true })
       assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 0, interrupted: 1, neverRun: 0 })
     })
+  )
+
+  // A pool that closes without a limit, while a task of it cannot be interrupted.
+  const closesForEver = (pool: TaskPoolService) =>
+    Effect.gen(function* () {
+      const task = stubborn("done")
+      yield* Effect.addFinalizer(() => task.open)
+      const submitter = yield* start(pool.submit(task.task))
+      yield* task.started
+      const closer = yield* start(pool.close({ drainTimeout: 10, interruptTimeout: Infinity }))
+      yield* TestClock.adjust(10)
+      yield* settle
+      assert.isFalse(hasEnded(closer))
+      return { closer, submitter }
+    })
+
+  laws.law("a closing that awaits finalizers for ever can be given a limit", {}, (pool) =>
+    Effect.provide(
+      Effect.gen(function* () {
+        const { closer, submitter } = yield* closesForEver(pool)
+        const other = yield* start(pool.close({ mode: "interrupt", interruptTimeout: 10 }))
+        yield* TestClock.adjust(9)
+        yield* settle
+        assert.isFalse(hasEnded(other))
+        yield* TestClock.adjust(1)
+        yield* settle
+        assert.isTrue(hasEnded(other) && hasEnded(closer))
+        expectCancelled(yield* Fiber.await(submitter), { reason: "Closed", started: true })
+        assert.deepStrictEqual(yield* Fiber.join(closer), yield* Fiber.join(other))
+      }),
+      Logger.layer([])
+    )
+  )
+
+  laws.law("a scope that ends while a closing awaits finalizers for ever keeps its own limit", {}, () =>
+    Effect.provide(
+      Effect.gen(function* () {
+        const { close, pool } = yield* open(laws)
+        const { submitter } = yield* closesForEver(pool)
+        const ending = yield* start(close(Exit.fail("failure")))
+        yield* TestClock.adjust("3 seconds")
+        yield* settle
+        assert.isTrue(hasEnded(ending))
+        expectCancelled(yield* Fiber.await(submitter), { reason: "Closed", started: true })
+      }),
+      Logger.layer([])
+    )
   )
 
   laws.law("nothing works when the scope has closed, and nothing hangs", {}, () =>

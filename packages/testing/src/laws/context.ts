@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
+import * as Stream from "effect/Stream"
 import type { AnySpan } from "effect/Tracer"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { gated, type Laws, occupy, start } from "./kit.ts"
@@ -43,6 +44,39 @@ export const contextLaws = (laws: Laws): void => {
         })
     )
   }
+
+  laws.law("tasks that leave an async context behind leave others theirs (I7)", { size: 2 }, (pool) =>
+    as(
+      "ann",
+      Effect.gen(function* () {
+        const sights: Array<unknown> = []
+        const leaving = Effect.sync(() => {
+          sights.push(storage.getStore())
+          storage.enterWith("eve")
+        })
+        const leavingLater = Effect.andThen(Effect.yieldNow, leaving)
+        for (const task of [leaving, leavingLater]) {
+          for (let i = 0; i < 3; i++) {
+            yield* pool.submit(task)
+            sights.push(storage.getStore())
+          }
+          for (let i = 0; i < 3; i++) {
+            const handle = yield* pool.fork(task)
+            sights.push(storage.getStore())
+            yield* handle.join
+          }
+          for (let i = 0; i < 3; i++) yield* Effect.flatMap(pool.submitNowait(task), (handle) => handle.join)
+          yield* Effect.all([pool.submit(task), pool.submit(task), pool.submit(task)], { concurrency: "unbounded" })
+          yield* Stream.runDrain(pool.mapEffect(Stream.range(1, 4), () => task))
+          yield* Stream.runDrain(pool.mapEffect(Stream.range(1, 4), () => task, { unordered: true }))
+          yield* pool.forEach([1, 2, 3, 4], () => task)
+          yield* pool.all([task, task, task, task])
+          sights.push(storage.getStore())
+        }
+        assert.deepStrictEqual(new Set(sights), new Set(["ann"]))
+      })
+    )
+  )
 
   laws.law("the submitter's own async context is untouched after the pool resumed it (I7)", {}, (pool) =>
     Effect.gen(function* () {

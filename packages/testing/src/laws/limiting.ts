@@ -1,8 +1,10 @@
+import { TaskPool, type TaskPoolService } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import { setImmediate } from "node:timers"
 import { expectConserved, expectStats, gated, type Laws, occupy, start, until } from "./kit.ts"
 
@@ -219,6 +221,31 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
+  for (const [how, take] of ways) {
+    laws.liveOnce(`a pool that is taken ${how} lets the event loop go`, async (layer) => {
+      const runtime = ManagedRuntime.make(layer)
+      const pool = await take(runtime)
+      const tasks = 30_000
+      let [ran, turns] = [0, 0]
+      const work = (): void => {
+        const task = Effect.sync(() => {
+          if (++ran < tasks) work()
+        })
+        Effect.runFork(pool.submit(task))
+      }
+      const tick = (): void => {
+        turns++
+        if (ran < tasks) setImmediate(tick)
+      }
+      setImmediate(tick)
+      work()
+      work()
+      await Effect.runPromise(pool.awaitIdle)
+      await runtime.dispose()
+      assert.isAtLeast(turns, Math.floor(tasks / 1100))
+    })
+  }
+
   laws.law("2,000 submitters one after the other, none of which suspends, all get through", {}, (pool) =>
     Effect.gen(function* () {
       for (let i = 0; i < 2000; i++) assert.strictEqual(yield* pool.submit(Effect.succeed(i)), i)
@@ -226,3 +253,15 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 }
+
+// Ways to take a pool out of a layer.
+const ways: ReadonlyArray<
+  readonly [
+    string,
+    (runtime: ManagedRuntime.ManagedRuntime<TaskPool, never>) => TaskPoolService | Promise<TaskPoolService>
+  ]
+> = [
+  ["by a promise", (runtime) => runtime.runPromise(TaskPool)],
+  ["synchronously", (runtime) => runtime.runSync(TaskPool)],
+  ["by a callback", (runtime) => new Promise((resolve) => runtime.runFork(Effect.map(TaskPool, resolve)))]
+]

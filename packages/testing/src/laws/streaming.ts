@@ -248,6 +248,60 @@ export const streamingLaws = (laws: Laws): void => {
       })
   )
 
+  laws.lawOnce("the place for which a source is asked is not given to others (I4)", { capacity: 1 }, (pool) =>
+    Effect.gen(function* () {
+      const busy = yield* occupy(pool, 1)
+      const asked: Array<Exit.Exit<unknown, unknown> | undefined> = []
+      const source = function* () {
+        asked.push(Effect.runFork(pool.submitNowait(Effect.void)).pollUnsafe())
+        yield 0
+      }
+      const bulk = yield* start(pool.forEach(source(), Effect.succeed))
+      yield* settle
+      expectNotAvailable(asked[0]!, "QueueFull")
+      yield* expectStats(pool, { waiting: 1, atDoor: 0 })
+      yield* busy.release
+      assert.deepStrictEqual(yield* Fiber.join(bulk), [0])
+    })
+  )
+
+  laws.law("mapEffect gives each element once, also if it waited for a worker (I3)", {}, (pool) =>
+    Effect.gen(function* () {
+      for (const unordered of [false, true]) {
+        for (const bufferSize of [1, 2, 3, 16]) {
+          for (const step of [Effect.void, Effect.yieldNow]) {
+            const busy = yield* occupy(pool, 1)
+            const mapped = pool.mapEffect(Stream.fromIterable(numbers(5)), (i) => Effect.as(step, i), {
+              unordered,
+              bufferSize
+            })
+            const reader = yield* start(Stream.runCollect(mapped))
+            yield* settle
+            yield* busy.release
+            for (let turn = 0; turn < 5; turn++) yield* settle
+            assert.isTrue(hasEnded(reader))
+            assert.deepStrictEqual(Array.from(yield* Fiber.join(reader)), numbers(5))
+          }
+        }
+      }
+    })
+  )
+
+  laws.law("a place that a stream gives up goes to the door (I9)", {}, (pool) =>
+    Effect.gen(function* () {
+      const busy = yield* occupy(pool, 1)
+      const mapped = pool.mapEffect(Stream.fromIterable(numbers(5)), Effect.succeed)
+      const reader = yield* start(Stream.runDrain(mapped))
+      yield* settle
+      const bulk = yield* start(pool.forEach(counted(3), Effect.succeed))
+      yield* settle
+      yield* Fiber.interrupt(reader)
+      yield* expectStats(pool, laws.capacity === 0 ? { waiting: 0, atDoor: 1 } : { waiting: 1, atDoor: 0 })
+      yield* busy.release
+      assert.deepStrictEqual(yield* Fiber.join(bulk), numbers(3))
+    })
+  )
+
   laws.law(
     "the first failure of mapEffect fails the stream, and ends its tasks and the upstream",
     { size: 2 },

@@ -31,7 +31,7 @@ const at = (size: number, server: ServerModel, load: Load = backlog, more: Parti
     ...more
   })
 
-describe("the server models", { timeout: 60_000 }, () => {
+describe("the server models", () => {
   it("share a capacity: throughput rises to it and then stays, the run time grows", () => {
     const server = sharing({ capacity: 40, base: 50, work: equal })
     assert.approximately(at(20, server).goodput, 400, 0.02 * 400)
@@ -102,7 +102,7 @@ describe("the server models", { timeout: 60_000 }, () => {
   })
 })
 
-describe("the loads", { timeout: 60_000 }, () => {
+describe("the loads", () => {
   it("open: as many tasks as their rate says, waiting while it is beyond the capacity", () => {
     const server = sharing({ capacity: 10, base: 50 })
     assert.approximately(at(10, server, open(100)).goodput, 100, 0.06 * 100)
@@ -127,7 +127,7 @@ describe("the loads", { timeout: 60_000 }, () => {
   })
 })
 
-describe("simulate", { timeout: 60_000 }, () => {
+describe("simulate", () => {
   const options = {
     policy: AutoScalePolicy.adaptive(),
     server: sharing({ capacity: 20, limit: 40, base: 30 }),
@@ -186,7 +186,7 @@ describe("simulate", { timeout: 60_000 }, () => {
   })
 })
 
-describe("the scenarios", { timeout: 60_000 }, () => {
+describe("the scenarios", () => {
   it("have different names, and phases within their time", () => {
     assert.strictEqual(new Set(scenarios.map(({ id }) => id)).size, 29)
     for (const { phases, seconds } of scenarios) for (const phase of phases ?? []) assert.isBelow(phase, seconds)

@@ -1,28 +1,3 @@
-import { assert, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import { env } from "node:process"
-import { randomSteps, taskPoolScenarios } from "../../src/index.ts"
-import { layerOf } from "../laws/pools.ts"
+import { randomInterleavings } from "./randomSteps.ts"
 
-// STEPS=1000000 tries a million interleavings; SEED=... gives a printed run again.
-const runs = Number(env["STEPS"] ?? 12_000)
-const seed = Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-
-it.effect(
-  `random interleavings of every pool keep the invariants (I1, I2, I3, I5, I8)`,
-  () =>
-    Effect.gen(function* () {
-      const traces = new Set<number>()
-      const pools = Object.entries(layerOf)
-      for (const [index, [pool, layer]] of pools.entries()) {
-        const scenarios = taskPoolScenarios((options) => layer({ minSize: 0, maxSize: 3, ...options }))
-        const report = yield* randomSteps(scenarios, { seed: seed + index, runs: Math.ceil(runs / pools.length) }).pipe(
-          Effect.tapError((failure) => Effect.sync(() => console.log(`SEED=${seed} ${pool}: ${failure.message}`)))
-        )
-        for (const trace of report.traces) traces.add(trace)
-      }
-      console.log(`random steps: ${runs} runs, ${traces.size} distinct interleavings, SEED=${seed}`)
-      assert.isAbove(traces.size, runs / 10)
-    }),
-  60_000 + runs
-)
+randomInterleavings(3_000)

@@ -22,10 +22,9 @@ export const maybeHang = Job.define(import.meta, "maybeHang", (n: number, cells:
 })
 
 /** Says that it has begun, and computes until it is let go. */
-export const compute = Job.define(import.meta, "compute", (cells: Int32Array): string => {
+export const compute = Job.define(import.meta, "compute", (cells: Int32Array): void => {
   begin(cells)
   while (Atomics.load(cells, 1) === 0);
-  return "let go"
 })
 
 /** Says that it has begun and waits when it is told to, and ends at once otherwise. */

@@ -1,0 +1,235 @@
+/**
+ * The sizing loop of an auto-scale pool: lets the meter measure a window, asks the policy, resizes softly, and says why.
+ *
+ *     arm ──> window ──ended──> policy ──> resize ──> explained ──> pause, if any ──┐
+ *      ↑         │ nothing came of it for `interval`                                │
+ *      │         └──> the pool decides by the demand alone                          │
+ *      └────────────────────────────────────────────────────────────────────────────┘
+ *
+ * The loop lives in the scope of an open pool. What it is told by a policy may be any number at all: only what can be a
+ * size, a time or a count is used. A policy that throws ends the loop; the pool goes on with the size it has.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import type {
+  AutoScaleBounds,
+  AutoScaleDecision,
+  AutoScalePolicy,
+  AutoScaleSample,
+  AutoScaleWindow
+} from "../../AutoScaleModel.ts"
+import { emptySample } from "../../AutoScalePolicy.ts"
+import type { TaskOutcome } from "../../TaskPool.ts"
+import type { Machine } from "../pool/machine.ts"
+import { awaitUntil } from "../pool/waits.ts"
+import { DecisionLog } from "./decisionLog.ts"
+import { classifyDefault, Meter, type MeterWindow } from "./meter.ts"
+
+/** What sizes a pool while it is open. */
+export interface Sizing {
+  readonly run: Effect.Effect<void>
+  /** The last decisions as a table. */
+  readonly explain: (last: number) => string
+}
+
+/** The options of a pool that sizes itself, checked by whoever makes it. */
+export interface SizingOptions<S> {
+  readonly policy: AutoScalePolicy<S>
+  readonly bounds: AutoScaleBounds
+  /** The longest that demand goes unanswered; by default 10 seconds, or longer for a policy with longer windows. */
+  readonly interval: Duration.Duration | undefined
+  readonly classify: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
+}
+
+const defaultInterval = 10_000 // ms
+const spread = 0.1 // of a window's interval, either way
+// A policy that decides by time alone is asked so often while nothing happens; then the size is where it will stay. That of
+// `score` looks back over 20 windows.
+const idleWindowsAtMin = 3
+const idleWindowsAnywhere = 24
+const longestPause = 300_000 // ms: whatever a policy or a server says, a pause ends
+
+/** The sizing of one pool; measures from this step on. */
+export const autoScale = <S>(machine: Machine, context: Context.Context<never>, options: SizingOptions<S>): Sizing => {
+  const { bounds, classify = classifyDefault, interval, policy } = options
+  const clock = Context.get(context, Clock.Clock)
+  const log = new DecisionLog(machine, policy.name, bounds, context)
+  const attach = (): Meter => {
+    const meter = new Meter(machine, clock, classify)
+    machine.observe(meter)
+    return meter
+  }
+  let meter = attach()
+
+  let loggedSize = false
+  /** The size of a decision: a fraction is rounded down, and what is no number changes nothing. */
+  const sizeOf = ({ size }: AutoScaleDecision): number => {
+    if (typeof size === "number" && !Number.isNaN(size)) return Math.floor(size)
+    if (!loggedSize)
+      machine.onDefect(size, `the policy ${policy.name} returned a size that is no number, the size stays`)
+    loggedSize = true
+    return machine.target
+  }
+
+  /** Applies a decision, unless the size was set by hand since the window ended. */
+  const applyDecision = (sample: AutoScaleSample, decision: AutoScaleDecision): void => {
+    const from = machine.target
+    const size = meter.resizedSince ? from : sizeOf(decision)
+    log.add(sample, decision, from, machine.resize(size, decision.reason))
+  }
+
+  /**
+   * Nothing has come of the window for `interval`: too few tasks end, or none comes. Then the demand alone decides, and
+   * carefully: one worker more where all are busy and tasks wait, a quarter fewer where workers are left over.
+   */
+  const decideByDemand = (): void => {
+    const { target } = machine
+    const peak = meter.takePeak()
+    const quiet = peak === 0 && meter.queued === 0
+    const wanted = meter.queued > 0 && machine.running >= target
+    const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
+    const to = wanted ? target + 1 : peak < target && meter.queued === 0 ? fewer : target
+    if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {
+      const sample = { ...emptySample(target), inflight: machine.running, maxInflight: peak, queued: meter.queued }
+      const evidence = { before: target, demand: peak + meter.queued }
+      const decision = { size: to, reason: wanted ? "WAITING" : "UNUSED", evidence }
+      log.add(sample, decision, target, machine.resize(to, decision.reason))
+      meter.resizedByHand()
+    }
+    // What was measured before the silence says little of what comes after it.
+    if (quiet) meter.beginAgain()
+  }
+
+  /** Waits until the meter calls or the time has passed. */
+  const wokenWithin = (millis: number): Effect.Effect<void> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => Effect.runForkWith(context)(clock.sleep(Duration.millis(millis)))),
+      (timer) =>
+        Effect.callback<void>((resume) => {
+          // The window may have ended since the loop has looked.
+          if (meter.ended !== undefined) return resume(Effect.void)
+          meter.wakeUp = () => resume(Effect.void)
+          timer.addObserver(meter.wakeUp)
+        }),
+      (timer) => {
+        meter.wakeUp = undefined
+        return Fiber.interrupt(timer)
+      }
+    )
+
+  /** Waits until the meter calls. A pool at rest has no timer, which would keep its process alive. */
+  const woken: Effect.Effect<void> = Effect.callback((resume) => {
+    meter.sleep()
+    meter.wakeUp = () => resume(Effect.void)
+    return Effect.sync(() => {
+      meter.wakeUp = undefined
+    })
+  })
+
+  /** How many windows without any task have left the size as it is. */
+  let idleWindows = 0
+
+  /** Whether nothing will change until another task comes: not by time, nor by a smaller demand. */
+  const isAtRest = (): boolean => {
+    if (!meter.isIdle) return false
+    if (machine.target > machine.min) return idleWindows >= idleWindowsAnywhere
+    return meter.needsTask || idleWindows >= idleWindowsAtMin
+  }
+
+  const awaitWindow: Effect.Effect<AutoScaleSample> = Effect.gen(function* () {
+    while (true) {
+      if (meter.ended !== undefined) return meter.ended
+      if (meter.askedInVain()) decideByDemand()
+      if (isAtRest()) yield* woken
+      else yield* wokenWithin(Math.max(1, Math.ceil(meter.untilNextLook())))
+      meter.lookNow()
+    }
+  })
+
+  const pauseOf = (decision: AutoScaleDecision): number =>
+    Math.min(longestPause, Math.max(0, decision.pause! > 0 ? decision.pause! : 0, meter.retryAt - meter.now()))
+
+  /** Holds dispatch until the pause is over, or the pool begins to close. */
+  const pause = Effect.fnUntraced(function* (first: number) {
+    machine.hold("Policy")
+    machine.emit({ _tag: "Held" })
+    const closing = awaitUntil(machine, () => machine.phase !== "Open")
+    // A task that was on its way may bring word that the server wants more time.
+    for (let left = first, longest = longestPause; left > 0 && machine.phase === "Open";) {
+      yield* Effect.timeoutOption(closing, Math.ceil(left))
+      longest -= left
+      left = Math.min(longest, meter.retryAt - meter.now())
+    }
+    machine.emit({ _tag: "Released" })
+    meter.begin()
+    machine.release("Policy")
+  })
+
+  const releaseAll = (): void => {
+    machine.release("Overload", true)
+    machine.release("RetryAfter", true)
+  }
+
+  const loop = Effect.gen(function* () {
+    if (!machine.isObserved) meter = attach()
+    meter.begin()
+    // A pool that was reopened, or resized before its first window, is not where the policy thinks it begins.
+    if (machine.target !== bounds.initial) meter.resizedByHand()
+    let state = policy.initial(bounds)
+    while (true) {
+      meter.arm(saneWindow(policy.window(state, bounds), interval, yield* Random.next))
+      const sample = yield* awaitWindow
+      meter.ended = undefined
+      const [next, decision] = policy.update(state, sample, bounds)
+      state = next
+      const { target } = machine
+      applyDecision(sample, decision)
+      const isIdle = machine.target === target && sample.started === 0 && sample.arrivals === 0
+      idleWindows = isIdle ? idleWindows + 1 : 0
+      const left = machine.phase === "Open" ? pauseOf(decision) : 0
+      if (left > 0) yield* pause(left)
+      releaseAll()
+    }
+  })
+
+  const died = (cause: Cause.Cause<never>): Effect.Effect<void> => {
+    return Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
+  }
+
+  const run = loop.pipe(
+    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : died(cause))),
+    Effect.ensuring(
+      Effect.sync(() => {
+        // A meter without a loop must not hold dispatch: nobody would release it.
+        meter.detach()
+        machine.observe(undefined)
+        machine.release("Policy", true)
+        releaseAll()
+      })
+    )
+  )
+  return { run, explain: (last) => log.table(last) }
+}
+
+/** The window with every number one that a meter can wait for, and its interval spread by chance. */
+const saneWindow = (window: AutoScaleWindow, interval: Duration.Duration | undefined, chance: number): MeterWindow => {
+  const amount = (value: number, otherwise: number): number => (value >= 0 ? value : otherwise)
+  const asked = Math.max(1, amount(window.interval, defaultInterval))
+  const spreadOut = asked * (1 - spread + 2 * spread * chance)
+  const cap = interval === undefined ? Math.max(defaultInterval, spreadOut) : Math.max(1, Duration.toMillis(interval))
+  const own = Math.min(cap, spreadOut)
+  return {
+    interval: own,
+    maxInterval: Math.max(own, amount(window.maxInterval, Infinity)),
+    minSamples: amount(window.minSamples, 0),
+    runFactor: amount(window.runFactor, 0),
+    overloads: Math.max(1, amount(window.overloads, Infinity)),
+    cap
+  }
+}

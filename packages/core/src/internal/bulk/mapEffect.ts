@@ -1,0 +1,217 @@
+/**
+ * A stream mapped by tasks of a pool.
+ *
+ * A fiber in the stream's scope feeds elements to the pool: it pulls the next one when the pool has started the one before
+ * and the results that wait downstream leave room. Settled tasks put their results into a queue, in order.
+ *
+ * A failure stops the mapping in the step in which the task settles, so that no further element starts. The end of
+ * admission, because the pool was paused or closes, interrupts the upstream: what the pool has accepted goes on, and then
+ * the stream fails with `NotAvailable`.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import type { MapEffectOptions } from "../../TaskPool.ts"
+import { checkKnown, checkPositive } from "../arguments.ts"
+import type { Notifiable, Traversal } from "../pool/entry.ts"
+import type { Machine } from "../pool/machine.ts"
+import { Fork } from "../pool/submit.ts"
+import { Task, weightOf } from "../pool/task.ts"
+import { awaitEnds } from "../pool/waits.ts"
+
+type Map = (element: any, index: number) => Effect.Effect<any, any, any>
+
+const where = "TaskPool.mapEffect"
+
+export const mapEffect = (
+  machine: Machine,
+  stream: Stream.Stream<any, any, any>,
+  f: Map,
+  options: MapEffectOptions = {}
+): Stream.Stream<any, any, any> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      checkKnown(where, options, ["weight", "unordered", "bufferSize"])
+      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>())
+      yield* Effect.addFinalizer(() => mapping.leave)
+      yield* mapping.start(stream)
+      return Stream.map(Stream.fromQueue(mapping.results), (value) => mapping.consumed(value))
+    })
+  )
+
+class Mapping implements Traversal {
+  readonly machine: Machine
+  readonly results: Queue.Queue<unknown, unknown>
+  private readonly f: Map
+  private readonly weight: number
+  private readonly unordered: boolean
+  private readonly bufferSize: number
+  private readonly room = Latch.makeUnsafe(true)
+  private readonly live = new Set<ElementTask>()
+  private readonly early = new Map<number, unknown>()
+  private readonly endTraversal: () => void
+  /** Results that are not consumed: those in the queue, and those that wait for an earlier one. */
+  private unconsumed = 0
+  private nextIndex = 0
+  private fed = 0
+  /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
+  private state: "Feeding" | "Ending" | "Stopped" = "Feeding"
+  /** Why nothing more was pulled, for the stream to fail with when the rest has settled. */
+  private failure: Cause.Cause<unknown> | undefined = undefined
+  private feeder: Fiber<unknown, unknown> | undefined = undefined
+
+  constructor(machine: Machine, f: Map, options: MapEffectOptions, results: Queue.Queue<unknown, unknown>) {
+    this.machine = machine
+    this.results = results
+    this.f = f
+    this.weight = weightOf(where, options)
+    this.unordered = options.unordered ?? false
+    this.bufferSize = checkPositive(where, "bufferSize", options.bufferSize ?? 16)
+    this.endTraversal = machine.traverse(this)
+  }
+
+  start(stream: Stream.Stream<any, any, any>) {
+    // A stream cannot tell whether it is at its end, and is not asked for an element that the pool would not admit.
+    const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
+    const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
+    return Effect.map(Effect.forkScoped(feeding), (feeder) => {
+      this.feeder = feeder
+      // No handler of the effect itself runs in a fiber that is interrupted, or that its upstream kills.
+      feeder.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
+      if (this.failure !== undefined) feeder.interruptUnsafe()
+    })
+  }
+
+  private feed(element: unknown): Effect.Effect<unknown, unknown, any> {
+    return Effect.suspend(() => {
+      // The failure is on its way downstream, and the end of the scope interrupts this fiber.
+      if (this.state === "Stopped") return Effect.never
+      const index = this.fed++
+      const started = Latch.makeUnsafe(false)
+      const admit = new Fork((fiber) => {
+        const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, fiber.context, started)
+        this.live.add(task)
+        return task
+      }, true)
+      return Effect.andThen(admit, Effect.andThen(started.await, this.room.await))
+    })
+  }
+
+  /** The upstream has ended, or nothing more is pulled. */
+  private end(failure: Cause.Cause<unknown> | undefined): void {
+    if (this.state !== "Feeding") return
+    this.state = "Ending"
+    this.failure = failure
+    this.endIfSettled()
+  }
+
+  private endIfSettled(): void {
+    if (this.state !== "Ending" || this.live.size > 0) return
+    if (this.failure === undefined) Queue.endUnsafe(this.results)
+    else Queue.failCauseUnsafe(this.results, this.failure)
+  }
+
+  onAdmissionEnd(): void {
+    if (this.state !== "Feeding" || this.failure !== undefined) return
+    this.failure = this.machine.rejection()
+    const { feeder } = this
+    if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
+  }
+
+  /** Starts nothing more, from this step on. Runs no user code. */
+  stop(): void {
+    if (this.state === "Stopped") return
+    this.state = "Stopped"
+    for (const task of this.live) {
+      if (task.state === "Waiting" || task.state === "AtDoor") this.machine.remove(task, Exit.interrupt())
+    }
+  }
+
+  get isStopped(): boolean {
+    return this.state === "Stopped"
+  }
+
+  /** One of its tasks has settled, or was rejected. */
+  onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
+    // Settled within its admission, a task may be notified of that and of its end.
+    if (!this.live.delete(task)) return
+    if (exit._tag === "Success") this.deliver(task.index, exit.value)
+    else if (!task.rejected) Queue.failCauseUnsafe(this.results, exit.cause)
+    this.endIfSettled()
+  }
+
+  private deliver(index: number, value: unknown): void {
+    if (++this.unconsumed >= this.bufferSize) this.room.closeUnsafe()
+    if (this.unordered) return void Queue.offerUnsafe(this.results, value)
+    this.early.set(index, value)
+    for (; this.early.has(this.nextIndex); this.nextIndex++) {
+      Queue.offerUnsafe(this.results, this.early.get(this.nextIndex))
+      this.early.delete(this.nextIndex)
+    }
+  }
+
+  consumed<A>(value: A): A {
+    if (--this.unconsumed < this.bufferSize) this.room.openUnsafe()
+    return value
+  }
+
+  /** The stream's scope ends. */
+  readonly leave = Effect.suspend(() => {
+    this.endTraversal()
+    this.stop()
+    const tasks = Array.from(this.live)
+    for (const task of tasks) this.machine.cancelByCaller(task, undefined)
+    this.machine.flush()
+    return awaitEnds(this.machine, tasks)
+  })
+}
+
+/** The task of one element. */
+class ElementTask extends Task implements Notifiable {
+  readonly index: number
+  rejected = false
+  private readonly mapping: Mapping
+  private readonly started: Latch.Latch
+
+  constructor(
+    mapping: Mapping,
+    machine: Machine,
+    f: Map,
+    args: readonly [element: unknown, index: number],
+    weight: number,
+    context: Task["context"] & {},
+    started: Latch.Latch
+  ) {
+    super(machine, f, args, weight, context)
+    this.mapping = mapping
+    this.index = args[1]
+    this.started = started
+  }
+  override onRejected(): void {
+    this.rejected = true
+  }
+  override get mayStart(): boolean {
+    return super.mayStart && !this.mapping.isStopped
+  }
+  override onStarted(): void {
+    this.machine.enqueueCompletion({ notify: () => void this.started.openUnsafe() })
+  }
+  override onSettled(): void {
+    const failed = this.exit?._tag === "Failure" && !this.rejected
+    super.onSettled()
+    if (failed) this.mapping.stop()
+  }
+  override get awaited(): boolean {
+    return true
+  }
+  override notify(): void {
+    super.notify()
+    if (this.exit === undefined) return
+    this.started.openUnsafe()
+    this.mapping.onNotified(this, this.exit)
+  }
+}

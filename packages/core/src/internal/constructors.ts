@@ -1,0 +1,143 @@
+/**
+ * The two kinds of pool, of any discipline: checks of the options, `make`, `layer`, `layerConfig`.
+ */
+import * as Config from "effect/Config"
+import { SourceError } from "effect/ConfigProvider"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Scope } from "effect/Scope"
+import * as AutoScalePolicy from "../AutoScalePolicy.ts"
+import type { QueueDiscipline } from "../QueueDiscipline.ts"
+import {
+  type AutoScalePoolOptions,
+  type FixedPoolOptions,
+  type PoolOptions,
+  type TagOption,
+  TaskPool,
+  type TaskPoolService
+} from "../TaskPool.ts"
+import { checkCapacity, checkCount, checkDuration, checkKnown, checkOrder, checkWord } from "./arguments.ts"
+import { makeService, type ServiceOptions } from "./service.ts"
+import { autoScale } from "./autoScale/loop.ts"
+
+type Make<Options> = (options?: Options) => Effect.Effect<TaskPoolService, never, Scope>
+type Key<Self> = Context.Key<Self, TaskPoolService>
+
+const commonOptions = ["name", "tag", "capacity", "onFull", "startPaused", "shutdown"]
+const fixedOptions = ["size", ...commonOptions]
+const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", "classify", ...commonOptions]
+
+/** The three constructors of a fixed pool. */
+export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
+  const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
+    const { size = 3 } = checkKnown(where, options, fixedOptions)
+    const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER, initial: checkCount(where, "size", size) }
+    return { ...common(where, kind, discipline, options), ...bounds }
+  }
+  const make: Make<FixedPoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
+
+  function layer<Self = TaskPool>(
+    size?: number,
+    options?: Omit<FixedPoolOptions, "size"> & TagOption<Self>
+  ): Layer.Layer<Self>
+  function layer<Self = TaskPool>(options: FixedPoolOptions & TagOption<Self>): Layer.Layer<Self>
+  function layer<Self>(
+    first?: number | (FixedPoolOptions & TagOption<Self>),
+    options?: FixedPoolOptions & TagOption<Self>
+  ): Layer.Layer<Self> {
+    const all = typeof first === "object" && first !== null ? first : { ...options, size: first }
+    return layerOf(all.tag, makeService(serviceOptions(`${kind}.layer`, all)))
+  }
+
+  const layerConfig = <Self = TaskPool>(
+    config: Config.Config<number> | Config.Wrap<FixedPoolOptions>,
+    options?: TagOption<Self>
+  ): Layer.Layer<Self, Config.ConfigError> =>
+    layerOfConfig(
+      options?.tag,
+      Config.unwrap<number | FixedPoolOptions>(config as Config.Wrap<number | FixedPoolOptions>),
+      (value) => serviceOptions(`${kind}.layerConfig`, typeof value === "number" ? { size: value } : value)
+    )
+
+  return { make, layer, layerConfig }
+}
+
+/** The three constructors of an auto-scale pool. */
+export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
+  const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
+    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
+    const { classify, maxSize = minSize + 5 } = options
+    const bounds = {
+      min: checkCount(where, "minSize", minSize),
+      max: checkCount(where, "maxSize", maxSize),
+      initial: minSize
+    }
+    checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
+    const period = interval === undefined ? undefined : checkDuration(where, "interval", interval, "> 0")
+    return {
+      ...common(where, kind, discipline, options),
+      ...bounds,
+      sizing: (machine, context) => autoScale(machine, context, { policy, bounds, interval: period, classify })
+    }
+  }
+  const make: Make<AutoScalePoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
+
+  const layer = <Self = TaskPool>(options: AutoScalePoolOptions & TagOption<Self> = {}): Layer.Layer<Self> => {
+    const service = makeService(serviceOptions(`${kind}.layer`, options))
+    return layerOf(options.tag, service)
+  }
+
+  const layerConfig = <Self = TaskPool>(
+    config: Config.Wrap<AutoScalePoolOptions>,
+    options?: TagOption<Self>
+  ): Layer.Layer<Self, Config.ConfigError> =>
+    layerOfConfig(options?.tag, Config.unwrap(config), (value) => serviceOptions(`${kind}.layerConfig`, value))
+
+  return { make, layer, layerConfig }
+}
+
+const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
+  const { capacity = Infinity, name = kind, onFull = "suspend", shutdown = {}, startPaused = false } = options
+  const { drainTimeout = Duration.infinity, interruptTimeout = "3 seconds" } = checkKnown(
+    `${where}: shutdown`,
+    shutdown,
+    ["drainTimeout", "interruptTimeout"]
+  )
+  return {
+    name,
+    discipline,
+    capacity: checkCapacity(where, capacity),
+    onFull: checkWord(where, "onFull", ["suspend", "fail"], onFull),
+    startPaused,
+    shutdown: {
+      drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),
+      interruptTimeout: checkDuration(where, "interruptTimeout", interruptTimeout)
+    }
+  }
+}
+
+const layerOf = <Self, E>(
+  tag: Key<Self> | undefined,
+  make: Effect.Effect<TaskPoolService, E, Scope>
+): Layer.Layer<Self, E> => Layer.effect((tag ?? TaskPool) as Key<Self>, make)
+
+const layerOfConfig = <Self, A>(
+  tag: Key<Self> | undefined,
+  config: Config.Config<A>,
+  optionsOf: (value: A) => ServiceOptions
+): Layer.Layer<Self, Config.ConfigError> =>
+  layerOf(
+    tag,
+    Effect.flatMap(config, (value) =>
+      Effect.flatMap(
+        // What a configuration says is no bug of the program: it fails, where an argument would throw.
+        Effect.try({ try: () => optionsOf(value), catch: (cause) => invalidConfig(cause as RangeError) }),
+        makeService
+      )
+    )
+  )
+
+const invalidConfig = (cause: RangeError): Config.ConfigError =>
+  new Config.ConfigError(new SourceError({ message: cause.message, cause }))

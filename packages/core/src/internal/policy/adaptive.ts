@@ -1,0 +1,561 @@
+/**
+ * The adaptive policy: it finds how many tasks the server behind a pool bears, and holds the pool just below.
+ *
+ * The idea in four sentences. While tasks only share a free server, their run time stays at a **base** whatever the size
+ * is; beyond the server's **knee** it grows in proportion, and nothing more gets done. So the policy grows while the run
+ * time is calm, and stops where it leaves the base by more than `tolerance` and chance. Whether that was the pool's own
+ * doing or a slower server it finds out by an experiment: it steps down by a quarter, and looks whether the run time
+ * follows (its **elasticity**). Failures that say overload need no statistics: they lower the size at once, and the size
+ * that met them stays a **ceiling** for a while.
+ *
+ * | mode     | meets                                   | does                                     | reason     |
+ * | -------- | --------------------------------------- | ---------------------------------------- | ---------- |
+ * | any      | fresh overload failures                 | x 0.8, ceiling                           | `OVERLOAD` |
+ * | any      | nothing but overload failures           | x 0.5, at the minimum a pause; `start`   | `OUTAGE`   |
+ * | any      | workers are left over                   | never grows; decays to twice the demand  | `IDLE`     |
+ * | `start`  | calm                                    | x 2                                      | `START`    |
+ * | `start`  | congestion, no more throughput, or back | `steady`                                 | `STEADY`   |
+ * | `steady` | calm                                    | + sqrt(size), more with every calm window | `GROW`     |
+ * | `steady` | neither calm nor clearly congested      | + sqrt(size) / 2                         | `GROW`     |
+ * | `steady` | congestion that followed its own growth | back to the calm size                    | `REVERT`   |
+ * | `steady` | other congestion; or time for a check   | x 0.75, an experiment                    | `VERIFY`   |
+ * | `steady` | in an experiment: the run time followed | x 0.75 again                             | `STEP`     |
+ * | `steady` | it does not follow, there was a queue   | the knee                                 | `KNEE`     |
+ * | `steady` | it does not follow, there was none      | the size before, with a new base         | `RESTORE`  |
+ * | any      | none of these                           | nothing                                  | `HOLD`     |
+ *
+ * Sources: slow start, congestion avoidance and the remembered threshold are TCP's (Jacobson 1988, RFC 5681); run time
+ * against its uncongested value is Vegas' signal (Brakmo and Peterson 1994); `n / throughput` for the run time is
+ * Little's law (1961). The experiment, the margin for chance and the ceiling are ours: see ADR 0020.
+ */
+import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScalePolicy } from "../../AutoScaleModel.ts"
+import { between, least, type Sample, sane, sizeOf } from "./sample.ts"
+
+export interface Settings {
+  readonly interval: number
+  readonly maxInterval: number
+  readonly tolerance: number
+  readonly backoff: number
+  readonly overloadTolerance: number
+  readonly failureHold: number
+  readonly probeEvery: number
+}
+
+/** What was measured at one size, over one window or several. */
+interface Reading {
+  /** Mean run time. */
+  readonly run: number
+  /** Over so many tasks. */
+  readonly runs: number
+  /** Mean tasks in flight. */
+  readonly inflight: number
+  /** Tasks per millisecond. */
+  readonly throughput: number
+  readonly windows: number
+}
+
+interface Experiment {
+  /** The reading that the next one is compared with. */
+  readonly before: Reading
+  /** The limit at the beginning. */
+  readonly limit: number
+  /** The most throughput seen in it. */
+  readonly throughput: number
+  /** How often it has stepped down again. */
+  readonly steps: number
+  /** Whether the pool's own growth came before it. */
+  readonly own: boolean
+}
+
+export interface AdaptiveState {
+  /** The limit, a real number: the size is its floor. */
+  readonly limit: number
+  readonly mode: "start" | "steady"
+  /** Run time without congestion; 0 when unknown. */
+  readonly base: number
+  /** Tasks that the base rests on, while in `start`. */
+  readonly baseRuns: number
+  /** Pooled over about 1000 runs: the spread is a property of the tasks, one window knows too little of it. */
+  readonly mean: number
+  readonly variance: number
+  readonly runs: number
+  /** What was measured at the present size so far. */
+  readonly level: Reading | undefined
+  /** The size of the last window, and by how much that of this one differs. */
+  readonly size: number
+  readonly moved: number
+  /** The last calm reading, to which congestion is compared. */
+  readonly calmAt: Reading | undefined
+  /** Whether the policy has grown since. */
+  readonly grown: boolean
+  /** Calm windows in a row in which it grew. */
+  readonly calm: number
+  readonly experiment: Experiment | undefined
+  /** Windows since the last experiment. */
+  readonly unverified: number
+  /** Windows for which not to grow. */
+  readonly hold: number
+  /** No growth beyond this. */
+  readonly ceiling: number
+  readonly ceilingLeft: number
+  /** How long the last ceiling from failures was held, and the size that had failed. */
+  readonly ceilingHold: number
+  readonly failing: number
+  /** Overload failures not yet made up for by settled tasks. */
+  readonly debt: number
+  /** The same for the last few of them: until they are made up for no ceiling rises. */
+  readonly due: number
+  /** How often the ceiling has risen, once its time was over. */
+  readonly rise: number
+  /** The most tasks in flight without overload failures, since the last ones. */
+  readonly good: number
+  /** The last limit that was held for some windows without overload failures; 0 when none is known. */
+  readonly proven: number
+  /** Whether the present failures began with growth beyond it. */
+  readonly own: boolean
+  /** Whether the last window had fresh overload failures. */
+  readonly strained: boolean
+  /** The limit in the last window without overload failures. */
+  readonly healthy: number
+  /** Where slow start ends. */
+  readonly threshold: number
+  /** The most throughput in slow start, and the windows without more of it. */
+  readonly throughput: number
+  readonly flat: number
+  /** The most tasks in flight in each of the last windows. */
+  readonly peaks: ReadonlyArray<number>
+  /** Windows in a row with workers left over. */
+  readonly idle: number
+  /** Pauses in a row. */
+  readonly pauses: number
+}
+
+type Draft = { -readonly [K in keyof AdaptiveState]: AdaptiveState[K] }
+
+interface Verdict {
+  readonly reason: string
+  readonly elasticity?: number | undefined
+  readonly pause?: number
+}
+
+// Internal constants; `simulate --accept` judges them as a whole.
+const margin = 2.5 // standard errors that congestion must exceed
+const surprise = 3 // standard errors after which a window says that something has changed
+const queueing = 0.7 // elasticity from which on tasks are taken to queue
+const stepDown = 0.75
+const mostSteps = 6
+const revertHold = 8 // windows
+const doubt = 1.25 // standard errors from which on it waits for more tasks instead of growing
+const price = 0.0015 // failures per task that looking for more may cost
+const pace = 0.01 // failures per task after which a ceiling may rise again
+const mostDue = 3 // failures
+const longestDue = 12 // windows, however few tasks they have
+const longestDueSlow = 33
+const demandWindows = 20
+const longestPause = 1_000 // ms
+
+export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
+  name: "adaptive",
+  initial: (bounds) => ({
+    limit: Math.max(1, bounds.initial),
+    mode: "start",
+    base: 0,
+    baseRuns: 0,
+    mean: 0,
+    variance: 0,
+    runs: 0,
+    level: undefined,
+    size: bounds.initial,
+    moved: 0,
+    calmAt: undefined,
+    grown: false,
+    calm: 0,
+    experiment: undefined,
+    unverified: 0,
+    hold: 0,
+    ceiling: Infinity,
+    ceilingLeft: 0,
+    ceilingHold: 0,
+    failing: 0,
+    debt: 0,
+    due: 0,
+    rise: 0,
+    good: 0,
+    proven: 0,
+    own: false,
+    strained: false,
+    healthy: bounds.initial,
+    threshold: Infinity,
+    throughput: 0,
+    flat: 0,
+    peaks: [],
+    idle: 0,
+    pauses: 0
+  }),
+  window: (state, bounds) => {
+    const size = sizeOf(state.limit, bounds)
+    const enough = Math.min(20, Math.max(5, 2 * size))
+    return {
+      interval: settings.interval,
+      maxInterval: settings.maxInterval,
+      // An experiment compares two means: its window has the tasks that tell an elasticity of 1 from one of 0.5.
+      minSamples: state.experiment === undefined ? enough : between(enough, 400 * spread(state), 120),
+      runFactor: 2,
+      overloads: size <= 1 ? 1 : size <= 10 ? 2 : 3
+    }
+  },
+  update: (state, raw, bounds) => {
+    const sample = sane(raw)
+    const next: Draft = { ...state, size: sample.size, moved: sample.size - state.size }
+    const verdict = decide(settings, next, sample, bounds)
+    next.limit = between(least(bounds), next.limit, bounds.max)
+    const size = sizeOf(next.limit, bounds)
+    return [next, decision(next, sample, size, verdict)]
+  }
+})
+
+const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: Verdict): AutoScaleDecision => {
+  const evidence: AutoScaleEvidence = {
+    before: sample.size,
+    limit: state.limit,
+    base: state.base,
+    run: sample.runMean,
+    overloads: sample.overloadedFresh,
+    ...(state.ceiling === Infinity ? undefined : { ceiling: state.ceiling }),
+    ...(verdict.elasticity === undefined ? undefined : { elasticity: verdict.elasticity })
+  }
+  return verdict.pause === undefined
+    ? { size, reason: verdict.reason, evidence }
+    : { size, pause: verdict.pause, reason: verdict.reason, evidence }
+}
+
+const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoScaleBounds): Verdict => {
+  if (sample.resized) adopt(next, sample.size)
+  next.hold = Math.max(0, next.hold - 1)
+  next.ceilingLeft = Math.max(0, next.ceilingLeft - 1)
+  next.unverified++
+
+  const settled = sample.succeeded + sample.failed + sample.overloaded
+  next.debt = between(0, next.debt + sample.overloaded - price * settled, 50)
+  // Where tasks are so slow that a window waits for them, it has the fewest that say anything.
+  const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
+  next.due = between(0, next.due + sample.overloaded - Math.max(pace * settled, mostDue / longest), mostDue)
+  const tolerated = settings.overloadTolerance * settled
+  // A window ends early where failures are thick: often enough that is chance.
+  const chance = sample.reason === "overload" ? Math.sqrt(tolerated) : 0
+  if (sample.overloadedFresh > tolerated + chance) {
+    // One failure in a small window is more than the tolerance, but it may be chance: two are not.
+    const before = next.strained
+    next.strained = true
+    if (before || sample.reason === "overload" || sample.overloadedFresh > 1) {
+      return overload(settings, next, sample, before, bounds)
+    }
+  } else {
+    next.strained = false
+    next.own = false
+  }
+  if (sample.timed < 1 || sample.duration <= 0 || sample.runMean <= 0) return { reason: "HOLD" }
+  if (sample.overloaded === 0) {
+    next.good = Math.max(next.good, sample.avgInflight)
+    next.healthy = next.limit
+  }
+  next.pauses = 0
+  next.peaks = [...next.peaks.slice(1 - demandWindows), sample.maxInflight]
+  pool(next, sample)
+  const level = measure(next, sample)
+  if (level.windows >= 4 && sample.overloaded === 0) next.proven = next.limit
+  const error = level.run * Math.sqrt(spread(next) / level.runs)
+  learn(settings, next, level, error)
+
+  const demand = sample.saturated >= 0.1 || sample.queuedMin > 0
+  if (next.experiment !== undefined) return conclude(settings, next, next.experiment, level, demand, bounds)
+  if (!demand) return idle(next, level, settings, bounds)
+  const ratio = level.run / next.base
+  if (level.run > next.base * (1 + settings.tolerance) + margin * error) {
+    return congested(settings, next, level, ratio, bounds)
+  }
+  // Another policy or a bound keeps the size below the limit: what is not used is not known to be borne.
+  if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
+  next.idle = 0
+  // A window that failures have ended early compares badly.
+  const check = next.unverified >= settings.probeEvery && sample.reason === "elapsed"
+  if (next.mode === "steady" && check) return verify(settings, next, level, undefined)
+  return grow(settings, next, level, ratio, error)
+}
+
+/** Goes on from a size set by hand: what was known about limits no longer counts, what was learnt about tasks does. */
+const adopt = (next: Draft, size: number): void => {
+  next.limit = size
+  next.healthy = size
+  next.proven = 0
+  next.mode = "steady"
+  next.experiment = undefined
+  next.level = undefined
+  next.ceiling = Infinity
+  next.ceilingLeft = 0
+}
+
+// --- what the window says ------------------------------------------------------------------------------------------
+
+const pool = (next: Draft, sample: Sample): void => {
+  const weight = sample.timed / Math.min(next.runs + sample.timed, Math.max(1000, sample.timed))
+  next.mean += weight * (sample.runMean - next.mean)
+  next.variance += weight * (sample.runVariance - next.variance)
+  next.runs += sample.timed
+}
+
+/** The squared coefficient of variation of the run times. */
+const spread = (state: AdaptiveState): number =>
+  state.mean === 0 ? 1 : between(0.01, state.variance / (state.mean * state.mean), 25)
+
+/** Adds the window to what is known about the present size, or begins anew where something has changed. */
+const measure = (next: Draft, sample: Sample): Reading => {
+  const throughput = sample.succeeded / sample.duration
+  const present = (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
+  const window: Reading = {
+    // Tasks that end after a step down began with more company: Little's law sees the present.
+    run: next.moved < 0 && sample.overloaded === 0 ? Math.min(sample.runMean, present) : sample.runMean,
+    runs: sample.timed,
+    inflight: sample.avgInflight,
+    throughput,
+    windows: 1
+  }
+  const level = next.level
+  if (level === undefined || next.moved !== 0 || Math.abs(window.inflight / level.inflight - 1) > 0.15) {
+    return (next.level = window)
+  }
+  const errors = spread(next) * (level.run ** 2 / level.runs + window.run ** 2 / window.runs)
+  if ((window.run - level.run) ** 2 > surprise ** 2 * errors) return (next.level = window)
+  const kept = Math.min(level.runs, 8 * window.runs)
+  const share = window.runs / (kept + window.runs)
+  return (next.level = {
+    run: level.run + share * (window.run - level.run),
+    runs: kept + window.runs,
+    inflight: level.inflight + share * (window.inflight - level.inflight),
+    throughput: level.throughput + share * (window.throughput - level.throughput),
+    windows: level.windows + 1
+  })
+}
+
+/** Follows the base: slowly upwards, and only in calm windows; at once downwards, where it is no chance. */
+const learn = (settings: Settings, next: Draft, level: Reading, error: number): void => {
+  const { run } = level
+  const calm = next.base * (1 + settings.tolerance / 2)
+  if (next.base === 0) {
+    next.base = run
+    next.baseRuns = level.runs
+  } else if (run < next.base - surprise * error) {
+    next.base += 0.5 * (run - next.base)
+    next.unverified = Math.max(next.unverified, settings.probeEvery - 4)
+  } else if (next.mode === "start") {
+    if (run > calm + margin * error) return
+    next.base += (level.runs / (next.baseRuns + level.runs)) * (run - next.base)
+    next.baseRuns = Math.min(1000, next.baseRuns + level.runs)
+  } else if (run <= calm && next.experiment === undefined) next.base += 0.03 * (run - next.base)
+}
+
+// --- what follows from it ------------------------------------------------------------------------------------------
+
+const overload = (
+  settings: Settings,
+  next: Draft,
+  sample: Sample,
+  again: boolean,
+  bounds: AutoScaleBounds
+): Verdict => {
+  const limit = next.limit
+  next.experiment = undefined
+  next.level = undefined
+  next.calm = 0
+  const atMin = sample.size <= least(bounds)
+  if (sample.succeeded === 0 && (atMin || sample.inflight < limit / 4)) {
+    next.mode = "start"
+    next.threshold = next.healthy
+    next.throughput = 0
+    next.flat = 0
+    next.ceiling = Infinity
+    next.grown = false
+    next.limit = limit / 2
+    if (!atMin) return { reason: "OUTAGE" }
+    const pause = Math.min(longestPause, settings.interval * 2 ** next.pauses)
+    next.pauses = Math.min(10, next.pauses + 1)
+    return { reason: "OUTAGE", pause }
+  }
+  if (!again) {
+    // The same size fails once more: each time it is kept away from for longer.
+    const known = Math.abs(sample.size - next.failing) <= 0.25 * sample.size
+    next.ceilingHold = Math.min(settings.failureHold, known ? 2 * next.ceilingHold : settings.failureHold / 3)
+    next.failing = sample.size
+  }
+  // A size that was good just now is good still, if nothing but the pool has changed. What runs has been admitted.
+  const grown = next.grown && next.mode === "steady"
+  next.own = next.own || (grown && next.proven > 0 && next.proven < limit)
+  const back = Math.min(limit - 1, next.proven)
+  next.limit =
+    grown && back >= limit / 2 ? back : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
+  if (!next.own) next.proven = 0
+  // Further failures of one incident say how far to fall, not how far one may rise again.
+  if (!again || next.ceiling === Infinity) {
+    next.ceiling = Math.max(2, next.limit, Math.min(next.good, sample.size - 1), next.own ? next.proven : 0)
+  }
+  // A pool of two or three is soon to try more: few tasks meet the failure, and much is to be gained.
+  next.ceilingLeft = Math.ceil(Math.min(next.ceilingHold, 3 * next.ceiling))
+  next.rise = 0
+  next.good = Math.min(next.good, next.limit)
+  if (next.mode === "start") settle(settings, next)
+  next.grown = false
+  return { reason: "OVERLOAD" }
+}
+
+/** The demand is smaller than the limit: growing now would leave the next burst unguarded. */
+const idle = (next: Draft, level: Reading, settings: Settings, bounds: AutoScaleBounds): Verdict => {
+  next.idle++
+  next.grown = false
+  if (level.run <= next.base * (1 + settings.tolerance / 2)) next.calmAt = level
+  const enough = Math.max(bounds.initial, 2 * Math.max(...next.peaks))
+  if (next.idle < demandWindows || next.limit <= enough) return { reason: "HOLD" }
+  next.threshold = next.mode === "steady" ? next.limit : Math.max(next.limit, next.threshold)
+  next.limit = Math.max(enough, 0.9 * next.limit)
+  next.mode = "start"
+  next.throughput = 0
+  next.flat = 0
+  return { reason: "IDLE" }
+}
+
+const congested = (
+  settings: Settings,
+  next: Draft,
+  level: Reading,
+  ratio: number,
+  bounds: AutoScaleBounds
+): Verdict => {
+  const before = next.calmAt
+  const { grown, limit } = next
+  next.calm = 0
+  next.grown = false
+  const bearable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
+  if (next.mode === "start") {
+    settle(settings, next)
+    next.limit = Math.min(limit, Math.max(bearable, limit / 4))
+    next.hold = 4
+    return { reason: "STEADY" }
+  }
+  if (limit <= least(bounds)) {
+    // There is nothing lower to compare with.
+    next.base = level.run
+    return { reason: "RESTORE" }
+  }
+  // Tasks that end just after growth began with less company.
+  const now = next.moved > 0 ? { ...level, run: Math.max(level.run, level.inflight / level.throughput) } : level
+  const elasticity =
+    grown && before !== undefined && level.inflight > 1.02 * before.inflight ? elasticityOf(before, now) : undefined
+  if (elasticity === undefined || elasticity < queueing) return verify(settings, next, now, elasticity)
+  next.limit = Math.min(limit, Math.max(before!.inflight, bearable))
+  next.hold = revertHold
+  return { reason: "REVERT", elasticity }
+}
+
+const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, error: number): Verdict => {
+  const calm = ratio <= 1 + settings.tolerance / 2
+  if (calm) next.calmAt = level
+  if (next.mode === "start") {
+    next.flat = level.throughput < 1.1 * next.throughput ? next.flat + 1 : 0
+    next.throughput = Math.max(level.throughput, next.throughput)
+    if (next.flat >= 2 || next.limit >= next.threshold) {
+      settle(settings, next)
+      return { reason: "STEADY" }
+    }
+    const factor = 4 * next.limit <= next.threshold && next.threshold !== Infinity ? 4 : 2
+    next.limit = Math.min(factor * next.limit, next.threshold)
+    next.grown = true
+    return { reason: "START" }
+  }
+  // More tasks at this size will tell whether that is chance.
+  if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
+  if (next.limit >= next.ceiling) {
+    next.calm = 0
+    if ((next.ceilingLeft > 0 && next.debt > 0) || next.due > 0) return { reason: "HOLD" }
+    // The time of the ceiling is over: it lifts by 1, 1, 2, 2, 4..., for what failed then may fail still.
+    const rise = 2 ** Math.floor(next.rise++ / 2)
+    next.ceiling = rise > next.limit ? Infinity : next.ceiling + rise
+  }
+  next.calm = calm ? next.calm + 1 : 0
+  const step = calm
+    ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1)))
+    : Math.max(1, 0.5 * Math.sqrt(next.limit))
+  next.limit = Math.min(next.limit + step, next.ceiling)
+  next.grown = true
+  return { reason: "GROW" }
+}
+
+/** Ends slow start. Its base was measured at whatever size the pool began with: have it checked soon. */
+const settle = (settings: Settings, next: Draft): void => {
+  next.mode = "steady"
+  next.unverified = Math.max(next.unverified, settings.probeEvery - 3)
+}
+
+// --- the experiment ------------------------------------------------------------------------------------------------
+
+/** How many per cent the run time changes with one per cent of concurrency. */
+const elasticityOf = (from: Reading, to: Reading): number =>
+  Math.log(to.run / from.run) / Math.log(to.inflight / from.inflight)
+
+const verify = (settings: Settings, next: Draft, before: Reading, elasticity: number | undefined): Verdict => {
+  // After growth of its own, slow start's included, congestion is no sign of a slower server.
+  const own = elasticity !== undefined || next.unverified >= settings.probeEvery - 3
+  next.experiment = { before, limit: next.limit, throughput: before.throughput, steps: 0, own }
+  next.limit = Math.min(next.limit, stepDown * before.inflight)
+  next.grown = false
+  next.calm = 0
+  return { reason: "VERIFY", elasticity }
+}
+
+const conclude = (
+  settings: Settings,
+  next: Draft,
+  experiment: Experiment,
+  level: Reading,
+  demand: boolean,
+  bounds: AutoScaleBounds
+): Verdict => {
+  const { before, limit, steps } = experiment
+  const end = (reason: string, to: number, elasticity?: number): Verdict => {
+    next.experiment = undefined
+    next.unverified = 0
+    next.limit = to
+    return { reason, elasticity }
+  }
+  // The demand went away, or the pool could not step down.
+  const [low, high] = [0.7 * Math.floor(stepDown * before.inflight), 0.97 * before.inflight]
+  if (!demand || level.inflight < low || level.inflight > high) return end("RESTORE", limit)
+  const throughput = Math.max(experiment.throughput, level.throughput)
+  const elasticity = elasticityOf(before, level)
+  if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= least(bounds)) {
+    next.experiment = { before: level, limit, throughput, steps: steps + 1, own: false }
+    next.limit = stepDown * level.inflight
+    return { reason: "STEP", elasticity }
+  }
+  // Fewer tasks cannot have made the server slower: that is chance, or tasks that began before the step.
+  const run =
+    elasticity >= 0 ? level.run : (before.run * before.runs + level.run * level.runs) / (before.runs + level.runs)
+  if (steps === 0 && run > next.base * (1 + settings.tolerance / 2)) {
+    // The server got slower: here begins its new base. Or more tasks at once are worth their latency: then the latency
+    // that they had is no congestion. If that is chance, it must not last.
+    const soon = run > next.base * (1 + settings.tolerance)
+    next.base = experiment.own && elasticity > 0 ? before.run : run
+    const verdict = end("RESTORE", limit, elasticity)
+    next.hold = 2
+    if (soon) next.unverified = settings.probeEvery - revertHold
+    return verdict
+  }
+  const near = (run - next.base) ** 2 < (6 * run ** 2 * spread(next)) / level.runs
+  next.base = near ? (next.base + run) / 2 : run
+  const knee = throughput * next.base
+  const ceiling = knee * (1 + settings.tolerance / 2)
+  if (ceiling < next.ceiling) {
+    next.ceiling = ceiling
+    next.ceilingLeft = revertHold
+    next.rise = 0
+  }
+  return end("KNEE", Math.min(limit, knee * (1 + settings.tolerance / 3)), elasticity)
+}

@@ -1,0 +1,60 @@
+/** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
+import { NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
+import { checkWeight } from "../arguments.ts"
+import type { Task } from "./task.ts"
+import { awaitEnds, awaitExit } from "./waits.ts"
+
+export class Handle<A, E> implements TaskHandle<A, E> {
+  readonly #task: Task
+
+  constructor(task: Task) {
+    this.#task = task
+  }
+
+  get join(): Effect.Effect<A, E | TaskCancelled> {
+    return Effect.flatten(awaitExit(this.#task))
+  }
+
+  get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled>> {
+    return awaitExit(this.#task)
+  }
+
+  get cancel(): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const task = this.#task
+      task.machine.cancel(task, "Cancelled")
+      if (task.state !== "Running") return Effect.void
+      task.machine.interrupt(task, "Cancelled", fiber.id)
+      return awaitEnds(task.machine, [task])
+    })
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskCancelled>>> {
+    return Effect.sync(() => Option.fromUndefinedOr(this.#task.exit))
+  }
+
+  get state(): Effect.Effect<TaskState> {
+    return Effect.sync(() => this.#stateNow())
+  }
+
+  get reprioritise(): (weight: number) => Effect.Effect<void, NotWaiting> {
+    return (weight) =>
+      Effect.suspend(() => {
+        checkWeight("TaskHandle.reprioritise", weight)
+        const { machine } = this.#task
+        const state = this.#stateNow()
+        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: machine.name, state }))
+        machine.reweigh(this.#task, weight)
+        return Effect.void
+      })
+  }
+
+  #stateNow(): TaskState {
+    const { state } = this.#task
+    return state === "Settled" ? "Done" : state === "Running" ? "Running" : "Waiting"
+  }
+}

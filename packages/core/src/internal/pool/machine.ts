@@ -1,0 +1,967 @@
+/**
+ * The machine of a task pool: admission, dispatch, sizing, settling.
+ *
+ *     submit ──> admit ──> door ──> backlog ──> running ──> settled ──> notified
+ *                  │  (queue full)  (waits)   (its own fiber)  (counted)  (submitter, joiners resumed)
+ *                  └─> rejected
+ *
+ * Everything here is synchronous: JavaScript's single thread is the lock. What waits (submitters in `submit.ts`, closing in
+ * `lifecycle.ts`, the sizing loop in `autoScale/loop.ts`) only calls in here. Only this file writes the machine's state.
+ *
+ * **Words.** The *door* is where submitters wait while the queue is full, first-in first-out for every discipline. The
+ * *backlog* holds the waiting tasks in the discipline's order. A *worker* is the right to run one task: there are `target`
+ * of them, and more while surplus tasks finish after a soft scale-down. A *request* is what a bulk puts at the door: a task
+ * that takes its item from the source when there is a place for it. A *flush* admits from the door, fills the free workers
+ * and notifies those whose task has settled.
+ *
+ * **User code** runs at five places, and every transition is complete there: a source gives an item (`pullFirst`), a task
+ * begins (`run`), an observer classifies an outcome (`report`), a fiber is interrupted (`interrupt`), somebody is notified
+ * (`notifyNext`). It may call every operation of the pool; a flush that it causes is left to the one that is under way.
+ * What it throws is a defect of its own task, or is logged.
+ *
+ * Per-task code lives in small functions, rare paths in separate ones. V8 inlines up to a size limit, and a call that it
+ * does not inline costs as much as most of these functions.
+ *
+ * **States of the pool**
+ *
+ * | phase    | submit   | dispatch | to       | by                          | when                                         |
+ * |----------|----------|----------|----------|-----------------------------|----------------------------------------------|
+ * | Open     | admitted | yes      | Paused   | `pause`                     | `pause`, `togglePause`                       |
+ * |          |          |          | Draining | `beginClosing`              | `close`, scope end                           |
+ * | Paused   | rejected | yes      | Open     | `resume`                    | `resume`, `togglePause`                      |
+ * |          |          |          | Draining | `beginClosing`              | `close`, scope end                           |
+ * | Draining | rejected | yes      | Closed   | `endClosing`                | idle, or interrupted and finalizers awaited  |
+ * | Closed   | rejected | no       | Open     | `reopen`                    | `start`, unless the scope has closed         |
+ *
+ * **States of a task**
+ *
+ * | from    | to      | by                                       |
+ * |---------|---------|------------------------------------------|
+ * | New     | Running | `admit`, if a worker is free             |
+ * |         | Waiting | `admit`, `request`                       |
+ * |         | AtDoor  | `admit`, `request`, if the queue is full |
+ * |         | Settled | `reject`, `remove`                       |
+ * | AtDoor  | Waiting | `moveFromDoor`                           |
+ * |         | Running | `dispatchNext`, on a pool without queue  |
+ * |         | Settled | `reject`, `remove`                       |
+ * | Waiting | Running | `dispatchNext`                           |
+ * |         | Settled | `remove`                                 |
+ * | Running | Settled | `onExit`, `abandonRunning`               |
+ *
+ * **Invariants** (tests cite them by number)
+ *
+ * - I1 The limit is never exceeded: running tasks, with their finalizers, never exceed the target, except surplus ones
+ *   right after a soft scale-down.
+ * - I2 Work-conserving: a waiting task beside a free worker is impossible at rest, unless dispatch is held.
+ * - I3 Exactly one outcome: every admitted task settles exactly once on every path; none runs twice; a rejected one never
+ *   runs.
+ * - I4 Order is the discipline's, decided at dispatch; equal weights are first-in first-out; nobody overtakes at the door.
+ * - I5 A cancelled waiting task leaves at once: the count falls, a place frees, no memory is kept.
+ * - I6 A closed pool has no fiber, no timer, no reference to a task, but those the log named as not ending.
+ * - I7 A task sees its submitter's services, references, span and async context, and nobody else's; its children end
+ *   with it.
+ * - I8 `waiting <= capacity`.
+ * - I9 Nobody waits at the door while the queue has a free place and the pool is open. (A place is taken while an item for
+ *   it is pulled.)
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type { SchedulerDispatcher } from "effect/Scheduler"
+import type { PoolStats } from "../../PoolStats.ts"
+import type { QueueDiscipline } from "../../QueueDiscipline.ts"
+import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
+import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
+import { type Backlog, LinkedList } from "../backlog.ts"
+import {
+  type AsyncContext,
+  captureAsyncContext,
+  captureAsyncContextLike,
+  currentFrame,
+  isEntered,
+  restoreFrame,
+  runInCopy
+} from "../runtime/asyncContext.ts"
+import { callersAsyncContext } from "../runtime/fiber.ts"
+import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
+
+/** What a machine is made of, checked by its maker. */
+export interface MachineOptions {
+  readonly name: string
+  readonly discipline: QueueDiscipline
+  /** The sizes that `target` is clamped to. */
+  readonly min: number
+  readonly max: number
+  readonly initial: number
+  readonly capacity: number
+  readonly onFull: "suspend" | "fail"
+  readonly startPaused: boolean
+}
+
+/** Why dispatch is held. Reasons are independent: releasing one releases no other. */
+export type HoldReason = "Overload" | "Policy" | "RetryAfter" | "Closing"
+
+// A flush lets the event loop go after this many tasks that ended within it.
+const flushBudget = 1024
+
+// A task may submit to its own pool before it first suspends. This bounds how many launches lie on the stack.
+const maxLaunchDepth = 64
+
+// The array of completions is released after a burst, and kept otherwise: a new one for each task would cost as much.
+const keptCompletions = 1024
+
+// Counts the machines of all copies of this module: two copies in one program must not share a launch key.
+const count = Symbol.for("@aio-task-pool/core/machineCount")
+const nextMachineId = (): number => ((globalThis as any)[count] = ((globalThis as any)[count] ?? 0) + 1)
+
+export class Machine {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly capacity: number
+  readonly onFull: "suspend" | "fail"
+
+  #phase: "Open" | "Draining" | "Closed" = "Open"
+  #paused: boolean
+  #target: number
+  /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
+  private limit: number
+  /** The workers that running tasks use. */
+  private used = 0
+  private readonly holds = new Map<HoldReason, number>()
+  private largestSize: number
+
+  private readonly door = new LinkedList<Entry>()
+  private readonly backlog: Backlog<Entry>
+  private readonly runningTasks = new LinkedList<Entry>()
+  /** Places of the queue for which an item is being pulled. */
+  private reserved = 0
+
+  private submitted = 0
+  private succeeded = 0
+  private failed = 0
+  private interrupted = 0
+  private cancelledRunning = 0
+  private cancelledWaiting = 0
+  private rejected = 0
+
+  /** Context key of the launch ID, by which the pool recognizes the fibers of its tasks. */
+  readonly launchKey: Context.Service<number, number>
+  launchCount = 0
+  private observer: MachineObserver | undefined = undefined
+  /** Conditions that fibers wait for, checked at the end of each flush. */
+  private readonly watchers = new Map<() => boolean, Set<Notifiable>>()
+  private readonly traversals = new Set<Traversal>()
+  /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
+  private readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
+
+  private readonly dispatcher: SchedulerDispatcher
+  private readonly log: (message: string, defect: unknown) => void
+  /** What has not been notified yet: the range [head, tail). */
+  private completions: Array<Notifiable | undefined> = []
+  private head = 0
+  private tail = 0
+  private flushing = false
+  private flushScheduled = false
+  private launchDepth = 0
+  /** The async context of the task that came last, as long as any task waits in the queue. */
+  private sharedAsyncContext: AsyncContext | undefined = undefined
+  /**
+   * The task that is being launched or settled. If the stack comes to its end there, nothing can be called or allocated to
+   * note it; this stays set, and the next operation puts things right.
+   */
+  private inTransition: Entry | undefined = undefined
+  /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
+  private readonly deferredStarts: Array<Entry> = []
+  private readonly onScheduledFlush = (): void => {
+    this.flushScheduled = false
+    this.observer?.rest()
+    this.flush()
+  }
+
+  /** `log` writes one line about a defect of user code that no task can have. */
+  constructor(
+    options: MachineOptions,
+    dispatcher: SchedulerDispatcher,
+    log: (message: string, defect: unknown) => void = () => {}
+  ) {
+    this.name = options.name
+    this.min = options.min
+    this.max = options.max
+    this.capacity = options.capacity
+    this.onFull = options.onFull
+    this.#paused = options.startPaused
+    this.#target = this.limit = options.initial
+    this.largestSize = options.initial
+    this.backlog = options.discipline.backlog()
+    this.launchKey = Context.Service(`@aio-task-pool/core/launchId/${nextMachineId()}`)
+    this.dispatcher = dispatcher
+    this.log = log
+  }
+
+  // ---- admission: in the submitter's step ------------------------------------------------------------------------
+
+  /** Admits the task, leaves it at the door, or rejects it. The caller's answer may be there when this returns. */
+  admit(entry: Entry, mayWait: boolean): void {
+    if (this.inTransition !== undefined && this.launchDepth === 0) this.audit()
+    if (this.#phase !== "Open") this.reject(entry, "Closed")
+    else if (this.#paused) this.reject(entry, "Paused")
+    else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
+      this.enqueueOrReject(entry, mayWait)
+    } else {
+      this.onAdmitted(entry)
+      this.launch(entry)
+    }
+    this.flush()
+  }
+
+  /** Not all workers are free, or others came before. */
+  private enqueueOrReject(entry: Entry, mayWait: boolean): void {
+    if (this.door.size === 0 && this.hasPlace) {
+      this.onAdmitted(entry)
+      this.enqueue(entry)
+    } else if (mayWait) this.enqueueAtDoor(entry)
+    else this.reject(entry, "QueueFull")
+  }
+
+  private get hasPlace(): boolean {
+    return this.backlog.size + this.reserved < this.capacity
+  }
+
+  /**
+   * Asks for a place for the next item of a bulk, which waits at the door whatever `onFull` says. The item never starts in
+   * this step: a flush launches one after the other, so that items that end at once cannot grow the stack.
+   */
+  request(entry: Entry): void {
+    if (this.door.size > 0 || !this.hasPlace) this.requestAtDoor(entry)
+    else if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
+    else if (!entry.needsItem || this.pullFor(entry)) this.enqueueRequest(entry)
+  }
+
+  private enqueueRequest(entry: Entry): void {
+    // Pulling may have paused or closed the pool, or filled its queue.
+    if (this.isAdmitting && this.hasPlace) {
+      this.onAdmitted(entry)
+      this.enqueue(entry)
+    } else this.requestAtDoor(entry)
+  }
+
+  private requestAtDoor(entry: Entry): void {
+    if (this.isAdmitting) this.enqueueAtDoor(entry)
+    else this.reject(entry, this.notAdmitting)
+  }
+
+  /** Stores the async context of a task that was just admitted and must wait: it will start in another fiber's step. */
+  captureAsyncContext(entry: Entry): void {
+    if (entry.state !== "Waiting" && entry.state !== "AtDoor") return
+    entry.asyncContext = this.sharedAsyncContext = captureAsyncContextLike(this.sharedAsyncContext)
+  }
+
+  private rejectDoor(reason: NotAvailableReason): void {
+    for (let entry = this.door.shift(); entry !== undefined; entry = this.door.shift()) this.reject(entry, reason)
+    for (const traversal of this.traversals) traversal.onAdmissionEnd()
+  }
+
+  /** Rejects a request that waits for its source, after admission has ended. */
+  rejectUnadmitted(entry: Entry): void {
+    this.reject(entry, this.notAdmitting)
+  }
+
+  /** What callers get after admission has ended. */
+  rejection(): Cause.Cause<NotAvailable> {
+    return Cause.fail(new NotAvailable({ reason: this.notAdmitting, pool: this.name, stats: this.stats() }))
+  }
+
+  get isAdmitting(): boolean {
+    return this.#phase === "Open" && !this.#paused
+  }
+
+  private get notAdmitting(): NotAvailableReason {
+    return this.#phase === "Open" ? "Paused" : "Closed"
+  }
+
+  /** Ends a request whose source has no item left. */
+  dropRequest(entry: Entry): void {
+    if (entry.state === "AtDoor") this.door.remove(entry)
+    this.complete(entry, undefined)
+    this.moveFromDoor()
+  }
+
+  /** Fails a task that was not admitted. A request may turn out to have no item left: its bulk counts the rejection. */
+  private reject(entry: Entry, reason: NotAvailableReason): void {
+    if (!entry.needsItem) this.countRejection(reason)
+    const exit = Exit.fail(new NotAvailable({ reason, pool: this.name, stats: this.stats() }))
+    entry.answer = exit
+    entry.onRejected(reason)
+    this.complete(entry, exit)
+  }
+
+  countRejection(reason: NotAvailableReason): void {
+    this.rejected++
+    this.emit({ _tag: "Rejected", reason })
+  }
+
+  /** From here on the task is counted; a caller at the door that asked for no more is notified. */
+  private onAdmitted(entry: Entry): void {
+    this.submitted++
+    if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
+  }
+
+  private enqueue(entry: Entry): void {
+    // A task that came by the door has arrived there.
+    if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
+    entry.state = "Waiting"
+    this.backlog.push(entry)
+  }
+
+  private enqueueAtDoor(entry: Entry): void {
+    entry.state = "AtDoor"
+    this.door.push(entry)
+    this.observer?.arrived(entry)
+  }
+
+  /** Fills free places of the queue from the door; requests take their items. */
+  private admitFromDoor(): void {
+    this.moveFromDoor()
+    while (this.door.size > 0 && this.hasPlace) {
+      this.pullFirst()
+      this.moveFromDoor()
+    }
+  }
+
+  /** Fills free places of the queue up to the first request without an item. Runs no user code. */
+  private moveFromDoor(): void {
+    while (this.door.size > 0 && !this.door.head!.needsItem && this.hasPlace) {
+      const entry = this.door.shift()!
+      this.onAdmitted(entry)
+      this.enqueue(entry)
+    }
+  }
+
+  /** Lets the request at the head of the door take its item. */
+  private pullFirst(): void {
+    const entry = this.door.shift()!
+    entry.state = "New"
+    if (!this.pullFor(entry)) return
+    if (!this.isAdmitting) return this.reject(entry, this.notAdmitting)
+    entry.state = "AtDoor"
+    this.door.unshift(entry)
+  }
+
+  /**
+   * Lets a request take its item, for which a place is reserved. Returns `false` if it is over: the source is at its end,
+   * or the bulk was stopped. Pulling is user code: look at everything again afterwards.
+   */
+  private pullFor(entry: Entry): boolean {
+    this.reserved++
+    try {
+      entry.pull()
+    } finally {
+      this.reserved--
+    }
+    if (entry.state !== "New") return false
+    if (entry.needsItem) this.complete(entry, undefined)
+    return !entry.needsItem
+  }
+
+  // ---- dispatch: in the step that makes it possible --------------------------------------------------------------
+
+  /**
+   * Fills free workers and notifies waiters, until nothing is left to do or the budget is spent. Dispatch comes first, so
+   * that whoever is notified sees no free worker beside a waiting task (I2). What a launched task or a resumed submitter
+   * does here only changes state: the loop picks it up, so that tasks that never suspend cannot grow the stack.
+   */
+  flush(): void {
+    if (this.flushing || this.flushScheduled || this.launchDepth > 0) return
+    if (this.inTransition !== undefined) this.audit()
+    if (this.hasWork()) this.flushLoop()
+    this.endFlush()
+    if (this.head < this.tail) this.flush()
+  }
+
+  private flushLoop(): void {
+    let budget = flushBudget
+    let thrown = true
+    let progress: boolean
+    this.flushing = true
+    try {
+      do {
+        progress = false
+        for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
+        if (this.door.size > 0) this.admitFromDoor()
+        // No more than the workers that are free now: tasks that end at once are notified between two fillings.
+        let free = this.limit - this.used
+        // A task that is launched here may shrink the pool in this very step.
+        for (; free > 0 && budget > 0 && this.used < this.limit && this.dispatchNext(); free--) {
+          budget--
+          progress = true
+        }
+        for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
+      } while (progress && budget > 0 && this.hasWork())
+      thrown = false
+    } finally {
+      this.flushing = false
+      // The end of the stack: what is left must not wait for another task.
+      if (thrown) this.scheduleFlush()
+    }
+    if (budget === 0 && this.hasWork()) this.scheduleFlush()
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled) return
+    // In this order: at the end of the stack the call may throw, and a flush that never comes must not be waited for.
+    this.dispatcher.scheduleTask(this.onScheduledFlush, 0)
+    this.flushScheduled = true
+  }
+
+  private hasWork(): boolean {
+    return (
+      this.head < this.tail ||
+      this.deferredStarts.length > 0 ||
+      (this.used < this.limit && (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0))) ||
+      (this.door.size > 0 && this.hasPlace)
+    )
+  }
+
+  /** Gives a free worker the next task, or the next task its item. Returns `false` if there is none. */
+  private dispatchNext(): boolean {
+    const { backlog, door } = this
+    // Taking a task frees a place of the queue. The request that gets it pulls before, while no transition is under way.
+    if (door.size > 0 && door.head!.needsItem && (backlog.ready > 0 || backlog.size === 0)) {
+      this.pullFirst()
+      return true
+    }
+    if (backlog.ready > 0) return this.launchNext()
+    // Without a queue (capacity 0) a task steps from the door to the worker.
+    if (backlog.size > 0 || door.size === 0) return false
+    const first = door.shift()!
+    this.onAdmitted(first)
+    this.launch(first)
+    return true
+  }
+
+  private launchNext(): boolean {
+    const entry = this.backlog.pop()
+    if (entry === undefined) return false
+    this.inTransition = entry
+    if (this.door.size > 0) this.moveFromDoor()
+    this.launch(entry)
+    return true
+  }
+
+  private launch(entry: Entry): void {
+    const outer = this.inTransition
+    this.inTransition = entry
+    entry.state = "Running"
+    this.runningTasks.push(entry)
+    this.used++
+    this.observer?.dispatched(entry)
+    if (this.launchDepth < maxLaunchDepth) this.start(entry)
+    else {
+      entry.asyncContext ??= captureAsyncContext()
+      this.deferredStarts.push(entry)
+    }
+    if (this.inTransition === entry) this.inTransition = outer === entry ? undefined : outer
+  }
+
+  private startDeferred(): void {
+    const entry = this.deferredStarts.shift()!
+    if (entry.mayStart) this.start(entry)
+    else this.onExit(entry, Exit.interrupt())
+  }
+
+  private start(entry: Entry): void {
+    const depth = this.launchDepth++
+    const frame = currentFrame()
+    try {
+      const context = entry.asyncContext ?? callersAsyncContext(entry)
+      if (isEntered(context, frame)) this.run(entry)
+      else runInCopy(context, this.run, this, entry)
+    } catch (cause) {
+      this.onLaunchThrew(entry, cause)
+    } finally {
+      restoreFrame(frame)
+      this.launchDepth = depth
+    }
+  }
+
+  private run(entry: Entry): void {
+    const exit = entry.fork().pollUnsafe()
+    if (exit === undefined) entry.observe()
+    else this.onExit(entry, exit)
+    entry.onStarted()
+  }
+
+  /** If the fiber has ended, an observer that the task added to it threw. Else the stack has come to its end. */
+  private onLaunchThrew(entry: Entry, cause: unknown): void {
+    const exit = entry.state === "Running" ? entry.fiber?.pollUnsafe() : undefined
+    if (exit === undefined) throw cause
+    this.onDefect(cause)
+    this.onExit(entry, exit)
+    entry.onStarted()
+  }
+
+  /** Settles the tasks that the end of the stack has left between two transitions. */
+  private audit(): void {
+    const lost = this.inTransition!
+    const depth = this.launchDepth++
+    try {
+      this.settleLost(lost)
+    } finally {
+      this.launchDepth = depth
+    }
+    // Not before: the stack may come to its end here, too.
+    this.inTransition = undefined
+  }
+
+  private settleLost(lost: Entry): void {
+    const overflow = Exit.die(new RangeError("Maximum call stack size exceeded"))
+    const listed = this.runningTasks.toArray()
+    for (const entry of listed) {
+      const exit = entry.fiber?.pollUnsafe()
+      if (exit !== undefined) this.onExit(entry, exit)
+      else if ((entry.fiber === undefined && !this.deferredStarts.includes(entry)) || entry === lost) {
+        this.onExit(entry, overflow)
+        if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
+      }
+    }
+    if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
+    // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
+    const { cancelledRunning, cancelledWaiting, failed, interrupted, succeeded } = this
+    const settled = succeeded + failed + interrupted + cancelledRunning + cancelledWaiting
+    this.used = this.runningTasks.size
+    this.submitted = settled + this.backlog.size + this.used
+  }
+
+  // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
+
+  /** The task's fiber has ended. */
+  onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    // Closing abandoned it: its submitter was notified already.
+    if (entry.state === "Settled") return
+    const outer = this.inTransition
+    this.inTransition = entry
+    this.runningTasks.remove(entry)
+    this.used--
+    if (exit._tag === "Success") {
+      this.succeeded++
+      this.settle(entry, exit)
+    } else this.onFailureExit(entry, exit)
+    if (this.observer !== undefined) this.report(entry, exit)
+    if (this.inTransition === entry) this.inTransition = outer
+    this.flush()
+  }
+
+  private onFailureExit(entry: Entry, exit: Exit.Failure<unknown, unknown>): void {
+    const interrupted = Cause.hasInterrupts(exit.cause)
+    const { cancelReason } = entry
+    if (interrupted && cancelReason !== undefined && cancelReason !== "Interrupted") {
+      return this.onCancelledExit(entry, cancelReason, exit.cause)
+    }
+    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
+    else this.failed++
+    this.settle(entry, exit)
+  }
+
+  private onCancelledExit(entry: Entry, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
+    // A finalizer that died stays visible beside the cancellation.
+    const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
+    if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
+    // It had failed by itself before the interruption reached it: its own result stands.
+    this.failed++
+    this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
+  }
+
+  private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
+    this.cancelledRunning++
+    this.emit({ _tag: "Cancelled", reason, started: true })
+    const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
+    this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
+  }
+
+  private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    entry.answer ??= exit
+    this.complete(entry, exit)
+  }
+
+  /** The end of every task. A request without `exit` has found its source at the end. */
+  private complete(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
+    entry.state = "Settled"
+    entry.exit = exit
+    if (entry.awaited) this.enqueueCompletion(entry)
+    entry.onSettled()
+  }
+
+  /** Tells the observer of an outcome. Its `classify` may call the pool: nothing is dispatched before the verdict. */
+  private report(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    this.launchDepth++
+    try {
+      this.observer!.settled(entry, exit)
+    } finally {
+      this.launchDepth--
+    }
+  }
+
+  // ---- notifying --------------------------------------------------------------------------------------------------
+
+  /** Has it notified by the flush that is under way, or the next one. */
+  enqueueCompletion(completion: Notifiable): void {
+    this.completions[this.tail++] = completion
+  }
+
+  private notifyNext(): void {
+    const completion = this.completions[this.head]!
+    this.completions[this.head++] = undefined
+    if (this.head === this.tail) {
+      if (this.tail > keptCompletions) this.completions = []
+      this.head = this.tail = 0
+    }
+    // A plain `try`, because this runs for every task. An observer of the fiber that is resumed may throw.
+    try {
+      completion.notify()
+    } catch (defect) {
+      this.onDefect(defect)
+    }
+  }
+
+  /** Calls user code that nobody waits for; what it throws is logged. */
+  readonly guard = <A>(f: (value: A) => void, value: A): void => {
+    try {
+      f(value)
+    } catch (defect) {
+      this.onDefect(defect)
+    }
+  }
+
+  /** Logs what user code threw. The logger is user code too: it runs when this step is over. */
+  onDefect(defect: unknown, message = "a callback threw, and no task can have its error"): void {
+    this.later(() => this.log(`${this.name}: ${message}`, defect))
+  }
+
+  /** Calls `f` after a turn of the event loop. */
+  later(f: () => void): void {
+    this.dispatcher.scheduleTask(f, 0)
+  }
+
+  private endFlush(): void {
+    this.observer?.rest()
+    if (this.backlog.size === 0) this.sharedAsyncContext = undefined
+    if (this.watchers.size > 0) this.enqueueReadyWatchers()
+  }
+
+  // A resumed fiber may invalidate another watcher's condition. Watchers that are ready now are resumed anyway.
+  private enqueueReadyWatchers(): void {
+    for (const [ready, waiting] of this.watchers) {
+      if (!ready()) continue
+      this.watchers.delete(ready)
+      for (const watcher of waiting) this.enqueueCompletion(watcher)
+    }
+  }
+
+  /** Notifies `watcher` once, at the end of a flush after which `ready()` holds. */
+  watch(ready: () => boolean, watcher: Notifiable): void {
+    const waiting = this.watchers.get(ready)
+    if (waiting === undefined) this.watchers.set(ready, new Set([watcher]))
+    else waiting.add(watcher)
+  }
+
+  unwatch(ready: () => boolean, watcher: Notifiable): void {
+    const waiting = this.watchers.get(ready)
+    if (waiting?.delete(watcher) === true && waiting.size === 0) this.watchers.delete(ready)
+  }
+
+  /** Tells a traversal when admission ends, until the returned function is called. */
+  traverse(traversal: Traversal): () => void {
+    this.traversals.add(traversal)
+    return () => void this.traversals.delete(traversal)
+  }
+
+  // ---- ending tasks early ----------------------------------------------------------------------------------------
+
+  /**
+   * The only way out of the door and the queue besides admission and dispatch. The place that it frees goes to the door;
+   * the next flush does what needs user code. Settles with `outcome`, or as `TaskCancelled` for that reason.
+   */
+  remove(entry: Entry, outcome: Exit.Exit<never, unknown> | TaskCancelledReason): void {
+    this.takeOut(entry)
+    this.settle(entry, typeof outcome === "string" ? this.neverRan(outcome) : outcome)
+    this.moveFromDoor()
+  }
+
+  private takeOut(entry: Entry): void {
+    if (entry.state === "AtDoor") this.door.remove(entry)
+    else if (entry.state === "Waiting") {
+      this.backlog.remove(entry)
+      this.cancelledWaiting++
+    }
+  }
+
+  /** Takes a waiting task out of the queue; it settles as `TaskCancelled`. */
+  cancel(entry: Entry, reason: TaskCancelledReason): void {
+    if (entry.state !== "Waiting") return
+    this.emit({ _tag: "Cancelled", reason, started: false })
+    this.remove(entry, reason)
+    this.flush()
+  }
+
+  /** Cancels up to `most` waiting tasks, in any order, and returns how many. One error serves all of them. */
+  cancelWaiting(reason: TaskCancelledReason, most: number): number {
+    const cancelled: Array<Entry> = []
+    for (let entry = this.backlog.any(); entry !== undefined && cancelled.length < most; entry = this.backlog.any()) {
+      this.takeOut(entry)
+      cancelled.push(entry)
+    }
+    const exit = this.neverRan(reason)
+    for (const entry of cancelled) {
+      this.emit({ _tag: "Cancelled", reason, started: false })
+      this.settle(entry, exit)
+    }
+    this.moveFromDoor()
+    this.flush()
+    return cancelled.length
+  }
+
+  private neverRan(reason: TaskCancelledReason): Exit.Exit<never, TaskCancelled> {
+    return Exit.fail(new TaskCancelled({ reason, started: false, pool: this.name, stats: this.stats() }))
+  }
+
+  /** Interrupts a running task; the first reason stands. Its fiber may end in this very step. */
+  interrupt(entry: Entry, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
+    if (entry.state !== "Running") return
+    entry.cancelReason ??= reason
+    const { fiber } = entry
+    // Finalizers and observers of the fiber are user code.
+    if (fiber !== undefined) this.guard((fiber) => fiber.interruptUnsafe(by), fiber)
+  }
+
+  /** The caller of `submit` or `fork` was interrupted before it had an answer. */
+  cancelByCaller(entry: Entry, by: number | undefined): void {
+    entry.caller = undefined
+    if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
+    if (entry.state === "Settled") return
+    if (entry.state === "Waiting") this.emit({ _tag: "Cancelled", reason: "Cancelled", started: false })
+    this.remove(entry, Exit.interrupt(by))
+    this.flush()
+  }
+
+  /** Abandons the running tasks, which would not end: they settle now, whatever their fibers do later. */
+  abandonRunning(reason: TaskCancelledReason): void {
+    for (const entry of this.runningTasks.toArray()) {
+      this.runningTasks.remove(entry)
+      this.used--
+      this.cancelRunning(entry, reason, [])
+      if (this.observer !== undefined) this.report(entry, Exit.interrupt())
+    }
+    this.flush()
+  }
+
+  /** Changes the weight of a waiting task. */
+  reweigh(entry: Entry, weight: number): void {
+    this.backlog.reweigh(entry, weight)
+  }
+
+  // ---- sizing ----------------------------------------------------------------------------------------------------
+
+  /** Sets the target, clamped to the pool's bounds; surplus tasks run on. */
+  resize(size: number, why: string): number {
+    const from = this.#target
+    this.#target = Math.max(this.min, Math.min(this.max, size))
+    if (this.#target !== from) {
+      if (this.holds.size === 0) this.limit = this.#target
+      this.observer?.resized(from, this.#target)
+      this.largestSize = Math.max(this.largestSize, this.#target)
+      this.emit({ _tag: "Scaled", from, to: this.#target, why })
+      this.flush()
+    }
+    return this.#target
+  }
+
+  /** As `resize`, asked for by a caller and not by the policy, which will hear of it. */
+  resizeByHand(size: number, why: string): number {
+    const from = this.#target
+    if (this.resize(size, why) !== from) this.observer?.resizedByHand()
+    return this.#target
+  }
+
+  /** Dispatches nothing until the release; admission and running tasks go on. Holds of one reason nest by counting. */
+  hold(reason: HoldReason): void {
+    this.holds.set(reason, (this.holds.get(reason) ?? 0) + 1)
+    this.limit = 0
+  }
+
+  /** Ends one hold of a reason, or all of them; does nothing if there is none. */
+  release(reason: HoldReason, all = false): void {
+    const count = this.holds.get(reason)
+    if (count === undefined) return
+    if (count > 1 && !all) return void this.holds.set(reason, count - 1)
+    this.holds.delete(reason)
+    if (this.holds.size > 0) return
+    this.limit = this.#target
+    this.flush()
+  }
+
+  /**
+   * Interrupts the newest running tasks until no more go on than there are workers, and returns all that are being
+   * interrupted: once these have ended, the limit holds.
+   */
+  interruptSurplus(by: number): ReadonlyArray<Entry> {
+    if (this.used <= this.#target) return []
+    const running = this.runningTasks.toArray()
+    const leaving = running.filter((entry) => entry.cancelReason !== undefined)
+    const staying = running.filter((entry) => entry.cancelReason === undefined)
+    const surplus = staying.slice(this.#target)
+    for (const entry of surplus.toReversed()) this.interrupt(entry, "ScaledDown", by)
+    return leaving.concat(surplus)
+  }
+
+  /** Interrupts everything that runs. */
+  interruptAll(reason: TaskCancelledReason): void {
+    for (const entry of this.runningTasks.toArray()) this.interrupt(entry, reason, undefined)
+  }
+
+  // ---- pausing, closing ------------------------------------------------------------------------------------------
+
+  /** Ends admission until `resume`. Returns whether the pool is paused now. */
+  pause(): boolean {
+    if (this.#phase === "Open" && !this.#paused) {
+      this.#paused = true
+      this.emit({ _tag: "Paused" })
+      this.rejectDoor("Paused")
+      this.flush()
+    }
+    return this.#phase === "Open" && this.#paused
+  }
+
+  /** Admits again. Returns whether the pool is paused now: `false`. */
+  resume(): boolean {
+    if (this.#phase === "Open" && this.#paused) {
+      this.#paused = false
+      this.emit({ _tag: "Resumed" })
+      this.flush()
+    }
+    return false
+  }
+
+  /** Ends admission for good; the door is rejected in this step. */
+  beginClosing(): void {
+    this.#phase = "Draining"
+    this.rejectDoor("Closed")
+  }
+
+  /** Nothing waits or runs any more. */
+  endClosing(report: CloseReport): void {
+    this.#phase = "Closed"
+    this.emit({ _tag: "Closed", report })
+  }
+
+  /** Admits again, after `endClosing`. */
+  reopen(paused: boolean): void {
+    this.#phase = "Open"
+    this.#paused = paused
+    this.release("Closing", true)
+  }
+
+  // ---- looking ---------------------------------------------------------------------------------------------------
+
+  get phase(): "Open" | "Draining" | "Closed" {
+    return this.#phase
+  }
+  get paused(): boolean {
+    return this.#paused
+  }
+  get target(): number {
+    return this.#target
+  }
+  get running(): number {
+    return this.runningTasks.size
+  }
+  get waiting(): number {
+    return this.backlog.size
+  }
+  /** Tasks in the queue and at the door. */
+  get queued(): number {
+    return this.backlog.size + this.door.size
+  }
+  /** The task that has waited longest: those in the queue came before those at the door. */
+  get oldestQueued(): Entry | undefined {
+    return this.backlog.oldest() ?? this.door.head
+  }
+  /** How many tasks were cancelled before they started. */
+  get neverRun(): number {
+    return this.cancelledWaiting
+  }
+  /** The running tasks, the oldest first. */
+  get runningEntries(): ReadonlyArray<Entry> {
+    return this.runningTasks.toArray()
+  }
+  readonly isIdle = (): boolean => this.backlog.size === 0 && this.runningTasks.size === 0
+  readonly isEmpty = (): boolean => this.backlog.size === 0
+  readonly isResized = (): boolean => this.used <= this.#target
+
+  /** The launch ID of the task that a fiber belongs to, or belonged to. */
+  launchIdOf(fiber: Fiber<unknown, unknown>): number | undefined {
+    return Context.getOrUndefined(fiber.context, this.launchKey)
+  }
+
+  /** Whether a fiber belongs to a task that still runs. */
+  owns(fiber: Fiber<unknown, unknown>): boolean {
+    const launchId = this.launchIdOf(fiber)
+    return launchId !== undefined && this.runningTasks.toArray().some((entry) => entry.launchId === launchId)
+  }
+
+  stats(): PoolStats {
+    return {
+      phase: this.#phase === "Open" && this.#paused ? "Paused" : this.#phase,
+      size: this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used),
+      targetSize: this.#target,
+      running: this.runningTasks.size,
+      waiting: this.backlog.size,
+      atDoor: this.door.size,
+      capacity: this.capacity,
+      submitted: this.submitted,
+      succeeded: this.succeeded,
+      failed: this.failed,
+      interrupted: this.interrupted,
+      cancelled: this.cancelledRunning + this.cancelledWaiting,
+      rejected: this.rejected,
+      largestSize: this.largestSize
+    }
+  }
+
+  // ---- observing -------------------------------------------------------------------------------------------------
+
+  /** Reports to one observer, or to none. */
+  observe(observer: MachineObserver | undefined): void {
+    this.observer = observer
+  }
+
+  get isObserved(): boolean {
+    return this.observer !== undefined
+  }
+
+  subscribe(reader: Queue.Enqueue<PoolEvent, Cause.Done>): void {
+    this.readers.add(reader)
+  }
+
+  unsubscribe(reader: Queue.Enqueue<PoolEvent, Cause.Done>): void {
+    this.readers.delete(reader)
+  }
+
+  /** No event comes any more: ends every reader's stream. Resumes readers, so their observers may throw. */
+  endEvents(): void {
+    const readers = Array.from(this.readers)
+    this.readers.clear()
+    for (const reader of readers) this.guard(endReader, reader)
+  }
+
+  emit(event: PoolEvent): void {
+    if (this.readers.size > 0) for (const reader of this.readers) Queue.offerUnsafe(reader, event)
+  }
+}
+
+const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
+
+const endReader = (reader: Queue.Enqueue<PoolEvent, Cause.Done>): void => void Queue.endUnsafe(reader)

@@ -1,0 +1,255 @@
+/**
+ * One submitted task: its work, its submitter's context, and its state.
+ *
+ *     New ──> AtDoor ──> Waiting ──> Running ──> Settled
+ *      │        │          └────────────────────────↑      cancelled, or the pool closed
+ *      └────────┴───────────────────────────────────↑      withdrawn or rejected: never admitted, not counted
+ *
+ * A task skips the states it does not need: the door if the queue has a place, the queue if a worker is free. It settles
+ * exactly once (I3).
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import { format } from "effect/Formatter"
+import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
+import type { SubmitOptions } from "../../TaskPool.ts"
+import { checkArgs, checkKnown, checkWeight } from "../arguments.ts"
+import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
+import {
+  answerCaller,
+  asEffects,
+  makeFiber,
+  observeLast,
+  overlay,
+  type RuntimeFiber,
+  type Waiter,
+  waiter
+} from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
+import type { Entry } from "./entry.ts"
+import type { Machine } from "./machine.ts"
+import { awaitEnds } from "./waits.ts"
+
+/** What was submitted: an effect, or a function with its arguments. */
+export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
+
+/** Options of a submission, as a function's caller gives them. */
+export type TaskOptions = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
+
+const withService: typeof overlay = hasKnownRuntime
+  ? overlay
+  : (context, key, value) => Context.add(context, key, value)
+
+/** The weight of a task that names none. */
+const defaultWeight = 4
+
+/** The checked weight of a task. */
+export const weightOf = (where: string, options: SubmitOptions | undefined): number => {
+  const weight = options?.weight
+  return weight === undefined ? defaultWeight : checkWeight(where, weight)
+}
+
+/** As `Effect.isEffect`, and quicker for the usual task. */
+const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
+  typeof value === "object" && value !== null ? (value as any)[Effect.TypeId] !== undefined : Effect.isEffect(value)
+
+const knownOptions = ["weight", "args"] as const
+
+/** A task of a submitter; throws if the work is neither an effect nor a function. */
+export const makeTaskUnsafe = (
+  machine: Machine,
+  where: string,
+  work: Work,
+  options: TaskOptions,
+  { context }: Fiber<unknown, unknown>
+): Task => {
+  const weight = options === undefined ? defaultWeight : weightOf(where, checkKnown(where, options, knownOptions))
+  // The tag of a service is both: it is submitted as the effect it is.
+  return isEffect(work)
+    ? new Task(machine, work, undefined, weight, context)
+    : makeFunctionTask(machine, where, work, options, weight, context)
+}
+
+const makeFunctionTask = (
+  machine: Machine,
+  where: string,
+  work: unknown,
+  options: TaskOptions,
+  weight: number,
+  context: Context.Context<never>
+): Task => {
+  if (typeof work === "function") {
+    return new Task(machine, work as Work, checkArgs(where, options?.args ?? []), weight, context)
+  }
+  handlePromise(work)
+  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${describe(work)}`)
+}
+
+/** What a task's function has returned. */
+export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => {
+  if (isEffect(value)) return value
+  throw new UnknownTaskType(
+    handlePromise(value)
+      ? "TaskPool: a task's function must return an Effect, got a Promise of an async function: wrap it in Effect.tryPromise"
+      : `TaskPool: a task's function must return an Effect, got ${describe(value)}`
+  )
+}
+
+/** Whether the value is a promise. Nobody will wait for it: if it rejects later, that must not end the process. */
+const handlePromise = (value: unknown): boolean => {
+  if (!(value instanceof Promise)) return false
+  value.then(undefined, () => {})
+  return true
+}
+
+/** As `format`; a value whose own code throws when it is looked at is named by its type. */
+export const describe = (value: unknown): string => {
+  // A plain `try`: `format` runs getters and proxies of a value that nobody has checked.
+  try {
+    return format(value)
+  } catch {
+    return `an unreadable ${typeof value}`
+  }
+}
+
+/**
+ * A task of a function is itself the effect that its fiber runs, which calls the function. Each task is also the frame on
+ * its submitter's stack while that waits. Wrappers would cost closures and objects for each task.
+ */
+export interface Task extends Effect.Effect<unknown, unknown> {}
+export class Task implements Entry, Waiter {
+  readonly machine: Machine
+  prev: Entry | undefined = undefined
+  next: Entry | undefined = undefined
+  slot = 0
+  weight: number
+  state: Entry["state"] = "New"
+  /** Released when the task settles: a kept handle must keep no more than the result. */
+  work: Work | undefined
+  /** The arguments of a function, and so the sign that `work` is one. */
+  args: ReadonlyArray<unknown> | undefined
+  context: Context.Context<never> | undefined
+  asyncContext: AsyncContext | undefined = undefined
+  fiber: Fiber<unknown, unknown> | undefined = undefined
+  launchId = 0
+  cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
+  since = 0
+  epoch = 0
+  exit: Exit<any, any> | undefined = undefined
+  caller: Waiter["caller"] = undefined
+  /** What the caller of `submit` or `fork` is given: the outcome, or a handle, or `NotAvailable`. */
+  answer: Exit<any, any> | undefined = undefined
+  /** Others that wait for the outcome: joiners, and fibers that end the task and wait for its finalizers. */
+  observers: Set<(exit: Exit<any, any>) => void> | undefined = undefined
+
+  constructor(
+    machine: Machine,
+    work: Work,
+    args: ReadonlyArray<unknown> | undefined,
+    weight: number,
+    context: Context.Context<never>
+  ) {
+    this.machine = machine
+    this.work = work
+    this.args = args
+    this.weight = weight
+    this.context = context
+  }
+
+  /** The effect that was submitted, or that the function returns now. */
+  begin(): Effect.Effect<unknown, unknown> {
+    if (this.args === undefined) return this.work as Effect.Effect<unknown, unknown>
+    return checkEffect((this.work as (...args: ReadonlyArray<unknown>) => unknown)(...this.args))
+  }
+
+  /** The caller of `submit` or `fork` was interrupted: its task ends too, and a running one is waited for. */
+  onCallerInterrupt(by: number): Effect.Effect<void> {
+    this.machine.cancelByCaller(this, by)
+    return this.state === "Running" ? awaitEnds(this.machine, [this]) : Effect.void
+  }
+
+  /** The context of its fiber, by which the pool recognizes that fiber and all that it forks. */
+  contextWithLaunchId(): Context.Context<never> {
+    return withService(this.context!, this.machine.launchKey, (this.launchId = ++this.machine.launchCount))
+  }
+
+  fork(): Fiber<unknown, unknown> {
+    return forkTask(this)
+  }
+
+  observe(): void {
+    if (hasKnownRuntime) observeLast(this.fiber as RuntimeFiber, this.observer(), this.machine.guard)
+  }
+
+  /** Called when its fiber has ended. */
+  protected observer(): (exit: Exit<any, any>) => void {
+    return (exit) => this.machine.onExit(this, exit)
+  }
+
+  get mayStart(): boolean {
+    return this.cancelReason === undefined
+  }
+
+  get needsItem(): boolean {
+    return false
+  }
+
+  pull(): void {}
+
+  onRejected(_reason: NotAvailableReason): void {}
+
+  onStarted(): void {}
+
+  onSettled(): void {
+    this.work = this.args = this.context = this.fiber = undefined
+    releaseAsyncContext(this.asyncContext)
+    this.asyncContext = undefined
+  }
+
+  get awaited(): boolean {
+    return this.caller !== undefined || this.observers !== undefined
+  }
+
+  /** Resumes those that wait for the outcome, or for admission. */
+  notify(): void {
+    const { answer, observers } = this
+    // Plain `try`s: an observer of the fiber that is resumed may throw, and the others must hear of the outcome.
+    try {
+      if (this.caller !== undefined && answer !== undefined) {
+        this.answer = undefined
+        answerCaller(this, answer)
+      }
+    } finally {
+      if (observers !== undefined && this.exit !== undefined) {
+        this.observers = undefined
+        for (const observer of observers) this.machine.guard(observer, this.exit)
+      }
+    }
+  }
+
+  /** Its fiber begins. */
+  beginIn(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
+    this.fiber = fiber
+    if (!hasKnownRuntime) fiber.addObserver(this.observer())
+    return this.begin()
+  }
+}
+
+const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
+  ? (task) => {
+      const fiber = makeFiber(task.contextWithLaunchId())
+      task.fiber = fiber
+      fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
+      return fiber
+    }
+  : (task) => Effect.runForkWith(task.contextWithLaunchId())(task)
+
+asEffects(
+  Task,
+  function (fiber) {
+    return this.beginIn(fiber)
+  },
+  waiter
+)

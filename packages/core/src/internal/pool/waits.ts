@@ -1,0 +1,46 @@
+/** What a fiber waits for: an outcome, the end of tasks, a condition on the machine. */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { Entry } from "./entry.ts"
+import type { Machine } from "./machine.ts"
+
+/** Waits for a task's outcome. Interrupting the waiter does not touch the task. */
+export const awaitExit = (task: Entry): Effect.Effect<Exit.Exit<any, any>> =>
+  Effect.callback((resume) => {
+    if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
+    const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
+    const observers = (task.observers ??= new Set())
+    observers.add(observer)
+    return Effect.sync(() => void observers.delete(observer))
+  })
+
+/** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */
+export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const self = machine.launchIdOf(Fiber.getCurrent()!)
+    const others = tasks.filter((task) => task.exit === undefined && task.launchId !== self)
+    let left = others.length
+    if (left === 0) return resume(Effect.void)
+    const observer = (): void => {
+      if (--left === 0) resume(Effect.void)
+    }
+    for (const task of others) (task.observers ??= new Set()).add(observer)
+    return Effect.sync(() => {
+      for (const task of others) task.observers?.delete(observer)
+    })
+  })
+
+/**
+ * Waits until a condition on the machine holds. Fibers that pass the same function share one check at the end of each
+ * flush.
+ */
+export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    // A launch that overflowed the stack may be unsettled, with no later call to settle it.
+    machine.flush()
+    if (ready()) return resume(Effect.void)
+    const watcher = { notify: () => resume(Effect.void) }
+    machine.watch(ready, watcher)
+    return Effect.sync(() => machine.unwatch(ready, watcher))
+  })

@@ -1,0 +1,187 @@
+/**
+ * The private parts of Effect's runtime that the hot path uses: how a fiber waits, is made, and keeps its context.
+ *
+ * The public `Effect.callback` costs four closures and three objects, which stay as long as a fiber waits, and
+ * `Context.add` costs as much as a quarter of a small task. The runtime's internal protocol avoids both costs: an effect
+ * has an `evaluate` method, and a frame on a fiber's stack is called when it is popped. A waiting submit takes half the
+ * memory (ADR 0004). Effect promises none of this: `probe.ts` checks it at load.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import type * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import type { AsyncContext } from "./asyncContext.ts"
+
+/** A fiber as the runtime itself sees it. */
+export interface RuntimeFiber extends Fiber<any, any> {
+  interruptible: boolean
+  _stack: Array<unknown>
+  _observers: Array<(exit: Exit.Exit<any, any>) => void> | undefined
+  readonly _interruptedCause: Cause.Cause<never> | undefined
+  /** The async context in which it suspended, while it is suspended. */
+  readonly _asyncContext: AsyncContext | undefined
+  evaluate(effect: Effect.Effect<any, any, any>): void
+  yieldWith(resumed: () => void): Effect.Effect<never>
+}
+
+/** A frame's methods: when it is popped, and when that is because of a failure. */
+const popped = "~effect/Effect/ensureCont"
+const failed = "~effect/Effect/failureCont"
+
+/** Makes the instances of a class effects, and `extras` a part of them. */
+export const asEffects = <A extends Effect.Effect<any, any, any>>(
+  type: { readonly name: string; readonly prototype: A },
+  evaluate: (this: A, fiber: RuntimeFiber) => Effect.Effect<any, any, any>,
+  extras?: object
+): void => {
+  // Extending `Effectable.Class` is the usual way. Its chain of constructors takes as long as the rest of a task.
+  const effect = Effectable.Prototype<A>({
+    label: type.name,
+    evaluate: evaluate as (this: A, fiber: Fiber<any, any>) => any
+  })
+  Object.setPrototypeOf(type.prototype, Object.assign(effect, extras))
+}
+
+/**
+ * What a fiber waits for. It lies on the fiber's stack meanwhile, and gives one answer, unless its caller is interrupted
+ * first.
+ */
+export interface Waiter {
+  /** The fiber that waits for the answer, until it has it. */
+  caller: RuntimeFiber | ((answer: Exit.Exit<any, any>) => void) | undefined
+  /** Called when the caller is interrupted: what it must do before it ends. Leaves no `caller`. */
+  onCallerInterrupt(by: number): Effect.Effect<void>
+}
+
+/** The frame methods of a class of waiters. */
+export const waiter = {
+  [popped](this: Waiter, fiber: RuntimeFiber): void {
+    if (this.caller === undefined || !fiber.interruptible) return
+    // The runtime calls failure handlers of an interrupted fiber only if they are uninterruptible.
+    fiber.interruptible = false
+    fiber._stack.push(interruptibleAgain)
+  },
+  [failed](
+    this: Waiter,
+    cause: Cause.Cause<any>,
+    fiber: RuntimeFiber,
+    exit?: Exit.Exit<never, any>
+  ): Effect.Effect<never, any> {
+    if (this.caller === undefined) return exit ?? Effect.failCause(cause)
+    return Effect.andThen(this.onCallerInterrupt(fiber.id), Effect.failCause(cause))
+  }
+}
+
+const interruptibleAgain = {
+  [popped](fiber: RuntimeFiber): (() => Effect.Effect<never>) | undefined {
+    fiber.interruptible = true
+    const cause = fiber._interruptedCause
+    return cause === undefined ? undefined : () => Effect.failCause(cause)
+  }
+}
+
+const nothing = (): void => {}
+
+/** Makes the fiber wait for the waiter's answer. The result must be returned from `evaluate`. */
+export const wait = (fiber: RuntimeFiber, waiter: Waiter): Effect.Effect<any, any> => {
+  waiter.caller = fiber
+  // Pushing to an empty list reserves 16 places: 128 bytes for as long as the fiber waits.
+  if (fiber._stack.length === 0) fiber._stack = [waiter]
+  else fiber._stack.push(waiter)
+  return fiber.yieldWith(nothing)
+}
+
+/** Resumes the caller, in this step. */
+export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void => {
+  const { caller } = waiter
+  waiter.caller = undefined
+  if (typeof caller === "function") caller(answer)
+  else caller?.evaluate(answer)
+}
+
+/** The async context in which the caller waits, if that is known. */
+export const callersAsyncContext = ({ caller }: Pick<Waiter, "caller">): AsyncContext | undefined =>
+  typeof caller === "object" ? caller._asyncContext : undefined
+
+export const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>
+  Effect.runFork(effect) as Fiber<any, any> as RuntimeFiber
+
+const FiberImpl = runFork(Effect.void).constructor as new (context: Context.Context<never>) => RuntimeFiber
+
+/** The fiber that `Effect.runForkWith` makes, before it begins to evaluate. */
+export const makeFiber = (context: Context.Context<never>): RuntimeFiber => new FiberImpl(context)
+
+/**
+ * Calls `observer` when the fiber has ended, after the observers that the fiber's own code has added. One of these may
+ * throw, and must not keep the others from being called: they go through `guard`.
+ */
+export const observeLast = (
+  fiber: RuntimeFiber,
+  observer: (exit: Exit.Exit<any, any>) => void,
+  guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
+): void => {
+  const observers = fiber._observers
+  // As `addObserver` does, without the closure that it returns.
+  if (observers === undefined) fiber._observers = [observer]
+  else if (observers.length === 0) observers.push(observer)
+  else
+    observers.unshift((exit) => {
+      for (const each of observers.splice(1)) guard(each, exit)
+      observer(exit)
+    })
+}
+
+/** One entry that is laid over a context. */
+export interface Overlay {
+  readonly key: string
+  readonly value: unknown
+  readonly parent: Overlay | undefined
+}
+
+/** A context as the runtime itself sees it: a map, and a few entries laid over it. */
+export interface RuntimeContext extends Context.Context<never> {
+  readonly cacheRoot: unknown
+  readonly base: ReadonlyMap<string, unknown>
+  readonly overlay: Overlay | undefined
+  readonly depth: number
+  readonly maxDepth: number
+}
+
+// A class, so that the engine knows its shape; the runtime builds the same context field by field. It is one object
+// where the runtime makes two: the context, and the entry that is laid over it.
+class Overlaid {
+  cacheRoot: unknown
+  base: ReadonlyMap<string, unknown>
+  overlay: unknown
+  depth: number
+  _flat = undefined
+  baseHits = 0
+  maxDepth: number
+  key: string
+  value: unknown
+  parent: unknown
+  constructor(under: RuntimeContext, key: string, value: unknown) {
+    this.cacheRoot = under.cacheRoot
+    this.base = under.base
+    this.overlay = this
+    this.depth = under.depth + 1
+    this.maxDepth = under.maxDepth
+    this.key = key
+    this.value = value
+    this.parent = under.overlay
+  }
+}
+Object.setPrototypeOf(Overlaid.prototype, Object.getPrototypeOf(Context.empty()))
+
+/** As `Context.add`, for a key that is no `Reference`. */
+export const overlay = <A>(
+  context: Context.Context<never>,
+  key: Context.Key<A, A>,
+  value: NoInfer<A>
+): Context.Context<never> => {
+  const under = context as RuntimeContext
+  if (under.depth >= under.maxDepth) return Context.add(context, key, value)
+  return new Overlaid(under, key.key, value) as unknown as Context.Context<never>
+}

@@ -1,0 +1,147 @@
+/**
+ * Feature detection: whether the runtime that was loaded has the private parts that `fiber.ts` uses.
+ *
+ * Each is exercised once, with a value that is not the default, so that a renamed or missing field is noticed. If one of
+ * the checks fails, the callers take the public way, which is slower and behaves the same.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { AsyncResource } from "./asyncContext.ts"
+import {
+  answerCaller,
+  asEffects,
+  makeFiber,
+  observeLast,
+  overlay,
+  type Overlay,
+  runFork,
+  type RuntimeContext,
+  wait,
+  type Waiter,
+  waiter
+} from "./fiber.ts"
+
+interface Probe extends Effect.Effect<string> {}
+class Probe implements Waiter {
+  caller: Waiter["caller"] = undefined
+  left = false
+  onCallerInterrupt(): Effect.Effect<void> {
+    this.caller = undefined
+    return Effect.sync(() => {
+      this.left = true
+    })
+  }
+}
+asEffects(
+  Probe,
+  function (fiber) {
+    return wait(fiber, this)
+  },
+  waiter
+)
+
+/** A fiber waits, keeps its async context meanwhile, takes an answer, and tells its waiter when it is interrupted. */
+const waitsAsExpected = (): boolean => {
+  const answered = new Probe()
+  const fiber = runFork(Effect.uninterruptible(answered))
+  const stacked = fiber._stack.includes(answered) && !fiber.interruptible && fiber._interruptedCause === undefined
+  fiber.interruptUnsafe()
+  const noticed = fiber._interruptedCause !== undefined
+  const kept = AsyncResource === undefined || fiber._asyncContext instanceof AsyncResource
+  const waits = fiber.pollUnsafe() === undefined && answered.caller === fiber
+  answerCaller(answered, Exit.succeed("answer"))
+  const took = fiber.pollUnsafe()?._tag === "Failure" && !answered.left && fiber._asyncContext === undefined
+
+  const interrupted = new Probe()
+  const other = runFork(Effect.exit(interrupted))
+  const before = other.interruptible
+  other.interruptUnsafe(1)
+  const exit = other.pollUnsafe()
+  const told = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
+
+  const plain = new Probe()
+  const last = runFork(Effect.map(plain, (answer) => `the ${answer}`))
+  answerCaller(plain, Exit.succeed("answer"))
+  const value = last.pollUnsafe()
+  return (
+    stacked && noticed && kept && waits && took && told && value?._tag === "Success" && value.value === "the answer"
+  )
+}
+
+const overlaysAsExpected = (): boolean => {
+  const [One, Other] = [Context.Service<1, number>("one"), Context.Service<number, number>("other")]
+  const under: Context.Context<any> = Context.make(One, 1)
+  const [ours, theirs] = [overlay(under, Other, 2), Context.add(under, Other, 2)]
+  // The fields of a context, and the keys and values that are laid over it.
+  const fields = (context: object): string => {
+    const { key: _key, overlay, parent: _parent, value: _value, ...known } = context as RuntimeContext & Overlay
+    const laid: Array<unknown> = []
+    for (let each = overlay; each !== undefined; each = each.parent) laid.push(each.key, each.value)
+    return JSON.stringify([laid, Object.entries(known)])
+  }
+  const [more, sameMore] = [Context.add(ours, One, 3), Context.add(theirs, One, 3)]
+  const { base, cacheRoot, depth, maxDepth } = theirs as object as RuntimeContext
+  return (
+    base instanceof Map &&
+    cacheRoot !== undefined &&
+    depth === 1 &&
+    maxDepth > 1 &&
+    fields(ours) === fields(theirs) &&
+    fields(more) === fields(sameMore) &&
+    Context.getUnsafe(ours, Other) === 2 &&
+    Context.getUnsafe(ours as Context.Context<any>, One) === 1
+  )
+}
+
+/** A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one throws. */
+const makesFibersAsExpected = (): boolean => {
+  const One = Context.Service<1, number>("one")
+  const called: Array<string> = []
+  const waits = new Probe()
+  const fiber = makeFiber(Context.make(One, 1))
+  const before = fiber.pollUnsafe()
+  fiber.evaluate(
+    Effect.withFiber((fiber) => {
+      fiber.addObserver(() => {
+        called.push("its own")
+        throw new Error("its own")
+      })
+      return Effect.andThen(waits, One)
+    })
+  )
+  const own = fiber._observers?.length
+  const guard = (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>): void => {
+    try {
+      observer(exit)
+    } catch {
+      called.push("guarded")
+    }
+  }
+  observeLast(fiber, () => called.push("the pool's"), guard)
+  answerCaller(waits, Exit.succeed("answer"))
+  const exit = fiber.pollUnsafe()
+
+  const alone = new Probe()
+  const other = makeFiber(Context.empty())
+  other.evaluate(alone)
+  observeLast(other, () => called.push("alone"), guard)
+  answerCaller(alone, Exit.succeed("answer"))
+  return (
+    before === undefined &&
+    own === 1 &&
+    called.join() === "its own,guarded,the pool's,alone" &&
+    exit?._tag === "Success" &&
+    exit.value === 1
+  )
+}
+
+/** Whether the runtime has all of it. */
+export const hasKnownRuntime: boolean = (() => {
+  // A plain `try`: whatever goes wrong here, the public way is left.
+  try {
+    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
+  } catch {
+    return false
+  }
+})()

@@ -1,0 +1,11 @@
+import { Executor } from "@aio-task-pool/core"
+import { NodeExecutor } from "@aio-task-pool/node"
+import { Console, Effect } from "effect"
+import { sha256 } from "./hash.jobs.mts"
+
+const program = Effect.gen(function* () {
+  const { digest, thread } = yield* Executor.run(sha256, ["abc"])
+  yield* Console.log(`${digest.slice(0, 8)} on thread ${thread}`)
+})
+
+Effect.runPromise(Effect.provide(program, NodeExecutor.layer({ threads: 2 })))

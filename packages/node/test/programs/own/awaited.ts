@@ -1,0 +1,10 @@
+/** Its job is in its own file, which a thread must load: that runs the program again. */
+import { Executor, Job } from "@aio-task-pool/core"
+import { NodeExecutor } from "@aio-task-pool/node"
+import { Effect } from "effect"
+
+console.log("begun")
+export const double = Job.define(import.meta, "double", (n: number) => n * 2)
+
+const program = Effect.flip(Executor.run(double, [21])).pipe(Effect.provide(NodeExecutor.layer({ threads: 1 })))
+console.log((await Effect.runPromise(program)).message)

@@ -1,0 +1,335 @@
+/**
+ * A task pool as naively as it can be written: arrays, sorted when needed, and one thing after the other.
+ *
+ * What it says of a program in which one thing happens after the other is what every pool must do, to the letter: who
+ * runs, who waits, who stands at the door, what each submitter is told, and every number.
+ */
+import type { PoolStats } from "@aio-task-pool/core"
+
+/** A task, or an item of a bulk. */
+export interface ModelTask {
+  readonly id: string
+  weight: number
+  /** Counts admissions and re-weightings: the moment since which it has its weight. */
+  since: number
+  readonly bulk: ModelBulk | undefined
+}
+
+/** A bulk: an application without an item stands at the door, or an item of it waits, or neither. */
+export interface ModelBulk {
+  readonly id: string
+  readonly length: number
+  pulled: number
+  state: "pulling" | "ending" | "stopped"
+  /** What its caller will be told, unless it is its success. */
+  failure: string | undefined
+  live: number
+}
+
+export interface ModelOptions {
+  readonly order: "fifo" | "lifo" | "priority"
+  readonly min: number
+  readonly max: number
+  readonly size: number
+  readonly capacity: number
+  readonly onFull: "suspend" | "fail"
+  readonly startPaused: boolean
+}
+
+type Count = "succeeded" | "failed" | "interrupted" | "cancelled"
+
+type Finish = "succeeds" | "fails" | "dies" | "interrupts"
+
+export class ModelPool {
+  phase: "Open" | "Draining" | "Closed" = "Open"
+  paused: boolean
+  target: number
+  door: Array<ModelTask | ModelBulk> = []
+  waiting: Array<ModelTask> = []
+  /** In the order in which they started. */
+  running: Array<ModelTask> = []
+  /** Everything that was ever started, in order. */
+  readonly started: Array<string> = []
+  /** What each submitter was told. */
+  readonly told = new Map<string, string>()
+  private readonly options: ModelOptions
+  private counts = { submitted: 0, succeeded: 0, failed: 0, interrupted: 0, cancelled: 0, rejected: 0 }
+  private largestSize: number
+  private reopens = false
+  private clock = 0
+
+  constructor(options: ModelOptions) {
+    this.options = options
+    this.paused = options.startPaused
+    this.target = this.largestSize = options.size
+  }
+
+  get stats(): Omit<PoolStats, "capacity"> {
+    return {
+      phase: this.phase === "Open" && this.paused ? "Paused" : this.phase,
+      size: this.phase === "Closed" ? 0 : Math.max(this.target, this.running.length),
+      targetSize: this.target,
+      running: this.running.length,
+      waiting: this.waiting.length,
+      atDoor: this.door.length,
+      ...this.counts,
+      largestSize: this.largestSize
+    }
+  }
+
+  // ---- admission --------------------------------------------------------------------------------------------------
+
+  submit(id: string, weight: number, mayWait: boolean): void {
+    const task: ModelTask = { id, weight, since: 0, bulk: undefined }
+    const closed = this.closedFor
+    if (closed !== undefined) this.refuse(id, closed)
+    else if (this.door.length === 0 && this.waiting.length === 0 && this.running.length < this.target) {
+      this.enter(task)
+      this.launch(task)
+    } else if (this.door.length === 0 && this.waiting.length < this.options.capacity) {
+      this.enter(task)
+      this.waiting.push(task)
+    } else if (mayWait && this.options.onFull === "suspend") this.door.push(task)
+    else this.refuse(id, "QueueFull")
+    this.turn()
+  }
+
+  forEach(id: string, length: number): void {
+    const bulk: ModelBulk = { id, length, pulled: 0, state: "pulling", failure: undefined, live: 0 }
+    this.apply(bulk)
+    this.turn()
+    this.tellBulk(bulk)
+  }
+
+  private get closedFor(): string | undefined {
+    return this.phase !== "Open" ? "Closed" : this.paused ? "Paused" : undefined
+  }
+
+  private refuse(id: string, reason: string): void {
+    this.counts.rejected++
+    this.told.set(id, `NotAvailable ${reason}`)
+  }
+
+  private enter(task: ModelTask): void {
+    this.counts.submitted++
+    task.since = this.clock++
+  }
+
+  // A bulk stands in line for its next item, if it has one.
+  private apply(bulk: ModelBulk): void {
+    if (bulk.state !== "pulling") return
+    if (bulk.pulled === bulk.length) {
+      bulk.state = "ending"
+      return
+    }
+    const closed = this.closedFor
+    if (closed !== undefined) this.refuseBulk(bulk, closed)
+    else if (this.door.length > 0 || this.waiting.length >= this.options.capacity) this.door.push(bulk)
+    else this.waiting.push(this.pull(bulk))
+  }
+
+  private refuseBulk(bulk: ModelBulk, reason: string): void {
+    this.counts.rejected++
+    bulk.state = "ending"
+    bulk.failure ??= `NotAvailable ${reason}`
+    this.tellBulk(bulk)
+  }
+
+  private pull(bulk: ModelBulk): ModelTask {
+    const task: ModelTask = { id: `${bulk.id}.${bulk.pulled++}`, weight: 4, since: 0, bulk }
+    bulk.live++
+    this.enter(task)
+    return task
+  }
+
+  private letIn(): void {
+    while (this.door.length > 0 && this.waiting.length < this.options.capacity) this.waiting.push(this.fromDoor())
+  }
+
+  private fromDoor(): ModelTask {
+    const first = this.door.shift()!
+    if ("length" in first) return this.pull(first)
+    this.enter(first)
+    return first
+  }
+
+  private shutDoor(reason: string): void {
+    for (const each of this.door.splice(0)) {
+      if ("length" in each) this.refuseBulk(each, reason)
+      else this.refuse(each.id, reason)
+    }
+  }
+
+  // ---- dispatch ---------------------------------------------------------------------------------------------------
+
+  private turn(): void {
+    this.letIn()
+    while (this.running.length < this.target && this.waiting.length + this.door.length > 0) {
+      if (this.waiting.length === 0) this.launch(this.fromDoor())
+      else {
+        const next = this.waiting.toSorted((a, b) => this.compare(a, b))[0]!
+        this.waiting = this.waiting.filter((task) => task !== next)
+        this.letIn()
+        this.launch(next)
+      }
+    }
+    if (this.phase === "Draining" && this.running.length + this.waiting.length === 0) this.endClosing()
+  }
+
+  private compare(a: ModelTask, b: ModelTask): number {
+    const { order } = this.options
+    if (order === "priority" && a.weight !== b.weight) return a.weight - b.weight
+    return order === "lifo" ? b.since - a.since : a.since - b.since
+  }
+
+  private launch(task: ModelTask): void {
+    this.running.push(task)
+    this.started.push(task.id)
+    if (task.bulk !== undefined) this.apply(task.bulk)
+  }
+
+  // ---- settling ---------------------------------------------------------------------------------------------------
+
+  /** A running task ends by itself. */
+  finish(task: ModelTask, how: Finish): void {
+    const count = how === "succeeds" ? "succeeded" : how === "interrupts" ? "interrupted" : "failed"
+    this.settle(task, count, how)
+    this.turn()
+  }
+
+  private settle(task: ModelTask, count: Count, told: string): void {
+    this.settleAll([task], count, told)
+  }
+
+  // All have settled before any bulk hears of it.
+  private settleAll(tasks: ReadonlyArray<ModelTask>, count: Count, told: string): void {
+    this.running = this.running.filter((other) => !tasks.includes(other))
+    this.waiting = this.waiting.filter((other) => !tasks.includes(other))
+    this.counts[count] += tasks.length
+    for (const { bulk, id } of tasks) {
+      if (bulk === undefined) this.told.set(id, told)
+      else bulk.live--
+    }
+    for (const { bulk } of tasks) {
+      if (bulk === undefined) continue
+      if (told !== "succeeds") this.stop(bulk, told)
+      this.tellBulk(bulk)
+    }
+  }
+
+  // The first failure of a bulk takes back what waits and interrupts what runs, before anything else begins.
+  private stop(bulk: ModelBulk, failure: string): void {
+    bulk.failure ??= failure
+    if (bulk.state === "stopped") return
+    bulk.state = "stopped"
+    this.door = this.door.filter((each) => each !== bulk)
+    for (const task of this.waiting.filter((each) => each.bulk === bulk)) this.settle(task, "cancelled", "interrupts")
+    for (const task of this.running.filter((each) => each.bulk === bulk)) this.settle(task, "interrupted", "interrupts")
+  }
+
+  private tellBulk(bulk: ModelBulk): void {
+    if (bulk.state === "pulling" || bulk.live > 0 || this.told.has(bulk.id)) return
+    this.told.set(bulk.id, bulk.failure ?? "succeeds")
+  }
+
+  // ---- ending tasks early -----------------------------------------------------------------------------------------
+
+  cancel(id: string): void {
+    const waiting = this.waiting.find((task) => task.id === id)
+    const running = this.running.find((task) => task.id === id)
+    if (waiting !== undefined) this.settle(waiting, "cancelled", "TaskCancelled Cancelled")
+    else if (running !== undefined) this.settle(running, "cancelled", "TaskCancelled Cancelled, started")
+    this.turn()
+  }
+
+  /** The caller of a submit or of a bulk goes away. */
+  interrupt(id: string): void {
+    if (this.told.has(id)) return
+    const isBulk = (each: ModelTask | ModelBulk): each is ModelBulk => "length" in each
+    const bulk =
+      this.door.find((each): each is ModelBulk => isBulk(each) && each.id === id) ??
+      [...this.waiting, ...this.running].find((task) => task.bulk?.id === id)?.bulk
+    const waiting = this.waiting.find((task) => task.id === id)
+    const running = this.running.find((task) => task.id === id)
+    if (bulk !== undefined) {
+      bulk.failure = undefined
+      this.stop(bulk, "interrupts")
+      bulk.failure = "interrupts"
+      this.told.set(id, "interrupts")
+    } else if (waiting !== undefined) this.settle(waiting, "cancelled", "interrupts")
+    else if (running !== undefined) this.settle(running, "interrupted", "interrupts")
+    else {
+      this.door = this.door.filter((each) => each.id !== id)
+      this.told.set(id, "interrupts")
+    }
+    this.turn()
+  }
+
+  reprioritise(id: string, weight: number): void {
+    const task = this.waiting.find((each) => each.id === id)
+    if (task === undefined || this.options.order !== "priority" || task.weight === weight) return
+    task.weight = weight
+    task.since = this.clock++
+  }
+
+  // ---- sizing, pausing, closing -----------------------------------------------------------------------------------
+
+  resize(size: number, hard: boolean): void {
+    const { max, min } = this.options
+    this.target = Math.max(min, Math.min(max, size))
+    this.largestSize = Math.max(this.largestSize, this.target)
+    if (this.target === 0 && this.phase === "Draining") this.cancelWaiting()
+    this.turn()
+    if (!hard) return
+    this.settleAll(this.running.slice(this.target).toReversed(), "cancelled", "TaskCancelled ScaledDown, started")
+    this.turn()
+  }
+
+  private cancelWaiting(): void {
+    this.settleAll(
+      this.waiting.toSorted((a, b) => this.compare(a, b)),
+      "cancelled",
+      "TaskCancelled Closed"
+    )
+  }
+
+  setPaused(paused: boolean): void {
+    if (this.phase !== "Open") return
+    if (paused && !this.paused) {
+      this.paused = true
+      this.shutDoor("Paused")
+    }
+    this.paused = paused
+    this.turn()
+  }
+
+  close(interrupts: boolean): void {
+    if (this.phase === "Closed") return
+    if (this.phase === "Open") {
+      this.phase = "Draining"
+      this.shutDoor("Closed")
+      if (this.target === 0) this.cancelWaiting()
+    }
+    if (interrupts) {
+      this.cancelWaiting()
+      this.settleAll(this.running, "cancelled", "TaskCancelled Closed, started")
+    }
+    this.turn()
+  }
+
+  start(): void {
+    if (this.phase === "Draining") this.reopens = true
+    if (this.phase === "Closed") this.open()
+  }
+
+  private endClosing(): void {
+    this.phase = "Closed"
+    if (this.reopens) this.open()
+  }
+
+  private open(): void {
+    this.reopens = false
+    this.phase = "Open"
+    this.paused = this.options.startPaused
+  }
+}

@@ -1,0 +1,655 @@
+/**
+ * Runs a random program under a `StepScheduler`, and says which rule did not hold, if any.
+ */
+import { type AutoScalePoolOptions, type AutoScalePolicy, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Entry, Ledger, yields } from "../ledger.ts"
+import { StepWorld } from "../stepWorld.ts"
+import {
+  type Body,
+  type BodyStep,
+  gates,
+  type Guard,
+  type Operation,
+  type PoolPlan,
+  type Program,
+  type SourcePlan,
+  type Statement
+} from "./grammar.ts"
+
+/** The pool that a program asks for; a pool of a fixed size takes `size`, one that sizes itself the rest. */
+export interface ProgramPoolOptions extends AutoScalePoolOptions {
+  readonly size: number
+}
+
+/** A kind of pool on offer. */
+export interface ProgramPool {
+  readonly name: string
+  /** The order in which waiting tasks start. */
+  readonly order: "fifo" | "lifo" | "priority"
+  /** Whether the pool sizes itself. */
+  readonly sizesItself: boolean
+  readonly layer: (options: ProgramPoolOptions) => Layer.Layer<TaskPool>
+}
+
+/** What became of a run. */
+export interface ProgramRun {
+  /** The rule that did not hold. */
+  readonly broken: string | undefined
+  /** A hash of the interleaving. */
+  readonly trace: number
+  readonly steps: number
+}
+
+const setupBudget = 1_000_000
+const stepLimit = 50_000
+
+/** One pool of a program. */
+interface Place {
+  readonly plan: PoolPlan
+  readonly sizesItself: boolean
+  readonly scope: Scope.Closeable
+  readonly pool: TaskPoolService
+  readonly ledger: Ledger
+  /** Whether its scope was ended. */
+  ended: boolean
+}
+
+/** Runs a program. Promises, where its sources have some, get their turns from the fiber that runs this. */
+export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<ProgramPool>, program: Program) {
+  const running = new Running(kinds, program)
+  const { steps } = running
+  const settle = Effect.fnUntraced(function* () {
+    do {
+      running.rest()
+      if (running.promises) yield* Effect.yieldNow
+    } while (steps.scheduler.queued > 0 && running.broken === undefined)
+    running.lookAtRest()
+  })
+
+  running.build()
+  yield* settle()
+  steps.scheduler.budget = program.budget
+  steps.scheduler.beginTrace()
+  running.startAll()
+  for (let round = 0; running.broken === undefined; round++) {
+    yield* settle()
+    if (running.settled) break
+    if (round === 80) return running.hangs()
+    running.release(round)
+  }
+  const { trace } = steps.scheduler
+  steps.scheduler.budget = setupBudget
+  if (running.broken === undefined) running.finish()
+  for (const part of [() => running.checkWorkers(), () => running.closeAll()]) {
+    if (running.broken !== undefined) break
+    const fiber = part()
+    for (let round = 0; round < 40 && fiber.pollUnsafe() === undefined && running.broken === undefined; round++) {
+      yield* settle()
+      if (fiber.pollUnsafe() === undefined) running.release(40 + round)
+    }
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) running.violated("a worker is lost, or closing does not end")
+    else if (Exit.isFailure(exit)) running.violated(`the pool does not work any more: ${String(exit.cause)}`)
+  }
+  // The fiber that leaves a silent source waits for it.
+  running.releaseSources()
+  yield* settle()
+  const broken = running.broken ?? steps.left
+  return { broken, trace, steps: running.count } satisfies ProgramRun
+})
+
+class Running {
+  readonly steps: StepWorld
+  count = 0
+  /** Whether promises are involved, which are no steps. */
+  readonly promises: boolean
+  private wrong: string | undefined = undefined
+  private readonly kinds: ReadonlyArray<ProgramPool>
+  private readonly program: Program
+  private readonly places: Array<Place> = []
+  private readonly gates = Array.from({ length: gates }, () => Latch.makeUnsafe())
+  private readonly handles: Array<{ readonly place: Place; readonly entry: Entry }> = []
+  /** Fibers of the program: first those that it begins with. */
+  private readonly fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+  private readonly silent: Array<() => void> = []
+  private entries = 0
+
+  constructor(kinds: ReadonlyArray<ProgramPool>, program: Program) {
+    this.kinds = kinds
+    this.program = program
+    this.steps = new StepWorld({ budget: setupBudget, seed: program.order })
+    // A bulk leaves its source by a promise.
+    this.promises = JSON.stringify(program.fibers).includes('"do":"forEach"')
+  }
+
+  get broken(): string | undefined {
+    return this.wrong ?? this.places.find(({ ledger }) => ledger.broken !== undefined)?.ledger.broken
+  }
+
+  violated(what: string): void {
+    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.look("at the end")))}`
+  }
+
+  // ---- the pools --------------------------------------------------------------------------------------------------
+
+  build(): void {
+    for (const plan of this.program.pools) {
+      const kind = this.kinds[plan.kind]!
+      const scope = Scope.makeUnsafe()
+      const building = this.steps.fork(
+        Effect.map(Layer.buildWithScope(kind.layer(this.optionsOf(plan)), scope), (context) =>
+          Context.get(context, TaskPool)
+        )
+      )
+      while (this.steps.scheduler.step());
+      const exit = building.pollUnsafe()
+      if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
+      const ledger = new Ledger(exit.value)
+      ledger.givesUp = plan.interruptTimeout !== undefined
+      ledger.holds = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+      this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
+    }
+  }
+
+  private optionsOf(plan: PoolPlan): ProgramPoolOptions {
+    const { capacity, drainTimeout = Infinity, interruptTimeout = Infinity, onFull, size, startPaused } = plan
+    const common = { capacity, onFull, startPaused, shutdown: { drainTimeout, interruptTimeout } }
+    if (!this.kinds[plan.kind]!.sizesItself) return { ...common, size }
+    const look = (where: string) => this.lookAll(where)
+    return {
+      ...common,
+      size,
+      minSize: Math.min(size, 2),
+      maxSize: 3,
+      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, look) }),
+      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, look) })
+    }
+  }
+
+  private lookAll(where: string): void {
+    for (const { ledger } of this.places) ledger.look(where)
+  }
+
+  // ---- running ----------------------------------------------------------------------------------------------------
+
+  startAll(): void {
+    for (const statements of this.program.fibers) {
+      this.fibers.push(this.steps.fork(Effect.suspend(() => this.all(statements))))
+    }
+  }
+
+  private start(effect: Effect.Effect<unknown, unknown, Scope.Scope>): void {
+    this.fibers.push(this.steps.fork(effect))
+  }
+
+  /** Runs steps until none is queued. */
+  rest(): void {
+    const { scheduler } = this.steps
+    while (this.broken === undefined && scheduler.queued > 0) {
+      try {
+        scheduler.step()
+      } catch (cause) {
+        this.violated(`a step throws ${String(cause)}`)
+      }
+      if (++this.count > stepLimit) this.violated(`no end after ${stepLimit} steps`)
+      this.lookAll("after a step")
+    }
+  }
+
+  lookAtRest(): void {
+    for (const { ledger } of this.places) ledger.rest()
+  }
+
+  get settled(): boolean {
+    return this.fibers.every((fiber) => fiber.pollUnsafe() !== undefined) && this.places.every(isIdle)
+  }
+
+  /** Lets time pass, and after a while opens what keeps the program from its end. */
+  release(round: number): void {
+    this.steps.clock.adjustUnsafe(round < 12 ? 1 : round < 40 ? 2 : 60_000)
+    if (round < 12) return
+    for (const gate of this.gates) gate.openUnsafe()
+    for (const { ledger, pool } of this.places) {
+      const { phase, targetSize } = ledger.look("at the release")
+      if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
+    }
+    // A source that stays silent ends with its pool only, and a program may reopen that.
+    if (round < 45 || this.silent.length === 0) return
+    for (const { ledger, pool } of this.places) {
+      if (ledger.look("at the release").phase !== "Closed") this.start(pool.close())
+    }
+  }
+
+  hangs(): ProgramRun {
+    const index = this.fibers.findIndex((fiber) => fiber.pollUnsafe() === undefined)
+    const who =
+      index < 0 ? "a pool" : index < this.program.fibers.length ? `fiber ${index}` : "a fiber in the background"
+    this.violated(`${who} hangs: no step is left, and it has not ended`)
+    return { broken: this.broken, trace: this.steps.scheduler.trace, steps: this.count }
+  }
+
+  /** What must hold when all has ended. */
+  finish(): void {
+    for (const { ledger } of this.places) ledger.finish()
+  }
+
+  releaseSources(): void {
+    for (const resolve of this.silent) resolve()
+  }
+
+  /** As many tasks run at once as there are workers. */
+  checkWorkers(): Fiber.Fiber<unknown, unknown> {
+    const places = this.places.filter(({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.holds))
+    return this.steps.fork(
+      Effect.forEach(places, ({ pool }) =>
+        Effect.gen(function* () {
+          yield* pool.start
+          yield* pool.resume
+          yield* pool.resize(2)
+          let arrived = 0
+          const both = Latch.makeUnsafe()
+          const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
+          yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
+          const report = yield* pool.close()
+          if (report.completed + report.interrupted + report.neverRun > 0) {
+            return yield* Effect.die(`an idle pool closes with ${JSON.stringify(report)}`)
+          }
+        })
+      )
+    )
+  }
+
+  closeAll(): Fiber.Fiber<unknown, unknown> {
+    const scopes = [...this.places.map(({ scope }) => scope), this.steps.scope]
+    return this.steps.fork(Effect.forEach(scopes, (scope) => Scope.close(scope, Exit.void)))
+  }
+
+  // ---- statements -------------------------------------------------------------------------------------------------
+
+  /** One statement after the other, whatever comes of each. */
+  private all(statements: ReadonlyArray<Statement>): Effect.Effect<void> {
+    return Effect.forEach(statements, (statement) => Effect.exit(this.statement(statement)), { discard: true })
+  }
+
+  private statement(statement: Statement): Effect.Effect<unknown, unknown> {
+    switch (statement.do) {
+      case "yield":
+        return yields(statement.times)
+      case "sleep":
+        return Effect.sleep(statement.millis)
+      case "open":
+        return this.gates[statement.gate]!.open
+      case "interrupt":
+        return Effect.sync(() => this.fibers[statement.fiber]?.interruptUnsafe())
+      case "end scope": {
+        const place = this.places[statement.pool]!
+        return Effect.suspend(() => {
+          place.ended = true
+          return Scope.close(place.scope, exits[statement.how])
+        })
+      }
+      case "scoped": {
+        const { pool, statements } = statement
+        const last = this.submit(this.places[pool]!, {
+          steps: [],
+          end: "succeeds",
+          finalizer: 0,
+          uninterruptible: false
+        })
+        const finalizer = Effect.andThen(Effect.yieldNow, Effect.exit(last))
+        return Effect.scoped(
+          Effect.addFinalizer(() => finalizer).pipe(
+            Effect.andThen(this.all(statements)),
+            Effect.andThen(exits[statement.how])
+          )
+        )
+      }
+      case "operate":
+        return this.guarded(this.operate(this.places[statement.pool]!, statement.operation), statement.guard)
+      case "handle":
+        return this.guarded(this.useHandle(statement.pick, statement.op), statement.guard)
+      case "submit":
+        return this.guarded(
+          this.submit(this.places[statement.pool]!, statement.body, statement.weight),
+          statement.guard
+        )
+      case "fork":
+      case "submitNowait": {
+        const { body, guard, pool, weight } = statement
+        return this.guarded(this.handOver(this.places[pool]!, statement.do, body, weight), guard)
+      }
+      case "forEach":
+        return this.guarded(this.forEach(this.places[statement.pool]!, statement), statement.guard)
+      case "mapEffect":
+        return this.guarded(this.mapEffect(this.places[statement.pool]!, statement), statement.guard)
+    }
+  }
+
+  private guarded(effect: Effect.Effect<unknown, unknown>, guard: Guard): Effect.Effect<unknown, unknown> {
+    switch (guard.guard) {
+      case "none":
+        return effect
+      case "uninterruptible":
+        return Effect.uninterruptible(effect)
+      case "background":
+        return Effect.sync(() => this.start(effect))
+      case "timeout":
+        return Effect.timeoutOption(effect, guard.millis)
+      case "race":
+        return Effect.race(effect, Effect.sleep(guard.millis))
+    }
+  }
+
+  private entry(place: Place, item: boolean): Entry {
+    return place.ledger.entry(`task ${++this.entries} of pool ${this.places.indexOf(place)}`, item)
+  }
+
+  // Between the making of an entry and the wait for what is told of it nobody is interrupted.
+  private telling(
+    { ledger }: Place,
+    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
+  ): Effect.Effect<unknown, unknown> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { effect, entries } = call()
+      return Effect.onExit(restore(effect), (exit) => Effect.sync(() => ledger.tell(entries, exit)))
+    })
+  }
+
+  private submit(place: Place, body: Body, weight?: number): Effect.Effect<unknown, unknown> {
+    return this.telling(place, () => {
+      const entry = this.entry(place, false)
+      const task = this.task(place, entry, body)
+      const options = weight === undefined ? {} : { weight }
+      const effect = body.finalizer === 1 ? place.pool.submit(() => task, options) : place.pool.submit(task, options)
+      return { entries: [entry], effect }
+    })
+  }
+
+  private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, weight?: number) {
+    return Effect.uninterruptibleMask((restore) => {
+      const entry = this.entry(place, false)
+      const task = this.task(place, entry, body)
+      return Effect.matchCauseEffect(restore(place.pool[verb](task, weight === undefined ? {} : { weight })), {
+        onSuccess: (handle) =>
+          Effect.sync(() => {
+            entry.handle = handle
+            this.handles.push({ place, entry })
+          }),
+        onFailure: (cause) =>
+          Effect.sync(() => {
+            // The caller may be interrupted between the admission and the answer.
+            if (Cause.hasInterrupts(cause)) entry.loose = true
+            else place.ledger.tell([entry], Exit.failCause(cause))
+          })
+      })
+    })
+  }
+
+  private bulk(
+    place: Place,
+    length: number,
+    { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
+    run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
+  ): Effect.Effect<unknown, unknown> {
+    return this.telling(place, () => {
+      const entries = Array.from({ length }, () => this.entry(place, true))
+      const names = entries.map(({ name }) => name)
+      const effect = (entries: ReadonlyArray<Entry>) =>
+        Effect.map(run(entries), (results) => {
+          if (results === undefined) return
+          // Each result once, and in order if they are ordered.
+          const known = new Set(unordered ? results : names.slice(0, take))
+          const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
+          const actual = unordered
+            ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
+            : results
+          if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
+            place.ledger.violated(
+              `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
+              "at its end"
+            )
+          }
+        })
+      place.ledger.bulks++
+      return {
+        entries,
+        effect: Effect.ensuring(
+          effect(entries),
+          Effect.sync(() => void place.ledger.bulks--)
+        )
+      }
+    })
+  }
+
+  private forEach(place: Place, statement: Statement & { readonly do: "forEach" }): Effect.Effect<unknown, unknown> {
+    const { body, collect, source } = statement
+    const options = { discard: collect === "discard", unordered: collect === "unordered" }
+    return this.bulk(place, source.length, options, (entries) =>
+      place.pool.forEach(this.source(place, source, entries), (entry) => this.item(place, entry, body), options)
+    )
+  }
+
+  private mapEffect(
+    place: Place,
+    statement: Statement & { readonly do: "mapEffect" }
+  ): Effect.Effect<unknown, unknown> {
+    const { body, bufferSize, length, silent, take, unordered } = statement
+    return this.bulk(place, length, { take, unordered }, (entries) => {
+      const given = Stream.fromIterable(entries)
+      const mapped = place.pool.mapEffect(
+        silent ? Stream.concat(given, this.silence) : given,
+        (entry) => this.item(place, entry, body),
+        {
+          bufferSize,
+          unordered
+        }
+      )
+      return Stream.runCollect(take === undefined ? mapped : Stream.take(mapped, take))
+    })
+  }
+
+  // A stream that gives nothing and does not end: the end of admission ends it.
+  private get silence(): Stream.Stream<never> {
+    return Stream.suspend(() => {
+      this.silent.push(() => {})
+      return Stream.never
+    })
+  }
+
+  private source(
+    place: Place,
+    { kind }: SourcePlan,
+    entries: ReadonlyArray<Entry>
+  ): Iterable<Entry> | AsyncIterable<Entry> {
+    const look = (): void => this.lookAll("in a source")
+    const ask = (): void => {
+      const task: Body = { steps: [], end: "succeeds", finalizer: 0, uninterruptible: false }
+      this.start(Effect.exit(this.handOver(place, "submitNowait", task)))
+    }
+    const silent = this.silent
+    switch (kind) {
+      case "array":
+        return entries
+      case "nonsense":
+        return {
+          [Symbol.iterator]: () => {
+            const inner = entries[Symbol.iterator]()
+            return {
+              next: (): IteratorResult<Entry> => {
+                const result = inner.next()
+                return result.done === true ? (5 as never) : result
+              }
+            }
+          }
+        }
+      case "generator":
+      case "asks the pool":
+      case "throws":
+        return (function* () {
+          try {
+            for (const entry of entries) {
+              look()
+              if (kind === "asks the pool") ask()
+              look()
+              yield entry
+            }
+            if (kind === "throws") throw new Error("source")
+          } finally {
+            look()
+          }
+        })()
+      case "async":
+      case "async, throws":
+      case "silent":
+        return (async function* () {
+          for (const entry of entries) {
+            await Promise.resolve()
+            look()
+            yield entry
+          }
+          if (kind === "silent") await new Promise<void>((resolve) => silent.push(resolve))
+          if (kind === "async, throws") throw new Error("source")
+        })()
+    }
+  }
+
+  private useHandle(pick: number, op: (Statement & { readonly do: "handle" })["op"]): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      const handle = this.handles[pick % Math.max(1, this.handles.length)]?.entry.handle
+      if (handle === undefined) return Effect.void
+      return op === "reprioritise" ? handle.reprioritise(pick % 6) : handle[op]
+    })
+  }
+
+  private operate({ ledger, pool }: Place, operation: Operation): Effect.Effect<unknown, unknown> {
+    const looked = (effect: Effect.Effect<unknown, unknown>) =>
+      Effect.onExit(effect, () => Effect.sync(() => ledger.look(`after ${operation.op}`)))
+    switch (operation.op) {
+      case "scale":
+        return looked(pool.scale(operation.delta, { mode: operation.mode }))
+      case "resize":
+        return looked(pool.resize(operation.size, { mode: operation.mode }))
+      case "close": {
+        const { drainTimeout, mode } = operation
+        return looked(pool.close(drainTimeout === undefined ? { mode } : { mode, drainTimeout }))
+      }
+      case "events":
+        return Effect.timeoutOption(
+          Stream.runForEach(pool.events, () => Effect.sync(() => ledger.look("in a reader of events"))),
+          3
+        )
+      default:
+        return looked(pool[operation.op])
+    }
+  }
+
+  // ---- tasks ------------------------------------------------------------------------------------------------------
+
+  private task(place: Place, entry: Entry, body: Body): Effect.Effect<unknown, unknown> {
+    const { ledger } = place
+    const steps = Effect.andThen(
+      Effect.forEach(body.steps, (step) => this.step(place, step), { discard: true }),
+      Effect.suspend(() => {
+        ledger.look(`before ${entry.name} ends`)
+        if (body.end === "throws") throw new Error("task")
+        return ends[body.end]
+      })
+    )
+    return ledger.task(entry, body.uninterruptible ? Effect.uninterruptible(steps) : steps, body.finalizer)
+  }
+
+  // The task of an item, with the result by which it is known again.
+  private item(place: Place, entry: Entry, body: Body): Effect.Effect<string, unknown> {
+    return Effect.as(this.task(place, entry, body), entry.name)
+  }
+
+  private step(place: Place, step: BodyStep): Effect.Effect<unknown, unknown> {
+    switch (step.do) {
+      case "yield":
+        return yields(step.times)
+      case "sleep":
+        return Effect.sleep(step.millis)
+      case "gate":
+        return this.gates[step.gate]!.await
+      case "child":
+        return Effect.forkChild(yields(step.times))
+      case "nest": {
+        const other = this.places[step.pool]!
+        if (!step.bulk) return Effect.exit(this.submit(other, step.body))
+        return Effect.exit(
+          this.bulk(other, 2, {}, (entries) =>
+            other.pool.forEach(entries, (entry) => this.item(other, entry, step.body))
+          )
+        )
+      }
+      case "hand over":
+        return Effect.exit(this.handOver(this.places[step.pool]!, "submitNowait", step.body))
+      case "operate":
+        // A task that waits for a pool may wait for itself.
+        return Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
+    }
+  }
+}
+
+const isIdle = ({ ledger }: Place): boolean => {
+  const { running, waiting } = ledger.look("at the end")
+  return running === 0 && waiting === 0 && ledger.live === 0
+}
+
+const exits = {
+  well: Exit.void,
+  badly: Exit.fail("failure"),
+  interrupted: Exit.failCause(Cause.interrupt())
+} as const
+
+const ends = {
+  succeeds: Effect.void,
+  fails: Effect.fail("failure"),
+  dies: Effect.die("defect"),
+  interrupts: Effect.interrupt
+} as const
+
+// ---- what sizes a pool --------------------------------------------------------------------------------------------
+
+const sizes = [3, Number.NaN, 0, 1e9, -2, 0.5, 2, Infinity, 1, undefined as never]
+
+const policyOf = (
+  kind: "jumps" | "throws" | "pauses",
+  look: (where: string) => void
+): AutoScalePolicy.AutoScalePolicy<number> => ({
+  name: kind,
+  initial: () => 0,
+  window: (turn) => {
+    look("in a policy's window")
+    return { interval: 1, maxInterval: 2, minSamples: turn % 2, runFactor: 0, overloads: 1 }
+  },
+  update: (turn) => {
+    look("in a policy's update")
+    if (kind === "throws" && turn === 2) throw new Error("policy")
+    const size = sizes[turn % sizes.length]!
+    return [turn + 1, { size, reason: "TURN", ...(kind === "pauses" && turn % 3 === 1 ? { pause: 2 } : {}) }]
+  }
+})
+
+const classifyOf = (
+  kind: "overloads" | "retryAfter" | "throws" | "nonsense",
+  look: (where: string) => void
+): NonNullable<AutoScalePoolOptions["classify"]> => {
+  let count = 0
+  return (exit) => {
+    look("in classify")
+    if (kind === "throws" && ++count % 3 === 0) throw new Error("classify")
+    if (kind === "nonsense" && ++count % 3 === 0) return [undefined, 5, {}, null][(count / 3) % 4] as never
+    if (Exit.isSuccess(exit)) return "success"
+    return kind === "retryAfter" ? { overload: true, retryAfter: 2 } : "overload"
+  }
+}

@@ -1,0 +1,3 @@
+import { programs } from "./programs.ts"
+
+programs(20_000)

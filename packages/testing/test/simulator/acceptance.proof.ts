@@ -1,0 +1,32 @@
+import { env } from "node:process"
+import { AutoScalePolicy } from "@aio-task-pool/core"
+import { contendedThroughput, judge, play, random, scenarios, twoPools } from "@aio-task-pool/testing/Simulator"
+import { assert, it } from "@effect/vitest"
+import { acceptance } from "./acceptance.ts"
+
+const policy = AutoScalePolicy.adaptive()
+const seeds = Array.from({ length: Number(env["SEEDS"] ?? 8) }, (_, i) => i + 1)
+
+acceptance([...scenarios, contendedThroughput, twoPools], seeds)
+
+it("adaptive does well in 60 scenarios drawn at random", () => {
+  const runs = Array.from({ length: 60 }, (_, i) => {
+    const scenario = random(i + 1)
+    return judge(scenario, play(scenario, policy, 1))
+  })
+  const good = runs.map((run) => run.good).toSorted((a, b) => a - b)
+  const mean = (of: (run: (typeof runs)[number]) => number) => runs.reduce((sum, run) => sum + of(run), 0) / runs.length
+  assert.isAtLeast(
+    mean((run) => run.good),
+    0.95
+  )
+  assert.isAtLeast(good[6]!, 0.87)
+  assert.isAtMost(
+    mean((run) => run.errors),
+    0.003
+  )
+  assert.isAtMost(
+    mean((run) => run.over),
+    0.4
+  )
+})
