@@ -250,11 +250,8 @@ const call = (
   onInterrupt: "terminate" | "abandon" = "terminate"
 ): Effect.Effect<unknown, ExecutorError> =>
   Effect.withFiber((fiber) => {
-    const given = checkArgs(operation, job, args)
-    if (transfer !== undefined && !Array.isArray(transfer)) throw wrong(operation, "transfer", "an array", transfer)
-    if (onInterrupt !== "terminate" && onInterrupt !== "abandon") {
-      throw wrong(operation, "onInterrupt", '"terminate" or "abandon"', onInterrupt)
-    }
+    const given = Array.isArray(args) && typeof job?.url === "string" ? args : checkArgs(operation, job, args)
+    if (transfer !== undefined || onInterrupt !== "terminate") checkOptions(operation, transfer, onInterrupt)
     const untraced = { job, args: given, each, transfer, onInterrupt, onTimes: undefined }
     if (!isObserved(fiber.context)) return driver.call(untraced)
     const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? given.length : 1 }
@@ -273,11 +270,17 @@ const checkArgs = (
   job: Job<any, any>,
   args: ReadonlyArray<unknown> | undefined
 ): ReadonlyArray<unknown> => {
-  if (typeof job?.url !== "string" || typeof job.name !== "string") throw wrong(operation, "job", "a Job", job)
-  if (Array.isArray(args)) return args
+  if (typeof job?.url !== "string") throw wrong(operation, "job", "a Job", job)
   const parameters = job.fn?.length ?? 0
   if (args === undefined && parameters === 0) return noArgs
   throw wrong(operation, "args", `an array of the arguments of ${job.name}`, args)
+}
+
+const checkOptions = (operation: string, transfer: unknown, onInterrupt: unknown): void => {
+  if (transfer !== undefined && !Array.isArray(transfer)) throw wrong(operation, "transfer", "an array", transfer)
+  if (onInterrupt !== "terminate" && onInterrupt !== "abandon") {
+    throw wrong(operation, "onInterrupt", '"terminate" or "abandon"', onInterrupt)
+  }
 }
 
 const noArgs: ReadonlyArray<unknown> = []

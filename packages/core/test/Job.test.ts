@@ -1,4 +1,5 @@
 import {
+  AioFixedTaskPoolSimple,
   type Cloneable,
   Executor,
   type ExecutorError,
@@ -9,7 +10,7 @@ import {
   TaskPool
 } from "@aio-task-pool/core"
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import type { Cause, Effect } from "effect"
+import { Cause, Effect, Exit, Layer } from "effect"
 
 const add = Job.define(import.meta, "add", (a: number, b: number) => a + b)
 const greet = Job.define(import.meta, "greet", (name: string, greeting?: string) => `${greeting ?? "Hello"}, ${name}`)
@@ -157,6 +158,33 @@ describe("types", () => {
   })
 })
 
+describe("TaskPool.submitBlocking", () => {
+  const layers = Layer.merge(AioFixedTaskPoolSimple.layer(2), Executor.layerInline)
+  const noop = Job.define(import.meta, "noop", () => "done")
+
+  it.effect("needs no arguments for a job without parameters", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* TaskPool.submitBlocking(noop), "done")
+      assert.strictEqual(yield* TaskPool.submitBlocking(noop, { weight: 1 }), "done")
+    }).pipe(Effect.provide(layers))
+  )
+
+  it.effect("tells a caller without types which arguments are missing", () =>
+    Effect.gen(function* () {
+      const submit = TaskPool.submitBlocking as (
+        ...args: ReadonlyArray<unknown>
+      ) => Effect.Effect<unknown, unknown, any>
+      for (const effect of [submit(add), submit(add, {}), submit(add, { args: 1 })]) {
+        const exit = yield* Effect.exit(effect as Effect.Effect<unknown>)
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, TypeError)
+        assert.match(defect.message, /^Executor.run: args must be an array of the arguments of add, got (undefined|1)$/)
+      }
+      assert.strictEqual(yield* TaskPool.submitBlocking(add, { args: [1, 2] }), 3)
+    }).pipe(Effect.provide(layers))
+  )
+})
+
 describe("findUncloneable", () => {
   for (const [value, path] of [
     [() => 1, ""],
@@ -176,6 +204,32 @@ describe("findUncloneable", () => {
     assert.isUndefined(findUncloneable(circle))
     circle["f"] = () => 1
     assert.isDefined(findUncloneable(circle))
+  })
+
+  it("names getters and proxies that throw, and why", () => {
+    const no = (): never => {
+      throw new Error("no")
+    }
+    assert.deepStrictEqual(findUncloneable([{ a: Object.defineProperty({}, "x", { enumerable: true, get: no }) }]), {
+      path: "[0].a.x",
+      reason: "no"
+    })
+    assert.deepStrictEqual(findUncloneable([{ a: new Proxy({}, { ownKeys: no, getPrototypeOf: no }) }])?.path, "[0].a")
+    assert.strictEqual(findUncloneable([1, new Map([[Object.create(null), Symbol("x")]])])?.path, "[1].get(object)")
+  })
+
+  it("takes of an error only what is copied of it", () => {
+    const error = Object.assign(new Error("with a function"), { f: () => 1 })
+    assert.isUndefined(findUncloneable([error]))
+    assert.strictEqual(findUncloneable([error, { g: () => 1 }])?.path, "[1].g")
+    assert.strictEqual(findUncloneable([new Error("outer", { cause: { g: () => 1 } })])?.path, "[0].cause.g")
+  })
+
+  it("gives the only way to a culprit that it has not found", () => {
+    const list: Array<unknown> = Array.from({ length: 50_000 }, (_, i) => ({ i }))
+    list.push(() => 1)
+    assert.strictEqual(findUncloneable([1, { list }])?.path, "[1].list")
+    assert.strictEqual(findUncloneable([{ list }, { other: {} }])?.path, "")
   })
 
   it("passes over what is transferred", () => {

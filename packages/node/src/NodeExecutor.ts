@@ -1,6 +1,9 @@
 /**
  * Runs jobs on Node's worker threads: the `Executor` of programs that run on Node.
  *
+ * What code of the program throws, in arguments, jobs, results, errors and observers, fails the call it belongs to, or is
+ * one line of the log. `internal/threads.ts` says where such code runs.
+ *
  * @since 0.1.0
  */
 import { checkAddress, Executor, type ExecutorService, type Job } from "@aio-task-pool/core"

@@ -7,6 +7,11 @@
  * Between jobs the thread looks out for the next one for a moment, and then sleeps on a word of the ring, which is much
  * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
  * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
+ *
+ * Code of the program runs in a job, in its module, and wherever something of a job's is looked at: a promise (`then`), a
+ * result, an error may have getters and be proxies. All of that runs inside a guard before the answer begins to be
+ * written, and what it throws becomes this answer. What a job left behind runs in the event loop; what that throws ends
+ * the thread, which the main thread sees.
  */
 import {
   describeThrown,
@@ -88,6 +93,8 @@ const takeRequest = (): protocol.Request | Unreadable => {
 }
 
 const jobs: Array<Known> = []
+/** Whether a job, which may have printed something, has run since the thread last looked for output. */
+let hasPrinted = false
 
 /** Serves the n-th request; answers a promise when its job is async. */
 const serve = (n: number): void | Promise<void> => {
@@ -95,7 +102,9 @@ const serve = (n: number): void | Promise<void> => {
   const job = words[protocol.jobOf(n)]!
   const form = words[protocol.formOf(n)]!
   doubles[protocol.startOf(n)] = now()
-  words[protocol.OUTPUT] = protocol.Unknown
+  // Written once, not for each job: the main thread writes to the same cache line.
+  if (!hasPrinted) Atomics.store(words, protocol.OUTPUT, protocol.Unknown)
+  hasPrinted = true
   const begun = Atomics.compareExchange(words, state, protocol.Queued, protocol.Started) === protocol.Queued
   let args: ReadonlyArray<unknown>
   if (form === protocol.InSlot) {
@@ -129,10 +138,6 @@ const skip = (state: number): void => {
   Atomics.store(words, state, protocol.Skipped)
   signal()
 }
-
-// The job, and everything that looks at what it gave (its promise, its result, its error), may run code of the job: a
-// getter, a trap of a proxy, a `then`. All of that runs inside of a guard, before the answer begins to be written, and
-// what it throws becomes the answer.
 
 const call = (n: number, fn: Fn, args: ReadonlyArray<unknown>, each: boolean): void | Promise<void> => {
   let result: unknown
@@ -239,6 +244,7 @@ const atRest = activeResources().length
 const isNeeded = (): boolean => {
   const writing = isWriting()
   Atomics.store(words, protocol.OUTPUT, writing ? protocol.Unwritten : protocol.Written)
+  hasPrinted = false
   return writing || activeResources().length > atRest
 }
 const isWriting = (): boolean => process.stdout.writableLength > 0 || process.stderr.writableLength > 0

@@ -261,11 +261,32 @@ describe("the main thread", () => {
     Effect.gen(function* () {
       const cells = new Int32Array(new SharedArrayBuffer(8))
       const first = yield* Effect.forkChild(Executor.run(rough.maybeWait, [-1, cells]), { startImmediately: true })
-      assert.notStrictEqual(Atomics.wait(cells, 0, 0, 60_000), "timed-out")
+      assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
       Atomics.store(cells, 1, 1)
       Atomics.notify(cells, 1)
       assert.strictEqual(yield* Fiber.join(first), -1)
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 1 })))
+  )
+
+  it.live("may cancel a job that began before it saw its thread ready", () =>
+    Effect.gen(function* () {
+      const cells = new Int32Array(new SharedArrayBuffer(8))
+      const [hung, quick] = [new Int32Array(new SharedArrayBuffer(8)), new Int32Array(new SharedArrayBuffer(8))]
+      const start = (n: number, cells: Int32Array) =>
+        Effect.forkChild(Executor.run(rough.maybeWait, [n, cells]), { startImmediately: true })
+      const first = yield* start(-1, hung)
+      const second = yield* start(-1, quick)
+      for (const cells of [hung, quick]) assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
+      // One still runs, the other has answered: both are cancelled in the step that learns that their threads are ready.
+      Atomics.store(quick, 1, 1)
+      Atomics.notify(quick, 1)
+      Atomics.wait(cells, 0, 0, 20)
+      yield* Fiber.interruptAll([first, second])
+      while ((yield* Executor.stats).threads < 2) yield* Effect.sleep(1)
+      const { replaced } = yield* Executor.stats
+      assert.isAtLeast(replaced, 1)
+      assert.deepStrictEqual(yield* Executor.map(plain.double, [1, 2, 3]), [2, 4, 6])
+    }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 0 })))
   )
 
   it.live("gets jobs that were posted to threads that start answered by the first that is ready", () =>

@@ -57,7 +57,7 @@ export interface Answered {
   readonly task: Task
   readonly exit: Exit.Exit<unknown, ExecutorError>
   /** Its queue time and its run time, in milliseconds. */
-  readonly times?: readonly [queueTime: number, runTime: number]
+  readonly times?: readonly [queueTime: number, runTime: number] | undefined
 }
 
 export class Thread {
@@ -105,17 +105,31 @@ export class Thread {
     return this.#posted - this.#head < protocol.SLOTS
   }
 
+  /** Hands a task to the thread if its arguments fit into a slot, and returns whether it has; otherwise nothing changes. */
+  postInSlot(task: Task): boolean {
+    const { call, info } = task
+    if (call.each || this.#known[info.id] !== true) return false
+    try {
+      // Only an array with getters, or a proxy of one, runs code here.
+      if (!protocol.writeValues(this.#ring, this.#posted, call.args)) return false
+    } catch {
+      return false
+    }
+    if (this.state === "Gone") return false
+    this.#publish(task, protocol.InSlot, protocol.Queued)
+    return true
+  }
+
   /**
    * Hands a waiting task to the thread; returns why it cannot be, and then nothing has changed. Copying its arguments may
    * run code of the caller, so nothing is half done meanwhile, and what it did is looked at afterwards: it may have
    * cancelled this very task, or ended this thread. It cannot post, see `threads.ts`.
    */
   post(task: Task): NotCloneable | undefined {
-    const request = this.#posted
     const { call } = task
     let form: number
     try {
-      form = this.#send(task, request)
+      form = this.#send(task, this.#posted)
     } catch (error) {
       return new NotCloneable({
         task: task.info.name,
@@ -124,23 +138,29 @@ export class Thread {
       })
     }
     if (this.state === "Gone") return undefined
+    if (task.place === "Waiting") this.#publish(task, form, protocol.Queued)
+    // Its message has been sent; the slot makes the worker take it.
+    else if (form !== protocol.InSlot) this.#publish(task, form, protocol.Revoked)
+    return undefined
+  }
+
+  /** Posts what is in the slot or on the port: a task, or what makes the worker pass over its message. */
+  #publish(task: Task, form: number, state: typeof protocol.Queued | typeof protocol.Revoked): void {
+    const request = this.#posted
     const { words } = this.#ring
-    if (task.place === "Waiting") {
+    if (state === protocol.Queued) {
       task.place = this
       task.request = request
       this.#tasks[request & (protocol.SLOTS - 1)] = task
       this.live++
       this.load += task.estimate
-      words[protocol.stateOf(request)] = protocol.Queued
-    } else if (form === protocol.InSlot) return undefined
-    // Its message has been sent; the slot makes the worker take it.
-    else words[protocol.stateOf(request)] = protocol.Revoked
+    }
     words[protocol.formOf(request)] = form
     words[protocol.jobOf(request)] = task.info.id
+    words[protocol.stateOf(request)] = state
     this.#posted = request + 1
     Atomics.store(words, protocol.POSTED, this.#posted | 0)
     this.#wake()
-    return undefined
   }
 
   // Writes the arguments into the slot, or sends them; refusing to copy is thrown by the platform, before anything is
@@ -221,30 +241,34 @@ export class Thread {
       const task = this.#tasks[request & (protocol.SLOTS - 1)]!
       let exit: Exit.Exit<unknown, ExecutorError>
       if (state === protocol.Done) exit = Exit.succeed(protocol.readResult(this.#ring, request))
-      else if (state === protocol.Started && this.#inbox.length > 0) {
-        const answer = this.#inbox.shift()!
-        if ("kind" in answer && answer.kind === "notFound") {
-          if (answer.final === true) this.refused = true
-          else if (answer.cause !== undefined) this.failedLoad = task.info
-        }
-        exit = exitOf(answer, task)
-      } else break
+      else if (state === protocol.Started && this.#inbox.length > 0) exit = this.#takeIn(this.#inbox.shift()!, task)
+      else break
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
       if (Exit.isSuccess(exit)) {
         this.#known[task.info.id] = true
-        task.info.retiresFrom = 0
-        task.info.retirePause = 0
+        if (task.info.retirePause !== 0) loads(task.info)
       }
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
-      answered.push(
-        task.call.onTimes === undefined ? { task, exit } : { task, exit, times: [start - task.submittedAt, runTime] }
-      )
+      // One shape for all: most calls want no times.
+      answered.push({
+        task,
+        exit,
+        times: task.call.onTimes === undefined ? undefined : [start - task.submittedAt, runTime]
+      })
     }
     return answered
+  }
+
+  #takeIn(answer: protocol.Answer, task: Task): Exit.Exit<unknown, ExecutorError> {
+    if ("kind" in answer && answer.kind === "notFound") {
+      if (answer.final === true) this.refused = true
+      else if (answer.cause !== undefined) this.failedLoad = task.info
+    }
+    return exitOf(answer, task)
   }
 
   /** Takes a task back unless it has begun. */
@@ -362,6 +386,11 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
       return exit
     }
   }
+}
+
+const loads = (info: JobInfo): void => {
+  info.retiresFrom = 0
+  info.retirePause = 0
 }
 
 // A thread that the machine puts aside for a moment makes a quick job look slow, so one call counts for a little only.

@@ -170,10 +170,17 @@ export class Threads {
     this.#pending++
     if (!this.#referenced) this.#reference(true)
     if (this.#threads.length < this.#options.size + this.#options.spare) this.#replenish()
+    // Where others wait, no thread may take one.
+    const thread = this.#waiting.length === 0 && !this.#posting ? this.#choose(task) : undefined
+    if (thread !== undefined && this.#postAtOnce(task, thread)) return task
+    // An argument may have closed the executor while it was looked at.
+    if (this.#closed) {
+      this.#tell([{ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started: false })) }])
+      return task
+    }
     task.place = "Waiting"
     this.#waiting.push(task)
-    // Where others wait, no thread may take one.
-    if (this.#waiting.length === 1) this.#tell(this.#postWaiting())
+    if (thread !== undefined) this.#tell(this.#postWaiting())
     return task
   }
 
@@ -227,7 +234,7 @@ export class Threads {
       answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      if (busy || thread.state === "Starting") this.#end(thread)
+      if (busy || !thread.isReady) this.#end(thread)
       else this.#leave(thread)
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
@@ -253,25 +260,24 @@ export class Threads {
 
   /** Posts waiting jobs, oldest first, as long as a thread may take them. */
   #dispatch(): void {
-    const refused = this.#postWaiting()
-    if (this.#takeSurplus()) refused.push(...this.#postWaiting())
-    this.#tell(refused)
+    this.#tell(this.#postWaiting())
+    if (this.#takeSurplus()) this.#tell(this.#postWaiting())
   }
 
-  #postWaiting(): Array<Answered> {
-    const refused: Array<Answered> = []
+  #postWaiting(): ReadonlyArray<Answered> {
     // Copying arguments may run code of their owner, which may call in here again. What it starts waits, and the loop
     // comes to it.
-    if (this.#posting) return refused
+    if (this.#posting) return none
     this.#posting = true
+    let refused: Array<Answered> | undefined
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       const thread = this.#choose(task)
       if (thread === undefined) break
       const problem = this.#post(task, thread)
-      if (problem !== undefined) refused.push(problem)
+      if (problem !== undefined) (refused ??= []).push(problem)
     }
     this.#posting = false
-    return refused
+    return refused ?? none
   }
 
   /** Where nothing waits and a thread is idle, takes back half of what waits on the thread with the most to do (T5). */
@@ -295,12 +301,10 @@ export class Threads {
   #choose(task: Task): Thread | undefined {
     const { depth, size } = this.#options
     let busy = 0
-    let cold = true
     let idle: Thread | undefined
     let ahead: Thread | undefined
     for (const thread of this.#threads) {
       if (thread.live > 0) busy++
-      if (thread.state !== "Starting") cold = false
       if (thread.state !== "Ready") continue
       if (thread.live === 0) idle ??= thread.hasRoom ? thread : undefined
       else if (
@@ -313,13 +317,30 @@ export class Threads {
       }
     }
     if (idle !== undefined && busy < size) return idle
-    // Where no thread is ready, a job is posted to one that starts: the main thread may be blocked when that is ready, and
-    // perhaps until the job has run.
-    if (cold && busy < size && !task.handsOver)
-      return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
     // What was handed over cannot be posted a second time, so it never waits where it might be taken back.
-    if (ahead === undefined || task.handsOver) return undefined
+    if (task.handsOver) return undefined
+    if (ahead === undefined) return busy < size ? this.#chooseStarting() : undefined
     return ahead.load + estimateOf(task) <= budget ? ahead : undefined
+  }
+
+  // Where no thread is ready, a job is posted to one that starts: the main thread may be blocked when that is ready, and
+  // perhaps until the job has run.
+  #chooseStarting(): Thread | undefined {
+    if (this.#threads.some((thread) => thread.state !== "Starting")) return undefined
+    return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
+  }
+
+  /** Posts a task that is in no list, if its arguments fit into a slot, as most do. */
+  #postAtOnce(task: Task, thread: Thread): boolean {
+    if (task.info.refusal !== undefined) return false
+    task.estimate = budgetOf(task)
+    this.#posting = true
+    const posted = thread.postInSlot(task)
+    this.#posting = false
+    if (!posted) return false
+    if (thread.live > 1 && this.#watch === undefined) this.#startWatch()
+    if (this.#waiting.length > 0) this.#dispatch()
+    return true
   }
 
   #post(task: Task, thread: Thread): Answered | undefined {
@@ -329,8 +350,7 @@ export class Threads {
       task.place = "Settled"
       return { task, exit: refusal }
     }
-    const estimate = estimateOf(task)
-    task.estimate = estimate === Infinity ? budget : estimate
+    task.estimate = budgetOf(task)
     // It stays in the waiting list until it is posted, so that whatever its arguments run finds it there.
     const problem = thread.post(task)
     if (task.place !== "Waiting" && task.place !== thread) return undefined
@@ -382,7 +402,6 @@ export class Threads {
   #onMessage(thread: Thread, message: protocol.Message): void {
     if (thread.state === "Gone") return
     thread.receive(message)
-    if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = this.#collect(thread)
     // Before anybody is told: the threads work on while the callers' code runs.
     this.#dispatch()
@@ -391,12 +410,10 @@ export class Threads {
 
   /** Takes in a thread's answers, and does what follows from them. */
   #collect(thread: Thread): Array<Answered> {
+    // Not by a message of its own: draining the port takes all that came.
+    if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = thread.collect()
-    for (const { cause, text } of thread.notes.splice(0)) {
-      // Each thread finds the same.
-      if (!this.#noted.has(text)) this.#log(text, cause)
-      this.#noted.add(text)
-    }
+    if (thread.notes.length > 0) this.#logNotes(thread)
     // Its first answers: threads can be started again.
     if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
       this.#failures = 0
@@ -412,6 +429,14 @@ export class Threads {
     } else if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
     if (thread.state === "Retiring" && thread.live === 0) this.#leave(thread)
     return answered
+  }
+
+  #logNotes(thread: Thread): void {
+    for (const { cause, text } of thread.notes.splice(0)) {
+      // Each thread finds the same.
+      if (!this.#noted.has(text)) this.#log(text, cause)
+      this.#noted.add(text)
+    }
   }
 
   // A thread remembers that a module failed to load there; another one may load it, once what it needs is there. Not at
@@ -434,16 +459,20 @@ export class Threads {
     this.#forget(answered.length)
     for (const { exit, task, times } of answered) {
       // Both run the caller's code (T8): its tracer, and observers of its fiber.
-      if (times !== undefined) this.#guard(task, () => task.call.onTimes?.(...times))
-      this.#guard(task, () => task.resume(exit))
+      if (times !== undefined) this.#tellTimes(task, times)
+      try {
+        task.resume(exit)
+      } catch (cause) {
+        this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
+      }
     }
   }
 
-  #guard(task: Task, told: () => void): void {
+  #tellTimes({ call, info }: Task, times: readonly [queueTime: number, runTime: number]): void {
     try {
-      told()
+      call.onTimes?.(...times)
     } catch (cause) {
-      this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
+      this.#log(`a tracer threw when it was told the times of ${info.name}`, cause)
     }
   }
 
@@ -579,7 +608,7 @@ export class Threads {
     }
     const thread = new Thread(worker, port1, memory)
     this.#threads.push(thread)
-    const timer = setTimeout(() => {
+    let timer: NodeJS.Timeout | undefined = setTimeout(() => {
       if (thread.isReady) return
       thread.error = new Error(`the thread was not ready after ${startTimeout} ms`)
       void worker.terminate()
@@ -587,7 +616,9 @@ export class Threads {
     timer.unref()
     port1.on("message", (message: protocol.Message) => {
       this.#onMessage(thread, message)
-      if (thread.state !== "Starting") clearTimeout(timer)
+      if (timer === undefined || thread.state === "Starting") return
+      clearTimeout(timer)
+      timer = undefined
     })
     port1.on("messageerror", (error) => this.#onMessage(thread, unreadable(error)))
     worker.on("error", (error) => {
@@ -704,12 +735,14 @@ export class Threads {
   }
 
   #remove(thread: Thread): void {
-    if (thread.state !== "Starting") this.#replaced++
+    if (thread.isReady) this.#replaced++
     thread.state = "Gone"
     this.#threads = this.#threads.filter((other) => other !== thread)
     thread.port.close()
   }
 }
+
+const none: ReadonlyArray<Answered> = []
 
 interface Why {
   readonly reason: WorkerCrashed["reason"]
@@ -738,6 +771,12 @@ const endingLimit = ({ size, spare }: Options): number => 2 * (size + spare)
 const hasInputType = (env: NodeJS.ProcessEnv | undefined, execArgv: ReadonlyArray<string> | undefined): boolean =>
   (execArgv ?? process.execArgv).some((option) => option.startsWith("--input-type")) ||
   ((env ?? process.env)["NODE_OPTIONS"] ?? "").includes("--input-type")
+
+/** What a task takes of its thread's budget, in milliseconds. */
+const budgetOf = (task: Task): number => {
+  const estimate = estimateOf(task)
+  return estimate === Infinity ? budget : estimate
+}
 
 const estimateOf = ({ call, info }: Task): number => (call.each ? info.mean * call.args.length : info.mean)
 

@@ -203,7 +203,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
           startImmediately: true
         })
         // In this very step: the first has ended and the next one has begun before the executor looks.
-        while (Atomics.load(gate.cells, 0) === 0);
+        awaitBegun(gate.cells)
         yield* Fiber.interrupt(ended)
         gate.open()
         assert.strictEqual(yield* Fiber.join(next), -1)
@@ -261,6 +261,8 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         // The replacement starts while the hung one is still being ended.
         yield* awaitReady(executor, 2)
         yield* Fiber.interrupt(hung)
+        // The caller is free before the thread has ended.
+        assert.strictEqual((yield* executor.stats).ending, 1)
         assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
       })
   )
@@ -337,7 +339,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1, gate.cells]), { startImmediately: true })
       const behind = yield* forkEach(3, (i) => executor.run(rough.maybeHang, [i, gate.cells]))
       const value = argument(() => {
-        while (Atomics.load(gate.cells, 0) === 0);
+        awaitBegun(gate.cells)
         hung.interruptUnsafe()
       })
       const ender = yield* Effect.forkChild(executor.run(plain.identity, [value]), { startImmediately: true })
@@ -367,6 +369,28 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       assert.isTrue(Exit.isFailure(yield* Fiber.await(own)))
       assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
       assert.deepStrictEqual([...cells], [0])
+      const stats = yield* executor.stats
+      assert.strictEqual(stats.running + stats.waiting, 0)
+    })
+  )
+
+  law("arguments whose very elements run code are as harmless", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* executor.run(plain.add, [1, 2])
+      const inner: Array<Fiber.Fiber<unknown, unknown>> = []
+      const withGetter = (get: () => unknown): [number, number] => Object.defineProperty([0, 2], 0, { get }) as never
+      const calls = withGetter(() => {
+        inner.push(Effect.runFork(executor.run(plain.add, [5, 6])), Effect.runFork(executor.run(plain.identity, [[7]])))
+        return 1
+      })
+      assert.strictEqual(yield* executor.run(plain.add, calls), 3)
+      assert.deepStrictEqual(yield* Fiber.joinAll(inner), [11, [7]])
+      const throws = withGetter(() => {
+        throw new Error("no element")
+      })
+      const error = yield* expectFailure(executor.run(plain.add, throws), "NotCloneable")
+      assert.strictEqual(error.path, "[0]")
+      assert.strictEqual(error.reason, "no element")
       const stats = yield* executor.stats
       assert.strictEqual(stats.running + stats.waiting, 0)
     })
@@ -464,7 +488,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         expectFailure(executor.run(rough.maybeWait, [2, gate.cells]), "ExecutorClosed"),
         { startImmediately: true }
       )
-      while (Atomics.load(gate.cells, 0) === 0);
+      awaitBegun(gate.cells)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* Fiber.join(ended), 1)
       assert.isTrue((yield* Fiber.join(begun)).started)
@@ -497,6 +521,11 @@ const makeGate = () => {
   }
 }
 
+/** Blocks the main thread until a job has said that it has begun. */
+const awaitBegun = (cells: Int32Array): void => {
+  assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
+}
+
 // Threads start in their own time, which no gate can be put in.
 const awaitReady = (executor: ExecutorService, threads: number): Effect.Effect<void> =>
   Effect.flatMap(executor.stats, (stats) =>
@@ -524,7 +553,7 @@ const hangBefore = (executor: ExecutorService, count: number) =>
     const hung = yield* Effect.forkChild(run(-1), { startImmediately: true })
     const behind = yield* forkEach(count, run)
     // In this very step, before the executor can see that it takes long.
-    while (Atomics.load(cells, 0) === 0);
+    awaitBegun(cells)
     return { hung, behind }
   })
 
