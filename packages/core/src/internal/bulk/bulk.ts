@@ -27,7 +27,7 @@ import type { Traversal } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
-import { checkResult, isAtEnd, isPlain, type Source } from "./source.ts"
+import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
 
 /** What a bulk is made of. */
 export interface BulkOptions {
@@ -57,6 +57,7 @@ class Bulk implements Traversal {
   readonly context: Context.Context<never>
   readonly asyncContext: AsyncContext | undefined
   readonly machine: Machine
+  private readonly isPlain: boolean
   private onDone: (result: Effect.Effect<unknown, unknown>) => void
   private readonly endTraversal: (() => void) | undefined
   /** How many of its requests and tasks it has not been notified of. */
@@ -86,6 +87,7 @@ class Bulk implements Traversal {
     this.options = options
     this.context = context
     this.asyncContext = captureAsyncContext()
+    this.isPlain = isPlainArray(options.source)
     this.onDone = onDone
     this.endTraversal = options.source.isAsync ? machine.traverse(this) : undefined
   }
@@ -94,7 +96,7 @@ class Bulk implements Traversal {
   request(): void {
     if (this.state !== "Pulling") return
     // An array that is at its end needs no place to say so.
-    if (this.isAtEnd()) {
+    if (this.isPlain && this.isAtEnd()) {
       this.end()
       return this.live === 0 ? this.finish() : undefined
     }
@@ -102,10 +104,27 @@ class Bulk implements Traversal {
     this.newest = task
     this.live++
     const { source } = this.options
-    // An asynchronous source is not asked for an item that the pool would not admit.
-    if (!source.isAsync || !this.machine.isAdmitting) this.machine.request(task)
-    else if (++this.fetches % fetchBudget > 0) this.fetch(task, source.iterator)
-    else this.machine.later(() => this.fetch(task, source.iterator))
+    if (source.isAsync) this.requestFetched(task, source.iterator)
+    else {
+      if (this.isPlain && this.machine.hasPlaceForRequest && !this.pullBefore(task)) return
+      this.machine.request(task)
+    }
+  }
+
+  /** Takes an item of an array before the request: that is cheaper. Returns `false` if the request is over. */
+  private pullBefore(task: BulkTask): boolean {
+    this.pull(task)
+    // A proxy or a getter may have stopped the bulk, or thrown.
+    if (task.state !== "New") return false
+    if (task.needsItem) this.machine.dropRequest(task)
+    return !task.needsItem
+  }
+
+  private requestFetched(task: BulkTask, iterator: AsyncIterator<unknown>): void {
+    // The source is not asked for an item that the pool would not admit.
+    if (!this.machine.isAdmitting) this.machine.request(task)
+    else if (++this.fetches % fetchBudget > 0) this.fetch(task, iterator)
+    else this.machine.later(() => this.fetch(task, iterator))
   }
 
   /** Gives a request the next item of a synchronous source, if there is one. */
@@ -115,9 +134,7 @@ class Bulk implements Traversal {
     try {
       this.give(
         task,
-        isPlain(iterator)
-          ? iterator.next()
-          : runIsolated(this.asyncContext, iterator.next, iterator, undefined as never)
+        this.isPlain ? iterator.next() : runIsolated(this.asyncContext, iterator.next, iterator, undefined as never)
       )
     } catch (cause) {
       this.sourceFailed(cause)

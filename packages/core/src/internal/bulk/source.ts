@@ -29,12 +29,12 @@ class ArrayWalk implements Iterator<unknown> {
   }
 }
 
-const isPlainArray = (items: unknown): items is ReadonlyArray<unknown> =>
+const walksAsArray = (items: unknown): items is ReadonlyArray<unknown> =>
   Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator]
 
 /** Opens an iterable; throws if it is none. */
 export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable<unknown>): Source => {
-  if (isPlainArray(items)) return { isAsync: false, iterator: new ArrayWalk(items) }
+  if (walksAsArray(items)) return { isAsync: false, iterator: new ArrayWalk(items) }
   if (hasProperty(items, Symbol.iterator) || typeof items === "string") {
     return { isAsync: false, iterator: checkIterator(where, items[Symbol.iterator]()) }
   }
@@ -58,8 +58,8 @@ export const checkResult = (where: string, result: IteratorResult<unknown>): Ite
   throw new TypeError(`${where}: the items' next() must return an object, got ${describe(result)}`)
 }
 
-/** Whether an iterator walks an array: that runs no code that could enter an async context. */
-export const isPlain = (iterator: Iterator<unknown>): boolean => iterator instanceof ArrayWalk
+/** Whether a source is an array, which runs no code of its own unless it is a proxy or has getters. */
+export const isPlainArray = ({ iterator }: Source): boolean => iterator instanceof ArrayWalk
 
 /** Whether a source knows, without being asked for an item, that it has none left. Runs code of the source. */
 export const isAtEnd = ({ iterator }: Source): boolean => iterator instanceof ArrayWalk && iterator.isAtEnd

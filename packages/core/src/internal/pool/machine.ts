@@ -226,6 +226,11 @@ export class Machine {
     else this.reject(entry, "QueueFull")
   }
 
+  /** Whether a request gets a place now. */
+  get hasPlaceForRequest(): boolean {
+    return this.door.size === 0 && this.hasPlace && this.isAdmitting
+  }
+
   private get hasPlace(): boolean {
     return this.backlog.size + this.reserved < this.capacity
   }
