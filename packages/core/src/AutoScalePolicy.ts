@@ -161,7 +161,7 @@ export interface QueueOptions {
   /** How long a task should wait at most, a Duration, default 100 milliseconds. */
   readonly targetWait?: Duration.Input | undefined
   /** The share of the workers that should be busy, default 0.8. */
-  readonly utilisation?: number | undefined
+  readonly utilization?: number | undefined
   /** Time between two decisions, a Duration, default 250 milliseconds. */
   readonly interval?: Duration.Input | undefined
 }
@@ -189,10 +189,10 @@ export interface QueueOptions {
  */
 export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> => {
   const where = "AutoScalePolicy.queue"
-  const { interval = 250, targetWait = 100, utilisation = 0.8 } = options
+  const { interval = 250, targetWait = 100, utilization = 0.8 } = options
   const wait = Duration.toMillis(checkDuration(where, "targetWait", targetWait, "> 0"))
   const window = timed(checkDuration(where, "interval", interval, "> 0"))
-  checkNumber(where, "utilisation", "> 0 and <= 1", utilisation, utilisation > 0 && utilisation <= 1)
+  checkNumber(where, "utilization", "> 0 and <= 1", utilization, utilization > 0 && utilization <= 1)
   return {
     name: "queue",
     initial: () => ({ run: 0, wants: [] }),
@@ -201,7 +201,7 @@ export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> =
       const sample = sane(raw)
       const run =
         sample.runMean === 0 ? state.run : state.run === 0 ? sample.runMean : 0.7 * state.run + 0.3 * sample.runMean
-      const demand = Math.ceil(sample.avgInflight / utilisation + (sample.queued * run) / wait)
+      const demand = Math.ceil(sample.avgInflight / utilization + (sample.queued * run) / wait)
       const wants = [...state.wants.slice(-39), demand]
       const size = sizeOf(Math.max(...wants), bounds)
       const reason = size > sample.size ? "GROW" : size < sample.size ? "IDLE" : "HOLD"

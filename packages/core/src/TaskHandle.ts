@@ -52,7 +52,7 @@ export interface TaskHandle<out A, out E = never> {
    * pools keep their order. Fails with `NotWaiting` once the task runs; dies with `UnknownTaskWeight` when the weight is
    * not a safe integer.
    */
-  readonly reprioritise: (weight: number) => Effect<void, NotWaiting>
+  readonly reprioritize: (weight: number) => Effect<void, NotWaiting>
 }
 
 /**

@@ -151,7 +151,7 @@ export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
 /**
  * The task does not wait any more, so its place in the queue cannot be changed.
  *
- * @see {@link TaskHandle.reprioritise}
+ * @see {@link TaskHandle.reprioritize}
  * @category errors
  * @since 0.1.0
  */

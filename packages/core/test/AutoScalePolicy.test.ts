@@ -412,7 +412,7 @@ describe("queue", () => {
   })
 
   it("refuses options that make no sense", () => {
-    assert.throws(() => AutoScalePolicy.queue({ utilisation: 0 }), /utilisation/)
+    assert.throws(() => AutoScalePolicy.queue({ utilization: 0 }), /utilization/)
     assert.throws(() => AutoScalePolicy.queue({ targetWait: -1 }), /targetWait/)
   })
 })

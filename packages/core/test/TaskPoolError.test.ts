@@ -263,9 +263,9 @@ describe("operations with wrong arguments die with RangeError and change nothing
     Effect.gen(function* () {
       yield* TaskPool.resize(0)
       const handle = yield* TaskPool.fork(Effect.void)
-      const defect = defectOf(yield* Effect.exit(handle.reprioritise(Number.NaN)))
+      const defect = defectOf(yield* Effect.exit(handle.reprioritize(Number.NaN)))
       assert.instanceOf(defect, UnknownTaskWeight)
-      assert.strictEqual(defect.message, "TaskHandle.reprioritise: weight must be a safe integer, got NaN")
+      assert.strictEqual(defect.message, "TaskHandle.reprioritize: weight must be a safe integer, got NaN")
       yield* TaskPool.resize(1)
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
