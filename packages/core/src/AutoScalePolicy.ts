@@ -24,7 +24,7 @@ import type {
 import type { AdaptiveState } from "./internal/policy/adaptive.ts"
 import * as Adaptive from "./internal/policy/adaptive.ts"
 import { checkDuration } from "./internal/arguments.ts"
-import { between, checkNumber, sane, sizeOf } from "./internal/policy/sample.ts"
+import { checkNumber, clamp as clampNumber, sanitize, sizeOf } from "./internal/policy/sample.ts"
 
 export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
@@ -198,7 +198,7 @@ export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> =
     initial: () => ({ run: 0, wants: [] }),
     window: () => window,
     update: (state, raw, bounds) => {
-      const sample = sane(raw)
+      const sample = sanitize(raw)
       const run =
         sample.runMean === 0 ? state.run : state.run === 0 ? sample.runMean : 0.7 * state.run + 0.3 * sample.runMean
       const demand = Math.ceil(sample.avgInflight / utilization + (sample.queued * run) / wait)
@@ -274,7 +274,7 @@ export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
       overloads: limit < 2 ? 1 : Math.max(3, 0.1 * limit)
     }),
     update: (before, raw, bounds) => {
-      const sample = sane(raw)
+      const sample = sanitize(raw)
       const limit = sample.resized ? sample.size : before
       const answer = (to: number, reason: string): readonly [number, AutoScaleDecision] => {
         const next = Math.min(Math.max(to, bounds.min, 1), bounds.max)
@@ -347,7 +347,7 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
   initial: () => [],
   window: () => timed("10 seconds"),
   update: (history, raw, bounds) => {
-    const sample = sane(raw)
+    const sample = sanitize(raw)
     const now = sample.queued === 0 ? 0 : sample.queued / sample.size
     const recent = history.slice(-5)
     const quarter = recent.length === 0 ? 0 : recent.reduce((sum, each) => sum + each, 0) / recent.length
@@ -373,7 +373,7 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
       return { size: sample.size, reason: "STEADY", evidence }
     }
     const decision = decide()
-    return [next, { ...decision, size: Math.floor(between(bounds.min, decision.size, bounds.max)) }]
+    return [next, { ...decision, size: Math.floor(clampNumber(bounds.min, decision.size, bounds.max)) }]
   }
 }
 

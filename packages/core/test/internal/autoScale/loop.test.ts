@@ -752,7 +752,7 @@ describe("a decision", () => {
     return Effect.gen(function* () {
       assert.strictEqual(
         yield* TaskPool.explain(),
-        "AioAutoScaleTaskPoolSimple: spy, 1 workers (1 to 10), no decision yet"
+        "AioAutoScaleTaskPoolSimple: spy, 1 worker (1 to 10), no decision yet"
       )
       yield* work(50)
       yield* pass(3000)
