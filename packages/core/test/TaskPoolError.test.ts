@@ -71,7 +71,7 @@ describe("NotAvailable", () => {
       yield* waiting.join
       assert.deepInclude(error.stats, { phase: "Open", running: 1, waiting: 1, submitted: 2, rejected: 1, capacity: 1 })
       expectConserved(error.stats)
-      assert.strictEqual(error.message, "small: the queue is full (1 of 1 waiting, 1 running on 1 workers)")
+      assert.strictEqual(error.message, "small: the queue is full (1 of 1 waiting, 1 running on 1 worker)")
       assert.isEmpty(frames(error))
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1, { capacity: 1, name: "small" })))
   )
@@ -167,8 +167,8 @@ describe("TaskCancelled", () => {
 describe("NotWaiting", () => {
   it("says where the task is", () => {
     const messageOf = (state: NotWaiting["state"]) => new NotWaiting({ pool: "db", state }).message
-    assert.strictEqual(messageOf("Running"), "db: a task that is running has no place in the queue to change")
-    assert.strictEqual(messageOf("Done"), "db: a task that is done has no place in the queue to change")
+    assert.strictEqual(messageOf("Running"), "db: the weight of a task that is running cannot be changed")
+    assert.strictEqual(messageOf("Done"), "db: the weight of a task that is done cannot be changed")
   })
 })
 

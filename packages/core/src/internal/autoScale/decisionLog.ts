@@ -1,6 +1,6 @@
 /**
- * Records why an auto-scale pool has its size: publishes each decision as an event and as metrics, and keeps the last ones
- * for `explain`.
+ * Records why an auto-scale pool has its size: publishes each decision as an event and as metrics, and keeps the last
+ * ones for `explain`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

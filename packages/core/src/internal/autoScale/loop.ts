@@ -49,8 +49,8 @@ export interface SizingOptions<S> {
 
 const defaultInterval = 10_000 // ms
 const spread = 0.1 // of a window's interval, either way
-// The number of idle windows after which the loop stops its timer: by then the size no longer changes. `score` looks back
-// over 20 windows.
+// The number of idle windows after which the loop stops its timer: by then the size no longer changes. `score` looks
+// back over 20 windows.
 const idleWindowsAtMin = 3
 const idleWindowsAnywhere = 24
 const longestPause = 300_000 // ms, whatever a policy or a server asks for
@@ -85,8 +85,9 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   }
 
   /**
-   * Resizes by demand alone, when a window has not ended for `interval` because too few tasks end or none arrive. Adds one
-   * worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are unused.
+   * Resizes by demand alone, when a window has not ended for `interval` because too few tasks end or none arrive. Adds
+   * one worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are
+   * unused.
    */
   const decideByDemand = (): void => {
     const { target } = machine

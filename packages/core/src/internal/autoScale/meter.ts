@@ -2,13 +2,13 @@
  * Measures an auto-scale pool, window by window.
  *
  * The machine reports arrivals, dispatches, exits, size changes and the ends of flushes. Each report is O(1), allocates
- * nothing and reads the clock at most once. Reading the clock is the largest cost, so when thousands of tasks arrive in a
- * window, only a sample is timed: 256 tasks of each further doubling, weighted by the number of tasks they represent. A
- * fixed pool has no meter and pays one comparison per report.
+ * nothing and reads the clock at most once. Reading the clock is the largest cost, so when thousands of tasks arrive in
+ * a window, only a sample is timed: 256 tasks of each further doubling, weighted by the number of tasks they represent.
+ * A fixed pool has no meter and pays one comparison per report.
  *
  * A window ends in the step in which its conditions hold, so each task counts in exactly one window. The next window
- * begins at once, and the sizing loop is woken. A window that ends by overload holds dispatch until the loop has decided:
- * otherwise tasks that fail at once would drain the queue meanwhile.
+ * begins at once, and the sizing loop is woken. A window that ends by overload holds dispatch until the loop has
+ * decided: otherwise tasks that fail at once would drain the queue meanwhile.
  */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
@@ -22,8 +22,8 @@ import { describe } from "../pool/task.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 
 /**
- * Task times are in ticks of 1/16 millisecond: small integers, which need no allocation. Ticks wrap around after 74 hours,
- * and differences wrap with them.
+ * Task times are in ticks of 1/16 millisecond: small integers, which need no allocation. Ticks wrap around after 74
+ * hours, and differences wrap with them.
  */
 const ticksPerMilli = 16
 const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
@@ -50,15 +50,15 @@ export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome 
 /** A window with a time limit. */
 export interface MeterWindow extends AutoScaleWindow {
   /**
-   * Milliseconds after which a window that needs no samples ends. If the window needs samples, the loop decides by demand
-   * instead.
+   * Milliseconds after which a window that needs no samples ends. If the window needs samples, the loop decides by
+   * demand instead.
    */
   readonly cap: number
 }
 
 /**
- * Returns how many tasks one timed task represents, given the number of tasks so far: 1 up to 512, 2 up to 1,024, 4 up to
- * 2,048, and so on.
+ * Returns how many tasks one timed task represents, given the number of tasks so far: 1 up to 512, 2 up to 1,024, 4 up
+ * to 2,048, and so on.
  */
 const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
 const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0

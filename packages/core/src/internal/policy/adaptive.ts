@@ -1,12 +1,12 @@
 /**
  * The adaptive policy: finds how many tasks the server behind a pool can handle, and keeps the pool just below that.
  *
- * Up to the server's **knee**, the run time of tasks stays at a **base**, whatever the size. Beyond the knee the run time
- * grows in proportion to the size, and throughput does not rise. So the policy grows while the run time is calm, and stops
- * when the run time exceeds the base by more than `tolerance` and chance explain. The cause may be the pool's own growth
- * or a slower server. The policy finds out by an experiment: it reduces the size by a quarter and measures whether the run
- * time follows (its **elasticity**). Overload failures need no statistics: they reduce the size at once, and the size that
- * failed stays a **ceiling** for a while.
+ * Up to the server's **knee**, the run time of tasks stays at a **base**, whatever the size. Beyond the knee the run
+ * time grows in proportion to the size, and throughput does not rise. So the policy grows while the run time is calm,
+ * and stops when the run time exceeds the base by more than `tolerance` and chance explain. The cause may be the pool's
+ * own growth or a slower server. The policy finds out by an experiment: it reduces the size by a quarter and measures
+ * whether the run time follows (its **elasticity**). Overload failures need no statistics: they reduce the size at
+ * once, and the size that failed stays a **ceiling** for a while.
  *
  * | mode     | meets                                   | does                                     | reason     |
  * | -------- | --------------------------------------- | ---------------------------------------- | ---------- |
@@ -199,7 +199,8 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     return {
       interval: settings.interval,
       maxInterval: settings.maxInterval,
-      // An experiment compares two means. Its windows need enough tasks to distinguish an elasticity of 1 from one of 0.5.
+      // An experiment compares two means. Its windows need enough tasks to distinguish an elasticity of 1 from one of
+      // 0.5.
       minSamples: state.experiment === undefined ? enough : clamp(enough, 400 * spread(state), 120),
       runFactor: 2,
       overloads: size <= 1 ? 1 : size <= 10 ? 2 : 3
@@ -388,8 +389,8 @@ const overload = (
     next.ceilingHold = Math.min(settings.failureHold, known ? 2 * next.ceilingHold : settings.failureHold / 3)
     next.failing = sample.size
   }
-  // If only the pool has changed, the size before the growth is still good. The tasks that run have been admitted, so the
-  // limit need not fall below their number.
+  // If only the pool has changed, the size before the growth is still good. The tasks that run have been admitted, so
+  // the limit need not fall below their number.
   const grown = next.grown && next.mode === "steady"
   next.own = next.own || (grown && next.proven > 0 && next.proven < limit)
   const back = Math.min(limit - 1, next.proven)
@@ -541,8 +542,9 @@ const conclude = (
   const run =
     elasticity >= 0 ? level.run : (before.run * before.runs + level.run * level.runs) / (before.runs + level.runs)
   if (steps === 0 && run > next.base * (1 + settings.tolerance / 2)) {
-    // Either the server became slower, and this run time is its new base. Or more concurrent tasks are worth their latency,
-    // and the latency before the step was not congestion. If the measurement was chance, a check corrects it soon.
+    // Either the server became slower, and this run time is its new base. Or more concurrent tasks are worth their
+    // latency, and the latency before the step was not congestion. If the measurement was chance, a check corrects it
+    // soon.
     const soon = run > next.base * (1 + settings.tolerance)
     next.base = experiment.own && elasticity > 0 ? before.run : run
     const verdict = end("RESTORE", limit, elasticity)
