@@ -400,7 +400,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       assert.deepStrictEqual(yield* Fiber.joinAll(fibers.filter((_, i) => i % 2 === 1)), [1, 3, 5])
       assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
       while (logged.length < 3) yield* Effect.sleep(1)
-      assert.include(logged[0], "a caller of identity threw when it was given its answer")
+      assert.include(logged[0], "a caller of identity threw when it received its result")
     })
   )
 
