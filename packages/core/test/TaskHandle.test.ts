@@ -121,7 +121,7 @@ describe("join and await", () => {
 })
 
 describe("cancel", () => {
-  it.effect("takes a waiting task out at once: its place is free, it never runs (I5)", () =>
+  it.effect("removes a waiting task at once: its place is free, and it never runs (I5)", () =>
     Effect.gen(function* () {
       const busy = yield* occupied
       const task = gated("never")
@@ -171,7 +171,7 @@ describe("cancel", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("goes on when the canceller is interrupted", () =>
+  it.effect("continues when the canceller is interrupted", () =>
     Effect.gen(function* () {
       const finalizer = yield* Latch.make()
       const handle = yield* TaskPool.fork(Effect.ensuring(Effect.never, finalizer.await))

@@ -60,7 +60,7 @@ describe("NotAvailable", () => {
     assert.isNotEmpty(frames(new Error("another")))
   })
 
-  it.effect("carries the numbers of the moment of the refusal", () =>
+  it.effect("has the statistics at the moment of the rejection", () =>
     Effect.gen(function* () {
       const busy = gated("busy")
       const holder = yield* TaskPool.fork(busy.task)
@@ -91,7 +91,7 @@ describe("NotAvailable", () => {
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 
-  it.effect("is what everybody at the door gets, counted one by one", () =>
+  it.effect("is the result of every submitter at the door, each counted", () =>
     Effect.gen(function* () {
       const busy = gated("busy")
       yield* TaskPool.fork(busy.task)
@@ -221,7 +221,7 @@ describe("UnknownTaskWeight", () => {
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 
-  it.effect("lets every safe integer pass", () =>
+  it.effect("accepts every safe integer", () =>
     Effect.gen(function* () {
       for (const weight of [0, -0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
         assert.strictEqual(yield* TaskPool.submit(Effect.succeed(weight), { weight }), weight)

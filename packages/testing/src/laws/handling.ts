@@ -122,7 +122,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task that cannot be interrupted yet is waited for by who cancels it (I1)", {}, (pool) =>
+  laws.law("a canceller waits for a task that cannot be interrupted yet (I1)", {}, (pool) =>
     Effect.gen(function* () {
       const task = stubborn("lost")
       const handle = yield* pool.fork(task.task)
@@ -150,7 +150,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting who cancels does not call the cancellation back", {}, (pool) =>
+  laws.law("interrupting a canceller does not revoke the cancellation", {}, (pool) =>
     Effect.gen(function* () {
       const task = gatedFinalizer()
       const handle = yield* pool.fork(task.task)
