@@ -67,6 +67,40 @@ interface Experiment {
   readonly own: boolean
 }
 
+/** The size that the policy does not exceed for now. */
+interface Ceiling {
+  /** The limit does not grow beyond it; `Infinity` when there is none. */
+  readonly value: number
+  /** The number of windows in which `failures.debt` still keeps the ceiling from rising. */
+  readonly windowsLeft: number
+  /** How long the last ceiling caused by failures was held, in windows. */
+  readonly hold: number
+  /** The size that had failed then. */
+  readonly failedSize: number
+  /** How many times the ceiling has risen since it was set. */
+  readonly raises: number
+}
+
+interface Failures {
+  /** Overload failures that settled tasks have not yet paid for, at the rate of `price`. */
+  readonly debt: number
+  /** The same for the last few failures, at the rate of `pace`. No ceiling rises until they are paid for. */
+  readonly recent: number
+  /** Whether the last window had more fresh overload failures than tolerated. */
+  readonly streak: boolean
+  /** Whether the present failures began when the policy grew beyond `lastGood.heldLimit`. */
+  readonly ownGrowth: boolean
+}
+
+interface LastGood {
+  /** The limit in the last window without overload failures. */
+  readonly limit: number
+  /** The last limit that several windows held without overload failures; 0 when none is known. */
+  readonly heldLimit: number
+  /** The most tasks in flight without overload failures since the last such failure. */
+  readonly inflight: number
+}
+
 export interface AdaptiveState {
   /** The limit, a real number: the size is its floor. */
   readonly limit: number
@@ -95,29 +129,9 @@ export interface AdaptiveState {
   readonly unverified: number
   /** The number of windows without growth that are left. */
   readonly hold: number
-  /** The limit does not grow beyond the ceiling; `Infinity` when there is none. */
-  readonly ceiling: number
-  /** The number of windows in which `debt` still keeps the ceiling from rising. */
-  readonly ceilingLeft: number
-  /** How long the last ceiling caused by failures was held, in windows, and the size that had failed. */
-  readonly ceilingHold: number
-  readonly failing: number
-  /** Overload failures that settled tasks have not yet paid for, at the rate of `price`. */
-  readonly debt: number
-  /** The same for the last few failures, at the rate of `pace`. No ceiling rises until they are paid for. */
-  readonly due: number
-  /** How many times the ceiling has risen since it was set. */
-  readonly rise: number
-  /** The most tasks in flight without overload failures since the last such failure. */
-  readonly good: number
-  /** The last limit that several windows held without overload failures; 0 when none is known. */
-  readonly proven: number
-  /** Whether the present failures began when the policy grew beyond `proven`. */
-  readonly own: boolean
-  /** Whether the last window had fresh overload failures. */
-  readonly strained: boolean
-  /** The limit in the last window without overload failures. */
-  readonly healthy: number
+  readonly ceiling: Ceiling
+  readonly failures: Failures
+  readonly lastGood: LastGood
   /** The limit at which slow start ends. */
   readonly threshold: number
   /** The highest throughput in slow start, and the number of windows in a row that did not exceed it by a tenth. */
@@ -131,7 +145,14 @@ export interface AdaptiveState {
   readonly pauses: number
 }
 
-type Draft = { -readonly [K in keyof AdaptiveState]: AdaptiveState[K] }
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A copy of the state, which one update changes. */
+type Draft = Mutable<Omit<AdaptiveState, "ceiling" | "failures" | "lastGood">> & {
+  readonly ceiling: Mutable<Ceiling>
+  readonly failures: Mutable<Failures>
+  readonly lastGood: Mutable<LastGood>
+}
 
 interface Verdict {
   readonly reason: string
@@ -174,18 +195,9 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     experiment: undefined,
     unverified: 0,
     hold: 0,
-    ceiling: Infinity,
-    ceilingLeft: 0,
-    ceilingHold: 0,
-    failing: 0,
-    debt: 0,
-    due: 0,
-    rise: 0,
-    good: 0,
-    proven: 0,
-    own: false,
-    strained: false,
-    healthy: bounds.initial,
+    ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, raises: 0 },
+    failures: { debt: 0, recent: 0, streak: false, ownGrowth: false },
+    lastGood: { limit: bounds.initial, heldLimit: 0, inflight: 0 },
     threshold: Infinity,
     throughput: 0,
     flat: 0,
@@ -208,7 +220,14 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
   },
   update: (state, raw, bounds) => {
     const sample = sanitize(raw)
-    const next: Draft = { ...state, size: sample.size, moved: sample.size - state.size }
+    const next: Draft = {
+      ...state,
+      size: sample.size,
+      moved: sample.size - state.size,
+      ceiling: { ...state.ceiling },
+      failures: { ...state.failures },
+      lastGood: { ...state.lastGood }
+    }
     const verdict = decide(settings, next, sample, bounds)
     next.limit = clamp(minSize(bounds), next.limit, bounds.max)
     const size = sizeOf(next.limit, bounds)
@@ -223,7 +242,7 @@ const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: V
     base: state.base,
     run: sample.runMean,
     overloads: sample.overloadedFresh,
-    ...(state.ceiling === Infinity ? undefined : { ceiling: state.ceiling }),
+    ...(state.ceiling.value === Infinity ? undefined : { ceiling: state.ceiling.value }),
     ...(verdict.elasticity === undefined ? undefined : { elasticity: verdict.elasticity })
   }
   return verdict.pause === undefined
@@ -234,38 +253,42 @@ const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: V
 const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoScaleBounds): Verdict => {
   if (sample.resized) adopt(next, sample.size)
   next.hold = Math.max(0, next.hold - 1)
-  next.ceilingLeft = Math.max(0, next.ceilingLeft - 1)
+  next.ceiling.windowsLeft = Math.max(0, next.ceiling.windowsLeft - 1)
   next.unverified++
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
-  next.debt = clamp(0, next.debt + sample.overloaded - price * settled, 50)
+  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - price * settled, 50)
   // When tasks are so slow that a window waits for them, it ends with the minimum number of tasks.
   const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
-  next.due = clamp(0, next.due + sample.overloaded - Math.max(pace * settled, mostDue / longest), mostDue)
+  next.failures.recent = clamp(
+    0,
+    next.failures.recent + sample.overloaded - Math.max(pace * settled, mostDue / longest),
+    mostDue
+  )
   const tolerated = settings.overloadTolerance * settled
   // A window ends early when failures cluster, which is often chance.
   const chance = sample.reason === "overload" ? Math.sqrt(tolerated) : 0
   if (sample.overloadedFresh > tolerated + chance) {
     // One failure in a small window exceeds the tolerance but may be chance. Two are not.
-    const before = next.strained
-    next.strained = true
+    const before = next.failures.streak
+    next.failures.streak = true
     if (before || sample.reason === "overload" || sample.overloadedFresh > 1) {
       return overload(settings, next, sample, before, bounds)
     }
   } else {
-    next.strained = false
-    next.own = false
+    next.failures.streak = false
+    next.failures.ownGrowth = false
   }
   if (sample.timed < 1 || sample.duration <= 0 || sample.runMean <= 0) return { reason: "HOLD" }
   if (sample.overloaded === 0) {
-    next.good = Math.max(next.good, sample.avgInflight)
-    next.healthy = next.limit
+    next.lastGood.inflight = Math.max(next.lastGood.inflight, sample.avgInflight)
+    next.lastGood.limit = next.limit
   }
   next.pauses = 0
   next.peaks = [...next.peaks.slice(1 - demandWindows), sample.maxInflight]
   pool(next, sample)
   const level = measure(next, sample)
-  if (level.windows >= 4 && sample.overloaded === 0) next.proven = next.limit
+  if (level.windows >= 4 && sample.overloaded === 0) next.lastGood.heldLimit = next.limit
   const error = level.run * Math.sqrt(spread(next) / level.runs)
   learn(settings, next, level, error)
 
@@ -288,13 +311,13 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
 /** Continues from a size set by hand. Forgets what was learned about limits, keeps what was learned about tasks. */
 const adopt = (next: Draft, size: number): void => {
   next.limit = size
-  next.healthy = size
-  next.proven = 0
+  next.lastGood.limit = size
+  next.lastGood.heldLimit = 0
   next.mode = "steady"
   next.experiment = undefined
   next.level = undefined
-  next.ceiling = Infinity
-  next.ceilingLeft = 0
+  next.ceiling.value = Infinity
+  next.ceiling.windowsLeft = 0
 }
 
 // --- measurements --------------------------------------------------------------------------------------------------
@@ -372,10 +395,10 @@ const overload = (
   const atMin = sample.size <= minSize(bounds)
   if (sample.succeeded === 0 && (atMin || sample.inflight < limit / 4)) {
     next.mode = "start"
-    next.threshold = next.healthy
+    next.threshold = next.lastGood.limit
     next.throughput = 0
     next.flat = 0
-    next.ceiling = Infinity
+    next.ceiling.value = Infinity
     next.grown = false
     next.limit = limit / 2
     if (!atMin) return { reason: "OUTAGE" }
@@ -385,26 +408,32 @@ const overload = (
   }
   if (!again) {
     // Each time the same size fails again, it is avoided for longer.
-    const known = Math.abs(sample.size - next.failing) <= 0.25 * sample.size
-    next.ceilingHold = Math.min(settings.failureHold, known ? 2 * next.ceilingHold : settings.failureHold / 3)
-    next.failing = sample.size
+    const known = Math.abs(sample.size - next.ceiling.failedSize) <= 0.25 * sample.size
+    next.ceiling.hold = Math.min(settings.failureHold, known ? 2 * next.ceiling.hold : settings.failureHold / 3)
+    next.ceiling.failedSize = sample.size
   }
   // If only the pool has changed, the size before the growth is still good. The tasks that run have been admitted, so
   // the limit need not fall below their number.
   const grown = next.grown && next.mode === "steady"
-  next.own = next.own || (grown && next.proven > 0 && next.proven < limit)
-  const back = Math.min(limit - 1, next.proven)
+  next.failures.ownGrowth =
+    next.failures.ownGrowth || (grown && next.lastGood.heldLimit > 0 && next.lastGood.heldLimit < limit)
+  const back = Math.min(limit - 1, next.lastGood.heldLimit)
   next.limit =
     grown && back >= limit / 2 ? back : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
-  if (!next.own) next.proven = 0
+  if (!next.failures.ownGrowth) next.lastGood.heldLimit = 0
   // Further failures of one incident determine how far to fall, not how far the limit may rise again.
-  if (!again || next.ceiling === Infinity) {
-    next.ceiling = Math.max(2, next.limit, Math.min(next.good, sample.size - 1), next.own ? next.proven : 0)
+  if (!again || next.ceiling.value === Infinity) {
+    next.ceiling.value = Math.max(
+      2,
+      next.limit,
+      Math.min(next.lastGood.inflight, sample.size - 1),
+      next.failures.ownGrowth ? next.lastGood.heldLimit : 0
+    )
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
-  next.ceilingLeft = Math.ceil(Math.min(next.ceilingHold, 3 * next.ceiling))
-  next.rise = 0
-  next.good = Math.min(next.good, next.limit)
+  next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, 3 * next.ceiling.value))
+  next.ceiling.raises = 0
+  next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
   if (next.mode === "start") settle(settings, next)
   next.grown = false
   return { reason: "OVERLOAD" }
@@ -475,18 +504,18 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
   }
   // More tasks at this size show whether the difference is chance.
   if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
-  if (next.limit >= next.ceiling) {
+  if (next.limit >= next.ceiling.value) {
     next.calm = 0
-    if ((next.ceilingLeft > 0 && next.debt > 0) || next.due > 0) return { reason: "HOLD" }
+    if ((next.ceiling.windowsLeft > 0 && next.failures.debt > 0) || next.failures.recent > 0) return { reason: "HOLD" }
     // The ceiling has expired. It rises by 1, 1, 2, 2, 4 and so on, because the size that failed may still fail.
-    const rise = 2 ** Math.floor(next.rise++ / 2)
-    next.ceiling = rise > next.limit ? Infinity : next.ceiling + rise
+    const rise = 2 ** Math.floor(next.ceiling.raises++ / 2)
+    next.ceiling.value = rise > next.limit ? Infinity : next.ceiling.value + rise
   }
   next.calm = calm ? next.calm + 1 : 0
   const step = calm
     ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1)))
     : Math.max(1, 0.5 * Math.sqrt(next.limit))
-  next.limit = Math.min(next.limit + step, next.ceiling)
+  next.limit = Math.min(next.limit + step, next.ceiling.value)
   next.grown = true
   return { reason: "GROW" }
 }
@@ -556,10 +585,10 @@ const conclude = (
   next.base = near ? (next.base + run) / 2 : run
   const knee = throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
-  if (ceiling < next.ceiling) {
-    next.ceiling = ceiling
-    next.ceilingLeft = revertHold
-    next.rise = 0
+  if (ceiling < next.ceiling.value) {
+    next.ceiling.value = ceiling
+    next.ceiling.windowsLeft = revertHold
+    next.ceiling.raises = 0
   }
   return end("KNEE", Math.min(limit, knee * (1 + settings.tolerance / 3)), elasticity)
 }
