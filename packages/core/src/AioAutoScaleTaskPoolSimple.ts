@@ -1,5 +1,5 @@
 /**
- * A task pool with a number of workers that follows the load, first in, first out.
+ * A task pool whose number of workers follows the load, first in, first out.
  *
  * @since 0.1.0
  */
@@ -9,14 +9,14 @@ import { fifo } from "./QueueDiscipline.ts"
 const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)
 
 /**
- * A layer with the pool, which closes with the layer's scope: drains when it ends well, interrupts when it ends by
- * failure or interruption.
+ * Provides the pool, which closes with the layer's scope: it drains if the scope ends with a success, and interrupts
+ * its tasks if the scope ends with a failure or an interruption.
  *
  * **Details**
  *
  * `options` are `minSize` (default 3), `maxSize` (default minSize + 5), `interval` (default 10 seconds), `policy`
  * (default `AutoScalePolicy.adaptive()`), `classify`, those of every pool, and `tag`, the tag to provide, default
- * `TaskPool`. Throws `RangeError` when an option is out of its range.
+ * `TaskPool`. Throws `RangeError` if an option is out of range.
  *
  * **Example** (Providing the pool)
  *
@@ -34,7 +34,8 @@ const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)
 export const layer = pool.layer
 
 /**
- * As `layer`, with the options from `Config`. Fails with `ConfigError` when a value is missing or out of its range.
+ * Provides the pool like `layer`, with options from `Config`. Fails with `ConfigError` if a value is missing or out of
+ * range.
  *
  * **Example** (Reading the size from the configuration)
  *
@@ -53,7 +54,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * The pool without a layer: it lives as long as the scope.
+ * Makes the pool without a layer. It closes with the scope.
  *
  * **Example** (Making a pool in a scope)
  *

@@ -9,13 +9,13 @@ import { fifo } from "./QueueDiscipline.ts"
 const pool = fixedPool("AioFixedTaskPoolSimple", fifo)
 
 /**
- * A layer with the pool, which closes with the layer's scope: drains when it ends well, interrupts when it ends by
- * failure or interruption.
+ * Provides the pool, which closes with the layer's scope: it drains if the scope ends with a success, and interrupts
+ * its tasks if the scope ends with a failure or an interruption.
  *
  * **Details**
  *
- * `layer(size = 3, options)` or `layer(options)`. `options.tag` says which tag to provide, default `TaskPool`. Throws
- * `RangeError` when an option is out of its range.
+ * Call it as `layer(size, options)`, with size 3 by default, or as `layer(options)`. `options.tag` is the tag to
+ * provide, default `TaskPool`. Throws `RangeError` if an option is out of range.
  *
  * **Example** (Providing the pool)
  *
@@ -33,7 +33,8 @@ const pool = fixedPool("AioFixedTaskPoolSimple", fifo)
 export const layer = pool.layer
 
 /**
- * As `layer`, with the size or the options from `Config`. Fails with `ConfigError` when a value is missing or out of its range.
+ * Provides the pool like `layer`, with the size or the options from `Config`. Fails with `ConfigError` if a value is
+ * missing or out of range.
  *
  * **Example** (Reading the size from the configuration)
  *
@@ -52,7 +53,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * The pool without a layer: it lives as long as the scope.
+ * Makes the pool without a layer. It closes with the scope.
  *
  * **Example** (Making a pool in a scope)
  *

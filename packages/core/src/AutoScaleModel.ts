@@ -1,5 +1,5 @@
 /**
- * What a sizing policy is given and what it answers.
+ * The input and output of a sizing policy.
  *
  * @since 0.1.0
  */
@@ -13,81 +13,84 @@
 export interface AutoScaleBounds {
   readonly min: number
   readonly max: number
-  /** The size the pool begins with. */
+  /** The initial size. */
   readonly initial: number
 }
 
 /**
- * When a window ends, as its policy asks for it at the window's begin.
+ * The conditions that end a window, chosen by the policy when the window begins.
  *
  * **Details**
  *
- * A window ends at the first moment at which one of these holds: it has lasted `interval` and `runFactor` times the mean
- * run time of its successes, and has `minSamples` settled tasks; it has lasted `maxInterval` and has
- * `min(10, minSamples)` settled tasks; or `overloads` fresh overload failures fell into it, which ends it at once.
- * The first two are looked at when a task settles and when the time has passed; with `minSamples` 0 a window ends by
- * time alone. The pool spreads `interval` by 10 % either way, so that many pools do not act in step.
+ * A window ends as soon as one of these holds:
+ *
+ * - it has lasted `interval` and `runFactor` times the mean run time of its successes, and has `minSamples` settled
+ *   tasks;
+ * - it has lasted `maxInterval` and has `min(10, minSamples)` settled tasks;
+ * - it has `overloads` fresh overload failures.
+ *
+ * The pool checks the first two when a task settles and when their time has passed. With `minSamples` 0 a window ends
+ * by time alone. The pool varies `interval` by up to 10 % either way, so that many pools do not act in step.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AutoScaleWindow {
-  /** The shortest a window lasts without an overload, in milliseconds. */
+  /** The shortest length of a window without overload, in milliseconds. */
   readonly interval: number
-  /** The time after which fewer samples will do, in milliseconds. */
+  /** The time after which `min(10, minSamples)` settled tasks are enough, in milliseconds. */
   readonly maxInterval: number
-  /** Settled tasks a window should have. */
+  /** The number of settled tasks that a window should have. */
   readonly minSamples: number
-  /** The window lasts at least this many mean run times. */
+  /** The shortest length of a window, in mean run times. */
   readonly runFactor: number
-  /** Fresh overload failures that end the window at once. */
+  /** The number of fresh overload failures that end the window at once. */
   readonly overloads: number
 }
 
 /**
- * One reading of a pool: what happened in the window since the last one, and how it stands now.
+ * Measurements of a pool over one window, and its state at the end of the window.
  *
  * **Details**
  *
- * What the pool keeps for it, all of it O(1) per task: with every task the moment it was dispatched and the pool's epoch
- * at that moment; two integrals over time (tasks in flight; whether all workers were busy), advanced whenever the number
- * of running tasks or the size changes; counts, extremes, and a running mean and variance (Welford). The **epoch** is a
- * number that grows whenever the pool's size falls, by whoever's decision. An overload failure is **fresh** when its
- * task was dispatched in the present epoch: one incident, met by many tasks at once, is answered once.
+ * Measuring costs O(1) per task. The pool keeps the dispatch time of each task and the **epoch** in which it was
+ * dispatched, a number that grows whenever the size falls. It also keeps two integrals over time (tasks in flight, and
+ * whether all workers were busy), counts, extremes, sums and sums of squares. An overload failure is **fresh** when its
+ * task was dispatched in the present epoch. So the policy reacts once to an incident that many running tasks meet.
  *
- * Each settled task counts in the window in which it settles, as `succeeded`, as `overloaded` when its exit says that
- * the server had too much, or else as `failed`. Only successes enter the run-time statistics: a refusal in 2
- * milliseconds must not pass for a fast server.
+ * Each settled task counts in the window in which it settles: as `succeeded`, as `overloaded` when `classify` says that
+ * the server was overloaded, or as `failed`. Only successes enter the run-time statistics, because a rejection after 2
+ * milliseconds is not a sign of a fast server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AutoScaleSample {
-  /** Length of the window in milliseconds. */
+  /** The length of the window, in milliseconds. */
   readonly duration: number
-  /** Why the window ended: its time had come, or failures ended it early. */
+  /** Why the window ended: its time elapsed, or overload failures ended it early. */
   readonly reason: "elapsed" | "overload"
   /** The pool's target size. */
   readonly size: number
-  /** Whether the size was set by hand (`scale`, `resize`) in this window: the policy then goes on from `size`. */
+  /** Whether `scale` or `resize` set the size in this window. If so, the policy continues from `size`. */
   readonly resized: boolean
-  /** Tasks that run, at the end of the window; the one whose end ended the window is not among them. */
+  /** Tasks running at the end of the window, without the one whose exit ended it. */
   readonly inflight: number
   /** The most tasks that ran at once. */
   readonly maxInflight: number
-  /** Tasks that ran, mean over time. */
+  /** Tasks running, mean over time. */
   readonly avgInflight: number
-  /** Share of the window, 0 to 1, in which at least `size` tasks ran. */
+  /** The share of the window, 0 to 1, in which at least `size` tasks ran. */
   readonly saturated: number
-  /** Tasks that wait, at the end of the window; those at the door included. */
+  /** Tasks waiting at the end of the window, including those at the door. */
   readonly queued: number
-  /** The fewest tasks that waited at a time. */
+  /** The fewest tasks that waited at once. */
   readonly queuedMin: number
-  /** How long the task has waited that has waited longest, in milliseconds; 0 when none waits. */
+  /** The longest time that a waiting task has waited so far, in milliseconds; 0 when none waits. */
   readonly oldestWait: number
-  /** Mean wait of the tasks dispatched in the window, in milliseconds; 0 without any. */
+  /** Mean waiting time of the tasks dispatched in the window, in milliseconds; 0 without any. */
   readonly waitMean: number
-  /** Tasks that came in the window, to the queue or to the door. */
+  /** Tasks that arrived in the window, at the queue or at the door. */
   readonly arrivals: number
   /** Tasks dispatched in the window. */
   readonly started: number
@@ -95,25 +98,25 @@ export interface AutoScaleSample {
   readonly succeeded: number
   /** Tasks that failed, died or were interrupted without a sign of overload. */
   readonly failed: number
-  /** Tasks whose end is a sign of overload. */
+  /** Tasks whose exit is a sign of overload. */
   readonly overloaded: number
-  /** Those of `overloaded` that were dispatched since the size last fell. */
+  /** The tasks among `overloaded` that were dispatched since the size last fell. */
   readonly overloadedFresh: number
   /** Mean run time of the successes, in milliseconds; 0 without any. */
   readonly runMean: number
   /** Variance of their run times (divided by count - 1), in square milliseconds; 0 with fewer than two. */
   readonly runVariance: number
-  /** The shortest of them; 0 without any. */
+  /** The shortest run time of the successes, in milliseconds; 0 without any. */
   readonly runMin: number
   /**
-   * How many run times the mean and the variance are worth: where thousands of tasks come within a window, a pool does not
-   * time them all. All successes by default.
+   * The number of timed tasks that the mean and the variance are worth, default all successes. When thousands of tasks
+   * arrive in a window, the pool times only a sample of them.
    */
   readonly timed?: number
 }
 
 /**
- * What a decision rests on, for people: it goes with the reason into events, metrics and spans.
+ * The evidence for a decision, for people to read. Events and `explain` show it with the reason.
  *
  * @category models
  * @since 0.1.0
@@ -123,22 +126,25 @@ export interface AutoScaleEvidence {
   readonly before: number
   /** The policy's limit before it was rounded down to a size. */
   readonly limit?: number
-  /** Run time without congestion, as the policy believes, in milliseconds. */
+  /** Run time without congestion, as the policy estimates it, in milliseconds. */
   readonly base?: number
   /** Mean run time of the window, in milliseconds. */
   readonly run?: number
-  /** How many per cent the run time changes with one per cent of concurrency: 1 when tasks only queue, 0 when free. */
+  /**
+   * By how many percent the run time changes when concurrency changes by one percent: 1 when further tasks only queue,
+   * 0 when the server has free capacity.
+   */
   readonly elasticity?: number
-  /** Overload failures of the window that counted. */
+  /** Fresh overload failures of the window. */
   readonly overloads?: number
-  /** The size above which failures are remembered. */
+  /** The size that the policy does not exceed for now, because larger ones failed or were congested. */
   readonly ceiling?: number
   /** The demand, in workers. */
   readonly demand?: number
 }
 
 /**
- * What a policy answers.
+ * A decision of a policy.
  *
  * @category models
  * @since 0.1.0
@@ -146,11 +152,11 @@ export interface AutoScaleEvidence {
 export interface AutoScaleDecision {
   /** The number of workers the pool should have: an integer within the bounds. */
   readonly size: number
-  /** How long to dispatch nothing, in milliseconds; the next window begins when the pause ends. */
+  /** How long to dispatch nothing, in milliseconds, default 0. The next window begins when the pause ends. */
   readonly pause?: number
-  /** Why, in a word: it becomes the `why` of the `Scaled` event. */
+  /** The reason, in one word. It becomes the `why` of the `Scaled` event. */
   readonly reason: string
-  /** What it rests on. */
+  /** The evidence for the decision. */
   readonly evidence?: AutoScaleEvidence
 }
 
@@ -161,18 +167,18 @@ export interface AutoScaleDecision {
  * @since 0.1.0
  */
 export interface AutoScalePolicy<S> {
-  /** What it is called in events, metrics and tables. */
+  /** The policy's name in events, metrics and tables. */
   readonly name: string
-  /** The state before the first window. */
+  /** Returns the state before the first window. */
   readonly initial: (bounds: AutoScaleBounds) => S
-  /** When the next window ends. */
+  /** Returns the conditions that end the next window. */
   readonly window: (state: S, bounds: AutoScaleBounds) => AutoScaleWindow
-  /** Pure: the same arguments give the same answer. */
+  /** Returns the next state and a decision. Must be pure: the same arguments give the same result. */
   readonly update: (state: S, sample: AutoScaleSample, bounds: AutoScaleBounds) => readonly [S, AutoScaleDecision]
 }
 
 /**
- * A sample of a window in which nothing happened, for tests: `{ ...emptySample(8), succeeded: 100 }`.
+ * Returns the sample of a window in which nothing happened, for tests: `{ ...emptySample(8), succeeded: 100 }`.
  *
  * @category models
  * @since 0.2.0

@@ -1,13 +1,13 @@
 /**
- * How many workers an auto-scale pool should have: pure functions of samples.
+ * Decides how many workers an auto-scale pool should have: pure functions of samples.
  *
- * A policy knows no pool, clock or randomness: it is given one sample of the pool's last window and its own last state,
- * and answers its next state and a decision. The pool measures the window, clamps the decision to its bounds and
+ * A policy has no access to a pool, a clock or randomness. It takes a sample of the pool's last window and its own last
+ * state, and returns its next state and a decision. The pool measures the window, clamps the decision to its bounds and
  * resizes itself softly. The same functions run in a pool, in a test and in a simulator.
  *
- * Two questions hide behind "auto-scale". *How many workers does the demand want?* is answered by `queue` and `score`
- * from the queue alone. *How many does the server behind the pool bear?* is answered by `aimd` from failures and by
- * `adaptive`, the default, from latency and failures.
+ * "Auto-scale" is two questions. *How many workers does the demand need?* `queue` and `score` answer it from the queue
+ * alone. *How many can the server behind the pool handle?* `aimd` answers it from failures, and `adaptive`, the
+ * default, from latency and failures.
  *
  * Times are milliseconds, throughputs tasks per second, sizes numbers of workers.
  *
@@ -24,13 +24,14 @@ import type {
 import type { AdaptiveState } from "./internal/policy/adaptive.ts"
 import * as Adaptive from "./internal/policy/adaptive.ts"
 import { checkDuration } from "./internal/arguments.ts"
-import { between, checkNumber, sane, sizeOf } from "./internal/policy/sample.ts"
+import { checkNumber, clamp as clampNumber, sanitize, sizeOf } from "./internal/policy/sample.ts"
 
 export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
 
 /**
- * Windows that end by time alone: for policies that look at the queue, not at results.
+ * Returns a window that ends by time alone, for policies that use the queue and not results. `interval` is a Duration
+ * above 0.
  *
  * @category models
  * @since 0.2.0
@@ -48,58 +49,61 @@ export const timed = (interval: Duration.Input): AutoScaleWindow => {
  */
 export interface AdaptiveOptions {
   /**
-   * What to give up for what. `"latency"` keeps the queue in the server shortest (tolerance 0.15), `"balanced"` is the
-   * default (0.25), `"throughput"` bears longer run times for servers whose tasks hinder each other early (0.5).
+   * The trade-off between latency and throughput. `"latency"` keeps the queue in the server shortest (tolerance 0.15),
+   * `"balanced"` is the default (0.25), `"throughput"` accepts longer run times, for servers whose tasks slow each
+   * other down early (0.5).
    */
   readonly preset?: "latency" | "balanced" | "throughput" | undefined
-  /** By how much the run time may exceed its base, as a share of it; default the preset's. */
+  /** How far the run time may exceed its base, as a share of the base, default the preset's. */
   readonly tolerance?: number | undefined
   /** The shortest time between two decisions, a Duration, default 250 milliseconds. */
   readonly interval?: Duration.Input | undefined
-  /** After this time a window ends with fewer samples, a Duration, default 5 seconds. */
+  /** The time after which a window may end with fewer samples, a Duration, default 5 seconds. */
   readonly maxInterval?: Duration.Input | undefined
-  /** What is left of the size after overload failures, a share below 1, default 0.8. */
+  /** The factor by which overload failures reduce the size, above 0 and below 1, default 0.8. */
   readonly backoff?: number | undefined
   /**
-   * The share of overload failures that is borne without a reaction, default 0.01. In a window that such failures have
-   * ended early, as many more are borne as chance may add: the square root of those.
+   * The share of overload failures tolerated before the size is reduced, at least 0 and below 1, default 0.01. A window
+   * that failures ended early may exceed the tolerated number by its square root.
    */
   readonly overloadTolerance?: number | undefined
-  /** For at most so many windows a size that failed is kept away from, default 40. */
+  /** The longest time, in windows, for which a failed size is avoided, at least 1, default 40. */
   readonly failureHold?: number | undefined
-  /** After so many windows under load the base is verified by a step down, default 60. */
+  /** The number of windows under load after which a step down verifies the base, at least 4, default 60. */
   readonly probeEvery?: number | undefined
 }
 
 /**
- * Finds how many tasks the server behind the pool bears, holds just below, and follows when it changes.
+ * Finds how many tasks the server behind the pool can handle, stays just below, and follows when the limit changes.
  *
  * **When to use**
  *
- * Use it, the default, where nobody knows the server's limit, where the limit moves, or where others share the server.
- * Where a hard limit is known, also give it to the pool as its maximum: no measurement is as good.
+ * Use it, the default, if the server's limit is unknown, if it changes, or if other clients share the server. If you
+ * know a hard limit, also give it to the pool as `maxSize`: no measurement is as good.
  *
  * **Details**
  *
  * With run time `R` (mean of a window's successes), base `B` (run time without congestion), `n` tasks in flight and
  * tolerance `t`, each window of at least 250 milliseconds:
  *
- * - more than 1 % fresh overload failures: size `x 0.8`, and not above the failed size for up to 40 windows; nothing
- *   but failures: `x 0.5`, at the minimum a pause of 250, 500, 1000 milliseconds;
+ * - more than 1 % fresh overload failures: size `x 0.8`, and not above the failed size for up to 40 windows; only
+ *   failures: `x 0.5`, and at the minimum a pause of 250, 500, then 1,000 milliseconds;
  * - `R <= B (1 + t / 2)`: doubled at the start, later `+ sqrt(size)`, more with every calm window in a row;
- * - up to `B (1 + t) + 1.25` standard errors: `+ sqrt(size) / 2`; beyond them it waits for more tasks, which will tell;
- * - `R > B (1 + t) + 2.5` standard errors: back to `n B / R (1 + t / 3)` where its own growth did it, else an experiment;
- * - the experiment, also every 60 windows: a quarter fewer tasks; as long as the run time falls by 0.7 % or more for
- *   each 1 %, they only queued, and it steps down again. The most throughput seen, times the run time at the end, is the
- *   knee (Little's law), and the size becomes `knee (1 + t / 3)`; the base moves to the run time at the end;
- * - workers left over: no growth; after 20 windows down to twice the demand, by 10 % each.
+ * - up to `B (1 + t) + 1.25` standard errors: `+ sqrt(size) / 2`; above that the policy waits for more samples;
+ * - `R > B (1 + t) + 2.5` standard errors: back to `n B / R (1 + t / 3)` if the pool's own growth caused it, otherwise
+ *   an experiment;
+ * - the experiment, also every 60 windows: a quarter fewer tasks. If the run time falls by 0.7 % or more for each 1 %,
+ *   the tasks only queued, and the policy steps down again. The highest throughput, times the run time at the end, is
+ *   the knee (Little's law). The size becomes `knee (1 + t / 3)`, and the base moves to the run time at the end;
+ * - unused workers: no growth; after 20 windows down to twice the demand, by 10 % per window.
  *
  * Sources: TCP's slow start and congestion avoidance (RFC 5681), Vegas (Brakmo and Peterson 1994), Little (1961).
  *
  * **Gotchas**
  *
- * Failures that say "too much" must be classified as overload: time-outs are by default. A limiter that refuses at once
- * and shows in no latency (a rate limit) is found by its refusals only, so up to one task in 100 meets one.
+ * Failures that mean overload must be classified as such. By default only timeouts are: see `classify` of the pool. A
+ * rate limiter that rejects at once does not change latency. The policy finds it only by its rejections, which up to
+ * one task in 100 meets.
  *
  * **Example** (Growing while the server is calm)
  *
@@ -158,50 +162,52 @@ const tolerances = { latency: 0.15, balanced: 0.25, throughput: 0.5 }
  * @since 0.2.0
  */
 export interface QueueOptions {
-  /** How long a task should wait at most, a Duration, default 100 milliseconds. */
+  /** The longest time that a task should wait, a Duration, default 100 milliseconds. */
   readonly targetWait?: Duration.Input | undefined
-  /** The share of the workers that should be busy, default 0.8. */
-  readonly utilisation?: number | undefined
-  /** Time between two decisions, a Duration, default 250 milliseconds. */
+  /** The share of workers that should be busy, above 0 and up to 1, default 0.8. */
+  readonly utilization?: number | undefined
+  /** The time between two decisions, a Duration, default 250 milliseconds. */
   readonly interval?: Duration.Input | undefined
 }
 
 /**
- * As many workers as the demand wants, whatever the server behind the pool says.
+ * Provides as many workers as the demand needs, regardless of how the server behind the pool responds.
  *
  * **When to use**
  *
- * Use it where the server's limit is known and given as the pool's maximum, and idle workers cost something: connections
- * held, or a share that others could use.
+ * Use it if you know the server's limit and set it as the pool's maximum, and if idle workers are costly, for example
+ * because each holds a connection.
  *
  * **Details**
  *
- * `ceil(n / 0.8 + queued R / targetWait)`: the tasks in flight need so many workers (Little's law), and the waiting ones
- * so many more to be done within `targetWait`. `R` is the run time, smoothed with weight 0.3. Up at once; down only to
- * the largest of the last 40 answers, so that a pause of 10 seconds does not flap.
+ * The size is `ceil(n / utilization + queued R / targetWait)`. The first term is for the `n` tasks in flight (Little's
+ * law), the second starts the waiting tasks within `targetWait`. `R` is the run time, smoothed with weight 0.3. The
+ * size grows at once. It falls only to the largest of the last 40 results, so that 10 quiet seconds do not make it
+ * flap.
  *
  * **Gotchas**
  *
- * Without a safe maximum it is a load generator: a slow server makes the queue longer, and the longer queue more workers.
+ * Without a safe maximum it overloads the server: a slow server makes the queue longer, and a longer queue adds
+ * workers.
  *
  * @category policies
  * @since 0.2.0
  */
 export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> => {
   const where = "AutoScalePolicy.queue"
-  const { interval = 250, targetWait = 100, utilisation = 0.8 } = options
+  const { interval = 250, targetWait = 100, utilization = 0.8 } = options
   const wait = Duration.toMillis(checkDuration(where, "targetWait", targetWait, "> 0"))
   const window = timed(checkDuration(where, "interval", interval, "> 0"))
-  checkNumber(where, "utilisation", "> 0 and <= 1", utilisation, utilisation > 0 && utilisation <= 1)
+  checkNumber(where, "utilization", "> 0 and <= 1", utilization, utilization > 0 && utilization <= 1)
   return {
     name: "queue",
     initial: () => ({ run: 0, wants: [] }),
     window: () => window,
     update: (state, raw, bounds) => {
-      const sample = sane(raw)
+      const sample = sanitize(raw)
       const run =
         sample.runMean === 0 ? state.run : state.run === 0 ? sample.runMean : 0.7 * state.run + 0.3 * sample.runMean
-      const demand = Math.ceil(sample.avgInflight / utilisation + (sample.queued * run) / wait)
+      const demand = Math.ceil(sample.avgInflight / utilization + (sample.queued * run) / wait)
       const wants = [...state.wants.slice(-39), demand]
       const size = sizeOf(Math.max(...wants), bounds)
       const reason = size > sample.size ? "GROW" : size < sample.size ? "IDLE" : "HOLD"
@@ -214,7 +220,7 @@ export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> =
 }
 
 /**
- * What `queue` remembers.
+ * The state of `queue`.
  *
  * @category models
  * @since 0.2.0
@@ -222,7 +228,7 @@ export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> =
 export interface QueueState {
   /** The smoothed run time in milliseconds; 0 when unknown. */
   readonly run: number
-  /** The last answers. */
+  /** The last 40 demands, in workers. */
   readonly wants: ReadonlyArray<number>
 }
 
@@ -233,27 +239,27 @@ export interface QueueState {
  * @since 0.2.0
  */
 export interface AimdOptions {
-  /** What is left of the size after overload failures, a share below 1, default 0.9. */
+  /** The factor by which overload failures reduce the size, above 0 and below 1, default 0.9. */
   readonly backoff?: number | undefined
   /** The shortest time between two decisions, a Duration, default 250 milliseconds. */
   readonly interval?: Duration.Input | undefined
 }
 
 /**
- * Additive increase, multiplicative decrease: looks at overload failures only.
+ * Increases the size additively and decreases it multiplicatively, by overload failures alone.
  *
  * **When to use**
  *
- * Use it with a server that says 429 or 503 early and clearly, and whose latencies mean nothing.
+ * Use it with a server that responds to overload with 429 or 503 early, and whose latencies say nothing about its load.
  *
  * **Details**
  *
- * The size grows by one for each `size` successes while all workers are busy, and falls to `0.9` of itself, at least
- * by one, with fresh overload failures: the rule of TCP's congestion avoidance (Chiu and Jain 1989).
+ * While all workers are busy, the size grows by one for each `size` successes. Fresh overload failures multiply it by
+ * `backoff`, and reduce it by at least one. This is the rule of TCP's congestion avoidance (Chiu and Jain 1989).
  *
  * **Gotchas**
  *
- * It finds the limit by running into it, again and again.
+ * It finds the limit by exceeding it, again and again.
  *
  * @category policies
  * @since 0.2.0
@@ -274,7 +280,7 @@ export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
       overloads: limit < 2 ? 1 : Math.max(3, 0.1 * limit)
     }),
     update: (before, raw, bounds) => {
-      const sample = sane(raw)
+      const sample = sanitize(raw)
       const limit = sample.resized ? sample.size : before
       const answer = (to: number, reason: string): readonly [number, AutoScaleDecision] => {
         const next = Math.min(Math.max(to, bounds.min, 1), bounds.max)
@@ -291,7 +297,7 @@ export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
 }
 
 /**
- * Always `size` workers.
+ * Keeps the size at `size` workers, clamped to the bounds.
  *
  * @category policies
  * @since 0.2.0
@@ -307,11 +313,12 @@ export const fixed = (size: number): AutoScalePolicy<null> => ({
 })
 
 /**
- * The rule of the library this one goes back to: growth and shrinking follow the number of waiting tasks per worker.
+ * Sizes the pool by the number of waiting tasks per worker, as the library did that this one is based on.
  *
  * **Details**
  *
- * The score of a sample is `queued / size`; the last 20 scores are remembered, `quarter` is the mean of the newest five.
+ * The score of a sample is `queued / size`. The policy keeps the last 20 scores; `quarter` is the mean of the newest
+ * five.
  *
  * | when                                  | size                              | reason       |
  * |---------------------------------------|-----------------------------------|--------------|
@@ -321,11 +328,14 @@ export const fixed = (size: number): AutoScalePolicy<null> => ({
  * | `0 < score < 1`, and above the quarter| `+ ceil(0.05 (max - size))`       | `GROW`       |
  * | nothing waited in the last five       | `- ceil(0.3 (size - min))`        | `IDLE`       |
  * | nothing waits                         | `- ceil(0.1 (size - min))`        | `IDLE`       |
- * | otherwise                             | as it is                          | `STEADY`     |
+ * | otherwise                             | unchanged                         | `STEADY`     |
  *
- * Here the row `ACCUMULATE` works; in the original it is dead, because the next branch overwrites it. Its windows last
- * 10 seconds; `withInterval` changes that. It sees only the pool's own queue: give it a `max` the server is known to
- * bear.
+ * In the original library the row `ACCUMULATE` never applies, because the next branch overwrites it. Windows last 10
+ * seconds; `withInterval` changes that.
+ *
+ * **Gotchas**
+ *
+ * The policy sees only the pool's own queue. Set a `maxSize` that the server can handle.
  *
  * **Example** (Deciding on a burst)
  *
@@ -347,7 +357,7 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
   initial: () => [],
   window: () => timed("10 seconds"),
   update: (history, raw, bounds) => {
-    const sample = sane(raw)
+    const sample = sanitize(raw)
     const now = sample.queued === 0 ? 0 : sample.queued / sample.size
     const recent = history.slice(-5)
     const quarter = recent.length === 0 ? 0 : recent.reduce((sum, each) => sum + each, 0) / recent.length
@@ -373,18 +383,19 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
       return { size: sample.size, reason: "STEADY", evidence }
     }
     const decision = decide()
-    return [next, { ...decision, size: Math.floor(between(bounds.min, decision.size, bounds.max)) }]
+    return [next, { ...decision, size: Math.floor(clampNumber(bounds.min, decision.size, bounds.max)) }]
   }
 }
 
 /**
- * The smaller answer of two policies, for example of the demand's and the server's.
+ * Combines two policies by the smaller of their sizes, for example one for the demand and one for the server.
  *
  * **Details**
  *
- * Both see every window. It lasts as long as the more patient one asks, and ends early for the more cautious one.
+ * Both policies see every window. A window lasts as long as the longer of the two, and ends early if either one would
+ * end early.
  *
- * **Example** (No more workers than the demand wants or the server bears)
+ * **Example** (No more workers than the demand needs or the server can handle)
  *
  * ```ts
  * import { AutoScalePolicy } from "@aio-task-pool/core"
@@ -419,7 +430,7 @@ export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoSca
 })
 
 /**
- * Narrows the bounds of a policy: it does not know of sizes outside of them.
+ * Narrows the bounds of a policy, which then sees and uses only sizes within them.
  *
  * @category combinators
  * @since 0.2.0
@@ -442,7 +453,7 @@ export const clamp = <S>(
 }
 
 /**
- * Changes the decisions of a policy; the size is brought back within the bounds. The policy does not learn of it.
+ * Changes the decisions of a policy. The size is clamped to the bounds. The policy does not learn of the change.
  *
  * **Example** (Halving the size at night)
  *
@@ -468,14 +479,14 @@ export const mapDecision = <S>(
   update: (state, sample, bounds) => {
     const [next, decision] = policy.update(state, sample, bounds)
     const changed = f(decision, sample, bounds)
-    // What is no number changes nothing: the size is then the policy's own.
+    // A size that is not a number is ignored, and the policy's own size applies.
     const isNumber = typeof changed.size === "number" && !Number.isNaN(changed.size)
     return [next, { ...changed, size: sizeOf(isNumber ? changed.size : decision.size, bounds) }]
   }
 })
 
 /**
- * The policy with windows of at least `interval`, a Duration.
+ * Returns the policy with windows of at least `interval`, a Duration above 0.
  *
  * @category combinators
  * @since 0.2.0
@@ -492,7 +503,7 @@ export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.I
 }
 
 /**
- * Decisions as a table for people, one line each, the times in seconds.
+ * Formats decisions as a table, one line each. `time` is in milliseconds; the table shows it in seconds.
  *
  * **Example** (Reading a decision)
  *

@@ -1,8 +1,8 @@
 /**
- * Decides where a blocking function's body runs.
+ * Runs blocking functions where they do not block the program.
  *
- * This module holds the service, its statics, and what an implementation must bring (`ExecutorDriver`). `layerInline` runs jobs
- * in the calling thread; `NodeExecutor` of `@aio-task-pool/node` runs them on worker threads.
+ * This module defines the service, its statics, and the interface of an implementation (`ExecutorDriver`).
+ * `layerInline` runs jobs in the calling thread; `NodeExecutor` of `@aio-task-pool/node` runs them on worker threads.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,8 @@ import type { Cloneable, Job } from "./Job.ts"
 export type { ExecutorCall, ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 
 /**
- * What an executor can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
+ * The operations of an executor. `Self` is what a caller must provide: nothing for the service itself, the tag for its
+ * statics.
  *
  * @category models
  * @since 0.1.0
@@ -31,16 +32,16 @@ export interface ExecutorOperations<in out Self> {
    *
    * **Details**
    *
-   * Arguments and result are copied by structured clone, except for what `transfer` hands over and what is shared
-   * (`SharedArrayBuffer`). Interrupting the caller drops a job that waits. One that has begun ends with its thread, which
-   * is terminated in the background and replaced; with `onInterrupt: "abandon"` it runs on and nobody gets its result.
-   * Either way the caller is free at once.
+   * Arguments and result are copied by structured clone, except for objects in `transfer`, which are moved, and shared
+   * memory (`SharedArrayBuffer`). Interrupting the caller removes a waiting job. If the job has begun, its thread is
+   * terminated in the background and replaced; with `onInterrupt: "abandon"` the job continues and its result is
+   * dropped. In both cases the caller returns at once.
    *
-   * Where spans are recorded, the job gets one, `Executor.run`, with its queue time and run time in milliseconds.
+   * If spans are recorded, the job has one, `Executor.run`, with its queue time and run time in milliseconds.
    *
    * **Gotchas**
    *
-   * Arguments are copied when the job is handed to a thread, not when it is submitted: do not change them meanwhile.
+   * Arguments are copied when the job is posted to a thread, not when it is submitted. Do not change them meanwhile.
    *
    * **Example** (Running a job in the calling thread, for tests)
    *
@@ -62,16 +63,16 @@ export interface ExecutorOperations<in out Self> {
    *
    * **When to use**
    *
-   * Use it with a `chunk` for many short calls: a chunk crosses to its thread and back as one message.
+   * Use it with a `chunk` for many short calls: a chunk travels to its thread and back as one message.
    *
    * **Details**
    *
-   * Items are pulled as threads can take them, so an iterable may be long. The first failure ends the rest, as in
-   * `Effect.forEach`.
+   * Items are pulled as threads can take them, so the iterable may be long. The first failure interrupts the rest, as
+   * in `Effect.forEach`.
    *
    * **Gotchas**
    *
-   * A chunk is the unit of failure: when one of its calls throws or its thread crashes, its other results are lost.
+   * If one call of a chunk throws or the thread crashes, the other results of the chunk are lost.
    *
    * **Example** (Sending a hundred calls as two messages)
    *
@@ -92,7 +93,7 @@ export interface ExecutorOperations<in out Self> {
     items: Iterable<MapItem<NoInfer<Args>>>,
     options?: MapOptions
   ) => Effect.Effect<Array<Awaited<A>>, ExecutorError, Self>
-  /** One atomic snapshot of the executor's numbers. */
+  /** Returns an atomic snapshot of the executor's statistics. */
   readonly stats: Effect.Effect<ExecutorStats, never, Self>
 }
 
@@ -105,7 +106,7 @@ export interface ExecutorOperations<in out Self> {
 export interface ExecutorService extends ExecutorOperations<never> {}
 
 /**
- * What `run` takes after the job: its arguments, which may be left out if the job has no parameters, and options.
+ * The parameters of `run` after the job: its arguments, which may be omitted if the job has no parameters, and options.
  *
  * @category models
  * @since 0.1.0
@@ -115,7 +116,7 @@ export type RunArguments<Args extends ReadonlyArray<any>> = Args extends readonl
   : [args: Args & Cloneable<Args>, options?: RunOptions]
 
 /**
- * The items a job can be mapped over: its first parameter, when the others may be left out.
+ * The items that a job can be mapped over: the type of its first parameter, if the other parameters are optional.
  *
  * @category models
  * @since 0.1.0
@@ -129,11 +130,11 @@ export type MapItem<Args extends readonly [any, ...Array<any>]> = [Args[0]] exte
  * @since 0.1.0
  */
 export interface RunOptions {
-  /** Objects in the arguments that are handed over instead of copied: array buffers, message ports. */
+  /** Objects in the arguments to move instead of copy, such as array buffers and message ports, default none. */
   readonly transfer?: ReadonlyArray<object> | undefined
   /**
-   * What happens to a job that has begun when its caller is interrupted: its thread is terminated (`"terminate"`, the
-   * default), or it runs on, keeping its thread busy, and its result is dropped (`"abandon"`).
+   * What happens to a running job when its caller is interrupted. `"terminate"`, the default, terminates its thread.
+   * `"abandon"` lets the job continue, which keeps its thread busy, and drops the result.
    */
   readonly onInterrupt?: "terminate" | "abandon" | undefined
 }
@@ -145,18 +146,18 @@ export interface RunOptions {
  * @since 0.1.0
  */
 export interface MapOptions {
-  /** How many items are sent as one message, an integer of 1 or more, default 1. */
+  /** The number of items sent as one message, an integer of 1 or more, default 1. */
   readonly chunk?: number | undefined
-  /** How many chunks are on their way at once, an integer of 1 or more, default 16 for each thread. */
+  /** The number of chunks in progress at once, an integer of 1 or more, default 16 per thread. */
   readonly concurrency?: number | undefined
-  /** Whether results come in the order in which chunks end, default `false`. */
+  /** Whether results are in the order in which chunks end, default `false`. */
   readonly unordered?: boolean | undefined
-  /** As in `run`. */
+  /** The same as for `run`. */
   readonly onInterrupt?: "terminate" | "abandon" | undefined
 }
 
 /**
- * A tag for an executor of one's own, with all operations as statics.
+ * A tag for another executor, with all operations as statics.
  *
  * @category models
  * @since 0.1.0
@@ -164,13 +165,13 @@ export interface MapOptions {
 export type ExecutorTag<Self, Id extends string> = Context.ServiceClass<Self, Id, ExecutorService> &
   ExecutorOperations<Self> & {
     /**
-     * Runs jobs in the calling thread: for tests, and for platforms without threads.
+     * Runs jobs in the calling thread, for tests and for platforms without threads.
      *
      * **Details**
      *
-     * Arguments and results are copied as they are on the way to a thread, so that what works here works there. A job
-     * blocks everything while it runs and cannot be interrupted; one that never ends, exits or runs out of memory does so
-     * for the whole process.
+     * Arguments and results are copied as on the way to a thread, so a job that works here also works there. A job
+     * blocks the program while it runs and cannot be interrupted. A job that never ends, exits or runs out of memory
+     * affects the whole process.
      */
     readonly layerInline: Layer.Layer<Self>
   }
@@ -180,7 +181,7 @@ export type ExecutorTag<Self, Id extends string> = Context.ServiceClass<Self, Id
  *
  * **When to use**
  *
- * Use it for functions that compute for more than about a tenth of a millisecond, or that block: everything else of the
+ * Use it for functions that block, or that compute for more than about a tenth of a millisecond: the rest of the
  * program stands still while they run in the main thread. `TaskPool.submitBlocking` runs one within a pool's limit.
  *
  * **Example** (Two executors in one program)
@@ -202,9 +203,9 @@ export type ExecutorTag<Self, Id extends string> = Context.ServiceClass<Self, Id
  * @since 0.1.0
  */
 export class Executor extends makeTag<Executor>()("@aio-task-pool/core/Executor") {
-  /** Makes a tag for an executor of one's own: `class Heavy extends Executor.Tag<Heavy>()("app/Heavy") {}`. */
+  /** Makes a tag for another executor: `class Heavy extends Executor.Tag<Heavy>()("app/Heavy") {}`. */
   static readonly Tag = makeTag
-  /** Makes the service out of what a platform brings. */
+  /** Makes the service from a platform's driver. */
   static readonly make = make
 }
 
@@ -264,7 +265,7 @@ const call = (
     })
   })
 
-// Callers without types are told where the mistake is, not where it comes to light.
+// Checked here for callers without types, so that the error names the wrong argument and not a later consequence.
 const checkArgs = (
   operation: string,
   job: Job<any, any>,
@@ -291,8 +292,8 @@ const wrong = (operation: string, what: string, rule: string, value: unknown): T
   return new TypeError(`${operation}: ${what} must be ${rule}, got ${type === "string" ? `"${String(value)}"` : got}`)
 }
 
-// A span costs as much as the rest of a short call, and nobody sees one that has no parent and goes to the default
-// tracer, which only remembers.
+// A span costs as much as the rest of a short call. One without a parent that goes to the default tracer is never
+// shown, because that tracer exports nothing.
 const isObserved = (context: Context.Context<never>): boolean =>
   (Context.getOrUndefined(context, Tracer.ParentSpan) !== undefined ||
     Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer) &&
@@ -311,9 +312,9 @@ const map = (
     const iterator: Iterator<unknown> = items[Symbol.iterator]()
     const answers: Array<Array<unknown>> = []
     let pulled = 0
-    // Nothing more is pulled: after the last item, and once a failure is known.
+    // Whether to stop pulling: after the last item, and after a failure.
     let ended = false
-    // As for `for`: an iterator that is through, or that threw, is not closed.
+    // Whether the iterator must not be closed, because it has ended or has thrown, as with `for`.
     let closed = false
 
     const pull = (chunk: Array<unknown>): void => {
@@ -328,7 +329,7 @@ const map = (
       }
     }
 
-    // Each fiber pulls its next chunk when it has the answer to its last one, so nothing is pulled that cannot be sent.
+    // Each fiber pulls its next chunk when it has the result of its last one, so no item is pulled that cannot be sent.
     const worker = Effect.gen(function* () {
       for (;;) {
         const chunk: Array<unknown> = []
@@ -348,7 +349,7 @@ const map = (
     const end = Effect.sync(() => {
       ended = true
     })
-    // A defect of a finalizer takes the place of a failure, so it is put beside the job's own one afterwards.
+    // A defect of a finalizer would replace the job's failure, so the two are combined afterwards.
     let defect: Cause.Cause<never> | undefined
     const close = Effect.sync(() => {
       if (!closed) iterator.return?.()

@@ -1,5 +1,5 @@
 /**
- * What an implementation of the executor brings.
+ * The interface between the executor and its implementations.
  *
  * @since 0.1.0
  */
@@ -8,38 +8,36 @@ import type { ExecutorError } from "./ExecutorError.ts"
 import type { Job } from "./Job.ts"
 
 /**
- * An executor's numbers at one moment.
+ * The statistics of an executor at one moment.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ExecutorStats {
-  /** Threads that can take a job, spare ones included. */
+  /** Threads that can take a job, including spare ones. */
   readonly threads: number
-  /** Threads that are being started. */
+  /** Threads that are starting. */
   readonly starting: number
-  /**
-   * Threads that were told to end and have not: after an interruption, a thread in native code runs until that returns.
-   */
+  /** Threads that were told to end and still run. A terminated thread in native code runs until that code returns. */
   readonly ending: number
-  /** Jobs that have begun and have no answer yet. */
+  /** Jobs that have begun and have no result yet. */
   readonly running: number
   /** Jobs that have not begun. */
   readonly waiting: number
-  /** Jobs answered so far, well or badly. */
+  /** Jobs that have succeeded or failed so far. */
   readonly settled: number
-  /** Threads that were replaced so far: after a crash, an interruption, or `recycleAfter` jobs. */
+  /** Threads replaced so far: after a crash, an interruption, or `recycleAfter` jobs. */
   readonly replaced: number
 }
 
 /**
- * What an implementation of the executor brings; `Executor.make` turns it into the service.
+ * An implementation of the executor. `Executor.make` turns it into the service.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ExecutorDriver {
-  /** How many jobs can run at the same time. */
+  /** The number of jobs that can run at the same time. */
   readonly parallelism: number
   /** Runs one call. Interrupting the effect cancels the call as `onInterrupt` says. */
   readonly call: (call: ExecutorCall) => Effect.Effect<any, ExecutorError>
@@ -47,7 +45,7 @@ export interface ExecutorDriver {
 }
 
 /**
- * One call of a job, as a driver gets it.
+ * A call of a job, as a driver receives it.
  *
  * @category models
  * @since 0.1.0
@@ -56,10 +54,10 @@ export interface ExecutorCall {
   readonly job: Job<any, any>
   /** The arguments, or, with `each`, the items. */
   readonly args: ReadonlyArray<unknown>
-  /** Whether the job is called once for each item, and the answer is the array of results. */
+  /** Whether the job is called once for each item, and the result is the array of results. */
   readonly each: boolean
   readonly transfer: ReadonlyArray<object> | undefined
   readonly onInterrupt: "terminate" | "abandon"
-  /** Told before the call settles, where its times are asked for, in milliseconds. */
+  /** Called with the times in milliseconds before the call settles; `undefined` if no caller needs them. */
   readonly onTimes: ((queueTime: number, runTime: number) => void) | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * The failures of an executor, one for each answer a caller can give.
+ * The failures of an executor, one for each way a caller can react.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import { describeThrown } from "./Job.ts"
 
 /**
- * Everything that can go wrong with a job.
+ * The failures of a job.
  *
  * @category errors
  * @since 0.1.0
@@ -15,13 +15,13 @@ import { describeThrown } from "./Job.ts"
 export type ExecutorError = TaskThrew | NotCloneable | TaskNotFound | WorkerCrashed | ExecutorClosed
 
 /**
- * The job threw, or its promise was rejected: the function's own failure. Its thread lives on.
+ * The job threw, or its promise was rejected: the function's own failure. Its thread continues.
  *
  * **Details**
  *
- * `cause` is what was thrown. An error arrives with its name, message, stack, code, own properties, chain of causes and
- * the errors of an `AggregateError`; an instance of a class of
- * one's own arrives as an `Error` of that name.
+ * `cause` is the thrown value. An error arrives with its name, message, stack, code, own properties, chain of causes
+ * and the errors of an `AggregateError`. An instance of a custom class arrives as an `Error` with the name of that
+ * class.
  *
  * **Example** (Reading a job's own error)
  *
@@ -44,7 +44,7 @@ export type ExecutorError = TaskThrew | NotCloneable | TaskNotFound | WorkerCras
 export class TaskThrew extends Data.TaggedError("TaskThrew")<{
   /** The job's name. */
   readonly task: string
-  /** What it threw. */
+  /** The value that it threw. */
   readonly cause: unknown
 }> {
   constructor(fields: { readonly task: string; readonly cause: unknown }) {
@@ -53,12 +53,12 @@ export class TaskThrew extends Data.TaggedError("TaskThrew")<{
 }
 
 /**
- * An argument or the result cannot be copied to the other thread. Its thread lives on.
+ * An argument or the result cannot be copied to the other thread. The job's thread continues.
  *
  * **Details**
  *
- * `path` says which part, such as `[0].options.onEnd` for something in the first argument; `reason` is the platform's
- * own word. With `direction: "argument"` the job never started.
+ * `path` says which part, such as `[0].options.onEnd` for a part of the first argument. `reason` is the platform's
+ * message. With `direction: "argument"` the job never started.
  *
  * @category errors
  * @since 0.1.0
@@ -67,7 +67,7 @@ export class NotCloneable extends Data.TaggedError("NotCloneable")<{
   /** The job's name. */
   readonly task: string
   readonly direction: "argument" | "result"
-  /** Where the culprit is; empty for the result itself. */
+  /** The path to the part that cannot be copied; empty for the result itself. */
   readonly path: string
   /** Why it cannot be copied. */
   readonly reason: string
@@ -84,8 +84,8 @@ export class NotCloneable extends Data.TaggedError("NotCloneable")<{
 }
 
 /**
- * The job's module could not be loaded, has no function of that name, or makes an executor when a thread loads it. The
- * job never started.
+ * The job's module could not be loaded, has no function with the job's name, or makes an executor when a thread loads
+ * it. The job never started.
  *
  * @category errors
  * @since 0.1.0
@@ -93,10 +93,10 @@ export class NotCloneable extends Data.TaggedError("NotCloneable")<{
 export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
   /** The job's name. */
   readonly task: string
-  /** Where its module was looked for. */
+  /** The address of its module. */
   readonly url: string
   readonly reason: string
-  /** What loading the module threw, if it did. */
+  /** The value that loading the module threw, if it did. */
   readonly cause?: unknown
 }> {
   constructor(fields: {
@@ -110,16 +110,16 @@ export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
 }
 
 /**
- * The thread ended while it ran the job: the job may have had effects, and is not run again.
+ * The thread ended while it ran the job. The job may have had effects and is not run again.
  *
  * **Details**
  *
  * - `"exit"`: the thread exited, for example by `process.exit`.
- * - `"uncaught"`: something was thrown outside of the job's own call, or a promise rejected that nobody handled.
+ * - `"uncaught"`: an uncaught exception outside the job's own call, or an unhandled rejection.
  * - `"memory"`: the thread reached its heap limit.
  * - `"start"`: no thread could be started, several times in a row; this job never started.
  *
- * `started` tells whether the job had begun.
+ * `started` says whether the job had begun.
  *
  * @category errors
  * @since 0.1.0
@@ -131,7 +131,7 @@ export class WorkerCrashed extends Data.TaggedError("WorkerCrashed")<{
   /** Whether the job had begun, and may have had effects. */
   readonly started: boolean
   readonly exitCode: number | undefined
-  /** What the thread threw, if it did. */
+  /** The value that the thread threw, if it did. */
   readonly cause: unknown
 }> {
   constructor(fields: {
@@ -152,7 +152,7 @@ export class WorkerCrashed extends Data.TaggedError("WorkerCrashed")<{
 }
 
 /**
- * The executor's scope closed before the job had an answer.
+ * The executor's scope closed before the job had a result.
  *
  * @category errors
  * @since 0.1.0
@@ -168,7 +168,7 @@ export class ExecutorClosed extends Data.TaggedError("ExecutorClosed")<{
   }
 }
 
-// An own property: structured clone and other serializers of errors copy no getter of a class.
+// An own property, because structured clone and other serializers of errors do not copy getters of a class.
 const withMessage = <Fields extends { readonly task: string }>(fields: Fields, message: string): Fields => ({
   ...fields,
   message: `${fields.task}: ${message}`

@@ -1,15 +1,15 @@
 /**
  * Declares jobs: named blocking functions that an `Executor` can run on another thread.
  *
- * A job is shipped as the address of its module and its name in there, never as source text, so that closures, imports
- * and types mean on the other thread what they mean here. This module imports nothing: a module of jobs is loaded by
- * every thread, and what it imports is paid for by each of them.
+ * A job is sent as the address of its module and its exported name, never as source text. So closures, imports and
+ * types mean the same on the other thread. This module imports nothing, because every thread loads the modules of jobs,
+ * and pays for what they import.
  *
  * @since 0.1.0
  */
 
 /**
- * A named blocking function: where its module is, and what it is called in there.
+ * A named blocking function: the address of its module and its exported name.
  *
  * @category models
  * @since 0.1.0
@@ -19,7 +19,7 @@ export interface Job<in out Args extends ReadonlyArray<any>, out A> {
   readonly url: string
   /** The name of the function in that module. */
   readonly name: string
-  /** The function itself, where the calling thread has it. */
+  /** The function itself, if the calling thread has loaded it. */
   readonly fn: ((...args: Args) => A) | undefined
 }
 
@@ -31,22 +31,22 @@ export interface Job<in out Args extends ReadonlyArray<any>, out A> {
  */
 export const Job = {
   /**
-   * Declares an exported function of this module as a job. The result can also be called as the function it is.
+   * Declares an exported function of this module as a job. The result can also be called as a function.
    *
    * **Details**
    *
-   * `name` is the name it is exported under. The function may be async: its thread waits for the promise, and runs nothing
-   * else meanwhile. A CommonJS module, which has no `import.meta`, gives `{ url: pathToFileURL(__filename).href }`.
+   * `name` is the exported name. The function may be async: its thread waits for the promise, and runs no other job
+   * meanwhile. A CommonJS module, which has no `import.meta`, passes `{ url: pathToFileURL(__filename).href }`.
    *
-   * Throws `TypeError` for a generator function, whose result cannot leave its thread, and if `meta` has no `url`;
-   * `RangeError` if that is not an absolute URL.
+   * Throws `TypeError` if `fn` is a generator function, whose result cannot leave its thread, or if `meta` has no
+   * `url`. Throws `RangeError` if `url` is not absolute.
    *
    * **Gotchas**
    *
-   * Threads load the whole module. One that imports a server, a database or a test framework makes each of them load it
-   * too: give jobs a module of their own. In the program's own file a job would make each thread run the program again:
-   * the job fails with `TaskNotFound` as soon as the program makes an executor there. A program that is guarded by
-   * `if (import.meta.main)` may define jobs.
+   * Threads load the whole module, including the server, database or test framework that it imports. So put jobs in a
+   * separate module. With a job in the program's own file, each thread would run the program again. The job fails with
+   * `TaskNotFound` as soon as the program makes an executor there. A program guarded by `if (import.meta.main)` may
+   * define jobs.
    *
    * **Example** (A job is still a function)
    *
@@ -78,13 +78,13 @@ export const Job = {
    *
    * **When to use**
    *
-   * Use it for modules that are too heavy for the main thread, that do not know of jobs, or that come with the platform.
+   * Use it for modules that the main thread should not load, or that define no jobs, such as Node's built-ins.
    *
    * **Details**
    *
-   * `url` is an absolute URL: `new URL("./img.ts", import.meta.url)`, `import.meta.resolve("some-package")`, or a name like
-   * `"node:zlib"`. Exports that are not functions are left out of the type. Functions are looked for among the exports of
-   * the module, then among the properties of its default export, which is what a CommonJS module exports as a whole.
+   * `url` is an absolute URL: `new URL("./img.ts", import.meta.url)`, `import.meta.resolve("some-package")`, or a name
+   * like `"node:zlib"`. The type omits exports that are not functions. The executor looks for a function among the
+   * exports of the module, then among the properties of its default export, which holds what a CommonJS module exports.
    *
    * Throws `TypeError` if `url` is neither a string nor a URL, `RangeError` if it is not absolute.
    *
@@ -107,7 +107,7 @@ export const Job = {
     const href = checkAddress("Job.module", "url", url)
     return new Proxy(Object.freeze({}), {
       get: (_, name) => {
-        // Whoever awaits or inspects the object asks for names that no caller wrote.
+        // `await` and inspection read these names, which no caller means as a job.
         if (typeof name === "symbol" || name === "then") return undefined
         let job = jobs.get(name)
         if (job === undefined) jobs.set(name, (job = { url: href, name, fn: undefined }))
@@ -117,12 +117,11 @@ export const Job = {
   },
 
   /**
-   * Says that a job's result hands over these objects (array buffers, message ports) instead of copying them.
+   * Marks objects (array buffers, message ports) that a job's result moves instead of copies. Returns `value`.
    *
    * **Details**
    *
-   * Call it inside a job and return what it returns: the value itself. Called in the main thread, or by
-   * `Executor.layerInline`, it changes nothing.
+   * Call it inside a job and return its result. It has no effect in the main thread or with `Executor.layerInline`.
    *
    * **Example** (Returning a megabyte without a copy)
    *
@@ -144,7 +143,7 @@ export const Job = {
 }
 
 /**
- * What becomes of a module's exports: each function a job.
+ * The jobs of a module: one for each exported function.
  *
  * @category models
  * @since 0.1.0
@@ -158,12 +157,12 @@ export type JobsOf<M> = {
 }
 
 /**
- * `T` where structured clone can copy it, as far as types tell: functions, symbols, promises and weak collections, also
- * as properties of objects and elements of arrays, turn into `never`.
+ * `T` if structured clone can copy it, as far as types show. Functions, symbols, promises and weak collections become
+ * `never`, also as properties of objects and elements of arrays.
  *
  * **Gotchas**
  *
- * A class instance whose methods the type shows is refused too: it would arrive as a plain object without them.
+ * A class instance whose type has methods is rejected too: it would arrive as a plain object without them.
  *
  * @category models
  * @since 0.1.0
@@ -184,11 +183,11 @@ export type Cloneable<T> = 0 extends 1 & T
 
 type Primitive = string | number | bigint | boolean | null | undefined
 
-// Taken as a whole: going into a type of JSON, which has no end, is more than the compiler does.
+// Checked as a whole: a type of JSON is recursive, and the compiler gives up on mapping it.
 type Json = Primitive | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-// What structured clone knows. What the platform adds is told by its members: ports, blobs, files, streams, then keys,
-// certificates, block lists, histograms, and the memory of WebAssembly.
+// Types that structured clone can copy. Those of the platform are recognized by their members: ports, blobs, files,
+// streams, then keys, certificates, block lists, histograms, and the memory of WebAssembly.
 type Platform =
   | ArrayBufferLike
   | ArrayBufferView
@@ -211,8 +210,8 @@ type Platform =
 type AnyGenerator = Generator | AsyncGenerator
 
 /**
- * Returns a module's address, given as a string or an object with `href`, as a string. Throws `TypeError` if it is
- * neither and `RangeError` if it is not an absolute URL, both with the names given.
+ * Returns a module's address as a string, given as a string or an object with `href`. Throws `TypeError` if it is
+ * neither, and `RangeError` if it is not an absolute URL. The messages contain `where` and `what`.
  *
  * @category executors
  * @since 0.1.0
@@ -227,7 +226,7 @@ export const checkAddress = (
   if (typeof href !== "string") {
     throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${cureOf(what, undefined)}`)
   }
-  // A scheme of one letter is a drive of Windows.
+  // A one-letter scheme is a Windows drive.
   if (/^[a-z][a-z\d+.-]+:/i.test(href)) return href
   throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${cureOf(what, href)}`)
 }
@@ -241,12 +240,14 @@ const cureOf = (what: string, href: string | undefined): string => {
 }
 
 /**
- * Returns the function that a loaded module exports by a job's name, or `undefined` if there is none. Executors call it.
+ * Returns the function that a loaded module exports by a job's name, or `undefined` if there is none. Executors call
+ * it.
  *
  * **Details**
  *
- * The exports come first, then the own properties of the default export, which is what a CommonJS module exports as a
- * whole. If none has the name, a job of that name may be exported under another one. Throws what a getter throws.
+ * Searches the exports first, then the own properties of the default export, which holds what a CommonJS module
+ * exports. If none has the name, returns a job of that name that is exported under another name. Throws what a getter
+ * throws.
  *
  * @category executors
  * @since 0.1.0
@@ -261,7 +262,7 @@ export const findFunction = (module: object, name: string): Fn | undefined => {
 }
 
 /**
- * Returns the names of the functions that `findFunction` looks among.
+ * Returns the names of the functions that `findFunction` can find.
  *
  * @category executors
  * @since 0.1.0
@@ -277,7 +278,7 @@ export const functionNames = (module: object): ReadonlyArray<string> => [
 type Fn = (...args: ReadonlyArray<any>) => unknown
 type Holder = Record<string, any>
 
-// The default export of a default export is what compilers make of `export default` in CommonJS.
+// Compilers turn `export default` in CommonJS into the default export of a default export.
 const holdersOf = (module: Holder): ReadonlyArray<Holder> => {
   const holders: Array<Holder> = []
   for (let holder = module; isHolder(holder) && holders.length < 3; holder = holder["default"]) holders.push(holder)
@@ -287,8 +288,8 @@ const holdersOf = (module: Holder): ReadonlyArray<Holder> => {
 const isHolder = (value: unknown): value is Holder =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 
-// Getters of a CommonJS module are not called, because packages load parts of themselves by them. Those of an ES module
-// stand for its exports where a tool has translated it.
+// Getters of a CommonJS module are not called, because packages use them to load parts of themselves. Getters of an ES
+// module are its exports if a tool has compiled it.
 const functionsOf = (holder: Holder, index: number): ReadonlyArray<readonly [name: string, fn: Fn]> =>
   Object.keys(holder).flatMap((name) => {
     const value = index === 0 ? holder[name] : Object.getOwnPropertyDescriptor(holder, name)?.value
@@ -296,7 +297,8 @@ const functionsOf = (holder: Holder, index: number): ReadonlyArray<readonly [nam
   })
 
 /**
- * The objects that a job's result hands over, as `Job.transfer` said; executors ask before they copy a result.
+ * Returns the objects that `Job.transfer` marked for a job's result, if any. Executors call it before they copy a
+ * result.
  *
  * @category executors
  * @since 0.1.0
@@ -311,7 +313,7 @@ export const transferredBy = (value: unknown): ReadonlyArray<object> | undefined
  * @since 0.1.0
  */
 export interface Uncloneable {
-  /** Where it is, such as `[0].retry.onEnd`; empty for the value itself. */
+  /** The path to the part, such as `[0].retry.onEnd`; empty for the value itself. */
   readonly path: string
   /** Why it cannot be copied. */
   readonly reason: string
@@ -322,8 +324,9 @@ export interface Uncloneable {
  *
  * **Details**
  *
- * Reads properties, so it runs getters and the traps of proxies. What they throw is the reason; this function never
- * throws. The search stops after a few milliseconds; the path then leads as far as there is only one way to go.
+ * Reads properties, so it runs getters and the traps of proxies. If one throws, `reason` is its message; this function
+ * never throws. The search stops after a few milliseconds. The path then leads only as far as there is a single
+ * possibility.
  *
  * **Example** (Finding the culprit)
  *
@@ -343,8 +346,8 @@ export const findUncloneable = (value: unknown, transfer: ReadonlyArray<object> 
 }
 
 /**
- * Finds the part of a value that made structured clone throw `refusal`; otherwise as `findUncloneable`. Executors call
- * it, because they have tried to copy the value already, which may have taken long.
+ * Finds the part of a value that made structured clone throw `refusal`. Behaves like `findUncloneable` in all else.
+ * Executors call it, because they have already tried to copy the value, which may be slow.
  *
  * @category executors
  * @since 0.1.0
@@ -397,17 +400,18 @@ const locateUncloneable = (value: unknown, transfer: ReadonlyArray<object>, reas
   }
 }
 
-/** How many objects a search looks at: a few milliseconds' worth. */
+/** The number of objects that a search visits, which takes a few milliseconds. */
 const searchBudget = 5000
-/** What a primitive costs of it. */
+/** The share of an object's cost that a primitive uses of the budget. */
 const primitiveCost = 0.05
-/** Objects with more parts than this are not copied to see whether they can be. */
+/** The largest number of parts of an object that is copied as a trial. */
 const largestTrial = 1000
 const deepest = 100
 
 /**
- * Looks for what by its type alone cannot be copied: functions, symbols, getters that throw. With `byTrial` it also tries
- * to copy each object whose parts are fine, which finds proxies, promises, and whatever else the platform refuses.
+ * Searches for parts whose type cannot be copied: functions, symbols, getters that throw. With `byTrial` it also tries
+ * to copy each object whose parts can be copied, which finds proxies, promises, and other objects that the platform
+ * rejects.
  */
 const search = (root: unknown, handedOver: ReadonlySet<unknown>, byTrial: boolean): Uncloneable | undefined => {
   const seen = new Set<unknown>()
@@ -444,7 +448,7 @@ const search = (root: unknown, handedOver: ReadonlySet<unknown>, byTrial: boolea
   return visit(root, 0)
 }
 
-/** The path to the culprit as far as there is only one way to go. */
+/** Returns the path to the part as far as there is a single possibility. */
 const onlyWay = (root: unknown, handedOver: ReadonlySet<unknown>): string => {
   let path = ""
   let value = root
@@ -465,7 +469,7 @@ const onlyWay = (root: unknown, handedOver: ReadonlySet<unknown>): string => {
   return path
 }
 
-// A refusal is all that structured clone offers for an answer, and it can only be caught.
+// Structured clone has no test of whether it can copy a value. It can only be tried.
 const whyNot = (value: unknown): string | undefined => {
   try {
     ;(globalThis as any).structuredClone(value)
@@ -510,7 +514,7 @@ const eachPart = (value: object, visit: Visitor): ReturnType<Visitor> => {
       }
       return undefined
     }
-    // Of an error nothing else is copied as it is.
+    // Structured clone copies no other property of an error as it is.
     const keys = value instanceof Error ? ("cause" in value ? ["cause"] : []) : Object.keys(value)
     for (const key of keys) {
       const found = visitPart(value, key, `.${key}`, visit)

@@ -1,11 +1,11 @@
 /**
- * A pool's numbers.
+ * The statistics of a pool.
  *
  * @since 0.1.0
  */
 
 /**
- * A pool's numbers at one moment. Always
+ * The statistics of a pool at one moment. Always
  * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
  *
  * @category models
@@ -15,33 +15,33 @@ export interface PoolStats {
   readonly phase: "Open" | "Paused" | "Draining" | "Closed"
   /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
   readonly size: number
-  /** The number of workers the pool should have. */
+  /** The number of workers that the pool should have. */
   readonly targetSize: number
-  /** Tasks on a worker, finalizers included. */
+  /** Tasks on a worker, including their finalizers. */
   readonly running: number
   /** Tasks in the queue, without those at the door. */
   readonly waiting: number
-  /** Submitters that wait at the door because the queue is full; `forEach` counts as one. */
+  /** Submitters at the door because the queue is full. A `forEach` counts as one. */
   readonly atDoor: number
-  /** The most tasks that may wait; `Infinity` when unbounded. */
+  /** The most tasks that may wait in the queue; `Infinity` when unbounded. */
   readonly capacity: number
   /** Tasks admitted so far. */
   readonly submitted: number
   readonly succeeded: number
   /** Tasks that failed or died. */
   readonly failed: number
-  /** Running tasks that ended by their own or their submitter's interruption. */
+  /** Running tasks that were interrupted by themselves or by their submitter. */
   readonly interrupted: number
-  /** Tasks cut by the pool or by a handle, or taken away while they waited. */
+  /** Tasks that the pool or a handle cancelled, and waiting tasks whose submitter was interrupted. */
   readonly cancelled: number
-  /** Tasks refused; not among `submitted`. */
+  /** Tasks that were not admitted. They are not among `submitted`. */
   readonly rejected: number
   /** The largest `size` so far. */
   readonly largestSize: number
 }
 
 /**
- * What became of the tasks that a pool held when it began to close.
+ * The outcome of the tasks that a pool held when it began to close.
  *
  * @category models
  * @since 0.1.0
@@ -49,8 +49,8 @@ export interface PoolStats {
 export interface CloseReport {
   /** Tasks that succeeded or failed. */
   readonly completed: number
-  /** Running tasks that were interrupted or cut short. */
+  /** Running tasks that were interrupted or abandoned. */
   readonly interrupted: number
-  /** Tasks that still waited and never ran. */
+  /** Waiting tasks that never ran. */
   readonly neverRun: number
 }

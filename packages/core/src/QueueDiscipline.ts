@@ -1,12 +1,12 @@
 /**
- * Which of the waiting tasks is next.
+ * The order in which waiting tasks are dispatched.
  *
  * @since 0.1.0
  */
 import { type Backlog, FifoBacklog, LifoBacklog, PriorityBacklog, type Weighted } from "./internal/backlog.ts"
 
 /**
- * The order in which waiting tasks are dispatched.
+ * An order of dispatch.
  *
  * @category models
  * @since 0.1.0
@@ -18,7 +18,7 @@ export interface QueueDiscipline {
 }
 
 /**
- * First in, first out: the oldest waiting task is next.
+ * Dispatches first in, first out: the oldest waiting task is next.
  *
  * @category disciplines
  * @since 0.1.0
@@ -26,7 +26,7 @@ export interface QueueDiscipline {
 export const fifo: QueueDiscipline = { name: "fifo", backlog: () => new FifoBacklog() }
 
 /**
- * Last in, first out: the newest waiting task is next. Under overload the oldest ones starve.
+ * Dispatches last in, first out: the newest waiting task is next. Under overload the oldest ones starve.
  *
  * @category disciplines
  * @since 0.1.0
@@ -34,7 +34,7 @@ export const fifo: QueueDiscipline = { name: "fifo", backlog: () => new FifoBack
 export const lifo: QueueDiscipline = { name: "lifo", backlog: () => new LifoBacklog() }
 
 /**
- * Smallest weight first, equal weights first in, first out.
+ * Dispatches the smallest weight first, equal weights first in, first out.
  *
  * @category disciplines
  * @since 0.1.0

@@ -1,5 +1,6 @@
 /**
- * What `fork` and `submitNowait` give back: a task that was admitted, to be looked at, waited for, moved or cancelled.
+ * The result of `fork` and `submitNowait`: an admitted task, which can be inspected, awaited, reprioritized or
+ * cancelled.
  *
  * @since 0.1.0
  */
@@ -13,8 +14,8 @@ import type { NotWaiting, TaskCancelled } from "./TaskPoolError.ts"
  *
  * **Details**
  *
- * The task goes on whether or not anybody looks at its handle; a failure nobody joins is nobody's failure. Every effect
- * here can be used any number of times, from any number of fibers.
+ * The task runs whether or not its handle is used. A failure that no caller joins is not reported anywhere. Every
+ * effect of a handle can be run any number of times, from any number of fibers.
  *
  * **Example** (Starting now and joining later)
  *
@@ -34,29 +35,29 @@ import type { NotWaiting, TaskCancelled } from "./TaskPoolError.ts"
  * @since 0.1.0
  */
 export interface TaskHandle<out A, out E = never> {
-  /** Waits for the result. Interrupting a joiner does not touch the task. */
+  /** Waits for the result. Interrupting a joiner does not affect the task. */
   readonly join: Effect<A, E | TaskCancelled>
-  /** Waits until the task has settled and gives its `Exit`; never fails. */
+  /** Waits until the task has settled and returns its `Exit`. Never fails. */
   readonly await: Effect<Exit<A, E | TaskCancelled>>
   /**
-   * Takes a waiting task out of the queue, or interrupts a running one and waits for its finalizers. Whoever joins gets
-   * `TaskCancelled`, unless the task ended by itself first. Harmless when the task has settled, and when repeated.
+   * Removes a waiting task from the queue, or interrupts a running one and waits for its finalizers. Joiners get
+   * `TaskCancelled`, unless the task ended by itself first. Does nothing if the task has settled, and may be repeated.
    */
   readonly cancel: Effect<void>
-  /** The task's `Exit` if it has settled. */
+  /** Returns the task's `Exit` if it has settled. */
   readonly poll: Effect<Option<Exit<A, E | TaskCancelled>>>
-  /** Where the task is. */
+  /** Returns where the task is. */
   readonly state: Effect<TaskState>
   /**
-   * Gives a waiting task another weight: on a priority pool it joins the back of the tasks of that weight, the other
-   * pools keep their order. Fails with `NotWaiting` once the task runs; dies with `UnknownTaskWeight` when the weight is
-   * not a safe integer.
+   * Changes the weight of a waiting task. On a priority pool the task moves behind the waiting tasks of that weight;
+   * other pools keep their order. Fails with `NotWaiting` once the task runs. Dies with `UnknownTaskWeight` if the
+   * weight is not a safe integer.
    */
-  readonly reprioritise: (weight: number) => Effect<void, NotWaiting>
+  readonly reprioritize: (weight: number) => Effect<void, NotWaiting>
 }
 
 /**
- * Where an admitted task is: in the queue, on a worker (finalizers included), or settled.
+ * Where an admitted task is: in the queue, on a worker (including its finalizers), or settled.
  *
  * @category models
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * Bounds how many tasks run at once: the contract that every pool keeps.
+ * Limits how many tasks run at once: the contract of every pool.
  *
- * This module holds the service that the six pools provide, its statics, and the shapes of its options and answers. The
- * pools themselves are `AioFixedTaskPoolSimple`, `AioFixedTaskPoolLifo`, `AioFixedTaskPoolPriority` and
+ * This module defines the service that the six pools provide, its statics, and the types of its options and results.
+ * The pools themselves are `AioFixedTaskPoolSimple`, `AioFixedTaskPoolLifo`, `AioFixedTaskPoolPriority` and
  * `AioAutoScaleTaskPoolSimple`, `AioAutoScaleTaskPoolLifo`, `AioAutoScaleTaskPoolPriority`.
  *
  * @since 0.1.0
@@ -25,7 +25,8 @@ import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReas
 export type { CloseReport, PoolStats } from "./PoolStats.ts"
 
 /**
- * What a pool can do. `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
+ * The operations of a pool. `Self` is what a caller must provide: nothing for the service itself, the tag for its
+ * statics.
  *
  * @category models
  * @since 0.1.0
@@ -36,17 +37,17 @@ export interface Operations<in out Self> {
    *
    * **Details**
    *
-   * Waits for room as `onFull` says, then for the result. The task's own success, failure, defect and interruption pass
-   * untouched. Interrupting the caller takes a waiting task out of the queue at once, so that it never runs, or
-   * interrupts the running task and waits for its finalizers.
+   * When the queue is full, waits for a place or fails, as `onFull` says. Then waits for the result. The task's own
+   * success, failure, defect or interruption becomes the result unchanged. Interrupting the caller removes a waiting
+   * task from the queue at once, so that it never runs, or interrupts a running task and waits for its finalizers.
    *
-   * The task is an Effect, or a function that returns one and is called with `args` when the task's turn comes. It runs
-   * in a fiber of its own with the caller's services, references, span and async context.
+   * The task is an Effect, or a function that returns one. The pool calls the function with `args` when it dispatches
+   * the task. The task runs in its own fiber with the caller's services, references, span and async context.
    *
    * **Gotchas**
    *
-   * A task that submits to its own pool and waits holds a worker meanwhile: when every worker does so, all wait for
-   * ever. Use a second pool for nested work.
+   * A task that submits to its own pool and waits keeps its worker meanwhile. If every worker does so, all wait
+   * forever. Use a second pool for nested work.
    *
    * **Example** (Submitting an effect and a function)
    *
@@ -67,29 +68,32 @@ export interface Operations<in out Self> {
    */
   readonly submit: Submit<Self>
   /**
-   * Hands a task over and waits only for room, as `onFull` says: the answer is a handle to the admitted task.
+   * Submits a task, waits until it is admitted, and returns its handle.
    *
    * **Details**
    *
-   * Interrupting a caller that waits at the door takes its task away; once admitted, the task no longer depends on the
-   * caller. A handle nobody looks at never crashes anything.
+   * When the queue is full, waits for a place or fails, as `onFull` says. Interrupting a caller that waits at the door
+   * removes its task. An admitted task no longer depends on the caller. A failure that no caller joins is not reported
+   * anywhere.
    */
   readonly fork: Fork<Self>
   /**
-   * Hands a task over without waiting at all: it is admitted now, or the answer is `NotAvailable`.
+   * Submits a task without waiting, and returns its handle. Fails with `NotAvailable` if the pool cannot admit it now.
    */
   readonly submitNowait: Fork<Self>
   /**
-   * Runs `f` for each item as a task of the pool, and gives the results in the order of the items.
+   * Runs `f` for each item as a task of the pool, and returns the results in the order of the items.
    *
    * **Details**
    *
-   * An item is pulled only when the pool can take it, so an infinite iterable or a slow AsyncIterable is fine, and no
-   * fiber waits per item. At most one pulled item waits in the queue; the request for the next one is behind all other
-   * submitters. Waits at the door when the queue is full, whatever `onFull` says. The first failure interrupts the rest,
-   * and no further item starts. When the pool is paused or closes, or the source throws (a defect), no more is pulled, and
-   * the effect fails when the tasks already submitted have settled. It does not wait for a source that is silent. An array
-   * that is at its end has lost nothing: the effect then succeeds.
+   * An item is pulled only when the pool can take it, so infinite iterables and slow AsyncIterables work, and no fiber
+   * waits per item. At most one pulled item waits in the queue. The request for the next item queues behind all other
+   * submitters. If the queue is full, it waits at the door, whatever `onFull` says. The first failure interrupts the
+   * rest, and no further item starts.
+   *
+   * When the pool is paused or closes, or the source throws (a defect), no more items are pulled. The effect fails once
+   * the tasks already submitted have settled, and does not wait for a source that has yet to answer. If all items of an
+   * array had been pulled by then, the effect succeeds.
    *
    * **Example** (Fetching many pages)
    *
@@ -105,8 +109,8 @@ export interface Operations<in out Self> {
    */
   readonly forEach: ForEach<Self>
   /**
-   * Runs a tuple, an iterable or a record of effects as tasks of the pool, and gives their results in the same shape.
-   * Otherwise as `forEach`.
+   * Runs a tuple, an iterable or a record of effects as tasks of the pool, and returns their results in the same shape.
+   * Behaves like `forEach` in all else.
    *
    * **Example** (Gathering a record)
    *
@@ -120,13 +124,13 @@ export interface Operations<in out Self> {
    */
   readonly all: All<Self>
   /**
-   * Maps a stream with effects that run as tasks of the pool: the pool's limit, order and statistics for a stream.
+   * Maps a stream with effects that run as tasks of the pool, within its limit, order and statistics.
    *
    * **Details**
    *
    * An element is pulled when the pool has taken the one before it and fewer than `bufferSize` results wait downstream.
-   * Results come in the order of the elements, or with `unordered` in that of completion. The first failure fails the
-   * stream, interrupts its tasks and the upstream.
+   * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
+   * fails the stream and interrupts its tasks and the upstream.
    *
    * **Example** (Mapping a stream)
    *
@@ -149,14 +153,14 @@ export interface Operations<in out Self> {
    *
    * **When to use**
    *
-   * Use it for functions that block or compute: on the executor's threads they do not hold up the program, and the pool
-   * bounds, orders, pauses and counts them as any other task.
+   * Use it for functions that block or compute. On the executor's threads they do not block the program, and the pool
+   * limits, orders, pauses and counts them like any other task.
    *
    * **Details**
    *
-   * The same as `submit(Executor.run(job, args))`, with the options of both. With a `timeout` the job may take so long from
-   * its turn on, then it is interrupted and the effect fails with `TimeoutError`; `Effect.timeout` around `submitBlocking`
-   * counts the waiting too.
+   * Equals `submit(Executor.run(job, args))`, with the options of both. `timeout` limits the time from dispatch to
+   * result: then the job is interrupted and the effect fails with `TimeoutError`. `Effect.timeout` around
+   * `submitBlocking` also counts the time in the queue.
    *
    * **Example** (Hashing within a limit)
    *
@@ -189,39 +193,40 @@ export interface Operations<in out Self> {
     Self | NoInfer<E>
   >
   /**
-   * Changes the number of workers by `delta`, a safe integer, and answers the new target.
+   * Changes the number of workers by `delta`, a safe integer, and returns the new target.
    *
    * **Details**
    *
    * Never waits behind the queue. The target is clamped to 0 or more (fixed pools) or to [minSize, maxSize] (auto-scale
-   * pools). `mode: "soft"` (the default) lets surplus workers finish the task in hand. With `mode: "hard"` idle workers
-   * go first, then the newest running tasks are interrupted, their submitters get `TaskCancelled`, and the effect
-   * returns after their finalizers; a task that ends by itself meanwhile keeps its own result. Dies with `RangeError` on
-   * a delta that is no safe integer, and changes nothing.
+   * pools). With `mode: "soft"`, the default, surplus workers finish their current task. With `mode: "hard"` idle
+   * workers go first, then the newest running tasks are interrupted and their submitters get `TaskCancelled`. The
+   * effect returns after their finalizers. A task that ends by itself meanwhile keeps its own result. Dies with
+   * `RangeError`, and changes nothing, if `delta` is not a safe integer.
    */
   readonly scale: (delta: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Sets the number of workers, an integer of 0 or more; otherwise as `scale`. */
+  /** Sets the number of workers, an integer of 0 or more, and returns the new target. Behaves like `scale` in all else. */
   readonly resize: (size: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
   /** Waits until no more tasks run than the target allows. */
   readonly awaitResized: Effect.Effect<void, never, Self>
   /**
-   * Stops admission: new tasks, and those at the door, fail with `NotAvailable`; accepted tasks go on. Answers whether
-   * the pool is paused now; does nothing when it is paused already or is not open.
+   * Stops admission: new tasks, and those at the door, fail with `NotAvailable`. Admitted tasks continue. Returns
+   * whether the pool is paused now. Does nothing if the pool is already paused or is not open.
    */
   readonly pause: Effect.Effect<boolean, never, Self>
-  /** Admits tasks again. Answers whether the pool is paused now: `false`. */
+  /** Admits tasks again. Returns whether the pool is paused now: `false`. */
   readonly resume: Effect.Effect<boolean, never, Self>
-  /** Pauses an open pool, resumes a paused one. Answers whether the pool is paused now. */
+  /** Pauses an open pool, or resumes a paused one. Returns whether the pool is paused now. */
   readonly togglePause: Effect.Effect<boolean, never, Self>
-  /** Waits until no task waits in the queue; returns at once if none does. */
+  /** Waits until no task waits in the queue. Returns at once if none does. */
   readonly awaitEmpty: Effect.Effect<void, never, Self>
-  /** Waits until no task waits and none runs; returns at once if so. */
+  /** Waits until no task waits and none runs. Returns at once if the pool is idle. */
   readonly awaitIdle: Effect.Effect<void, never, Self>
-  /** One atomic snapshot of the pool's numbers. */
+  /** Returns an atomic snapshot of the pool's statistics. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
   /**
-   * The last decisions on an auto-scale pool's size as a table, the oldest first, one a line: when, why, and what was
-   * measured. `last`, an integer of 0 or more, default 20, is how many; 256 are kept. A fixed pool answers one sentence.
+   * Returns the last decisions on an auto-scale pool's size as a table, oldest first, one per line: the time, the
+   * reason and the measurements. `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps
+   * 256. A fixed pool returns one sentence.
    *
    * **Example** (Asking why)
    *
@@ -235,29 +240,31 @@ export interface Operations<in out Self> {
    */
   readonly explain: (last?: number) => Effect.Effect<string, never, Self>
   /**
-   * What happens to the pool from now on. Each reader has a buffer of 256 events; a slow reader loses the oldest ones
+   * Emits the pool's events from now on. Each reader has a buffer of 256 events. A slow reader loses the oldest ones
    * and never slows the pool. A reader of a closed pool gets `Closed` first. Ends when the pool's scope has closed.
    */
   readonly events: Stream.Stream<PoolEvent, never, Self>
   /**
-   * Closes the pool by hand and answers what became of its tasks.
+   * Closes the pool and returns a report on the tasks it held.
    *
    * **Details**
    *
-   * Admission ends at once. `mode: "drain"` (the default) lets accepted tasks go on for `drainTimeout`; then, or at once
-   * with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted, and their finalizers awaited for
-   * `interruptTimeout`. Any number of fibers may close; all get the same report. A later `interrupt` ends a drain, and its
-   * limits shorten those of the closing. So does the end of the pool's scope. Closing goes on when the closer is
+   * Admission ends at once. With `mode: "drain"`, the default, admitted tasks continue for up to `drainTimeout`. After
+   * that, or at once with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted. Their
+   * finalizers are awaited for `interruptTimeout`.
+   *
+   * Several fibers may close the pool, and all get the same report. A later `close` may end a drain (`mode:
+   * "interrupt"`) or shorten the timeouts. So does the end of the pool's scope. Closing continues if its caller is
    * interrupted.
    *
    * **Gotchas**
    *
-   * Closing a pool from inside one of its own tasks would wait for itself: it dies with a clear defect.
+   * A task that closes its own pool would wait for itself, so the effect dies.
    */
   readonly close: (options?: CloseOptions) => Effect.Effect<CloseReport, never, Self>
   /**
-   * Reopens a pool that was closed by hand, with its last target; does nothing on an open pool, waits behind a closing
-   * one. Fails with `NotAvailable` when the pool's scope has closed.
+   * Reopens a pool that `close` closed, with its last target. Does nothing on an open pool. If the pool is closing,
+   * waits until it has closed. Fails with `NotAvailable` if the pool's scope has closed.
    */
   readonly start: Effect.Effect<void, NotAvailable, Self>
 }
@@ -274,7 +281,7 @@ export interface TaskPoolService extends Operations<never> {
 }
 
 /**
- * The shape of `submit`.
+ * The type of `submit`.
  *
  * @category models
  * @since 0.1.0
@@ -295,7 +302,7 @@ export interface Submit<Self> {
 }
 
 /**
- * The shape of `fork` and `submitNowait`.
+ * The type of `fork` and `submitNowait`.
  *
  * @category models
  * @since 0.1.0
@@ -316,7 +323,7 @@ export interface Fork<Self> {
 }
 
 /**
- * The shape of `forEach`.
+ * The type of `forEach`.
  *
  * @category models
  * @since 0.1.0
@@ -335,7 +342,7 @@ export interface ForEach<Self> {
 }
 
 /**
- * The shape of `all`.
+ * The type of `all`.
  *
  * @category models
  * @since 0.1.0
@@ -356,9 +363,9 @@ export interface All<Self> {
  * @since 0.1.0
  */
 export interface ForEachOptions extends SubmitOptions {
-  /** Whether to throw the results away, default `false`. */
+  /** Whether to discard the results, default `false`. */
   readonly discard?: boolean | undefined
-  /** Whether results come in the order of completion, default `false`: in that of the items. */
+  /** Whether results are in the order of completion, default `false`: in the order of the items. */
   readonly unordered?: boolean | undefined
 }
 
@@ -369,7 +376,7 @@ export interface ForEachOptions extends SubmitOptions {
  * @since 0.1.0
  */
 export interface MapEffectOptions extends SubmitOptions {
-  /** Whether results come in the order of completion, default `false`: in that of the elements. */
+  /** Whether results are in the order of completion, default `false`: in the order of the elements. */
   readonly unordered?: boolean | undefined
   /** The most results that wait downstream, an integer above 0, default 16. */
   readonly bufferSize?: number | undefined
@@ -382,13 +389,16 @@ export interface MapEffectOptions extends SubmitOptions {
  * @since 0.1.0
  */
 export interface SubmitOptions {
-  /** On a priority pool: smaller goes first, equal ones first-in first-out. A safe integer, default 4. */
+  /**
+   * The task's priority on a priority pool: the smallest weight is dispatched first, equal weights first in, first out.
+   * A safe integer, default 4. Other pools ignore it.
+   */
   readonly weight?: number | undefined
 }
 
 /**
- * What `submitBlocking` takes after the job: options, with the job's arguments. Both may be left out if the job has no
- * parameters.
+ * The parameters of `submitBlocking` after the job: options, including the job's arguments. Both may be omitted if the
+ * job has no parameters.
  *
  * @category models
  * @since 0.1.0
@@ -409,7 +419,7 @@ export type SubmitBlockingArguments<
  */
 export interface SubmitBlockingOptions<E = Executor, T extends DurationInput | undefined = DurationInput | undefined>
   extends SubmitOptions, RunOptions {
-  /** How long the job may take from its turn on, a Duration, default no limit. */
+  /** How long the job may take after it is dispatched, a Duration, default no limit. */
   readonly timeout?: T | undefined
   /** The tag of the executor to run on, default `Executor`. */
   readonly executor?: ExecutorTag<E, string> | undefined
@@ -422,22 +432,22 @@ export interface SubmitBlockingOptions<E = Executor, T extends DurationInput | u
  * @since 0.1.0
  */
 export interface ResizeOptions {
-  /** Whether surplus workers finish the task in hand (`"soft"`, the default) or are interrupted (`"hard"`). */
+  /** Whether surplus workers finish their current task (`"soft"`, the default) or are interrupted (`"hard"`). */
   readonly mode?: "soft" | "hard" | undefined
 }
 
 /**
- * How long closing a pool may take.
+ * Time limits of closing a pool.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ShutdownOptions {
-  /** How long accepted tasks may go on after closing began, a Duration, default no limit. */
+  /** How long admitted tasks may continue after closing has begun, a Duration, default no limit. */
   readonly drainTimeout?: DurationInput | undefined
   /**
-   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. Then closing goes on,
-   * their submitters get `TaskCancelled`, and the log says which task would not end.
+   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. After that, closing
+   * continues without these tasks, their submitters get `TaskCancelled`, and a log line names the tasks.
    */
   readonly interruptTimeout?: DurationInput | undefined
 }
@@ -449,7 +459,7 @@ export interface ShutdownOptions {
  * @since 0.1.0
  */
 export interface CloseOptions extends ShutdownOptions {
-  /** Whether accepted tasks go on (`"drain"`, the default) or are cut short (`"interrupt"`). */
+  /** Whether admitted tasks continue (`"drain"`, the default) or are interrupted (`"interrupt"`). */
   readonly mode?: "drain" | "interrupt" | undefined
 }
 
@@ -460,15 +470,15 @@ export interface CloseOptions extends ShutdownOptions {
  * @since 0.1.0
  */
 export interface PoolOptions {
-  /** The pool's name in errors and logs, default its kind. */
+  /** The pool's name in errors and logs, default the name of its module, such as `"AioFixedTaskPoolSimple"`. */
   readonly name?: string | undefined
-  /** The most tasks that may wait, an integer of 0 or more, default unbounded. 0 means no queue at all. */
+  /** The most tasks that may wait in the queue, an integer of 0 or more, default unbounded. 0 means no queue. */
   readonly capacity?: number | undefined
-  /** What happens to a caller when the queue is full: it waits at the door (`"suspend"`, the default) or fails. */
+  /** Whether a caller waits at the door when the queue is full (`"suspend"`, the default) or fails (`"fail"`). */
   readonly onFull?: "suspend" | "fail" | undefined
-  /** Whether the pool begins paused, default `false`. */
+  /** Whether the pool starts paused, default `false`. */
   readonly startPaused?: boolean | undefined
-  /** How long closing may take. */
+  /** Time limits of closing. */
   readonly shutdown?: ShutdownOptions | undefined
 }
 
@@ -490,27 +500,27 @@ export interface FixedPoolOptions extends PoolOptions {
  * @since 0.1.0
  */
 export interface AutoScalePoolOptions extends PoolOptions {
-  /** The fewest workers, and the number to begin with, an integer of 0 or more, default 3. */
+  /** The fewest workers, and the initial number, an integer of 0 or more, default 3. */
   readonly minSize?: number | undefined
-  /** The most workers, an integer of minSize or more, default minSize + 5. */
+  /** The most workers, an integer of `minSize` or more, default `minSize + 5`. */
   readonly maxSize?: number | undefined
   /**
-   * The longest that demand goes unanswered, a Duration above 0, default 10 seconds.
+   * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
    *
-   * The policy says how long its windows last, and those of `adaptive`, a quarter of a second or more, wait until enough
-   * tasks have ended. When nothing has come of a window for `interval`, because tasks take longer than that or none
-   * comes, the pool decides by the demand alone: one worker more where all are busy and tasks wait (`WAITING`), a quarter
-   * fewer where workers are left over (`UNUSED`). No window that needs no tasks lasts longer than an `interval` that is
-   * given.
+   * The policy determines how long its windows last. Those of `adaptive` last a quarter of a second or more, until
+   * enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none arrive, the
+   * pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`), and removes up to a
+   * quarter of those above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends after `interval`,
+   * if given.
    */
   readonly interval?: DurationInput | undefined
-  /** What decides the size, default `AutoScalePolicy.adaptive()`. */
+  /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */
   readonly policy?: AutoScalePolicy<any> | undefined
   /**
-   * What a task's end says of the server behind it, default: a failure or defect that is Effect's `TimeoutError` means
-   * overload, other failures and interruptions say nothing.
+   * Returns what a task's exit says about the server behind it. By default a failure or defect that is Effect's
+   * `TimeoutError` means overload, and other failures and interruptions are ignored.
    *
-   * **Example** (Reading an answer of 429)
+   * **Example** (Handling a response of 429)
    *
    * ```ts
    * import { AioAutoScaleTaskPoolSimple, type TaskOutcome, TaskPool } from "@aio-task-pool/core"
@@ -535,12 +545,14 @@ export interface AutoScalePoolOptions extends PoolOptions {
 }
 
 /**
- * What the end of a task says of the server behind an auto-scale pool.
+ * What the exit of a task says about the server behind an auto-scale pool.
  *
  * **Details**
  *
- * `"overload"`: it had too much. With `retryAfter`, a Duration, the pool moreover dispatches nothing for that long, at
- * most 5 minutes. `"success"`: it worked, and the run time counts. `"ignore"`: neither.
+ * - `"success"`: the task succeeded, and its run time counts.
+ * - `"overload"`: the server is overloaded. `retryAfter`, a Duration, also stops dispatch for that long, at most 5
+ *   minutes.
+ * - `"ignore"`: neither.
  *
  * @category models
  * @since 0.2.0
@@ -552,7 +564,7 @@ export type TaskOutcome =
   | { readonly overload: true; readonly retryAfter: DurationInput }
 
 /**
- * Which tag a pool's layer provides.
+ * The tag that a pool's layer provides.
  *
  * @category options
  * @since 0.1.0
@@ -563,14 +575,14 @@ export interface TagOption<Self> {
 }
 
 /**
- * Something that happened to a pool.
+ * An event of a pool.
  *
  * @category models
  * @since 0.1.0
  */
 export type PoolEvent =
   | { readonly _tag: "Scaled"; readonly from: number; readonly to: number; readonly why: string }
-  /** Each decision on an auto-scale pool's size, also one to leave it as it is; after the `Scaled` it brought about. */
+  /** A decision on an auto-scale pool's size, even one that keeps it. Follows the `Scaled` event that it caused, if any. */
   | {
       readonly _tag: "Decided"
       /** The policy's name. */
@@ -578,14 +590,14 @@ export type PoolEvent =
       readonly from: number
       readonly to: number
       readonly reason: string
-      /** For how long nothing is dispatched, in milliseconds. */
+      /** How long nothing is dispatched, in milliseconds. */
       readonly pause: number
       readonly evidence: AutoScaleEvidence | undefined
       readonly sample: AutoScaleSample
     }
   | { readonly _tag: "Paused" }
   | { readonly _tag: "Resumed" }
-  /** A policy's decision, or a server's `retryAfter`, holds dispatch; `Released` when the pause is over. */
+  /** A policy's decision, or a server's `retryAfter`, holds dispatch until `Released`. */
   | { readonly _tag: "Held" }
   | { readonly _tag: "Released" }
   | { readonly _tag: "Rejected"; readonly reason: NotAvailableReason }
@@ -593,7 +605,7 @@ export type PoolEvent =
   | { readonly _tag: "Closed"; readonly report: CloseReport }
 
 /**
- * A tag for a pool of one's own, with all operations as statics.
+ * A tag for another pool, with all operations as statics.
  *
  * @category models
  * @since 0.1.0
@@ -605,8 +617,8 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  *
  * **When to use**
  *
- * Use the statics inside services and programs that need a pool; provide one of the six pools' layers at the edge. A
- * program with several pools makes a tag for each with `TaskPool.Tag`.
+ * Use the statics in services and programs that need a pool, and provide the layer of one of the six pools at the edge
+ * of the program. If it needs several pools, make a tag for each with `TaskPool.Tag`.
  *
  * **Example** (A program with two pools)
  *
@@ -631,7 +643,7 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  * @since 0.1.0
  */
 export class TaskPool extends makeTag<TaskPool>()("@aio-task-pool/core/TaskPool") {
-  /** Makes a tag for a pool of one's own: `class DbPool extends TaskPool.Tag<DbPool>()("app/DbPool") {}`. */
+  /** Makes a tag for another pool: `class DbPool extends TaskPool.Tag<DbPool>()("app/DbPool") {}`. */
   static readonly Tag = makeTag
 }
 
@@ -669,7 +681,7 @@ function makeTag<Self>() {
 
 type Operation = (pool: TaskPoolService, first: any, second: any, third: any) => unknown
 
-// A call of the pool in the context, as an effect without closures: `submit` passes here for every task.
+// A call of the pool in the context, as an effect without closures, because each `submit` makes one.
 class Call {
   readonly tag: Context.Key<any, TaskPoolService>
   readonly operation: Operation
@@ -690,7 +702,7 @@ class Call {
     this.third = third
   }
 }
-// To extend `Effectable.Class` would cost a chain of constructors for each call.
+// Extending `Effectable.Class` would run a chain of constructors for each call.
 Object.setPrototypeOf(
   Call.prototype,
   Effectable.Prototype<any>({

@@ -1,9 +1,10 @@
 /**
- * The errors of a task pool, one for each answer a caller can give.
+ * The errors of a task pool, one for each way a caller can react.
  *
- * `NotAvailable` and `TaskCancelled` are failures: the first means that the task never started, so it can be sent
- * elsewhere or tried again; the second that it had been accepted and was cut short. `NotWaiting` answers a request that
- * came too late. `UnknownTaskType` and `UnknownTaskWeight` are defects: a bug in a caller whose types were lost.
+ * `NotAvailable` and `TaskCancelled` are failures. `NotAvailable` means that the task never started, so the caller can
+ * send it elsewhere or try again. `TaskCancelled` means that the pool had admitted the task and cancelled it.
+ * `NotWaiting` means that a change of weight came too late. `UnknownTaskType` and `UnknownTaskWeight` are defects: bugs
+ * in callers without types.
  *
  * @since 0.1.0
  */
@@ -15,7 +16,7 @@ import type { PoolStats } from "./PoolStats.ts"
  *
  * - `"Paused"`: the pool is paused.
  * - `"Closed"`: the pool is closing or closed.
- * - `"QueueFull"`: as many tasks wait as `capacity` allows, and the caller would not wait at the door.
+ * - `"QueueFull"`: as many tasks wait as `capacity` allows, and the caller does not wait at the door.
  *
  * @category models
  * @since 0.1.0
@@ -23,11 +24,11 @@ import type { PoolStats } from "./PoolStats.ts"
 export type NotAvailableReason = "Paused" | "Closed" | "QueueFull"
 
 /**
- * Why an accepted task was cut short.
+ * Why an admitted task was cancelled.
  *
- * - `"ScaledDown"`: a hard `scale` or `resize` took its worker away.
+ * - `"ScaledDown"`: a hard `scale` or `resize` removed its worker.
  * - `"Closed"`: the pool closed before the task had ended.
- * - `"Cancelled"`: somebody called `cancel` on its handle.
+ * - `"Cancelled"`: `cancel` was called on its handle.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +36,7 @@ export type NotAvailableReason = "Paused" | "Closed" | "QueueFull"
 export type TaskCancelledReason = "ScaledDown" | "Closed" | "Cancelled"
 
 /**
- * The pool did not admit the task: it was never started and never will be.
+ * The pool did not admit the task, which never started and never will.
  *
  * **When to use**
  *
@@ -43,7 +44,7 @@ export type TaskCancelledReason = "ScaledDown" | "Closed" | "Cancelled"
  *
  * **Details**
  *
- * `reason` says why, `pool` is the pool's name, `stats` its statistics at the moment of the refusal. No stack trace is
+ * `reason` says why, `pool` is the pool's name, `stats` its statistics when the task was rejected. No stack trace is
  * captured.
  *
  * **Example** (Falling back when the queue is full)
@@ -85,17 +86,17 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
       case "Closed":
         return `${this.pool}: the pool is closed and admits no task (${running} running, ${waiting} waiting)`
       case "QueueFull":
-        return `${this.pool}: the queue is full (${waiting} of ${capacity} waiting, ${running} running on ${size} workers)`
+        return `${this.pool}: the queue is full (${waiting} of ${capacity} waiting, ${running} running on ${workers(size)})`
     }
   }
 }
 
 /**
- * The pool had accepted the task and cut it short.
+ * The pool had admitted the task and cancelled it.
  *
  * **When to use**
  *
- * Catch it to decide whether the task may be run again: with `started: false` it never ran; with `started: true` it may
+ * Catch it to decide whether to run the task again. With `started: false` it never ran. With `started: true` it may
  * have had effects.
  *
  * **Details**
@@ -143,15 +144,19 @@ export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
   override get message(): string {
     const { running, size, waiting } = this.stats
     const what = this.started ? "a running task" : "a waiting task"
-    const why = { ScaledDown: "the pool was scaled down", Closed: "the pool closed", Cancelled: "its handle said so" }
-    return `${this.pool}: ${what} was cancelled because ${why[this.reason]} (${size} workers, ${running} running, ${waiting} waiting)`
+    const why = {
+      ScaledDown: "the pool was scaled down",
+      Closed: "the pool closed",
+      Cancelled: "cancel was called on its handle"
+    }
+    return `${this.pool}: ${what} was cancelled because ${why[this.reason]} (${workers(size)}, ${running} running, ${waiting} waiting)`
   }
 }
 
 /**
- * The task does not wait any more, so its place in the queue cannot be changed.
+ * The task no longer waits, so its weight cannot be changed.
  *
- * @see {@link TaskHandle.reprioritise}
+ * @see {@link TaskHandle.reprioritize}
  * @category errors
  * @since 0.1.0
  */
@@ -160,12 +165,12 @@ export class NotWaiting extends Data.TaggedError("NotWaiting")<{
   readonly state: "Running" | "Done"
 }> {
   override get message(): string {
-    return `${this.pool}: a task that is ${this.state.toLowerCase()} has no place in the queue to change`
+    return `${this.pool}: the weight of a task that is ${this.state.toLowerCase()} cannot be changed`
   }
 }
 
 /**
- * What was submitted is neither an Effect nor a function that returns one. A defect, not a failure.
+ * The submitted task is neither an Effect nor a function that returns one. A defect, not a failure.
  *
  * @category defects
  * @since 0.1.0
@@ -186,5 +191,7 @@ export class UnknownTaskWeight extends RangeError {
   override readonly name = "UnknownTaskWeight"
 }
 
-// Capturing a stack trace costs several times what cancelling a waiting task does, and shows only the pool's insides.
+const workers = (count: number): string => `${count} ${count === 1 ? "worker" : "workers"}`
+
+// Capturing a stack trace costs several times as much as cancelling a waiting task, and shows only frames of the pool.
 const stackTraces = globalThis.Error as { stackTraceLimit?: number | undefined }

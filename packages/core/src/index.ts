@@ -1,5 +1,6 @@
 /**
- * Task pools for Effect: bound how many tasks run at once, decide which is next, resize while it works.
+ * Task pools for Effect: limit how many tasks run at once, choose which waiting task is next, and resize a running
+ * pool.
  *
  * @since 0.1.0
  */

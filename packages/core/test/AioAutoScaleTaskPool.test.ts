@@ -143,7 +143,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
   })
 
   describe("make", () => {
-    it.effect("gives a pool that lives, and scales, as long as the scope", () =>
+    it.effect("makes a pool that runs and scales until the scope closes", () =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const pool = yield* Scope.provide(make({ minSize: 1 }), scope)
@@ -253,7 +253,7 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ policy })))
   })
 
-  it.effect("counts who waits at the door as queued: a small queue does not hide the demand", () => {
+  it.effect("counts submitters at the door as queued, so that a small queue does not hide the demand", () => {
     const { policy, seen } = spy(({ size }) => size)
     return Effect.gen(function* () {
       yield* settle
@@ -270,7 +270,7 @@ describe("the sizing of an auto-scale pool", () => {
 
   const scalings = Stream.filter(TaskPool.events, ({ _tag }) => _tag === "Scaled")
 
-  it.effect("clamps what the policy answers, and says its reason in the event", () => {
+  it.effect("clamps the policy's size, and puts its reason into the event", () => {
     const answers = [100, 0, 4.9, 4, Number.NaN, Infinity, -Infinity]
     const { policy } = spy((_, step) => answers[step]!)
     return Effect.gen(function* () {
@@ -291,7 +291,7 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ policy })))
   })
 
-  it.effect("shrinks softly: nobody's task is interrupted", () => {
+  it.effect("shrinks softly, without interrupting a task", () => {
     const { policy } = spy((_, step) => (step === 0 ? 8 : 3))
     return Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
@@ -305,7 +305,7 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ policy })))
   })
 
-  it.effect("goes on from where a scale by hand has left it", () => {
+  it.effect("continues from the size that scale has set", () => {
     const { policy, seen } = spy(({ size }) => size)
     return Effect.gen(function* () {
       yield* TaskPool.scale(2)
@@ -330,7 +330,7 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ policy })))
   })
 
-  it.effect("goes on while the pool is paused", () => {
+  it.effect("continues while the pool is paused", () => {
     const { policy, seen } = spy(({ size }) => size)
     return Effect.gen(function* () {
       yield* TaskPool.pause

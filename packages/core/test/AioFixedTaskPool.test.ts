@@ -114,7 +114,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
       }).pipe(Effect.provide(layer(0)))
     )
 
-    it.effect("that fails when full lets nobody wait at the door", () =>
+    it.effect("that fails when full lets no submitter wait at the door", () =>
       Effect.gen(function* () {
         const busy = gated("busy")
         yield* TaskPool.fork(busy.task)
@@ -239,7 +239,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
   })
 
   describe("make", () => {
-    it.effect("gives a pool that lives as long as the scope", () =>
+    it.effect("makes a pool that closes with the scope", () =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const pool = yield* Scope.provide(make({ size: 2 }), scope)

@@ -74,7 +74,7 @@ describe("score", () => {
     assert.deepStrictEqual(score.update(history, sample, Object.freeze(bounds)), score.update(history, sample, bounds))
   })
 
-  it.effect("answers a whole number within the bounds, whatever it is given", () =>
+  it.effect("returns an integer within the bounds, whatever the limit", () =>
     Effect.gen(function* () {
       const random = yield* Random.Random
       const below = (n: number) => Math.floor(random.nextDoubleUnsafe() * n)
@@ -189,7 +189,7 @@ describe("any policy", () => {
   }
 
   it.effect.each(policies.map((policy, i) => ({ policy, i })))(
-    "$i stays a whole number within the bounds, whatever it is fed",
+    "$i returns an integer within the bounds, whatever the samples",
     ({ policy }) =>
       Effect.gen(function* () {
         const random = yield* Random.Random
@@ -215,7 +215,7 @@ describe("any policy", () => {
   )
 
   it.effect.each(policies.map((policy, i) => ({ policy, i })))(
-    "$i answers the same to the same, and changes neither its state nor its sample",
+    "$i returns the same for the same arguments, and changes neither its state nor its sample",
     ({ policy }) =>
       Effect.gen(function* () {
         const random = yield* Random.Random
@@ -290,7 +290,7 @@ describe("adaptive", () => {
     for (const { size } of after.decisions) assert.isBelow(size, grown.size)
   })
 
-  it("bears failures within its tolerance, and one by chance", () => {
+  it("tolerates failures within its tolerance, and one by chance", () => {
     const grown = drive(policy, 40, sharing(40))
     const rare = busy(grown.size, 50, { succeeded: 200, overloaded: 2, overloadedFresh: 2 })
     assert.notStrictEqual(policy.update(grown.state, rare, bounds)[1].reason, "OVERLOAD")
@@ -300,7 +300,7 @@ describe("adaptive", () => {
     assert.strictEqual(policy.update(state, chance, bounds)[1].reason, "OVERLOAD")
   })
 
-  it("pauses ever longer at the minimum while nothing succeeds, and then comes back", () => {
+  it("pauses longer and longer at the minimum while no task succeeds, and then recovers", () => {
     const grown = drive(policy, 40, sharing(40))
     const dead = (size: number) =>
       busy(size, 50, {
@@ -340,7 +340,7 @@ describe("adaptive", () => {
   // Two tasks on this server hinder each other so much that they do less than one and a half.
   const thrashing = (size: number) => busy(size, size <= 2 ? 50 : 25 * size * (1 + 0.25 * (size - 2)))
 
-  it("steps down as far as one task, and comes back to where two were best", () => {
+  it("steps down to one task, and returns to two if two were best", () => {
     const begin = { state: policy.initial({ ...bounds, initial: 4 }), size: 4 }
     const sizes = drive(policy, 40, thrashing, begin).decisions.map(({ size }) => size)
     const lowest = sizes.indexOf(1)
@@ -364,7 +364,7 @@ describe("adaptive", () => {
     assert.deepStrictEqual([decision.reason, decision.size], ["HOLD", calm.size])
   })
 
-  it("goes on from a size set by hand", () => {
+  it("continues from a size set by hand", () => {
     const grown = drive(policy, 40, sharing(40))
     const [, decision] = policy.update(grown.state, busy(20, 50, { resized: true }), bounds)
     assert.isAtMost(Math.abs(decision.size - 20), 8)
@@ -378,7 +378,7 @@ describe("adaptive", () => {
     for (const { evidence } of experiments) assert.isDefined(evidence!.elasticity)
   })
 
-  it("refuses options that make no sense", () => {
+  it("rejects invalid options", () => {
     const refused = (options: AutoScalePolicy.AdaptiveOptions, message: RegExp) =>
       assert.throws(() => AutoScalePolicy.adaptive(options), message)
     refused({ tolerance: 0 }, /AutoScalePolicy\.adaptive: tolerance must be > 0, got 0/)
@@ -411,8 +411,8 @@ describe("queue", () => {
     assert.strictEqual(decisions[39]!.size, 5)
   })
 
-  it("refuses options that make no sense", () => {
-    assert.throws(() => AutoScalePolicy.queue({ utilisation: 0 }), /utilisation/)
+  it("rejects invalid options", () => {
+    assert.throws(() => AutoScalePolicy.queue({ utilization: 0 }), /utilization/)
     assert.throws(() => AutoScalePolicy.queue({ targetWait: -1 }), /targetWait/)
   })
 })

@@ -24,7 +24,7 @@ describe("Job.define", () => {
     expectTypeOf(add).toExtend<(a: number, b: number) => number>()
   })
 
-  it("refuses to be declared without an absolute address, which CommonJS builds do not have", () => {
+  it("rejects a missing or relative address, as in CommonJS builds", () => {
     for (const meta of [{}, undefined, { url: undefined }]) {
       assert.throws(
         () => Job.define(meta as never, "none", () => 1),
@@ -37,7 +37,7 @@ describe("Job.define", () => {
     assert.strictEqual(Job.define({ url: "file:///x.cjs" }, "one", () => 1).url, "file:///x.cjs")
   })
 
-  it("refuses generator functions, by type and where the types were lost", () => {
+  it("rejects generator functions, by type and at run time", () => {
     assert.throws(
       () =>
         // @ts-expect-error a generator cannot leave its thread
@@ -60,7 +60,7 @@ describe("Job.module", () => {
     void module.g
   })
 
-  it("refuses an address that is not absolute, with the cure", () => {
+  it("rejects an address that is not absolute, and says how to write one", () => {
     for (const [url, cure] of [
       ["./x.js", 'new URL("./x.js", import.meta.url)'],
       ["../x", 'new URL("../x", import.meta.url)'],

@@ -121,7 +121,7 @@ describe("join and await", () => {
 })
 
 describe("cancel", () => {
-  it.effect("takes a waiting task out at once: its place is free, it never runs (I5)", () =>
+  it.effect("removes a waiting task at once: its place is free, and it never runs (I5)", () =>
     Effect.gen(function* () {
       const busy = yield* occupied
       const task = gated("never")
@@ -171,7 +171,7 @@ describe("cancel", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("goes on when the canceller is interrupted", () =>
+  it.effect("continues when the canceller is interrupted", () =>
     Effect.gen(function* () {
       const finalizer = yield* Latch.make()
       const handle = yield* TaskPool.fork(Effect.ensuring(Effect.never, finalizer.await))
@@ -213,7 +213,7 @@ describe("cancel", () => {
   )
 })
 
-describe("reprioritise", () => {
+describe("reprioritize", () => {
   const orderAfter = Effect.fnUntraced(function* (
     change: (handles: ReadonlyArray<TaskHandle<void>>) => Effect.Effect<unknown, unknown>
   ) {
@@ -228,14 +228,14 @@ describe("reprioritise", () => {
 
   it.effect("to the same weight keeps the place", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* orderAfter(([first]) => first!.reprioritise(4)), [0, 1, 2])
+      assert.deepStrictEqual(yield* orderAfter(([first]) => first!.reprioritize(4)), [0, 1, 2])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
   )
 
   it.effect("to another weight goes to the back of it", () =>
     Effect.gen(function* () {
       const change = ([first, second]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(second!.reprioritise(1), first!.reprioritise(1))
+        Effect.andThen(second!.reprioritize(1), first!.reprioritize(1))
       assert.deepStrictEqual(yield* orderAfter(change), [1, 0, 2])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
   )
@@ -243,28 +243,28 @@ describe("reprioritise", () => {
   it.effect("away and back goes to the back of the old weight", () =>
     Effect.gen(function* () {
       const change = ([first]: ReadonlyArray<TaskHandle<void>>) =>
-        Effect.andThen(first!.reprioritise(9), first!.reprioritise(4))
+        Effect.andThen(first!.reprioritize(9), first!.reprioritize(4))
       assert.deepStrictEqual(yield* orderAfter(change), [1, 2, 0])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
   )
 
   it.effect("changes no order in first in, first out", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* orderAfter(([, , last]) => last!.reprioritise(-1)), [0, 1, 2])
+      assert.deepStrictEqual(yield* orderAfter(([, , last]) => last!.reprioritize(-1)), [0, 1, 2])
     }).pipe(Effect.provide(layer(1)))
   )
 
   it.effect("changes no order in last in, first out", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* orderAfter(([first]) => first!.reprioritise(-1)), [2, 1, 0])
+      assert.deepStrictEqual(yield* orderAfter(([first]) => first!.reprioritize(-1)), [2, 1, 0])
     }).pipe(Effect.provide(AioFixedTaskPoolLifo.layer(1)))
   )
 
   it.effect("is a function that can be handed on without its handle", () =>
     Effect.gen(function* () {
       const change = ([first]: ReadonlyArray<TaskHandle<void>>) => {
-        const { reprioritise } = first!
-        return Effect.forEach([5, 6], reprioritise)
+        const { reprioritize } = first!
+        return Effect.forEach([5, 6], reprioritize)
       }
       assert.deepStrictEqual(yield* orderAfter(change), [1, 2, 0])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
@@ -274,12 +274,12 @@ describe("reprioritise", () => {
     Effect.gen(function* () {
       const busy = gated("busy")
       const handle = yield* TaskPool.fork(busy.task)
-      const running = yield* Effect.flip(handle.reprioritise(1))
+      const running = yield* Effect.flip(handle.reprioritize(1))
       assert.instanceOf(running, NotWaiting)
       assert.deepInclude(running, { pool: "AioFixedTaskPoolPriority", state: "Running" })
       yield* busy.open
       yield* handle.join
-      assert.strictEqual((yield* Effect.flip(handle.reprioritise(1))).state, "Done")
+      assert.strictEqual((yield* Effect.flip(handle.reprioritize(1))).state, "Done")
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1)))
   )
 })

@@ -147,7 +147,7 @@ describe("what is submitted", () => {
       }).pipe(Effect.provide(layer(1)))
     )
 
-    it.effect("is not begun before somebody runs the submission, and begun once for each run", () =>
+    it.effect("does not begin before the submission runs, and begins once for each run", () =>
       Effect.gen(function* () {
         let calls = 0
         const submission = use(() => Effect.sync(() => ++calls))
@@ -157,7 +157,7 @@ describe("what is submitted", () => {
       }).pipe(Effect.provide(layer(1)))
     )
 
-    it.effect("calls its function when its turn comes, with the arguments as they are then", () =>
+    it.effect("calls its function when it is dispatched, with the arguments as they are then", () =>
       Effect.gen(function* () {
         const busy = gated("busy")
         yield* TaskPool.fork(busy.task)
@@ -174,7 +174,7 @@ describe("what is submitted", () => {
     )
   })
 
-  it.effect("by submitNowait never waits: refused at once when the queue is full, the door never used", () =>
+  it.effect("by submitNowait never waits: it is rejected at once when the queue is full", () =>
     Effect.gen(function* () {
       const busy = gated("busy")
       yield* TaskPool.fork(busy.task)
@@ -216,7 +216,7 @@ describe("what is submitted", () => {
 })
 
 describe("pausing", () => {
-  it.effect("answers whether the pool is paused, by each of the three", () =>
+  it.effect("returns whether the pool is paused, by each of the three operations", () =>
     Effect.gen(function* () {
       assert.isTrue(yield* TaskPool.pause)
       assert.isTrue(yield* TaskPool.pause)
@@ -358,7 +358,7 @@ describe("events", () => {
     })
   )
 
-  it.effect("begin with the reading: what was before is not told", () =>
+  it.effect("begin when the reader starts; earlier events are not emitted", () =>
     Effect.gen(function* () {
       yield* TaskPool.scale(1)
       const events = yield* start(Stream.runCollect(Stream.take(TaskPool.events, 1)))
@@ -380,7 +380,7 @@ describe("events", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 
-  it.effect("a slow reader loses the oldest beyond 256, and slows nobody", () =>
+  it.effect("a slow reader loses the oldest events beyond 256, and slows neither pool nor readers", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const seen: Array<PoolEvent> = []

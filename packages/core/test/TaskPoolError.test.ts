@@ -60,7 +60,7 @@ describe("NotAvailable", () => {
     assert.isNotEmpty(frames(new Error("another")))
   })
 
-  it.effect("carries the numbers of the moment of the refusal", () =>
+  it.effect("has the statistics at the moment of the rejection", () =>
     Effect.gen(function* () {
       const busy = gated("busy")
       const holder = yield* TaskPool.fork(busy.task)
@@ -71,7 +71,7 @@ describe("NotAvailable", () => {
       yield* waiting.join
       assert.deepInclude(error.stats, { phase: "Open", running: 1, waiting: 1, submitted: 2, rejected: 1, capacity: 1 })
       expectConserved(error.stats)
-      assert.strictEqual(error.message, "small: the queue is full (1 of 1 waiting, 1 running on 1 workers)")
+      assert.strictEqual(error.message, "small: the queue is full (1 of 1 waiting, 1 running on 1 worker)")
       assert.isEmpty(frames(error))
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1, { capacity: 1, name: "small" })))
   )
@@ -91,7 +91,7 @@ describe("NotAvailable", () => {
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 
-  it.effect("is what everybody at the door gets, counted one by one", () =>
+  it.effect("is the result of every submitter at the door, each counted", () =>
     Effect.gen(function* () {
       const busy = gated("busy")
       yield* TaskPool.fork(busy.task)
@@ -167,8 +167,8 @@ describe("TaskCancelled", () => {
 describe("NotWaiting", () => {
   it("says where the task is", () => {
     const messageOf = (state: NotWaiting["state"]) => new NotWaiting({ pool: "db", state }).message
-    assert.strictEqual(messageOf("Running"), "db: a task that is running has no place in the queue to change")
-    assert.strictEqual(messageOf("Done"), "db: a task that is done has no place in the queue to change")
+    assert.strictEqual(messageOf("Running"), "db: the weight of a task that is running cannot be changed")
+    assert.strictEqual(messageOf("Done"), "db: the weight of a task that is done cannot be changed")
   })
 })
 
@@ -221,7 +221,7 @@ describe("UnknownTaskWeight", () => {
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 
-  it.effect("lets every safe integer pass", () =>
+  it.effect("accepts every safe integer", () =>
     Effect.gen(function* () {
       for (const weight of [0, -0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
         assert.strictEqual(yield* TaskPool.submit(Effect.succeed(weight), { weight }), weight)
@@ -263,9 +263,9 @@ describe("operations with wrong arguments die with RangeError and change nothing
     Effect.gen(function* () {
       yield* TaskPool.resize(0)
       const handle = yield* TaskPool.fork(Effect.void)
-      const defect = defectOf(yield* Effect.exit(handle.reprioritise(Number.NaN)))
+      const defect = defectOf(yield* Effect.exit(handle.reprioritize(Number.NaN)))
       assert.instanceOf(defect, UnknownTaskWeight)
-      assert.strictEqual(defect.message, "TaskHandle.reprioritise: weight must be a safe integer, got NaN")
+      assert.strictEqual(defect.message, "TaskHandle.reprioritize: weight must be a safe integer, got NaN")
       yield* TaskPool.resize(1)
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )

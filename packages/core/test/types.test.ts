@@ -134,7 +134,7 @@ describe("types", () => {
       expectTypeOf(handle.poll).toEqualTypeOf<Effect.Effect<Option<Exit<number, Broken | TaskCancelled>>>>()
       expectTypeOf(handle.cancel).toEqualTypeOf<Effect.Effect<void>>()
       expectTypeOf(handle.state).toEqualTypeOf<Effect.Effect<TaskState>>()
-      expectTypeOf(handle.reprioritise(1)).toEqualTypeOf<Effect.Effect<void, NotWaiting>>()
+      expectTypeOf(handle.reprioritize(1)).toEqualTypeOf<Effect.Effect<void, NotWaiting>>()
       expectTypeOf<TaskHandle<1, Broken>>().toExtend<TaskHandle<number, Broken | Error>>()
       // @ts-expect-error covariant, not the other way
       expectTypeOf<TaskHandle<number>>().toExtend<TaskHandle<1>>()

@@ -137,7 +137,7 @@ const examples: Record<string, { readonly program: Effect.Effect<unknown, unknow
     lines: [
       "running start",
       "Running, Waiting",
-      "NotAvailable: AioFixedTaskPoolSimple: the queue is full (1 of 1 waiting, 1 running on 1 workers)",
+      "NotAvailable: AioFixedTaskPoolSimple: the queue is full (1 of 1 waiting, 1 running on 1 worker)",
       "running done",
       "waiting start",
       "ok:running done",

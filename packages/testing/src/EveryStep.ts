@@ -1,12 +1,13 @@
 /**
- * Tries a program under every interleaving of its interruption with a second actor, and checks it each time.
+ * Runs a program under every interleaving of its interruption with a second actor, and checks each run.
  *
- * A `Scenario` sets a small world up, names the subject that is interrupted and the actors that meddle, and says what
- * must hold at every step and at rest. `everyStep` runs it once for every step at which the subject can be interrupted,
- * with several operation budgets and paddings, because each moves the places where a fiber yields. `randomSteps` draws
- * runs at random from a seed. Every run is deterministic: a `StepFailure` carries the run that failed, to be run again.
+ * A `Scenario` builds a small world, defines the subject that is interrupted and the actors that interfere, and says
+ * what must hold at every step and at rest. `everyStep` runs it once for every step at which the subject can be
+ * interrupted. It does so with several operation budgets and paddings, because each moves the places where a fiber
+ * yields. `randomSteps` draws runs at random from a seed. Every run is deterministic, and a `StepFailure` contains the
+ * run that failed, for `replay`.
  *
- * No vitest here: the module can be used with any test runner.
+ * The module does not import vitest, so any test runner can use it.
  *
  * @since 0.1.0
  */
@@ -21,36 +22,40 @@ import { StepWorld } from "./internal/stepWorld.ts"
 import type { StepClock } from "./StepClock.ts"
 
 /**
- * A program to try under every interleaving, and what must hold.
+ * A program to run under every interleaving, and the rules that must hold.
  *
  * **Details**
  *
- * Order of a run: `setup`; `subject` and, from some step on, an actor and an interruption of the subject; when nothing
- * moves any more, `release`; when nothing moves again, the subject and the actor must have ended, and `check` runs; then
- * the scope of `setup` closes, and no fiber, step or sleeper may be left.
+ * A run has these phases:
  *
- * A violated rule is a failure, a defect or a thrown exception of any of the functions here.
+ * - `setup`;
+ * - `subject`, and from some step on an actor and an interruption of the subject, until no step is left;
+ * - `release`, until no step is left; the subject and the actor must have ended then;
+ * - `check`;
+ * - the scope of `setup` closes, and no fiber, step or sleeper may be left.
+ *
+ * A function here reports a violated rule by a failure, a defect or an exception.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Scenario<World> {
   readonly name: string
-  /** Builds the world; runs undisturbed, with a large budget. */
+  /** Builds the world. Runs without interference, with a large budget. */
   readonly setup: (clock: StepClock) => Effect.Effect<World, unknown, Scope.Scope>
-  /** What is interrupted. */
+  /** The effect that is interrupted. */
   readonly subject: (world: World) => Effect.Effect<unknown, unknown>
-  /** Who may act meanwhile, by name; one of them in each run. */
+  /** The effects that may run meanwhile, by name. Each run has at most one. */
   readonly actors?: Readonly<Record<string, (world: World) => Effect.Effect<unknown, unknown>>> | undefined
-  /** Opens what the world keeps shut, so that all can end. */
+  /** Releases whatever the world holds back, so that the subject and the actor can end. */
   readonly release?: ((world: World) => Effect.Effect<unknown, unknown>) | undefined
-  /** Looks at the world after every step. */
+  /** Checks the world after every step. */
   readonly watch?: ((world: World) => void) | undefined
-  /** Looks at the world whenever nothing moves any more. */
+  /** Checks the world whenever no step is left. */
   readonly resting?: ((world: World) => void) | undefined
-  /** Looks at the world when all has ended. */
+  /** Checks the world when the subject and the actor have ended. */
   readonly check?: ((world: World, outcome: StepOutcome) => Effect.Effect<unknown, unknown>) | undefined
-  /** Looks at the world when its scope has closed. */
+  /** Checks the world when its scope has closed. */
   readonly closed?: ((world: World) => void) | undefined
 }
 
@@ -69,44 +74,44 @@ export interface StepOutcome {
 }
 
 /**
- * One run of a scenario, in full: the same numbers give the same run.
+ * The parameters of one run of a scenario. The same parameters give the same run.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StepRun {
   readonly scenario: string
-  /** Operations that a fiber may do in one step. */
+  /** The number of operations that a fiber may run in one step. */
   readonly budget: number
-  /** Operations without effect before the subject. */
+  /** The number of operations without effect before the subject. */
   readonly padding: number
   readonly actor: string | undefined
-  /** The step before which the actor starts; it starts at rest when there are fewer. */
+  /** The step before which the actor starts. It starts at rest if there are fewer steps. */
   readonly actorAt: number
-  /** The step before which the subject is interrupted, at rest when there are fewer; `undefined` for never. */
+  /** The step before which the subject is interrupted, or at rest if there are fewer steps; `undefined` for never. */
   readonly interruptAt: number | undefined
   /** The seed of the order of steps; `undefined` for oldest first. */
   readonly seed: number | undefined
 }
 
 /**
- * What `everyStep` and `randomSteps` answer.
+ * The result of `everyStep` and `randomSteps`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StepReport {
   readonly runs: number
-  /** Different interleavings among the runs: the number of `traces`. */
+  /** The number of different interleavings: the size of `traces`. */
   readonly distinct: number
-  /** The hashes of the runs' operations, to count what several reports have in common once. */
+  /** The hashes of the runs' operations, so that several reports can count common interleavings once. */
   readonly traces: ReadonlySet<number>
-  /** The most steps a run took. */
+  /** The most steps of a run. */
   readonly longest: number
 }
 
 /**
- * A run in which a rule did not hold; `run` gives it again, with `replay`.
+ * A run in which a rule did not hold. `replay` runs it again.
  *
  * @category errors
  * @since 0.1.0
@@ -129,7 +134,7 @@ export class StepFailure extends Data.TaggedError("StepFailure")<{
 export interface EveryStepOptions {
   /** Operation budgets, integers of 3 or more, default 3, 4, 5 and 7. */
   readonly budgets?: ReadonlyArray<number> | undefined
-  /** Operations without effect before the subject, default 0 to 5. */
+  /** The numbers of operations without effect before the subject, default 0 to 5. */
   readonly paddings?: ReadonlyArray<number> | undefined
   /**
    * Steps from the interruption to the start of the actor, default -2, -1, 0, 1, 2 and 4; the actor also starts at the
@@ -141,9 +146,9 @@ export interface EveryStepOptions {
 }
 
 /**
- * Runs a scenario with the subject interrupted before step k, for every k until the subject ends by itself, over every
- * budget and padding; without an actor, and with each actor starting before, at and after the interruption. Uninterrupted
- * runs start the actor at every step.
+ * Runs a scenario with the subject interrupted before step k, for every k until the subject ends by itself. Does so for
+ * every budget and padding, without an actor, and with each actor starting before, at and after the interruption. Runs
+ * without an interruption start the actor at every step.
  *
  * **Example** (A lock that keeps its permit)
  *
@@ -201,7 +206,7 @@ export const everyStep = Effect.fnUntraced(function* <World>(
         yield* interrupts({ ...run, actor }, (k) =>
           [...new Set([0, k >> 1, ...offsets.map((offset) => k + offset)])].filter((j) => j >= 0)
         )
-        // The runs are synchronous: what else lives in this process gets its turn here.
+        // The runs are synchronous, so other work of this process runs here.
         yield* Effect.yieldNow
       }
     }
@@ -218,7 +223,7 @@ export const everyStep = Effect.fnUntraced(function* <World>(
 export interface RandomStepsOptions {
   /** The seed of all runs, an integer. */
   readonly seed: number
-  /** How many runs. */
+  /** The number of runs. */
   readonly runs: number
   /** Steps after which a run counts as one that never ends, default 20,000. */
   readonly limit?: number | undefined
@@ -255,7 +260,7 @@ export const randomSteps = Effect.fnUntraced(function* (
 ): Effect.fn.Return<StepReport, StepFailure> {
   const tally = new Tally(options.limit)
   const below = makeRandomBelow(options.seed)
-  // How far to reach for the steps of a scenario: as far as its longest run so far.
+  // The range from which to draw the steps of a scenario: the length of its longest run so far.
   const reach = new Map<string, number>()
   for (let i = 0; i < options.runs; i++) {
     const scenario = scenarios[below(scenarios.length)]!
@@ -278,7 +283,7 @@ export const randomSteps = Effect.fnUntraced(function* (
 })
 
 /**
- * Runs a scenario once, as a `StepFailure` says: fails with the same failure, or finds it mended.
+ * Runs a scenario once with the parameters of a `StepFailure`. Fails with the same failure, or succeeds if it is fixed.
  *
  * @category running
  * @since 0.1.0
@@ -317,9 +322,9 @@ class Tally {
 interface StepResult {
   /** `undefined` when the subject was interrupted before it began. */
   readonly trace: number | undefined
-  /** All steps of the run. */
+  /** The number of steps of the run. */
   readonly steps: number
-  /** Steps until the subject and the actor could move no further. */
+  /** The number of steps until neither the subject nor the actor had a step left. */
   readonly moves: number
   readonly interruptedLate: boolean
   readonly actorLate: boolean
@@ -374,7 +379,7 @@ class Run<World> {
     }
   }
 
-  // Padding only moves the places where the subject yields: what happens before the subject's own steps is not counted.
+  // Padding only moves the places where the subject yields, so steps before the subject's own steps are not counted.
   private begin(world: World): Effect.Effect<unknown, unknown> {
     const { scenario, steps } = this
     this.begun = true
@@ -383,7 +388,7 @@ class Run<World> {
     return scenario.subject(world)
   }
 
-  // Until nothing moves any more: the subject, the actor from its step on, the interruption at its step.
+  // Until no step is left: runs the subject, the actor from its step on, and the interruption at its step.
   private race(world: World) {
     const { run, scenario, steps } = this
     const { scheduler } = steps

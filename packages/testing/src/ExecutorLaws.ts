@@ -1,5 +1,5 @@
 /**
- * The promises of an executor as laws: suites of tests that are functions of a layer.
+ * The contract of an executor as laws: test suites that are functions of a layer.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { lawTimeout } from "./laws/kit.ts"
 import { threadingLaws, type ThreadOptions } from "./laws/threading.ts"
 
 /**
- * The executor that a law asks for: so many threads and spare ones, and a limit for each thread's heap.
+ * The executor that a law needs: the number of threads and of spare ones, and a limit for each thread's heap.
  *
  * @category options
  * @since 0.1.0
@@ -19,8 +19,8 @@ import { threadingLaws, type ThreadOptions } from "./laws/threading.ts"
 export interface ExecutorLawOptions extends ThreadOptions {}
 
 /**
- * Registers the laws that every executor keeps, wherever it runs its jobs: results, copies and transfers, typed errors,
- * `map`, statistics and spans.
+ * Registers the laws of every executor, wherever it runs its jobs: results, copies and transfers, typed errors, `map`,
+ * statistics and spans.
  *
  * **Example** (Holding an executor to the laws)
  *
@@ -39,7 +39,8 @@ export const executorLaws = (name: string, layer: Layer.Layer<Executor>): void =
 }
 
 /**
- * Registers the laws of executors that run jobs on threads: crashes, cancelling, closing, and who must not notice.
+ * Registers the laws of executors that run jobs on threads: crashes, cancelling, closing, and their effect on other
+ * jobs.
  *
  * @category laws
  * @since 0.1.0

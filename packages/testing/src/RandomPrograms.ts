@@ -1,16 +1,18 @@
 /**
- * Whole programs over task pools, drawn at random from a seed and run step by step.
+ * Runs whole programs over task pools, drawn at random from a seed, step by step.
  *
- * A program has one or two pools and some fibers, which submit, hand over, run bulks and streams, join, cancel and
- * re-weight, scale, pause, close and reopen, wait, race, time out, interrupt each other and end scopes; tasks submit to
- * other pools. Everything happens under a `StepScheduler` in an order that the seed gives, and under a `StepClock`.
+ * A program has one or two pools and some fibers. The fibers submit and fork tasks, run bulks and streams, join, cancel
+ * and reprioritize, scale, pause, close and reopen, wait, race, time out, interrupt each other and end scopes. Tasks
+ * submit to other pools. A program runs under a `StepScheduler`, in an order given by the seed, and under a
+ * `StepClock`.
  *
- * What must hold is looked at after every step and inside of tasks, sources and policies: the pool's numbers add up (I3),
- * no more wait than may (I8), no more really run than there are workers (I1); at rest nobody waits beside a free worker
- * (I2) or stands at the door beside a free place (I9). At the end every submitter was told once, and what goes with what
- * its task did; nothing began twice; the pools still have all their workers, close, and leave no fiber and no sleeper.
+ * The rules are checked after every step and inside tasks, sources and policies. The pool's statistics add up (I3), no
+ * more tasks wait than the capacity allows (I8), and no more tasks run than there are workers (I1). At rest no task
+ * waits beside a free worker (I2), and no submitter waits at the door beside a free place (I9). At the end every
+ * submitter has been notified once, with a result that matches what its task did, and no task has begun twice. The
+ * pools still have all their workers, close, and leave no fiber and no sleeper.
  *
- * No vitest here: the module can be used with any test runner.
+ * The module does not import vitest, so any test runner can use it.
  *
  * @since 0.2.0
  */
@@ -41,8 +43,8 @@ import { collectingUncaught } from "./internal/uncaught.ts"
 export interface ProgramPool extends Kind {}
 
 /**
- * The pool that a program asks for: a pool of a fixed size takes `size`, one that sizes itself `minSize`, `maxSize`,
- * `policy` and `classify`; the other options are for both.
+ * The pool that a program needs. A fixed pool uses `size`, an auto-scale pool `minSize`, `maxSize`, `policy` and
+ * `classify`. The other options are for both.
  *
  * @category options
  * @since 0.2.0
@@ -56,29 +58,29 @@ export interface ProgramPoolOptions extends Options {}
  * @since 0.2.0
  */
 export interface RandomProgramsOptions {
-  /** The seed of the first program, an integer; the next one has the next. */
+  /** The seed of the first program, an integer. Each further program uses the next integer. */
   readonly seed: number
-  /** How many programs. */
+  /** The number of programs. */
   readonly programs: number
 }
 
 /**
- * What `randomPrograms` returns.
+ * The result of `randomPrograms`.
  *
  * @category models
  * @since 0.2.0
  */
 export interface ProgramReport {
   readonly programs: number
-  /** Different interleavings among the runs. */
+  /** The number of different interleavings. */
   readonly distinct: number
-  /** Steps of all runs. */
+  /** The number of steps of all runs. */
   readonly steps: number
 }
 
 /**
- * A program in which a rule did not hold. `seed` draws it again; `text` is the smallest program that was found to break
- * the same rule.
+ * A program in which a rule did not hold. `seed` draws it again. `text` is the smallest program found that breaks the
+ * same rule.
  *
  * @category errors
  * @since 0.2.0
@@ -94,7 +96,7 @@ export class ProgramFailure extends Data.TaggedError("ProgramFailure")<{
 }
 
 /**
- * Draws programs of several fibers one seed after the other, runs each, and fails with the first that breaks a rule.
+ * Draws programs of several fibers from consecutive seeds, runs each, and fails with the first that breaks a rule.
  *
  * **Example** (A hundred programs)
  *
@@ -132,8 +134,8 @@ export const randomPrograms = (
 }
 
 /**
- * Draws programs in which one thing happens after the other, runs each beside a naive model of the pool, and fails with
- * the first in which the two differ: in who runs, waits or has started, in a number, or in what a submitter is told.
+ * Draws sequential programs, runs each beside a naive model of the pool, and fails with the first in which the two
+ * differ: in the tasks that run, wait or have started, in a statistic, or in a submitter's result.
  *
  * @see {@link randomPrograms}
  * @category running
@@ -178,7 +180,7 @@ const explore = <P>(
         }
         traces.add(ran.trace)
         steps += ran.steps
-        // The runs are synchronous: what else lives in this process gets its turn here.
+        // The runs are synchronous, so other work of this process runs here.
         if (i % 200 === 199) yield* Effect.yieldNow
       }
       return { programs, distinct: traces.size, steps }
@@ -201,7 +203,7 @@ const noticing = (running: Effect.Effect<ProgramRun>, uncaught: Array<unknown>):
 
 const shrinkingRuns = 1000
 
-// Goes on with any smaller program that breaks the same rule.
+// Continues with any smaller program that breaks the same rule.
 const shrunk = Effect.fnUntraced(function* <P>(
   program: P,
   broken: string,

@@ -1,7 +1,7 @@
 /**
- * The simulator: policies against server models, without a clock and with an oracle to compare with.
+ * Simulates policies against server models, without a clock, and compares them with an oracle.
  *
- * **Example** (Trying a policy on one's own server)
+ * **Example** (Testing a policy with a model of a server)
  *
  * ```ts
  * import { AutoScalePolicy } from "@aio-task-pool/core"

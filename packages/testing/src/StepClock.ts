@@ -1,5 +1,5 @@
 /**
- * A clock that stands still until a test moves it, and that moves in the step that moves it.
+ * A clock that stands still until a test advances it, within the calling step.
  *
  * @since 0.1.0
  */
@@ -8,13 +8,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 /**
- * A clock for runs under a `StepScheduler`: no real timer, and `adjust` wakes sleepers without a step of its own.
+ * A clock for runs under a `StepScheduler`. It uses no real timer, and `adjust` wakes sleepers without an extra step.
  *
  * **When to use**
  *
- * `everyStep` runs its scenarios under one. Outside of steps, Effect's `TestClock` is the better choice.
+ * `everyStep` and `randomSteps` provide one to each scenario. Without a `StepScheduler`, use Effect's `TestClock`.
  *
- * **Example** (Moving the time by hand)
+ * **Example** (Advancing the time by hand)
  *
  * ```ts
  * import { Clock, Effect } from "effect"
@@ -39,12 +39,12 @@ export class StepClock implements Clock.Clock {
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
   readonly monotonicTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
 
-  /** How many fibers sleep. */
+  /** The number of sleeping fibers. */
   get sleepers(): number {
     return this.sleeping.length
   }
 
-  /** Lets time pass and wakes, in order, whoever sleeps until then. */
+  /** Advances the time and wakes, in order, the fibers that sleep until then. */
   adjustUnsafe(duration: Duration.Input): void {
     const end = this.now + Duration.toMillis(duration)
     while (true) {
@@ -60,7 +60,7 @@ export class StepClock implements Clock.Clock {
     this.now = end
   }
 
-  /** Lets time pass: as `adjustUnsafe`. */
+  /** Advances the time and wakes sleepers, like `adjustUnsafe`. */
   adjust(duration: Duration.Input): Effect.Effect<void> {
     return Effect.sync(() => this.adjustUnsafe(duration))
   }

@@ -1,9 +1,9 @@
 /**
- * A scheduler that runs one queued step at a time, so that a test decides what happens between any two of them.
+ * A scheduler that runs one queued step at a time, so that a test controls what happens between any two steps.
  *
- * Effect's own scheduler runs all that is queued in one go and lets a fiber do 2,048 operations before it must yield. A
- * race of two fibers then shows only a few of its interleavings. Under a `StepScheduler` a fiber yields after every few
- * operations, and nothing runs until `step` is called.
+ * Effect's own scheduler runs all queued work in one go, and a fiber may run 2,048 operations before it must yield. A
+ * race of two fibers then shows only a few of its interleavings. Under a `StepScheduler` a fiber yields after a few
+ * operations, and no fiber runs until `step` is called.
  *
  * @since 0.1.0
  */
@@ -18,11 +18,11 @@ import { makeRandomBelow, type RandomBelow } from "./internal/random.ts"
  * @since 0.1.0
  */
 export interface StepSchedulerOptions {
-  /** Operations that a fiber may do in one step, an integer of 3 or more, default 3. With fewer, fibers get nowhere. */
+  /** The operations that a fiber may run in one step, an integer of 3 or more, default 3. With fewer, fibers never end. */
   readonly budget?: number | undefined
   /**
-   * Picks a random fiber's step next instead of the oldest one; the same seed gives the same order. Steps that one fiber
-   * queued always keep their order. Default: oldest first.
+   * Picks a random fiber's step next instead of the oldest one; the same seed gives the same order. Steps that one
+   * fiber queued always keep their order. Default: oldest first.
    */
   readonly seed?: number | undefined
 }
@@ -37,13 +37,13 @@ export interface StepSchedulerOptions {
  *
  * **Details**
  *
- * Everything that a fiber under this scheduler forks or resumes is queued here too. `budget` may be changed between
- * steps. `trace` is a hash of which fiber did each operation since `beginTrace`: two runs with the same trace took the
- * same path.
+ * Fibers that a fiber under this scheduler forks or resumes are queued here too. `budget` may be changed between steps.
+ * `trace` is a hash of which fiber ran each operation since `beginTrace`. Two runs with the same trace took the same
+ * path.
  *
  * **Gotchas**
  *
- * Promises and real timers are not steps: a fiber that waits for one is not seen, and `step` answers `false`.
+ * Promises and real timers are not steps. While a fiber waits for one, `step` returns `false`.
  *
  * **Example** (Stepping a program by hand)
  *
@@ -67,7 +67,7 @@ export interface StepSchedulerOptions {
  */
 export class StepScheduler implements Scheduler.Scheduler {
   readonly executionMode = "async"
-  /** Operations that a fiber may do in one step. */
+  /** The number of operations that a fiber may run in one step. */
   budget: number
   private readonly random: RandomBelow | undefined
   private steps: Array<Step> = []
@@ -80,12 +80,12 @@ export class StepScheduler implements Scheduler.Scheduler {
     this.random = options?.seed === undefined ? undefined : makeRandomBelow(options.seed)
   }
 
-  /** How many steps are queued. */
+  /** The number of queued steps. */
   get queued(): number {
     return this.steps.length
   }
 
-  /** Runs one queued step; answers whether there was one. */
+  /** Runs one queued step. Returns whether there was one. */
   step(): boolean {
     const { steps } = this
     if (steps.length === 0) return false
@@ -101,27 +101,27 @@ export class StepScheduler implements Scheduler.Scheduler {
     return true
   }
 
-  /** Runs steps until none is queued, or `limit` steps have run; answers how many did. */
+  /** Runs steps until none is queued, or `limit` steps have run. Returns the number of steps that ran. */
   runAll(limit = Infinity): number {
     let count = 0
     while (count < limit && this.step()) count++
     return count
   }
 
-  /** Forgets the trace so far. */
+  /** Restarts the trace. */
   beginTrace(): void {
     this.fibers = new Map()
     this.high = 0x811c9dc5
     this.low = 0x01000193
   }
 
-  /** Makes an event of the test's own, such as an interruption, part of the trace. */
+  /** Adds an event of the test, such as an interruption, to the trace. */
   mark(event: number): void {
     this.high = Math.imul(this.high ^ event, 0x01000193)
     this.low = Math.imul(this.low ^ event, 0x85ebca6b) ^ (this.low >>> 13)
   }
 
-  /** A hash of the operations since `beginTrace` and of the fibers that did them, numbered as they appeared. */
+  /** A hash of the operations since `beginTrace` and of the fibers that ran them, numbered in order of appearance. */
   get trace(): number {
     return (this.high >>> 0) * 0x200000 + (this.low >>> 11)
   }

@@ -1,9 +1,9 @@
 /**
- * The promises of a task pool as laws: suites of tests that are functions of a layer, so that every pool is held to the
- * same ones.
+ * The contract of a task pool as laws: test suites that are functions of a layer, so that every pool passes the same
+ * ones.
  *
- * The laws use vitest (through `@effect/vitest`) and run under its `TestClock`. A law's name is a sentence; a number in
- * it, such as I1, is the invariant of the pools' machine that it shows.
+ * The laws use vitest (through `@effect/vitest`) and run under its `TestClock`. The name of a law is a sentence. A
+ * number in it, such as I1, is the invariant that it tests.
  *
  * @since 0.1.0
  */
@@ -26,8 +26,8 @@ import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
 /**
- * The pool that a law asks for: a pool of `size` workers with these options. A pool with bounds must let its size go from
- * `minSize` to `maxSize`, both default `size`, and must not resize itself while the clock stands still.
+ * The pool that a law needs: a pool of `size` workers with these options. A pool with bounds must allow sizes from
+ * `minSize` to `maxSize`, both `size` by default, and must not resize itself while the clock stands still.
  *
  * @category options
  * @since 0.1.0
@@ -35,7 +35,7 @@ import { submittingLaws } from "./laws/submitting.ts"
 export interface LawOptions extends PoolLawOptions {}
 
 /**
- * Gives the layer of the pool under test, for the options of each law.
+ * Returns the layer of the pool under test, for the options of each law.
  *
  * @category models
  * @since 0.1.0
@@ -54,9 +54,12 @@ export interface TaskPoolLawsOptions {
 }
 
 /**
- * Registers the laws that every pool keeps, whatever its discipline and sizing: results, the limit, the door, pausing,
- * resizing, closing, handles, context, events and bulk work, what the suites of other pools ask for, and what hostile user code must not do to the calls of others,
- * with every capacity.
+ * Registers the laws of every pool, whatever its discipline and sizing, with every capacity.
+ *
+ * **Details**
+ *
+ * The laws cover results, the limit, the door, pausing, resizing, closing, handles, context, events and bulk work, the
+ * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
  *
@@ -64,7 +67,7 @@ export interface TaskPoolLawsOptions {
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
  * import { type LawOptions, taskPoolLaws } from "@aio-task-pool/testing"
  *
- * // A fixed pool has no bounds: those are for pools that resize themselves.
+ * // A fixed pool has no bounds, so it ignores minSize and maxSize.
  * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolSimple.layer(size, options)
  *
  * taskPoolLaws("a pool with two places", layerOf, { capacities: [2] })
@@ -95,8 +98,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
 }
 
 /**
- * A waiting task as a `DispatchOrder` sees it: `turn` counts admissions, `weightSince` is the moment since which the
- * task has its weight.
+ * A waiting task as a `DispatchOrder` sees it. `turn` counts admissions, and `weightSince` is the moment at which the
+ * task received its weight.
  *
  * @category models
  * @since 0.1.0
@@ -104,7 +107,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
 export interface WaitingTask extends Waiting {}
 
 /**
- * The order a discipline promises, as a comparison of two waiting tasks: the lesser one is dispatched first.
+ * The order of a discipline, as a comparison of two waiting tasks. The lesser one is dispatched first.
  *
  * @category models
  * @since 0.1.0
@@ -137,7 +140,7 @@ export const priorityOrder: DispatchOrder = (a, b) =>
   a.weight === b.weight ? a.weightSince - b.weightSince : a.weight < b.weight ? -1 : 1
 
 /**
- * Registers the laws of a discipline: which waiting task is dispatched next, against a sorted list.
+ * Registers the laws of a discipline, which compare the order of dispatch with a sorted list.
  *
  * **Example** (Holding a pool to an order)
  *
@@ -157,7 +160,7 @@ export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order
   orderLaws(name, layerOf, order)
 
 /**
- * The auto-scale pool that a law asks for; `interval` is in milliseconds.
+ * The auto-scale pool that a law needs. `interval` is in milliseconds.
  *
  * @category options
  * @since 0.1.0
@@ -165,7 +168,8 @@ export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order
 export interface AutoScaleLawOptions extends SizingOptions {}
 
 /**
- * Registers the laws of a pool that sizes itself: it follows bursts within one interval, comes back, and keeps its bounds.
+ * Registers the laws of an auto-scale pool: it follows bursts within one interval, shrinks again, and stays within
+ * bounds.
  *
  * **Example** (Holding an auto-scale pool to its load)
  *

@@ -1,11 +1,12 @@
 /**
- * The operations of a task pool as scenarios for `everyStep` and `randomSteps`: each one interrupted at every step, on an
- * idle, a busy, a full and an empty pool, while any other one races it.
+ * The operations of a task pool as scenarios for `everyStep` and `randomSteps`: each operation is interrupted at every
+ * step, on an idle, a busy, a full and an empty pool, while any other operation races it.
  *
- * After every step the pool's numbers must add up (I3), no more may wait than the capacity allows (I8), nobody may wait at
- * the door beside a free place (I9), and no more tasks may really run than the pool says and its target allows (I1). At rest no task may wait beside a free worker (I2).
- * When all has ended, every task must have settled as its submitter was told, none may have begun twice, and the pool
- * must still run as many tasks at once as it has workers.
+ * After every step the pool's statistics must add up (I3), no more tasks may wait than the capacity allows (I8), no
+ * submitter may wait at the door beside a free place (I9), and no more tasks may run than the pool reports and its
+ * target allows (I1). At rest no task may wait beside a free worker (I2). At the end every task must have settled with
+ * the result that its submitter received, none may have begun twice, and the pool must still run as many tasks at once
+ * as it has workers.
  *
  * @since 0.1.0
  */
@@ -22,7 +23,7 @@ import type { Scenario } from "./EveryStep.ts"
 import type { StepClock } from "./StepClock.ts"
 
 /**
- * The pool that a scenario asks for: a pool of `size` workers that can be resized from 0 to 3.
+ * The pool that a scenario needs: a pool of `size` workers that can be resized from 0 to 3.
  *
  * @category options
  * @since 0.1.0
@@ -32,9 +33,9 @@ export interface ScenarioPoolOptions extends PoolOptions {
 }
 
 /**
- * The scenarios of a pool.
+ * Returns the scenarios of a pool.
  *
- * **Example** (Trying a pool at every step)
+ * **Example** (Running scenarios of a pool at random)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -68,9 +69,9 @@ export const taskPoolScenarios = (
 
 interface Situation {
   readonly options: ScenarioPoolOptions
-  /** Tasks that run until the release. */
+  /** The number of tasks that run until the release. */
   readonly held: number
-  /** Tasks that wait behind them. */
+  /** The number of tasks that wait behind them. */
   readonly queued: number
 }
 
@@ -120,16 +121,16 @@ const operations: Readonly<Record<string, Operation>> = {
 interface Probe {
   begun: number
   ended: number
-  /** Whether the task may not begin any more. */
+  /** Whether the task must not begin from now on. */
   over: boolean
-  /** What its submitter has of it after a `fork`. */
+  /** Its handle, after a `fork`. */
   handle: TaskHandle<unknown, unknown> | undefined
-  /** What the submitter was told, once it was. */
+  /** The result that the submitter received, if any. */
   told: Exit.Exit<unknown, unknown> | undefined
 }
 
 /**
- * A pool, the tasks it was given, and what became of them.
+ * A pool, the tasks submitted to it, and their outcomes.
  *
  * @category models
  * @since 0.1.0
@@ -142,7 +143,7 @@ export class PoolWorld {
   private readonly scope: Scope.Closeable
   private readonly probes: Array<Probe> = []
   private scopeEnds = false
-  /** What a task or a submitter saw and must not have. */
+  /** The violations that tasks and submitters saw. */
   private broken: string | undefined = undefined
   private running = 0
   private runningBefore = 0
@@ -153,7 +154,7 @@ export class PoolWorld {
     this.scope = scope
   }
 
-  /** Builds the pool in a scope of its own, and gives it its first tasks. */
+  /** Builds the pool in its own scope and submits its first tasks. */
   static readonly make = Effect.fnUntraced(function* (
     layer: Layer.Layer<TaskPool>,
     clock: StepClock,
@@ -169,13 +170,13 @@ export class PoolWorld {
     return world
   })
 
-  /** Submits a task of a few steps, and remembers what the submitter is told. */
+  /** Submits a task of a few steps, and keeps the result that the submitter receives. */
   submit(): Effect.Effect<unknown, unknown> {
     const probe = this.probe()
     return this.telling([probe], this.pool.submit(this.task(probe, Effect.yieldNow)))
   }
 
-  /** Hands a task of a few steps over and keeps its handle. */
+  /** Forks a task of a few steps and keeps its handle. */
   fork(
     verb: (pool: TaskPoolService, task: Effect.Effect<number>) => Effect.Effect<TaskHandle<unknown, unknown>, unknown>,
     body: Effect.Effect<unknown> = Effect.yieldNow
@@ -214,7 +215,8 @@ export class PoolWorld {
     return this.telling(probes, Stream.runDrain(mapped))
   }
 
-  // Whoever is told of the end of a task, or gave it up, finds it ended: none may run on, or begin later.
+  // A submitter that has received the result of a task, or was interrupted, finds it ended: it must not run or begin
+  // later.
   private telling(probes: ReadonlyArray<Probe>, effect: Effect.Effect<unknown, unknown>) {
     return Effect.onExit(effect, (exit) =>
       Effect.sync(() => {
@@ -235,17 +237,17 @@ export class PoolWorld {
     })
   }
 
-  /** Lets every task end, and the timeouts of draining pass. */
+  /** Lets every task end, and advances the time beyond the timeouts of draining. */
   get release(): Effect.Effect<unknown> {
     return Effect.gen({ self: this }, function* () {
       yield* this.gate.open
       yield* this.clock.adjust("1 second")
-      // What waits on a pool without workers goes on when there is one again.
+      // Tasks that wait on a pool without workers run when it has one again.
       if (statsOf(this.pool).phase !== "Closed") yield* this.pool.resize(1)
     })
   }
 
-  /** What must hold after every step. */
+  /** Checks the rules that hold after every step. */
   watch(): void {
     const stats = statsOf(this.pool)
     const { cancelled, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
@@ -257,12 +259,12 @@ export class PoolWorld {
       violated("I9: a submitter waits at the door beside a free place", stats)
     }
     if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
-    // Surplus tasks may finish, but nothing may begin beside them.
+    // Surplus tasks may finish, but no task may begin beside them.
     if (running > targetSize && running > this.runningBefore) violated("I1: a task began beside surplus ones", stats)
     this.runningBefore = Math.max(running, targetSize)
   }
 
-  /** What must hold when nothing moves. */
+  /** Checks the rules that hold at rest. */
   rest(): void {
     const stats = statsOf(this.pool)
     if (stats.waiting + stats.atDoor > 0 && stats.running < stats.targetSize) {
@@ -271,7 +273,7 @@ export class PoolWorld {
     if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) violated("I6: closed", stats)
   }
 
-  /** What must hold when all has ended: the tasks', then the pool's. */
+  /** Checks the rules that hold at the end, first those of the tasks, then those of the pool. */
   get check(): Effect.Effect<unknown, unknown> {
     return Effect.gen({ self: this }, function* () {
       const stats = statsOf(this.pool)
@@ -291,7 +293,7 @@ export class PoolWorld {
     })
   }
 
-  // As many tasks run at once as there are workers: a lost worker makes this hang.
+  // Runs as many tasks at once as there are workers, so a lost worker makes this hang.
   private get checkWorkers(): Effect.Effect<unknown, unknown> {
     return Effect.gen({ self: this }, function* () {
       const { pool } = this
@@ -335,7 +337,7 @@ export class PoolWorld {
   }
 }
 
-// What a submitter was told goes with what its task did.
+// Whether the result that a submitter received matches what its task did.
 const isFit = ({ begun, ended, told }: Probe): boolean => {
   if (begun > 1 || begun !== ended) return false
   if (told === undefined) return true
@@ -345,7 +347,7 @@ const isFit = ({ begun, ended, told }: Probe): boolean => {
   return true
 }
 
-// A snapshot takes no step; `runSync` would make a scheduler for each.
+// Reading a snapshot takes no step, and `runSync` would make a scheduler for each.
 const statsOf = (pool: TaskPoolService): PoolStats => {
   const exit = Effect.runFork(pool.stats).pollUnsafe()
   if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")

@@ -1,5 +1,5 @@
 /**
- * Laws that every task pool must keep, and the step scheduler that tries every interleaving.
+ * Laws for every task pool, and the step scheduler that runs every interleaving.
  *
  * @since 0.1.0
  */

@@ -79,7 +79,7 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
     if (dice < 550) return keep(pool.submitNowait(task(), { weight: below(7) }))
     if (dice < 700) return Effect.sync(() => pick(submitters)?.interruptUnsafe())
     if (dice < 800) return start(Effect.suspend(() => pick(handles)?.cancel ?? Effect.void))
-    if (dice < 850) return start(Effect.suspend(() => pick(handles)?.reprioritise(below(7)) ?? Effect.void))
+    if (dice < 850) return start(Effect.suspend(() => pick(handles)?.reprioritize(below(7)) ?? Effect.void))
     if (dice < 900) return start(Effect.suspend(() => pick(handles)?.join ?? Effect.void))
     if (dice < 925) return pool.scale(below(7) - 3)
     if (dice < 940) return start(pool.scale(below(7) - 3, { mode: "hard" }))

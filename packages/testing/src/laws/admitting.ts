@@ -6,23 +6,26 @@ import { expectNotAvailable, expectStats, gated, hasEnded, type Laws, occupy, se
 
 /** Room, the door, and what is refused. */
 export const admittingLaws = (laws: Laws): void => {
-  laws.law("who finds no room waits at the door, and counts neither as waiting nor as submitted", {}, (pool) =>
-    Effect.gen(function* () {
-      if (laws.capacity === undefined) return
-      const full = yield* fill(pool)
-      const before = yield* pool.stats
-      const task = gated("late")
-      const submitter = yield* start(pool.submit(task.task))
-      const forker = yield* start(pool.fork(Effect.succeed("later")))
-      yield* settle
-      assert.deepStrictEqual(yield* pool.stats, { ...before, atDoor: 2 })
-      assert.isFalse(hasEnded(forker))
-      yield* full.release
-      yield* task.started
-      yield* task.open
-      assert.strictEqual(yield* Fiber.join(submitter), "late")
-      assert.strictEqual(yield* (yield* Fiber.join(forker)).join, "later")
-    })
+  laws.law(
+    "a submitter that finds the queue full waits at the door, and counts neither as waiting nor as submitted",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        if (laws.capacity === undefined) return
+        const full = yield* fill(pool)
+        const before = yield* pool.stats
+        const task = gated("late")
+        const submitter = yield* start(pool.submit(task.task))
+        const forker = yield* start(pool.fork(Effect.succeed("later")))
+        yield* settle
+        assert.deepStrictEqual(yield* pool.stats, { ...before, atDoor: 2 })
+        assert.isFalse(hasEnded(forker))
+        yield* full.release
+        yield* task.started
+        yield* task.open
+        assert.strictEqual(yield* Fiber.join(submitter), "late")
+        assert.strictEqual(yield* (yield* Fiber.join(forker)).join, "later")
+      })
   )
 
   laws.law("the door is first-in first-out whatever the discipline and the weights (I4)", {}, (pool) =>
@@ -46,7 +49,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("nobody overtakes the door while the pool lets the event loop go (I4)", {}, (pool) =>
+  laws.law("no submitter overtakes the door while the pool yields to the event loop (I4)", {}, (pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return
       const full = yield* fill(pool)
@@ -66,7 +69,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a place that frees goes to the head of the door, not to who comes later (I4)", { needs: 1 }, (pool) =>
+  laws.law("a freed place goes to the head of the door, not to a later submitter (I4)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return
       const full = yield* fill(pool)
@@ -79,25 +82,28 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting who waits at the door takes its task away: it never counts and never runs (I3)", {}, (pool) =>
-    Effect.gen(function* () {
-      if (laws.capacity === undefined) return
-      const full = yield* fill(pool)
-      const before = yield* pool.stats
-      const tasks = [gated("a"), gated("b"), gated("c")]
-      const submitters = []
-      for (const { task } of tasks) submitters.push(yield* start(pool.submit(task)))
-      yield* Fiber.interrupt(submitters[1]!)
-      yield* Fiber.interrupt(yield* start(pool.fork(Effect.die("never"))))
-      assert.deepStrictEqual(yield* pool.stats, { ...before, atDoor: 2 })
-      yield* full.release
-      for (const i of [0, 2]) {
-        yield* tasks[i]!.open
-        yield* Fiber.join(submitters[i]!)
-      }
-      assert.strictEqual(tasks[1]!.counts.begun, 0)
-      yield* expectStats(pool, { submitted: before.submitted + 2, cancelled: before.cancelled, running: 0 })
-    })
+  laws.law(
+    "interrupting a submitter at the door removes its task, which never counts and never runs (I3)",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        if (laws.capacity === undefined) return
+        const full = yield* fill(pool)
+        const before = yield* pool.stats
+        const tasks = [gated("a"), gated("b"), gated("c")]
+        const submitters = []
+        for (const { task } of tasks) submitters.push(yield* start(pool.submit(task)))
+        yield* Fiber.interrupt(submitters[1]!)
+        yield* Fiber.interrupt(yield* start(pool.fork(Effect.die("never"))))
+        assert.deepStrictEqual(yield* pool.stats, { ...before, atDoor: 2 })
+        yield* full.release
+        for (const i of [0, 2]) {
+          yield* tasks[i]!.open
+          yield* Fiber.join(submitters[i]!)
+        }
+        assert.strictEqual(tasks[1]!.counts.begun, 0)
+        yield* expectStats(pool, { submitted: before.submitted + 2, cancelled: before.cancelled, running: 0 })
+      })
   )
 
   laws.law("a new worker lets the door in", { minSize: 0, maxSize: 5 }, (pool) =>

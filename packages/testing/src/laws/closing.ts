@@ -248,7 +248,7 @@ export const closingLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "a drain without any worker cancels what waits instead of waiting for ever",
+    "a drain without any worker cancels waiting tasks instead of waiting forever",
     { minSize: 0, needs: 1 },
     (pool) =>
       Effect.gen(function* () {
@@ -414,7 +414,7 @@ export const closingLaws = (laws: Laws): void => {
       return { closer, submitter }
     })
 
-  laws.law("a closing that awaits finalizers for ever can be given a limit", {}, (pool) =>
+  laws.law("a close that awaits finalizers forever can be given a limit", {}, (pool) =>
     Effect.provide(
       Effect.gen(function* () {
         const { closer, submitter } = yield* closesForEver(pool)
@@ -432,7 +432,7 @@ export const closingLaws = (laws: Laws): void => {
     )
   )
 
-  laws.law("a scope that ends while a closing awaits finalizers for ever keeps its own limit", {}, () =>
+  laws.law("a scope that ends while a close awaits finalizers forever keeps its own limit", {}, () =>
     Effect.provide(
       Effect.gen(function* () {
         const { close, pool } = yield* open(laws)

@@ -15,7 +15,7 @@ const Colour = Context.Reference<string>("@aio-task-pool/testing/Colour", { defa
 
 const storage = new AsyncLocalStorage<string>()
 
-/** What a task sees of its submitter, and of nobody else. */
+/** The context that a task sees: that of its submitter only. */
 export const contextLaws = (laws: Laws): void => {
   for (const [verb, run] of verbs) {
     laws.law(`a task of ${verb} sees its submitter's context (I7)`, { size: 2 }, (pool) =>
@@ -25,7 +25,7 @@ export const contextLaws = (laws: Laws): void => {
     )
 
     laws.law(
-      `a task of ${verb} that had to wait sees its submitter's context, not that of who made room (I7)`,
+      `a task of ${verb} that had to wait sees its submitter's context, not that of the task that made room (I7)`,
       // submitNowait cannot wait at the door.
       { needs: verb === "submitNowait" ? 1 : 0 },
       (pool) =>
@@ -226,7 +226,7 @@ const verbs: ReadonlyArray<readonly [string, (pool: TaskPoolService) => Effect.E
   ["submitNowait", (pool) => joined((task) => pool.submitNowait(task))]
 ]
 
-// Runs an effect as somebody: with a service, a reference, a span, a log annotation and an async context of their own.
+// Runs an effect with its own service, reference, span, log annotation and async context.
 const as = <A, E>(who: string, effect: Effect.Effect<A, E, Who>): Effect.Effect<A, E> => {
   const dressed = effect.pipe(
     Effect.provideService(Who, who),

@@ -97,7 +97,7 @@ export const eventLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a reader that goes away harms nobody", {}, (pool) =>
+  laws.law("a reader that ends does not affect the pool or other readers", {}, (pool) =>
     Effect.gen(function* () {
       const reader = yield* start(Stream.runDrain(pool.events))
       yield* settle

@@ -122,7 +122,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task that cannot be interrupted yet is waited for by who cancels it (I1)", {}, (pool) =>
+  laws.law("a canceller waits for a task that cannot be interrupted yet (I1)", {}, (pool) =>
     Effect.gen(function* () {
       const task = stubborn("lost")
       const handle = yield* pool.fork(task.task)
@@ -150,7 +150,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting who cancels does not call the cancellation back", {}, (pool) =>
+  laws.law("interrupting a canceller does not revoke the cancellation", {}, (pool) =>
     Effect.gen(function* () {
       const task = gatedFinalizer()
       const handle = yield* pool.fork(task.task)
@@ -181,29 +181,29 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("reprioritise fails with NotWaiting once the task runs, and when it is done", {}, (pool) =>
+  laws.law("reprioritize fails with NotWaiting once the task runs, and when it is done", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("result")
       const handle = yield* pool.fork(task.task)
       yield* task.started
-      const running = yield* Effect.flip(handle.reprioritise(1))
+      const running = yield* Effect.flip(handle.reprioritize(1))
       assert.instanceOf(running, NotWaiting)
       assert.strictEqual(running.state, "Running")
       yield* task.open
       yield* handle.join
-      assert.strictEqual((yield* Effect.flip(handle.reprioritise(1))).state, "Done")
+      assert.strictEqual((yield* Effect.flip(handle.reprioritize(1))).state, "Done")
     })
   )
 
-  laws.law("reprioritise dies with UnknownTaskWeight on a weight that is no safe integer", { needs: 1 }, (pool) =>
+  laws.law("reprioritize dies with UnknownTaskWeight on a weight that is no safe integer", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const handle = yield* pool.fork(Effect.succeed("result"))
       for (const weight of [1.5, Number.NaN, Infinity, 2 ** 53, "1" as never]) {
-        assert.instanceOf(defectOf(yield* Effect.exit(handle.reprioritise(weight))), UnknownTaskWeight)
+        assert.instanceOf(defectOf(yield* Effect.exit(handle.reprioritize(weight))), UnknownTaskWeight)
       }
       assert.strictEqual(yield* handle.state, "Waiting")
-      yield* handle.reprioritise(1)
+      yield* handle.reprioritize(1)
       assert.strictEqual(yield* handle.state, "Waiting")
       yield* busy.release
       assert.strictEqual(yield* handle.join, "result")

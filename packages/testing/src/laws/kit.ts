@@ -68,7 +68,7 @@ export class Laws {
   }
 }
 
-/** A task that waits in its body, and perhaps in its finalizer, until it is let go. */
+/** A task that waits in its body, and perhaps in its finalizer, until it is released. */
 export interface Gated<A> {
   readonly task: Effect.Effect<A>
   readonly started: Effect.Effect<void>
@@ -122,7 +122,7 @@ export const chained = <A>(value: A) => {
   return { own, trigger }
 }
 
-/** Keeps `count` workers busy until it is let go. */
+/** Keeps `count` workers busy until it is released. */
 export const occupy = Effect.fnUntraced(function* (pool: TaskPoolService, count: number) {
   const tasks = Array.from({ length: count }, (_, i) => gated(i))
   const handles: Array<TaskHandle<number>> = []

@@ -51,7 +51,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("whoever hears of a task's end finds the next one begun (I2)", {}, (pool) =>
+  laws.law("a caller notified of a task's end finds the next one begun (I2)", {}, (pool) =>
     Effect.gen(function* () {
       const first = gated("first")
       const second = gated("second")
@@ -174,7 +174,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting who waits for the pool to be idle changes nothing", {}, (pool) =>
+  laws.law("interrupting a fiber that waits for the pool to be idle changes nothing", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       yield* Fiber.interrupt(yield* start(pool.awaitIdle))

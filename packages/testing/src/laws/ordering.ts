@@ -151,7 +151,7 @@ const makeLine = Effect.fnUntraced(function* (order: WaitingOrder) {
     reweigh: Effect.fnUntraced(function* (index: number, weight: number) {
       const task = pick(index)
       if (task === undefined) return
-      yield* task.handle.reprioritise(weight)
+      yield* task.handle.reprioritize(weight)
       if (weight === task.weight) return
       waiting = waiting.map((other) => (other === task ? { ...task, weight, weightSince: clock++ } : other))
     }),

@@ -356,7 +356,7 @@ const failureLaws = (laws: Laws): void => {
     )
   )
 
-  laws.law("an async function is no task: its rejection reaches nobody (as p-limit)", {}, (pool) =>
+  laws.law("an async function is not a task, and its rejection is dropped (as p-limit)", {}, (pool) =>
     collectingUncaught((uncaught) =>
       Effect.gen(function* () {
         const rejecting = (async () => {

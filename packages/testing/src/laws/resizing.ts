@@ -258,7 +258,7 @@ export const resizingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting who scales down hard does not undo it", { size: 1, ...range }, (pool) =>
+  laws.law("interrupting the caller of a hard scale-down does not undo it", { size: 1, ...range }, (pool) =>
     Effect.gen(function* () {
       const task = gatedFinalizer()
       const handle = yield* pool.fork(task.task)

@@ -19,7 +19,7 @@ import {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-// Counts what is asked of it, and whether it was told that nobody asks any more.
+// Counts the requests for elements, and records whether it was closed.
 const counted = (limit = Infinity) => {
   const source = {
     pulled: 0,

@@ -275,7 +275,7 @@ export const submittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a fork that fails and nobody looks at is counted and harms nobody", {}, (pool) =>
+  laws.law("a failed fork whose handle is not used is counted and affects no other task", {}, (pool) =>
     Effect.gen(function* () {
       yield* pool.fork(Effect.fail(new Broken()))
       yield* pool.awaitIdle

@@ -62,7 +62,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       }
     },
     {
-      what: "a rejection that nobody handles",
+      what: "an unhandled rejection",
       crash: (executor) => executor.run(rough.rejectLater, []),
       reason: "uncaught",
       check: (error) => assert.strictEqual((error.cause as Error).message, "unhandled")
@@ -95,7 +95,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     )
   }
 
-  law("what a job leaves behind may end its thread, and fails nobody else's job", { threads: 1 }, (executor) =>
+  law("work that a job leaves behind may end its thread, and fails no other job", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       for (let i = 0; i < 5; i++) {
         assert.strictEqual(yield* executor.run(rough.leaveRejection, []), "fine")
@@ -424,7 +424,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       assert.deepStrictEqual(yield* Fiber.joinAll(fibers.filter((_, i) => i % 2 === 1)), [1, 3, 5])
       assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
       while (logged.length < 3) yield* Effect.sleep(1)
-      assert.include(logged[0], "a caller of identity threw when it was given its answer")
+      assert.include(logged[0], "a caller of identity threw when it received its result")
     })
   )
 
@@ -507,7 +507,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
 const makeCells = (length: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(length * 4))
 
-/** Shared memory by which a job says that it has begun, and is let go. */
+/** Shared memory by which a job reports that it has begun, and is released. */
 const makeGate = () => {
   const cells = makeCells(2)
   return {
@@ -544,7 +544,7 @@ const warm = (executor: ExecutorService) =>
     }
   })
 
-/** A job that hangs, and so many behind it that were posted before it was known to. */
+/** A job that hangs, with `count` jobs behind it that were posted before it was known to hang. */
 const hangBefore = (executor: ExecutorService, count: number) =>
   Effect.gen(function* () {
     yield* warm(executor)

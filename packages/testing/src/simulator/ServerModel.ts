@@ -38,11 +38,11 @@ export interface ServerOptions {
   readonly base: Steps
   /** How the times spread, default log-normal with a coefficient of variation of 0.5. */
   readonly work?: Work | undefined
-  /** With so many tasks on the server a further one is turned away, an overload failure; default no limit. */
+  /** The number of tasks at which the server rejects further ones, which are overload failures; default no limit. */
   readonly limit?: Steps | undefined
   /** How long turning a task away takes in milliseconds, default 2. */
   readonly rejection?: number | undefined
-  /** After so many milliseconds a client gives up and the task leaves the server, an overload failure; default never. */
+  /** Milliseconds after which a client gives up and the task leaves the server, an overload failure; default never. */
   readonly timeout?: number | undefined
   /** Share of tasks that end in a failure of their own, which says nothing about the server; default 0. */
   readonly failing?: number | undefined

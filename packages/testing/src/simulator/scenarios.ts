@@ -416,7 +416,7 @@ export const twoPools: Scenario = {
 }
 
 /**
- * A scenario drawn at random: kind, capacity (2 to 150), work (2 ms to 2 s) and its spread, limit, time-out, load, and
+ * A scenario drawn at random: kind, capacity (2 to 150), work (2 ms to 2 s) and its spread, limit, timeout, load, and
  * in half of them a step of the capacity.
  *
  * @category scenarios

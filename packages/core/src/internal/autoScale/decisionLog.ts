@@ -1,6 +1,6 @@
 /**
- * Why an auto-scale pool has the size it has: each decision goes to the pool's events and to metrics, and the last ones are
- * kept for `explain`.
+ * Records why an auto-scale pool has its size: publishes each decision as an event and as metrics, and keeps the last
+ * ones for `explain`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -24,14 +24,14 @@ const runTime = Metric.gauge("task_pool_run_time", {
   description: "Mean run time of the last window's successes, in milliseconds"
 })
 const baseTime = Metric.gauge("task_pool_base_time", {
-  description: "Run time without congestion, as the policy believes, in milliseconds"
+  description: "Run time without congestion, as the policy estimates it, in milliseconds"
 })
 const decisions = Metric.counter("task_pool_decisions", {
   description: "Decisions of the sizing policy",
   incremental: true
 })
 const overloads = Metric.counter("task_pool_overloads", {
-  description: "Tasks whose end was a sign of overload",
+  description: "Tasks whose exit was a sign of overload",
   incremental: true
 })
 
@@ -41,7 +41,7 @@ export class DecisionLog {
   private readonly bounds: AutoScaleBounds
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
-  private readonly begun: bigint
+  private readonly startedAt: bigint
   private readonly entries: Array<Entry> = []
 
   constructor(machine: Machine, policy: string, bounds: AutoScaleBounds, context: Context.Context<never>) {
@@ -50,15 +50,15 @@ export class DecisionLog {
     this.bounds = bounds
     this.context = context
     this.clock = Context.get(context, Clock.Clock)
-    this.begun = this.clock.monotonicTimeNanosUnsafe()
+    this.startedAt = this.clock.monotonicTimeNanosUnsafe()
     this.gauge(targetSize, machine.target)
   }
 
-  /** Notes a decision that was carried out. */
+  /** Records a decision that was applied. */
   add(sample: AutoScaleSample, decision: AutoScaleDecision, from: number, to: number): void {
-    const at = Number(this.clock.monotonicTimeNanosUnsafe() - this.begun) / 1e6
+    const at = Number(this.clock.monotonicTimeNanosUnsafe() - this.startedAt) / 1e6
     this.entries.push({ at, from, to, sample, decision })
-    // Cut now and then: an array that loses its head with every decision would be copied with each.
+    // Removing entries in batches: removing the oldest one with each decision would copy the array each time.
     if (this.entries.length >= 2 * kept) this.entries.splice(0, kept)
     const { evidence, pause = 0, reason } = decision
     this.machine.emit({ _tag: "Decided", policy: this.policy, from, to, reason, pause, evidence, sample })
@@ -78,10 +78,11 @@ export class DecisionLog {
     Metric.withAttributes(gauge, { pool: this.machine.name }).updateUnsafe(value, this.context)
   }
 
-  /** The last decisions, the oldest first, one a line. */
+  /** Returns the last decisions as a table, oldest first, one per line. */
   table(last: number): string {
     const { max, min } = this.bounds
-    const head = `${this.machine.name}: ${this.policy}, ${this.machine.target} workers (${min} to ${max})`
+    const { name, target } = this.machine
+    const head = `${name}: ${this.policy}, ${target} ${target === 1 ? "worker" : "workers"} (${min} to ${max})`
     const entries = last > 0 ? this.entries.slice(-Math.min(last, kept)) : []
     if (entries.length === 0) return `${head}, no decision yet`
     const rows = entries.map((entry) => columns.map(([, cell]) => cell(entry)))
@@ -97,7 +98,7 @@ export class DecisionLog {
   }
 }
 
-// A policy written in JavaScript may leave it out.
+// A policy written in JavaScript may omit the reason.
 const text = (value: unknown): string => (typeof value === "string" ? value : "-")
 
 const digits = (value: number | undefined, decimals: number): string =>

@@ -1,13 +1,13 @@
 /**
- * The sizing loop of an auto-scale pool: lets the meter measure a window, asks the policy, resizes softly, and says why.
+ * Sizes an auto-scale pool: measures a window, asks the policy, resizes softly, logs the decision, and repeats.
  *
- *     arm ──> window ──ended──> policy ──> resize ──> explained ──> pause, if any ──┐
- *      ↑         │ nothing came of it for `interval`                                │
- *      │         └──> the pool decides by the demand alone                          │
+ *     arm ──> window ──ended──> policy ──> resize ──> logged ──> pause, if any ─────┐
+ *      ↑         │ no end within `interval`                                         │
+ *      │         └──> the loop decides by demand alone                              │
  *      └────────────────────────────────────────────────────────────────────────────┘
  *
- * The loop lives in the scope of an open pool. What it is told by a policy may be any number at all: only what can be a
- * size, a time or a count is used. A policy that throws ends the loop; the pool goes on with the size it has.
+ * The loop runs in the scope of an open pool. A policy may return any number, so the loop uses only valid sizes, times
+ * and counts. A policy that throws ends the loop, and the pool keeps its size.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -31,31 +31,31 @@ import { awaitUntil } from "../pool/waits.ts"
 import { DecisionLog } from "./decisionLog.ts"
 import { classifyDefault, Meter, type MeterWindow } from "./meter.ts"
 
-/** What sizes a pool while it is open. */
+/** The sizing of a pool while the pool is open. */
 export interface Sizing {
   readonly run: Effect.Effect<void>
-  /** The last decisions as a table. */
+  /** Returns the last decisions as a table. */
   readonly explain: (last: number) => string
 }
 
-/** The options of a pool that sizes itself, checked by whoever makes it. */
+/** The options of an auto-scale pool, which its constructor has checked. */
 export interface SizingOptions<S> {
   readonly policy: AutoScalePolicy<S>
   readonly bounds: AutoScaleBounds
-  /** The longest that demand goes unanswered; by default 10 seconds, or longer for a policy with longer windows. */
+  /** The longest time without a decision; default 10 seconds, or longer if the policy's windows are longer. */
   readonly interval: Duration.Duration | undefined
   readonly classify: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
 }
 
 const defaultInterval = 10_000 // ms
 const spread = 0.1 // of a window's interval, either way
-// A policy that decides by time alone is asked so often while nothing happens; then the size is where it will stay. That of
-// `score` looks back over 20 windows.
+// The number of idle windows after which the loop stops its timer: by then the size no longer changes. `score` looks
+// back over 20 windows.
 const idleWindowsAtMin = 3
 const idleWindowsAnywhere = 24
-const longestPause = 300_000 // ms: whatever a policy or a server says, a pause ends
+const longestPause = 300_000 // ms, whatever a policy or a server asks for
 
-/** The sizing of one pool; measures from this step on. */
+/** Makes the sizing of one pool. Measures from this call on. */
 export const autoScale = <S>(machine: Machine, context: Context.Context<never>, options: SizingOptions<S>): Sizing => {
   const { bounds, classify = classifyDefault, interval, policy } = options
   const clock = Context.get(context, Clock.Clock)
@@ -68,11 +68,11 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   let meter = attach()
 
   let loggedSize = false
-  /** The size of a decision: a fraction is rounded down, and what is no number changes nothing. */
+  /** Returns the size of a decision, rounded down, or the present target if the size is not a number. */
   const sizeOf = ({ size }: AutoScaleDecision): number => {
     if (typeof size === "number" && !Number.isNaN(size)) return Math.floor(size)
     if (!loggedSize)
-      machine.onDefect(size, `the policy ${policy.name} returned a size that is no number, the size stays`)
+      machine.onDefect(size, `the policy ${policy.name} returned a size that is not a number, the size stays`)
     loggedSize = true
     return machine.target
   }
@@ -85,8 +85,9 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   }
 
   /**
-   * Nothing has come of the window for `interval`: too few tasks end, or none comes. Then the demand alone decides, and
-   * carefully: one worker more where all are busy and tasks wait, a quarter fewer where workers are left over.
+   * Resizes by demand alone, when a window has not ended for `interval` because too few tasks end or none arrive. Adds
+   * one worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are
+   * unused.
    */
   const decideByDemand = (): void => {
     const { target } = machine
@@ -102,17 +103,17 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       log.add(sample, decision, target, machine.resize(to, decision.reason))
       meter.resizedByHand()
     }
-    // What was measured before the silence says little of what comes after it.
-    if (quiet) meter.beginAgain()
+    // Measurements from before the silence say little about what follows it.
+    if (quiet) meter.restartWindow()
   }
 
-  /** Waits until the meter calls or the time has passed. */
+  /** Waits until the meter wakes the loop, at most `millis`. */
   const wokenWithin = (millis: number): Effect.Effect<void> =>
     Effect.acquireUseRelease(
       Effect.sync(() => Effect.runForkWith(context)(clock.sleep(Duration.millis(millis)))),
       (timer) =>
         Effect.callback<void>((resume) => {
-          // The window may have ended since the loop has looked.
+          // The window may have ended since the loop last checked.
           if (meter.ended !== undefined) return resume(Effect.void)
           meter.wakeUp = () => resume(Effect.void)
           timer.addObserver(meter.wakeUp)
@@ -123,7 +124,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       }
     )
 
-  /** Waits until the meter calls. A pool at rest has no timer, which would keep its process alive. */
+  /** Waits until the meter wakes the loop. Uses no timer, which would keep the process of an idle pool alive. */
   const woken: Effect.Effect<void> = Effect.callback((resume) => {
     meter.sleep()
     meter.wakeUp = () => resume(Effect.void)
@@ -132,10 +133,10 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     })
   })
 
-  /** How many windows without any task have left the size as it is. */
+  /** The number of windows in a row without tasks that did not change the size. */
   let idleWindows = 0
 
-  /** Whether nothing will change until another task comes: not by time, nor by a smaller demand. */
+  /** Returns whether nothing changes until another task arrives, neither with time nor with falling demand. */
   const isAtRest = (): boolean => {
     if (!meter.isIdle) return false
     if (machine.target > machine.min) return idleWindows >= idleWindowsAnywhere
@@ -145,29 +146,29 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const awaitWindow: Effect.Effect<AutoScaleSample> = Effect.gen(function* () {
     while (true) {
       if (meter.ended !== undefined) return meter.ended
-      if (meter.askedInVain()) decideByDemand()
+      if (meter.isOverdue()) decideByDemand()
       if (isAtRest()) yield* woken
-      else yield* wokenWithin(Math.max(1, Math.ceil(meter.untilNextLook())))
-      meter.lookNow()
+      else yield* wokenWithin(Math.max(1, Math.ceil(meter.millisUntilCheck())))
+      meter.checkNow()
     }
   })
 
   const pauseOf = (decision: AutoScaleDecision): number =>
     Math.min(longestPause, Math.max(0, decision.pause! > 0 ? decision.pause! : 0, meter.retryAt - meter.now()))
 
-  /** Holds dispatch until the pause is over, or the pool begins to close. */
+  /** Holds dispatch until the pause is over or the pool begins to close. */
   const pause = Effect.fnUntraced(function* (first: number) {
     machine.hold("Policy")
     machine.emit({ _tag: "Held" })
     const closing = awaitUntil(machine, () => machine.phase !== "Open")
-    // A task that was on its way may bring word that the server wants more time.
+    // A task that was still running may report a longer `retryAfter`.
     for (let left = first, longest = longestPause; left > 0 && machine.phase === "Open";) {
       yield* Effect.timeoutOption(closing, Math.ceil(left))
       longest -= left
       left = Math.min(longest, meter.retryAt - meter.now())
     }
     machine.emit({ _tag: "Released" })
-    meter.begin()
+    meter.startWindow()
     machine.release("Policy")
   })
 
@@ -178,12 +179,12 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
 
   const loop = Effect.gen(function* () {
     if (!machine.isObserved) meter = attach()
-    meter.begin()
-    // A pool that was reopened, or resized before its first window, is not where the policy thinks it begins.
+    meter.startWindow()
+    // A pool that was reopened, or resized before its first window, does not have the size that the policy starts from.
     if (machine.target !== bounds.initial) meter.resizedByHand()
     let state = policy.initial(bounds)
     while (true) {
-      meter.arm(saneWindow(policy.window(state, bounds), interval, yield* Random.next))
+      meter.arm(sanitizeWindow(policy.window(state, bounds), interval, yield* Random.next))
       const sample = yield* awaitWindow
       meter.ended = undefined
       const [next, decision] = policy.update(state, sample, bounds)
@@ -206,7 +207,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : died(cause))),
     Effect.ensuring(
       Effect.sync(() => {
-        // A meter without a loop must not hold dispatch: nobody would release it.
+        // Without the loop nothing would release a hold, and the pool would dispatch no task again.
         meter.detach()
         machine.observe(undefined)
         machine.release("Policy", true)
@@ -217,8 +218,12 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   return { run, explain: (last) => log.table(last) }
 }
 
-/** The window with every number one that a meter can wait for, and its interval spread by chance. */
-const saneWindow = (window: AutoScaleWindow, interval: Duration.Duration | undefined, chance: number): MeterWindow => {
+/** Returns the window with every number valid, and with its interval spread at random. */
+const sanitizeWindow = (
+  window: AutoScaleWindow,
+  interval: Duration.Duration | undefined,
+  chance: number
+): MeterWindow => {
   const amount = (value: number, otherwise: number): number => (value >= 0 ? value : otherwise)
   const asked = Math.max(1, amount(window.interval, defaultInterval))
   const spreadOut = asked * (1 - spread + 2 * spread * chance)

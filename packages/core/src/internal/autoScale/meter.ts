@@ -1,14 +1,14 @@
 /**
- * What an auto-scale pool measures of itself, window by window.
+ * Measures an auto-scale pool, window by window.
  *
- * The machine calls in here when a task comes, leaves, is dispatched or ends, when the size changes and when a turn ends:
- * each costs O(1), allocates nothing, and looks at the clock at most once, which is what it costs most. So where thousands
- * come within a window, not all are timed: of each further doubling of their number 256, which then stand for the others
- * too. A fixed pool has no meter and pays one comparison per call.
+ * The machine reports arrivals, dispatches, exits, size changes and the ends of flushes. Each report is O(1), allocates
+ * nothing and reads the clock at most once. Reading the clock is the largest cost, so when thousands of tasks arrive in
+ * a window, only a sample is timed: 256 tasks of each further doubling, weighted by the number of tasks they represent.
+ * A fixed pool has no meter and pays one comparison per report.
  *
- * A window ends in the step in which its conditions hold, so that no task counts in two or in none. The sizing loop is
- * woken, and meanwhile the next window has begun. A window that ends by overload holds dispatch until the loop has
- * answered: tasks that fail at once would otherwise burn the queue in the meantime.
+ * A window ends in the step in which its conditions hold, so each task counts in exactly one window. The next window
+ * begins at once, and the sizing loop is woken. A window that ends by overload holds dispatch until the loop has
+ * decided: otherwise tasks that fail at once would drain the queue meanwhile.
  */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
@@ -22,12 +22,12 @@ import { describe } from "../pool/task.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 
 /**
- * Times of tasks are whole sixteenths of a millisecond: small integers, which cost no allocation. They wrap around after
- * 74 hours, and their differences with them.
+ * Task times are in ticks of 1/16 millisecond: small integers, which need no allocation. Ticks wrap around after 74
+ * hours, and differences wrap with them.
  */
 const ticksPerMilli = 16
 const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
-const between = (from: number, to: number): number => (to - from) | 0
+const ticksBetween = (from: number, to: number): number => (to - from) | 0
 
 const isOverload = (outcome: unknown): outcome is { readonly overload: true; readonly retryAfter: Duration.Input } =>
   typeof outcome === "object" && outcome !== null && (outcome as { overload?: unknown }).overload === true
@@ -37,7 +37,7 @@ const millisOf = (input: Duration.Input): number => {
   return Option.isSome(duration) ? Duration.toMillis(duration.value) : 0
 }
 
-/** A failure that is a timeout is a sign of overload; other failures and interruptions say nothing of the server. */
+/** Classifies a timeout as overload. Ignores other failures and interruptions, which say nothing about the server. */
 export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
   if (exit._tag === "Success") return "success"
   for (const reason of exit.cause.reasons) {
@@ -47,34 +47,41 @@ export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome 
   return "ignore"
 }
 
-/** `cap` milliseconds after a window's begin it ends, if it needs no samples; else its pool decides by itself. */
+/** A window with a time limit. */
 export interface MeterWindow extends AutoScaleWindow {
+  /**
+   * Milliseconds after which a window that needs no samples ends. If the window needs samples, the loop decides by
+   * demand instead.
+   */
   readonly cap: number
 }
 
-/** For how many tasks one stands that is timed, when so many have come in the window: 1 to 512, 2 to 1024, 4 to 2048 ... */
-const standsFor = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
-const isTimed = (count: number): boolean => (count & (standsFor(count) - 1)) === 0
+/**
+ * Returns how many tasks one timed task represents, given the number of tasks so far: 1 up to 512, 2 up to 1,024, 4 up
+ * to 2,048, and so on.
+ */
+const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
+const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0
 
-/** Instead of the moment of its dispatch, for a task that is not timed: a moment that comes once in 74 hours. */
-const untimed = -(2 ** 31)
+/** Stands in for the dispatch time of a task that is not timed. The clock shows this tick once in 74 hours. */
+const notSampled = -(2 ** 31)
 
 export class Meter implements MachineObserver {
   private readonly machine: Machine
   private readonly clock: Clock.Clock
   private readonly classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
 
-  /** Wakes the sizing loop: a window has ended. */
+  /** Wakes the sizing loop after a window has ended. */
   wakeUp: (() => void) | undefined = undefined
-  /** The window that has ended and was not looked at yet. */
+  /** The sample of the last window, until the loop takes it. */
   ended: AutoScaleSample | undefined = undefined
-  /** Dispatch nothing before this moment: a server's `Retry-After`. */
+  /** The time before which nothing is dispatched, from a server's `Retry-After`. */
   retryAt = 0
-  /** Whether a bad answer of `classify` was logged: one line says it all. */
+  /** Whether a defect of `classify` was logged. Only the first one is. */
   private logged = false
-  /** Whether the sizing loop must be woken at the end of the flush: it runs the policy, which is user code. */
+  /** Whether to wake the loop at the end of the flush. Not earlier: the loop runs the policy, which is user code. */
   private wakes = false
-  /** Whether the loop sleeps without a timer, because the pool is at rest. */
+  /** Whether the loop sleeps without a timer because the pool is idle. */
   private asleep = false
   private sleptAt = 0
   private restCheckScheduled = false
@@ -82,41 +89,41 @@ export class Meter implements MachineObserver {
 
   private running: number
   private epoch = 0
-  /** The conditions for the end of this window; without them it goes on. */
+  /** The conditions that end this window. It cannot end while they are missing. */
   private window: MeterWindow | undefined = undefined
-  /** When the sizing loop looks next, if it is not woken before. */
-  private nextLook = Infinity
-  /** The last look at the clock, and the same in ticks. */
+  /** When the loop next checks the window, if nothing wakes it earlier. */
+  private nextCheckAt = Infinity
+  /** The last reading of the clock, in milliseconds and in ticks. */
   private time = 0
   private tick = 0
-  /** Whether time may have passed since, for who is dispatched. */
+  /** Whether time may have passed since then, so that a dispatch must read the clock again. */
   private stale = true
 
-  private begun: number
-  /** Up to when the integrals are counted. */
-  private counted: number
+  private startedAt: number
+  /** The time up to which the integrals are summed. */
+  private countedUntil: number
   private runningArea = 0
   private saturatedTime = 0
   private maxRunning = 0
   private minWaiting = 0
   private arrivals = 0
   private started = 0
-  /** In ticks, as the times of tasks. */
+  /** In ticks. */
   private waitSum = 0
   private succeeded = 0
   private failed = 0
   private overloaded = 0
   private overloadedFresh = 0
-  /** For how many tasks those stand whose run time was timed, and the sum of the squares. */
+  /** The sum of the weights of timed successes, and the sum of their squares. */
   private succeededTimed = 0
   private succeededSquares = 0
   private runSum = 0
   private runSquares = 0
   private runMin = Infinity
   private byHand = false
-  private refused = false
-  /** When the pool last asked whether anything would come of the window, and the most that ran since. */
-  private askedAt = 0
+  private retryRequested = false
+  /** When the window last made progress, and the most tasks that have run at once since the last `takePeak`. */
+  private lastProgressAt = 0
   private peak = 0
 
   constructor(
@@ -128,11 +135,11 @@ export class Meter implements MachineObserver {
     this.clock = clock
     this.classify = classify
     this.running = machine.running
-    this.begun = this.counted = this.read()
-    this.begin()
+    this.startedAt = this.countedUntil = this.read()
+    this.startWindow()
   }
 
-  /** Milliseconds of a clock that only goes forward, for the loop: time passes before the machine reports again. */
+  /** Reads the monotonic clock, in milliseconds. Called by the loop, so time passes before the machine's next report. */
   now(): number {
     const now = this.read()
     this.stale = true
@@ -146,53 +153,55 @@ export class Meter implements MachineObserver {
     return this.time
   }
 
-  // ---- what the machine tells ------------------------------------------------------------------------------------
+  // ---- reports of the machine ------------------------------------------------------------------------------------
 
-  /** A task has come, to the queue or to the door. One that is not timed came when the clock was last looked at. */
+  /** Counts a task that joined the queue or the door. A task that is not timed gets the last reading of the clock. */
   arrived(task: Entry): void {
     if (this.asleep) this.awaken()
-    if (isTimed(++this.arrivals) || this.queued === 0) this.read()
+    if (isSampled(++this.arrivals) || this.queued === 0) this.read()
     task.since = this.tick
     task.epoch = -1
   }
 
-  /** A worker has taken it; its fiber starts next. */
+  /** Counts a task that is dispatched. Its fiber starts next. */
   dispatched(task: Entry): void {
     if (this.asleep) this.awaken()
-    const timed = isTimed(++this.started)
+    const timed = isSampled(++this.started)
     if (timed) this.timeStart(task)
-    // What the task does before it first suspends takes time.
+    // The task runs until it first suspends, which takes time.
     this.stale = true
     if (++this.running > this.maxRunning) this.maxRunning = this.running
     if (this.running > this.peak) this.peak = this.running
-    // Who comes to a free worker has not waited.
+    // A task that finds a free worker never waits, so `arrived` was not called for it.
     if (task.epoch >= 0) this.arrivals++
-    task.since = timed ? this.tick : untimed
+    task.since = timed ? this.tick : notSampled
     task.epoch = this.epoch
   }
 
   private timeStart(task: Entry): void {
     const now = this.stale ? this.read() : this.time
     if (task.epoch >= 0) return this.count(now, this.running)
-    this.waitSum += standsFor(this.started) * between(task.since, this.tick)
-    // A worker was free for a moment only, whoever was not timed when he left it.
+    this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.tick)
+    // The task takes over a worker that was free only for a moment. Its last task may have ended untimed, so `running`
+    // counts one too few for the time since.
     this.count(now, this.running + 1)
   }
 
-  /** Its fiber has ended, perhaps in the very step in which it began, or was given up. */
+  /** Counts a task whose fiber has ended, possibly in the step in which it began, or was abandoned. */
   settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    if (task.since !== untimed || exit._tag === "Failure" || this.classify !== classifyDefault) this.look(task, exit)
+    if (task.since !== notSampled || exit._tag === "Failure" || this.classify !== classifyDefault)
+      this.sampleExit(task, exit)
     else {
       this.running--
       this.succeeded++
     }
   }
 
-  private look(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
+  private sampleExit(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
     const now = this.read()
     this.count(now, this.running)
     this.running--
-    const outcome = this.judge(exit)
+    const outcome = this.classifyExit(exit)
     if (outcome === "success") this.succeed(task.since)
     else if (outcome === "ignore") this.failed++
     else {
@@ -203,19 +212,19 @@ export class Meter implements MachineObserver {
     this.endIfDue(now)
   }
 
-  /** The size has changed: a smaller one begins a new epoch. */
+  /** Notes a new size. A smaller one begins a new epoch. */
   resized(from: number, to: number): void {
     if (this.asleep) this.awaken()
     this.count(this.read(), this.running, from)
     if (to < from) this.epoch++
   }
 
-  /** The size was changed by hand, or by the pool itself: the policy will hear of it. */
+  /** Notes that the user, or the loop without the policy, changed the size. The next sample reports it to the policy. */
   resizedByHand(): void {
     this.byHand = true
   }
 
-  /** A flush has ended: what waits now waits for a worker, and not for its turn in this step. */
+  /** Handles the end of a flush. Tasks still queued now wait for a worker, not for this step to go on. */
   rest(): void {
     this.stale = true
     const { queued } = this
@@ -226,7 +235,7 @@ export class Meter implements MachineObserver {
     this.wakeUp?.()
   }
 
-  /** Has the loop look, once the pool has been idle for a turn of the event loop, whether it still needs a timer. */
+  /** Wakes the loop if the pool is still idle after a turn of the event loop, so that the loop can drop its timer. */
   private checkRestLater(): void {
     this.restCheckScheduled = true
     this.machine.later(() => {
@@ -239,40 +248,40 @@ export class Meter implements MachineObserver {
     this.asleep = false
     this.wakes = true
     const now = this.read()
-    // Demand that comes now has not gone unanswered yet.
-    this.askedAt = now
+    // The demand is new, so none of it is overdue.
+    this.lastProgressAt = now
     this.peak = this.running
-    // What was measured before a long silence says little of what comes after it.
+    // Measurements from before a long silence say little about what follows it.
     if (this.window === undefined || now - this.sleptAt >= this.window.cap) this.reset(now)
   }
 
-  // ---- what the sizing loop asks ---------------------------------------------------------------------------------
+  // ---- calls of the sizing loop ----------------------------------------------------------------------------------
 
-  /** The sizing loop has ended, perhaps in the middle of `classify`. */
+  /** Disconnects from the sizing loop, which has ended, possibly during a call of `classify`. */
   detach(): void {
     this.detached = true
     this.wakeUp = undefined
   }
 
-  /** Begins a window now; it has no conditions yet. */
-  begin(): void {
+  /** Starts a window without conditions. `arm` sets them. */
+  startWindow(): void {
     this.ended = this.window = undefined
     this.reset(this.now())
   }
 
-  /** Begins the present window anew. */
-  beginAgain(): void {
+  /** Restarts the current window with the same conditions. */
+  restartWindow(): void {
     this.reset(this.now())
   }
 
-  /** Gives the present window its conditions; it may have met them already. */
+  /** Sets the conditions of the current window, and ends the window if it already meets them. */
   arm(window: MeterWindow): void {
     this.window = window
     this.endIfDue(this.now())
   }
 
-  /** Ends the window if its time has come. */
-  lookNow(): void {
+  /** Ends the window if its conditions hold now. */
+  checkNow(): void {
     if (this.window !== undefined) this.endIfDue(this.now())
   }
 
@@ -283,38 +292,38 @@ export class Meter implements MachineObserver {
   /** Whether the pool is idle, and the window cannot end before another task comes. */
   get needsTask(): boolean {
     const { window } = this
-    if (window === undefined || !this.isIdle || this.refused) return false
+    if (window === undefined || !this.isIdle || this.retryRequested) return false
     return this.succeeded + this.failed + this.overloaded < Math.min(10, window.minSamples)
   }
 
-  /** Needs no timer any more: the next task that comes wakes the loop. */
+  /** Notes that the loop sleeps without a timer. The next task wakes it. */
   sleep(): void {
     this.asleep = true
     this.sleptAt = this.now()
   }
 
-  /** Milliseconds until time alone may change something. */
-  untilNextLook(): number {
+  /** Returns the milliseconds until the passing of time alone may end the window or make it overdue. */
+  millisUntilCheck(): number {
     const { window } = this
     if (window === undefined) return Infinity
     const now = this.now()
-    let next = Math.max(0, this.askedAt + window.cap - now)
+    let next = Math.max(0, this.lastProgressAt + window.cap - now)
     for (const threshold of [window.interval, window.runFactor * this.runMean, window.maxInterval]) {
-      const left = this.begun + threshold - now
+      const left = this.startedAt + threshold - now
       if (left > 0) next = Math.min(next, left)
     }
-    this.nextLook = now + next
+    this.nextCheckAt = now + next
     return next
   }
 
-  /** Whether the window has been without an answer for as long as the pool bears; it counts from here again. */
-  askedInVain(): boolean {
-    if (this.window === undefined || this.time - this.askedAt < this.window.cap) return false
-    this.askedAt = this.time
+  /** Returns whether the window has lasted `cap` without a decision. If so, restarts the cap. */
+  isOverdue(): boolean {
+    if (this.window === undefined || this.time - this.lastProgressAt < this.window.cap) return false
+    this.lastProgressAt = this.time
     return true
   }
 
-  /** What ran at most since the last call. */
+  /** Returns the most tasks that ran at once since the last call. */
   takePeak(): number {
     const { peak } = this
     this.peak = this.running
@@ -331,10 +340,10 @@ export class Meter implements MachineObserver {
 
   // ---- counting --------------------------------------------------------------------------------------------------
 
-  /** What `classify` says of an outcome; a server's `retryAfter` in milliseconds. */
-  private judge(exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
+  /** Returns what `classify` says about an exit; a number is a server's `retryAfter` in milliseconds. */
+  private classifyExit(exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
     if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
-    // A plain `try`: user code decides, over errors whose getters are user code, too.
+    // `classify` is user code, and so are the getters of what it returns or throws.
     try {
       const outcome: unknown = this.classify(exit)
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
@@ -351,12 +360,12 @@ export class Meter implements MachineObserver {
     this.logged = true
   }
 
-  // Sums of whole numbers: they lose nothing to rounding below 2 ** 53, and little above.
+  // The sums are of integers, so they are exact below 2 ** 53.
   private succeed(since: number): void {
     this.succeeded++
-    if (since === untimed) return
-    const run = between(since, this.tick)
-    const weight = standsFor(this.started)
+    if (since === notSampled) return
+    const run = ticksBetween(since, this.tick)
+    const weight = sampleWeight(this.started)
     this.succeededTimed += weight
     this.succeededSquares += weight * weight
     this.runSum += weight * run
@@ -364,7 +373,7 @@ export class Meter implements MachineObserver {
     if (run < this.runMin) this.runMin = run
   }
 
-  /** The mean run time of this window's successes, in milliseconds. */
+  /** The mean run time of this window's successes, in milliseconds; 0 without any. */
   private get runMean(): number {
     return this.succeededTimed === 0 ? 0 : this.runSum / this.succeededTimed / ticksPerMilli
   }
@@ -375,19 +384,19 @@ export class Meter implements MachineObserver {
     return Math.max(0, runSquares - (runSum * runSum) / count) / (count - 1) / ticksPerMilli ** 2
   }
 
-  /** The server wants to be left alone: no other task goes out in between. */
+  /** Holds dispatch at once: the server asked for no requests for `millis`, and no other task may start in between. */
   private retryAfter(now: number, millis: number): void {
     if (!(millis > 0) || this.detached) return
     this.retryAt = Math.max(this.retryAt, now + millis)
-    this.refused = true
+    this.retryRequested = true
     this.machine.hold("RetryAfter")
   }
 
-  /** Brings the integrals up to now. */
+  /** Advances the integrals to `now`. */
   private count(now: number, running: number, size = this.machine.target): void {
-    const passed = now - this.counted
+    const passed = now - this.countedUntil
     if (passed <= 0) return
-    this.counted = now
+    this.countedUntil = now
     this.runningArea += running * passed
     if (running >= size) this.saturatedTime += passed
   }
@@ -395,11 +404,11 @@ export class Meter implements MachineObserver {
   private endIfDue(now: number): void {
     const { window } = this
     if (window === undefined || this.detached) return
-    if (this.refused || this.overloadedFresh >= window.overloads) {
+    if (this.retryRequested || this.overloadedFresh >= window.overloads) {
       this.machine.hold("Overload")
       return this.end(now, "overload")
     }
-    const elapsed = now - this.begun
+    const elapsed = now - this.startedAt
     if (elapsed < window.interval) return
     const settled = this.succeeded + this.failed + this.overloaded
     const ends =
@@ -407,9 +416,9 @@ export class Meter implements MachineObserver {
         ? settled >= Math.min(10, window.minSamples)
         : elapsed >= window.interval && elapsed >= window.runFactor * this.runMean && settled >= window.minSamples
     if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.end(now, "elapsed")
-    // The first successes tell when it may end, which the loop could not know when it began to wait.
-    const earliest = this.begun + window.runFactor * this.runMean
-    if (earliest > now && earliest < this.nextLook - 1 && settled >= window.minSamples) this.wakes = true
+    // The first successes determine when the window may end. The loop may have gone to sleep for longer than that.
+    const earliest = this.startedAt + window.runFactor * this.runMean
+    if (earliest > now && earliest < this.nextCheckAt - 1 && settled >= window.minSamples) this.wakes = true
   }
 
   private end(now: number, reason: AutoScaleSample["reason"]): void {
@@ -422,7 +431,7 @@ export class Meter implements MachineObserver {
   }
 
   private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
-    const duration = now - this.begun
+    const duration = now - this.startedAt
     const { queued } = this
     const oldest = this.machine.oldestQueued
     return {
@@ -436,7 +445,7 @@ export class Meter implements MachineObserver {
       saturated: duration > 0 ? this.saturatedTime / duration : this.running >= this.machine.target ? 1 : 0,
       queued,
       queuedMin: Math.min(this.minWaiting, queued),
-      oldestWait: oldest === undefined ? 0 : between(oldest.since, ticks(now)) / ticksPerMilli,
+      oldestWait: oldest === undefined ? 0 : ticksBetween(oldest.since, ticks(now)) / ticksPerMilli,
       waitMean: this.started === 0 ? 0 : this.waitSum / this.started / ticksPerMilli,
       arrivals: this.arrivals,
       started: this.started,
@@ -452,7 +461,7 @@ export class Meter implements MachineObserver {
   }
 
   private reset(now: number): void {
-    this.begun = this.counted = this.askedAt = now
+    this.startedAt = this.countedUntil = this.lastProgressAt = now
     this.maxRunning = this.peak = this.running
     this.minWaiting = this.queued
     this.runningArea = this.saturatedTime = 0
@@ -461,6 +470,6 @@ export class Meter implements MachineObserver {
     this.succeededTimed = this.succeededSquares = 0
     this.runSum = this.runSquares = 0
     this.runMin = Infinity
-    this.refused = false
+    this.retryRequested = false
   }
 }

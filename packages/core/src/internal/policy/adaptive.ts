@@ -1,35 +1,35 @@
 /**
- * The adaptive policy: it finds how many tasks the server behind a pool bears, and holds the pool just below.
+ * The adaptive policy: finds how many tasks the server behind a pool can handle, and keeps the pool just below that.
  *
- * The idea in four sentences. While tasks only share a free server, their run time stays at a **base** whatever the size
- * is; beyond the server's **knee** it grows in proportion, and nothing more gets done. So the policy grows while the run
- * time is calm, and stops where it leaves the base by more than `tolerance` and chance. Whether that was the pool's own
- * doing or a slower server it finds out by an experiment: it steps down by a quarter, and looks whether the run time
- * follows (its **elasticity**). Failures that say overload need no statistics: they lower the size at once, and the size
- * that met them stays a **ceiling** for a while.
+ * Up to the server's **knee**, the run time of tasks stays at a **base**, whatever the size. Beyond the knee the run
+ * time grows in proportion to the size, and throughput does not rise. So the policy grows while the run time is calm,
+ * and stops when the run time exceeds the base by more than `tolerance` and chance explain. The cause may be the pool's
+ * own growth or a slower server. The policy finds out by an experiment: it reduces the size by a quarter and measures
+ * whether the run time follows (its **elasticity**). Overload failures need no statistics: they reduce the size at
+ * once, and the size that failed stays a **ceiling** for a while.
  *
  * | mode     | meets                                   | does                                     | reason     |
  * | -------- | --------------------------------------- | ---------------------------------------- | ---------- |
  * | any      | fresh overload failures                 | x 0.8, ceiling                           | `OVERLOAD` |
- * | any      | nothing but overload failures           | x 0.5, at the minimum a pause; `start`   | `OUTAGE`   |
- * | any      | workers are left over                   | never grows; decays to twice the demand  | `IDLE`     |
+ * | any      | only overload failures                  | x 0.5, at the minimum a pause; `start`   | `OUTAGE`   |
+ * | any      | unused workers                          | never grows; decays to twice the demand  | `IDLE`     |
  * | `start`  | calm                                    | x 2                                      | `START`    |
  * | `start`  | congestion, no more throughput, or back | `steady`                                 | `STEADY`   |
- * | `steady` | calm                                    | + sqrt(size), more with every calm window | `GROW`     |
+ * | `steady` | calm                                    | + sqrt(size), more per calm window       | `GROW`     |
  * | `steady` | neither calm nor clearly congested      | + sqrt(size) / 2                         | `GROW`     |
- * | `steady` | congestion that followed its own growth | back to the calm size                    | `REVERT`   |
- * | `steady` | other congestion; or time for a check   | x 0.75, an experiment                    | `VERIFY`   |
- * | `steady` | in an experiment: the run time followed | x 0.75 again                             | `STEP`     |
- * | `steady` | it does not follow, there was a queue   | the knee                                 | `KNEE`     |
- * | `steady` | it does not follow, there was none      | the size before, with a new base         | `RESTORE`  |
+ * | `steady` | congestion after its own growth         | back to the calm size                    | `REVERT`   |
+ * | `steady` | other congestion, or a check is due     | x 0.75, an experiment                    | `VERIFY`   |
+ * | `steady` | experiment: the run time follows        | x 0.75 again                             | `STEP`     |
+ * | `steady` | it does not follow, tasks had queued    | the knee                                 | `KNEE`     |
+ * | `steady` | it does not follow, none had queued     | the size before, with a new base         | `RESTORE`  |
  * | any      | none of these                           | nothing                                  | `HOLD`     |
  *
  * Sources: slow start, congestion avoidance and the remembered threshold are TCP's (Jacobson 1988, RFC 5681); run time
  * against its uncongested value is Vegas' signal (Brakmo and Peterson 1994); `n / throughput` for the run time is
- * Little's law (1961). The experiment, the margin for chance and the ceiling are ours: see ADR 0020.
+ * Little's law (1961). The experiment, the margin for chance and the ceiling are original: see ADR 0020.
  */
 import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScalePolicy } from "../../AutoScaleModel.ts"
-import { between, least, type Sample, sane, sizeOf } from "./sample.ts"
+import { clamp, minSize, type Sample, sanitize, sizeOf } from "./sample.ts"
 
 export interface Settings {
   readonly interval: number
@@ -41,11 +41,11 @@ export interface Settings {
   readonly probeEvery: number
 }
 
-/** What was measured at one size, over one window or several. */
+/** Measurements at one size, over one or more windows. */
 interface Reading {
   /** Mean run time. */
   readonly run: number
-  /** Over so many tasks. */
+  /** The number of tasks that `run` is the mean of. */
   readonly runs: number
   /** Mean tasks in flight. */
   readonly inflight: number
@@ -57,14 +57,48 @@ interface Reading {
 interface Experiment {
   /** The reading that the next one is compared with. */
   readonly before: Reading
-  /** The limit at the beginning. */
+  /** The limit when the experiment began. */
   readonly limit: number
-  /** The most throughput seen in it. */
+  /** The highest throughput during the experiment. */
   readonly throughput: number
-  /** How often it has stepped down again. */
+  /** The number of steps after the first. */
   readonly steps: number
-  /** Whether the pool's own growth came before it. */
+  /** Whether it follows the pool's own growth. */
   readonly own: boolean
+}
+
+/** The size that the policy does not exceed for now. */
+interface Ceiling {
+  /** The limit does not grow beyond it; `Infinity` when there is none. */
+  readonly value: number
+  /** The number of windows in which `failures.debt` still keeps the ceiling from rising. */
+  readonly windowsLeft: number
+  /** How long the last ceiling caused by failures was held, in windows. */
+  readonly hold: number
+  /** The size that had failed then. */
+  readonly failedSize: number
+  /** How many times the ceiling has risen since it was set. */
+  readonly raises: number
+}
+
+interface Failures {
+  /** Overload failures that settled tasks have not yet paid for, at the rate of `price`. */
+  readonly debt: number
+  /** The same for the last few failures, at the rate of `pace`. No ceiling rises until they are paid for. */
+  readonly recent: number
+  /** Whether the last window had more fresh overload failures than tolerated. */
+  readonly streak: boolean
+  /** Whether the present failures began when the policy grew beyond `lastGood.heldLimit`. */
+  readonly ownGrowth: boolean
+}
+
+interface LastGood {
+  /** The limit in the last window without overload failures. */
+  readonly limit: number
+  /** The last limit that several windows held without overload failures; 0 when none is known. */
+  readonly heldLimit: number
+  /** The most tasks in flight without overload failures since the last such failure. */
+  readonly inflight: number
 }
 
 export interface AdaptiveState {
@@ -73,64 +107,52 @@ export interface AdaptiveState {
   readonly mode: "start" | "steady"
   /** Run time without congestion; 0 when unknown. */
   readonly base: number
-  /** Tasks that the base rests on, while in `start`. */
+  /** The number of tasks that the base is the mean of, while in `start`. */
   readonly baseRuns: number
-  /** Pooled over about 1000 runs: the spread is a property of the tasks, one window knows too little of it. */
+  /** Run times pooled over about 1,000 tasks. The spread is a property of the tasks, and one window has too few of them. */
   readonly mean: number
   readonly variance: number
   readonly runs: number
-  /** What was measured at the present size so far. */
+  /** Measurements at the present size so far. */
   readonly level: Reading | undefined
-  /** The size of the last window, and by how much that of this one differs. */
+  /** The size of this window, and its difference from the size of the window before. */
   readonly size: number
   readonly moved: number
-  /** The last calm reading, to which congestion is compared. */
+  /** The last calm reading, which congestion is compared with. */
   readonly calmAt: Reading | undefined
-  /** Whether the policy has grown since. */
+  /** Whether the policy has grown since that reading. */
   readonly grown: boolean
-  /** Calm windows in a row in which it grew. */
+  /** The number of calm windows in a row in which the policy grew. */
   readonly calm: number
   readonly experiment: Experiment | undefined
   /** Windows since the last experiment. */
   readonly unverified: number
-  /** Windows for which not to grow. */
+  /** The number of windows without growth that are left. */
   readonly hold: number
-  /** No growth beyond this. */
-  readonly ceiling: number
-  readonly ceilingLeft: number
-  /** How long the last ceiling from failures was held, and the size that had failed. */
-  readonly ceilingHold: number
-  readonly failing: number
-  /** Overload failures not yet made up for by settled tasks. */
-  readonly debt: number
-  /** The same for the last few of them: until they are made up for no ceiling rises. */
-  readonly due: number
-  /** How often the ceiling has risen, once its time was over. */
-  readonly rise: number
-  /** The most tasks in flight without overload failures, since the last ones. */
-  readonly good: number
-  /** The last limit that was held for some windows without overload failures; 0 when none is known. */
-  readonly proven: number
-  /** Whether the present failures began with growth beyond it. */
-  readonly own: boolean
-  /** Whether the last window had fresh overload failures. */
-  readonly strained: boolean
-  /** The limit in the last window without overload failures. */
-  readonly healthy: number
-  /** Where slow start ends. */
+  readonly ceiling: Ceiling
+  readonly failures: Failures
+  readonly lastGood: LastGood
+  /** The limit at which slow start ends. */
   readonly threshold: number
-  /** The most throughput in slow start, and the windows without more of it. */
+  /** The highest throughput in slow start, and the number of windows in a row that did not exceed it by a tenth. */
   readonly throughput: number
   readonly flat: number
   /** The most tasks in flight in each of the last windows. */
   readonly peaks: ReadonlyArray<number>
-  /** Windows in a row with workers left over. */
+  /** The number of windows in a row with unused workers. */
   readonly idle: number
-  /** Pauses in a row. */
+  /** The number of pauses in a row. */
   readonly pauses: number
 }
 
-type Draft = { -readonly [K in keyof AdaptiveState]: AdaptiveState[K] }
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A copy of the state, which one update changes. */
+type Draft = Mutable<Omit<AdaptiveState, "ceiling" | "failures" | "lastGood">> & {
+  readonly ceiling: Mutable<Ceiling>
+  readonly failures: Mutable<Failures>
+  readonly lastGood: Mutable<LastGood>
+}
 
 interface Verdict {
   readonly reason: string
@@ -138,19 +160,19 @@ interface Verdict {
   readonly pause?: number
 }
 
-// Internal constants; `simulate --accept` judges them as a whole.
+// Internal constants. `simulate --accept` tests them as a whole.
 const margin = 2.5 // standard errors that congestion must exceed
-const surprise = 3 // standard errors after which a window says that something has changed
-const queueing = 0.7 // elasticity from which on tasks are taken to queue
+const surprise = 3 // standard errors beyond which a window shows a change
+const queueing = 0.7 // elasticity from which tasks are assumed to queue
 const stepDown = 0.75
 const mostSteps = 6
 const revertHold = 8 // windows
-const doubt = 1.25 // standard errors from which on it waits for more tasks instead of growing
-const price = 0.0015 // failures per task that looking for more may cost
+const doubt = 1.25 // standard errors beyond which the policy waits for more tasks instead of growing
+const price = 0.0015 // failures per task that the search for a higher limit may cost
 const pace = 0.01 // failures per task after which a ceiling may rise again
 const mostDue = 3 // failures
-const longestDue = 12 // windows, however few tasks they have
-const longestDueSlow = 33
+const longestDue = 12 // windows, even if they have few tasks
+const longestDueSlow = 33 // the same, if windows wait for tasks
 const demandWindows = 20
 const longestPause = 1_000 // ms
 
@@ -173,18 +195,9 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     experiment: undefined,
     unverified: 0,
     hold: 0,
-    ceiling: Infinity,
-    ceilingLeft: 0,
-    ceilingHold: 0,
-    failing: 0,
-    debt: 0,
-    due: 0,
-    rise: 0,
-    good: 0,
-    proven: 0,
-    own: false,
-    strained: false,
-    healthy: bounds.initial,
+    ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, raises: 0 },
+    failures: { debt: 0, recent: 0, streak: false, ownGrowth: false },
+    lastGood: { limit: bounds.initial, heldLimit: 0, inflight: 0 },
     threshold: Infinity,
     throughput: 0,
     flat: 0,
@@ -198,17 +211,25 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     return {
       interval: settings.interval,
       maxInterval: settings.maxInterval,
-      // An experiment compares two means: its window has the tasks that tell an elasticity of 1 from one of 0.5.
-      minSamples: state.experiment === undefined ? enough : between(enough, 400 * spread(state), 120),
+      // An experiment compares two means. Its windows need enough tasks to distinguish an elasticity of 1 from one of
+      // 0.5.
+      minSamples: state.experiment === undefined ? enough : clamp(enough, 400 * spread(state), 120),
       runFactor: 2,
       overloads: size <= 1 ? 1 : size <= 10 ? 2 : 3
     }
   },
   update: (state, raw, bounds) => {
-    const sample = sane(raw)
-    const next: Draft = { ...state, size: sample.size, moved: sample.size - state.size }
+    const sample = sanitize(raw)
+    const next: Draft = {
+      ...state,
+      size: sample.size,
+      moved: sample.size - state.size,
+      ceiling: { ...state.ceiling },
+      failures: { ...state.failures },
+      lastGood: { ...state.lastGood }
+    }
     const verdict = decide(settings, next, sample, bounds)
-    next.limit = between(least(bounds), next.limit, bounds.max)
+    next.limit = clamp(minSize(bounds), next.limit, bounds.max)
     const size = sizeOf(next.limit, bounds)
     return [next, decision(next, sample, size, verdict)]
   }
@@ -221,7 +242,7 @@ const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: V
     base: state.base,
     run: sample.runMean,
     overloads: sample.overloadedFresh,
-    ...(state.ceiling === Infinity ? undefined : { ceiling: state.ceiling }),
+    ...(state.ceiling.value === Infinity ? undefined : { ceiling: state.ceiling.value }),
     ...(verdict.elasticity === undefined ? undefined : { elasticity: verdict.elasticity })
   }
   return verdict.pause === undefined
@@ -232,38 +253,42 @@ const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: V
 const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoScaleBounds): Verdict => {
   if (sample.resized) adopt(next, sample.size)
   next.hold = Math.max(0, next.hold - 1)
-  next.ceilingLeft = Math.max(0, next.ceilingLeft - 1)
+  next.ceiling.windowsLeft = Math.max(0, next.ceiling.windowsLeft - 1)
   next.unverified++
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
-  next.debt = between(0, next.debt + sample.overloaded - price * settled, 50)
-  // Where tasks are so slow that a window waits for them, it has the fewest that say anything.
+  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - price * settled, 50)
+  // When tasks are so slow that a window waits for them, it ends with the minimum number of tasks.
   const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
-  next.due = between(0, next.due + sample.overloaded - Math.max(pace * settled, mostDue / longest), mostDue)
+  next.failures.recent = clamp(
+    0,
+    next.failures.recent + sample.overloaded - Math.max(pace * settled, mostDue / longest),
+    mostDue
+  )
   const tolerated = settings.overloadTolerance * settled
-  // A window ends early where failures are thick: often enough that is chance.
+  // A window ends early when failures cluster, which is often chance.
   const chance = sample.reason === "overload" ? Math.sqrt(tolerated) : 0
   if (sample.overloadedFresh > tolerated + chance) {
-    // One failure in a small window is more than the tolerance, but it may be chance: two are not.
-    const before = next.strained
-    next.strained = true
+    // One failure in a small window exceeds the tolerance but may be chance. Two are not.
+    const before = next.failures.streak
+    next.failures.streak = true
     if (before || sample.reason === "overload" || sample.overloadedFresh > 1) {
       return overload(settings, next, sample, before, bounds)
     }
   } else {
-    next.strained = false
-    next.own = false
+    next.failures.streak = false
+    next.failures.ownGrowth = false
   }
   if (sample.timed < 1 || sample.duration <= 0 || sample.runMean <= 0) return { reason: "HOLD" }
   if (sample.overloaded === 0) {
-    next.good = Math.max(next.good, sample.avgInflight)
-    next.healthy = next.limit
+    next.lastGood.inflight = Math.max(next.lastGood.inflight, sample.avgInflight)
+    next.lastGood.limit = next.limit
   }
   next.pauses = 0
   next.peaks = [...next.peaks.slice(1 - demandWindows), sample.maxInflight]
   pool(next, sample)
   const level = measure(next, sample)
-  if (level.windows >= 4 && sample.overloaded === 0) next.proven = next.limit
+  if (level.windows >= 4 && sample.overloaded === 0) next.lastGood.heldLimit = next.limit
   const error = level.run * Math.sqrt(spread(next) / level.runs)
   learn(settings, next, level, error)
 
@@ -274,28 +299,28 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   if (level.run > next.base * (1 + settings.tolerance) + margin * error) {
     return congested(settings, next, level, ratio, bounds)
   }
-  // Another policy or a bound keeps the size below the limit: what is not used is not known to be borne.
+  // Another policy or a bound keeps the size below the limit. Whether the server can handle the limit is not known.
   if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
   next.idle = 0
-  // A window that failures have ended early compares badly.
+  // A window that failures ended early is a bad base for comparison.
   const check = next.unverified >= settings.probeEvery && sample.reason === "elapsed"
   if (next.mode === "steady" && check) return verify(settings, next, level, undefined)
   return grow(settings, next, level, ratio, error)
 }
 
-/** Goes on from a size set by hand: what was known about limits no longer counts, what was learnt about tasks does. */
+/** Continues from a size set by hand. Forgets what was learned about limits, keeps what was learned about tasks. */
 const adopt = (next: Draft, size: number): void => {
   next.limit = size
-  next.healthy = size
-  next.proven = 0
+  next.lastGood.limit = size
+  next.lastGood.heldLimit = 0
   next.mode = "steady"
   next.experiment = undefined
   next.level = undefined
-  next.ceiling = Infinity
-  next.ceilingLeft = 0
+  next.ceiling.value = Infinity
+  next.ceiling.windowsLeft = 0
 }
 
-// --- what the window says ------------------------------------------------------------------------------------------
+// --- measurements --------------------------------------------------------------------------------------------------
 
 const pool = (next: Draft, sample: Sample): void => {
   const weight = sample.timed / Math.min(next.runs + sample.timed, Math.max(1000, sample.timed))
@@ -304,16 +329,16 @@ const pool = (next: Draft, sample: Sample): void => {
   next.runs += sample.timed
 }
 
-/** The squared coefficient of variation of the run times. */
+/** Returns the squared coefficient of variation of the run times. */
 const spread = (state: AdaptiveState): number =>
-  state.mean === 0 ? 1 : between(0.01, state.variance / (state.mean * state.mean), 25)
+  state.mean === 0 ? 1 : clamp(0.01, state.variance / (state.mean * state.mean), 25)
 
-/** Adds the window to what is known about the present size, or begins anew where something has changed. */
+/** Adds the window to the reading of the present size, or starts a new reading if something has changed. */
 const measure = (next: Draft, sample: Sample): Reading => {
   const throughput = sample.succeeded / sample.duration
   const present = (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
   const window: Reading = {
-    // Tasks that end after a step down began with more company: Little's law sees the present.
+    // Tasks that end after a step down began while more tasks ran. Little's law measures the present.
     run: next.moved < 0 && sample.overloaded === 0 ? Math.min(sample.runMean, present) : sample.runMean,
     runs: sample.timed,
     inflight: sample.avgInflight,
@@ -337,7 +362,7 @@ const measure = (next: Draft, sample: Sample): Reading => {
   })
 }
 
-/** Follows the base: slowly upwards, and only in calm windows; at once downwards, where it is no chance. */
+/** Updates the base: upwards slowly, and only in calm windows; downwards at once, unless it may be chance. */
 const learn = (settings: Settings, next: Draft, level: Reading, error: number): void => {
   const { run } = level
   const calm = next.base * (1 + settings.tolerance / 2)
@@ -354,7 +379,7 @@ const learn = (settings: Settings, next: Draft, level: Reading, error: number): 
   } else if (run <= calm && next.experiment === undefined) next.base += 0.03 * (run - next.base)
 }
 
-// --- what follows from it ------------------------------------------------------------------------------------------
+// --- decisions -----------------------------------------------------------------------------------------------------
 
 const overload = (
   settings: Settings,
@@ -367,13 +392,13 @@ const overload = (
   next.experiment = undefined
   next.level = undefined
   next.calm = 0
-  const atMin = sample.size <= least(bounds)
+  const atMin = sample.size <= minSize(bounds)
   if (sample.succeeded === 0 && (atMin || sample.inflight < limit / 4)) {
     next.mode = "start"
-    next.threshold = next.healthy
+    next.threshold = next.lastGood.limit
     next.throughput = 0
     next.flat = 0
-    next.ceiling = Infinity
+    next.ceiling.value = Infinity
     next.grown = false
     next.limit = limit / 2
     if (!atMin) return { reason: "OUTAGE" }
@@ -382,32 +407,39 @@ const overload = (
     return { reason: "OUTAGE", pause }
   }
   if (!again) {
-    // The same size fails once more: each time it is kept away from for longer.
-    const known = Math.abs(sample.size - next.failing) <= 0.25 * sample.size
-    next.ceilingHold = Math.min(settings.failureHold, known ? 2 * next.ceilingHold : settings.failureHold / 3)
-    next.failing = sample.size
+    // Each time the same size fails again, it is avoided for longer.
+    const known = Math.abs(sample.size - next.ceiling.failedSize) <= 0.25 * sample.size
+    next.ceiling.hold = Math.min(settings.failureHold, known ? 2 * next.ceiling.hold : settings.failureHold / 3)
+    next.ceiling.failedSize = sample.size
   }
-  // A size that was good just now is good still, if nothing but the pool has changed. What runs has been admitted.
+  // If only the pool has changed, the size before the growth is still good. The tasks that run have been admitted, so
+  // the limit need not fall below their number.
   const grown = next.grown && next.mode === "steady"
-  next.own = next.own || (grown && next.proven > 0 && next.proven < limit)
-  const back = Math.min(limit - 1, next.proven)
+  next.failures.ownGrowth =
+    next.failures.ownGrowth || (grown && next.lastGood.heldLimit > 0 && next.lastGood.heldLimit < limit)
+  const back = Math.min(limit - 1, next.lastGood.heldLimit)
   next.limit =
     grown && back >= limit / 2 ? back : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
-  if (!next.own) next.proven = 0
-  // Further failures of one incident say how far to fall, not how far one may rise again.
-  if (!again || next.ceiling === Infinity) {
-    next.ceiling = Math.max(2, next.limit, Math.min(next.good, sample.size - 1), next.own ? next.proven : 0)
+  if (!next.failures.ownGrowth) next.lastGood.heldLimit = 0
+  // Further failures of one incident determine how far to fall, not how far the limit may rise again.
+  if (!again || next.ceiling.value === Infinity) {
+    next.ceiling.value = Math.max(
+      2,
+      next.limit,
+      Math.min(next.lastGood.inflight, sample.size - 1),
+      next.failures.ownGrowth ? next.lastGood.heldLimit : 0
+    )
   }
-  // A pool of two or three is soon to try more: few tasks meet the failure, and much is to be gained.
-  next.ceilingLeft = Math.ceil(Math.min(next.ceilingHold, 3 * next.ceiling))
-  next.rise = 0
-  next.good = Math.min(next.good, next.limit)
+  // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
+  next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, 3 * next.ceiling.value))
+  next.ceiling.raises = 0
+  next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
   if (next.mode === "start") settle(settings, next)
   next.grown = false
   return { reason: "OVERLOAD" }
 }
 
-/** The demand is smaller than the limit: growing now would leave the next burst unguarded. */
+/** Decides when the demand is below the limit. Growing now would let the next burst exceed what was tested. */
 const idle = (next: Draft, level: Reading, settings: Settings, bounds: AutoScaleBounds): Verdict => {
   next.idle++
   next.grown = false
@@ -433,24 +465,24 @@ const congested = (
   const { grown, limit } = next
   next.calm = 0
   next.grown = false
-  const bearable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
+  const sustainable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
   if (next.mode === "start") {
     settle(settings, next)
-    next.limit = Math.min(limit, Math.max(bearable, limit / 4))
+    next.limit = Math.min(limit, Math.max(sustainable, limit / 4))
     next.hold = 4
     return { reason: "STEADY" }
   }
-  if (limit <= least(bounds)) {
-    // There is nothing lower to compare with.
+  if (limit <= minSize(bounds)) {
+    // There is no smaller size to compare with.
     next.base = level.run
     return { reason: "RESTORE" }
   }
-  // Tasks that end just after growth began with less company.
+  // Tasks that end just after growth began while fewer tasks ran.
   const now = next.moved > 0 ? { ...level, run: Math.max(level.run, level.inflight / level.throughput) } : level
   const elasticity =
     grown && before !== undefined && level.inflight > 1.02 * before.inflight ? elasticityOf(before, now) : undefined
   if (elasticity === undefined || elasticity < queueing) return verify(settings, next, now, elasticity)
-  next.limit = Math.min(limit, Math.max(before!.inflight, bearable))
+  next.limit = Math.min(limit, Math.max(before!.inflight, sustainable))
   next.hold = revertHold
   return { reason: "REVERT", elasticity }
 }
@@ -470,25 +502,25 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
     next.grown = true
     return { reason: "START" }
   }
-  // More tasks at this size will tell whether that is chance.
+  // More tasks at this size show whether the difference is chance.
   if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
-  if (next.limit >= next.ceiling) {
+  if (next.limit >= next.ceiling.value) {
     next.calm = 0
-    if ((next.ceilingLeft > 0 && next.debt > 0) || next.due > 0) return { reason: "HOLD" }
-    // The time of the ceiling is over: it lifts by 1, 1, 2, 2, 4..., for what failed then may fail still.
-    const rise = 2 ** Math.floor(next.rise++ / 2)
-    next.ceiling = rise > next.limit ? Infinity : next.ceiling + rise
+    if ((next.ceiling.windowsLeft > 0 && next.failures.debt > 0) || next.failures.recent > 0) return { reason: "HOLD" }
+    // The ceiling has expired. It rises by 1, 1, 2, 2, 4 and so on, because the size that failed may still fail.
+    const rise = 2 ** Math.floor(next.ceiling.raises++ / 2)
+    next.ceiling.value = rise > next.limit ? Infinity : next.ceiling.value + rise
   }
   next.calm = calm ? next.calm + 1 : 0
   const step = calm
     ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1)))
     : Math.max(1, 0.5 * Math.sqrt(next.limit))
-  next.limit = Math.min(next.limit + step, next.ceiling)
+  next.limit = Math.min(next.limit + step, next.ceiling.value)
   next.grown = true
   return { reason: "GROW" }
 }
 
-/** Ends slow start. Its base was measured at whatever size the pool began with: have it checked soon. */
+/** Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon. */
 const settle = (settings: Settings, next: Draft): void => {
   next.mode = "steady"
   next.unverified = Math.max(next.unverified, settings.probeEvery - 3)
@@ -496,12 +528,12 @@ const settle = (settings: Settings, next: Draft): void => {
 
 // --- the experiment ------------------------------------------------------------------------------------------------
 
-/** How many per cent the run time changes with one per cent of concurrency. */
+/** Returns by how many percent the run time changes when concurrency changes by one percent. */
 const elasticityOf = (from: Reading, to: Reading): number =>
   Math.log(to.run / from.run) / Math.log(to.inflight / from.inflight)
 
 const verify = (settings: Settings, next: Draft, before: Reading, elasticity: number | undefined): Verdict => {
-  // After growth of its own, slow start's included, congestion is no sign of a slower server.
+  // After the pool's own growth, including slow start, congestion is not a sign of a slower server.
   const own = elasticity !== undefined || next.unverified >= settings.probeEvery - 3
   next.experiment = { before, limit: next.limit, throughput: before.throughput, steps: 0, own }
   next.limit = Math.min(next.limit, stepDown * before.inflight)
@@ -525,22 +557,23 @@ const conclude = (
     next.limit = to
     return { reason, elasticity }
   }
-  // The demand went away, or the pool could not step down.
+  // Demand fell, or the pool could not step down.
   const [low, high] = [0.7 * Math.floor(stepDown * before.inflight), 0.97 * before.inflight]
   if (!demand || level.inflight < low || level.inflight > high) return end("RESTORE", limit)
   const throughput = Math.max(experiment.throughput, level.throughput)
   const elasticity = elasticityOf(before, level)
-  if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= least(bounds)) {
+  if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= minSize(bounds)) {
     next.experiment = { before: level, limit, throughput, steps: steps + 1, own: false }
     next.limit = stepDown * level.inflight
     return { reason: "STEP", elasticity }
   }
-  // Fewer tasks cannot have made the server slower: that is chance, or tasks that began before the step.
+  // Fewer tasks cannot make the server slower. The cause is chance, or tasks that began before the step.
   const run =
     elasticity >= 0 ? level.run : (before.run * before.runs + level.run * level.runs) / (before.runs + level.runs)
   if (steps === 0 && run > next.base * (1 + settings.tolerance / 2)) {
-    // The server got slower: here begins its new base. Or more tasks at once are worth their latency: then the latency
-    // that they had is no congestion. If that is chance, it must not last.
+    // Either the server became slower, and this run time is its new base. Or more concurrent tasks are worth their
+    // latency, and the latency before the step was not congestion. If the measurement was chance, a check corrects it
+    // soon.
     const soon = run > next.base * (1 + settings.tolerance)
     next.base = experiment.own && elasticity > 0 ? before.run : run
     const verdict = end("RESTORE", limit, elasticity)
@@ -552,10 +585,10 @@ const conclude = (
   next.base = near ? (next.base + run) / 2 : run
   const knee = throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
-  if (ceiling < next.ceiling) {
-    next.ceiling = ceiling
-    next.ceilingLeft = revertHold
-    next.rise = 0
+  if (ceiling < next.ceiling.value) {
+    next.ceiling.value = ceiling
+    next.ceiling.windowsLeft = revertHold
+    next.ceiling.raises = 0
   }
   return end("KNEE", Math.min(limit, knee * (1 + settings.tolerance / 3)), elasticity)
 }

@@ -1,16 +1,16 @@
-/** What every policy needs: options checked, samples made safe, sizes brought within bounds. */
+/** Shared by all policies: checks options, sanitizes samples, clamps sizes. */
 import type { AutoScaleBounds, AutoScaleSample } from "../../AutoScaleModel.ts"
 
-/** A sample with nothing left open. */
+/** A sample with every field present. */
 export type Sample = Required<AutoScaleSample>
 
 const amount = (value: number): number => (value > 0 ? Math.min(value, 1e12) : 0)
 
 /**
- * The sample with every number finite and not negative. A pool never measures anything else, but a policy keeps what it
- * is told for hours: one `NaN` from a hand-made sample would freeze it for good.
+ * Returns the sample with every number finite and not negative. A pool measures no others, but a policy keeps what it
+ * learns for hours: one `NaN` from a hand-made sample would freeze the policy permanently.
  */
-export const sane = (sample: AutoScaleSample): Sample => ({
+export const sanitize = (sample: AutoScaleSample): Sample => ({
   duration: amount(sample.duration),
   reason: sample.reason,
   size: Math.floor(amount(sample.size)),
@@ -35,19 +35,19 @@ export const sane = (sample: AutoScaleSample): Sample => ({
   timed: Math.min(amount(sample.timed ?? sample.succeeded), amount(sample.succeeded))
 })
 
-/** A number that keeps a rule. */
+/** Returns the number. Throws `RangeError` if it breaks the rule. */
 export const checkNumber = (where: string, what: string, rule: string, value: number, holds: boolean): number => {
   if (!holds || !Number.isFinite(value)) throw new RangeError(`${where}: ${what} must be ${rule}, got ${String(value)}`)
   return value
 }
 
-/** The number within `low` and `high`; `low` when it is no number. */
-export const between = (low: number, value: number, high: number): number =>
+/** Returns the number clamped to `low` and `high`; `low` if it is `NaN`. */
+export const clamp = (low: number, value: number, high: number): number =>
   value >= high ? high : value > low ? value : low
 
-/** The largest size within the bounds that does not exceed `limit`; never 0, where no task would ever be sampled. */
+/** Returns `limit` rounded down and clamped to the bounds. At least 1, because a pool of size 0 samples no task. */
 export const sizeOf = (limit: number, bounds: AutoScaleBounds): number =>
-  Math.floor(between(least(bounds), limit, Math.max(1, bounds.max)))
+  Math.floor(clamp(minSize(bounds), limit, Math.max(1, bounds.max)))
 
-/** The smallest size a policy decides on. */
-export const least = (bounds: AutoScaleBounds): number => Math.max(1, bounds.min)
+/** Returns the smallest size that a policy decides on. */
+export const minSize = (bounds: AutoScaleBounds): number => Math.max(1, bounds.min)

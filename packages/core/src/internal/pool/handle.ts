@@ -41,10 +41,10 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     return Effect.sync(() => this.#stateNow())
   }
 
-  get reprioritise(): (weight: number) => Effect.Effect<void, NotWaiting> {
+  get reprioritize(): (weight: number) => Effect.Effect<void, NotWaiting> {
     return (weight) =>
       Effect.suspend(() => {
-        checkWeight("TaskHandle.reprioritise", weight)
+        checkWeight("TaskHandle.reprioritize", weight)
         const { machine } = this.#task
         const state = this.#stateNow()
         if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: machine.name, state }))

@@ -389,7 +389,7 @@ describe("a window", () => {
     }).pipe(Effect.provide(poolOf({ policy })))
   })
 
-  it.effect("makes do with ten samples after maxInterval, and never ends with fewer", () => {
+  it.effect("ends with ten samples after maxInterval, and never with fewer", () => {
     const { policy, samples } = spy({ ...never, interval: 100, maxInterval: 1000, minSamples: 50 })
     return Effect.gen(function* () {
       for (let i = 0; i < 9; i++) yield* work(10)
@@ -426,7 +426,7 @@ describe("a window", () => {
     }
   )
 
-  it.effect("answers one incident once: what began before the size fell ends no window early", () => {
+  it.effect("reacts once to an incident: tasks that began before the size fell end no window early", () => {
     const { policy, samples } = spy({ ...never, overloads: 1 }, ({ size }) => ({ size: size / 2 }))
     return Effect.gen(function* () {
       yield* TaskPool.resize(8)
@@ -451,7 +451,7 @@ describe("a window", () => {
     }).pipe(Effect.provide(AioAutoScaleTaskPoolSimple.layer({ policy })), Random.withSeed("spread"))
   })
 
-  it.effect("lasts no longer than an interval that is given, if it needs no tasks", () => {
+  it.effect("lasts at most `interval`, if given, when it needs no tasks", () => {
     const { policy, samples } = spy(timed(10_000))
     return Effect.gen(function* () {
       yield* work(2000)
@@ -497,7 +497,7 @@ describe("demand without an answer", () => {
     }).pipe(Effect.provide(poolOf({ policy, interval: "1 second" })))
   })
 
-  it.effect("leaves a pool whose workers are all in use as it is", () => {
+  it.effect("does not resize a pool whose workers are all in use", () => {
     const { policy } = spy(never)
     return Effect.gen(function* () {
       yield* TaskPool.resize(4)
@@ -533,7 +533,7 @@ describe("a pause", () => {
     }).pipe(Effect.provide(poolOf({ policy, minSize: 2 })))
   })
 
-  it.effect("ends when the pool begins to close: the drain goes on at once", () => {
+  it.effect("ends when the pool begins to close, so that the drain continues at once", () => {
     const { policy } = spy(timed(1000), () => ({ pause: 100_000 }))
     return Effect.gen(function* () {
       yield* pass(1000)
@@ -601,7 +601,7 @@ describe("classify", () => {
       ? ({ overload: true, retryAfter: "2 seconds" } as const)
       : ("success" as const)
 
-  it.effect("is asked about every end; what it calls a success counts as one", () => {
+  it.effect("is called for every exit, and an exit it calls a success counts as one", () => {
     const { policy, samples } = spy(timed(1000))
     const exits: Array<string> = []
     return Effect.gen(function* () {
@@ -657,7 +657,7 @@ describe("classify", () => {
     }).pipe(Effect.provide(poolOf({ policy, minSize: 2, classify: retryAfter })))
   })
 
-  it.effect("that throws says nothing of the server, harms nobody, and is in the log", () => {
+  it.effect("that throws counts as ignore, affects no task, and is logged", () => {
     const { policy, samples } = spy(timed(1000))
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
@@ -752,7 +752,7 @@ describe("a decision", () => {
     return Effect.gen(function* () {
       assert.strictEqual(
         yield* TaskPool.explain(),
-        "AioAutoScaleTaskPoolSimple: spy, 1 workers (1 to 10), no decision yet"
+        "AioAutoScaleTaskPoolSimple: spy, 1 worker (1 to 10), no decision yet"
       )
       yield* work(50)
       yield* pass(3000)
@@ -861,7 +861,7 @@ describe("adaptive, by default", () => {
   })
 })
 
-describe("whatever a policy answers", () => {
+describe("whatever a policy returns", () => {
   const odd = [Number.NaN, Infinity, -Infinity, -3, 0, 0.4, 1, 2.7, 5, 1e9, Number.MIN_VALUE]
 
   it.effect.each(Array.from({ length: Number(env["SEEDS"] ?? 4) }, (_, seed) => seed))(

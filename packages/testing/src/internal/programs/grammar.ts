@@ -101,7 +101,7 @@ export type Statement =
       readonly pool: number
     }
 
-export type HandleOperation = "join" | "await" | "cancel" | "poll" | "state" | "reprioritise"
+export type HandleOperation = "join" | "await" | "cancel" | "poll" | "state" | "reprioritize"
 
 /** A program: the same one runs the same way. */
 export interface Program {
@@ -266,7 +266,7 @@ class Draw {
       }
     }
     if (dice < 21) {
-      const op = this.pick(["join", "await", "cancel", "cancel", "poll", "state", "reprioritise"] as const)
+      const op = this.pick(["join", "await", "cancel", "cancel", "poll", "state", "reprioritize"] as const)
       return { do: "handle", pick: this.below(100), op, guard: this.guard() }
     }
     if (dice < 25) return { do: "operate", pool, operation: this.operation(), guard: this.guard() }

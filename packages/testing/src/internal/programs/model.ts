@@ -265,7 +265,7 @@ export class ModelPool {
     this.turn()
   }
 
-  reprioritise(id: string, weight: number): void {
+  reprioritize(id: string, weight: number): void {
     const task = this.waiting.find((each) => each.id === id)
     if (task === undefined || this.options.order !== "priority" || task.weight === weight) return
     task.weight = weight

@@ -526,7 +526,7 @@ class Running {
     return Effect.suspend(() => {
       const handle = this.handles[pick % Math.max(1, this.handles.length)]?.entry.handle
       if (handle === undefined) return Effect.void
-      return op === "reprioritise" ? handle.reprioritise(pick % 6) : handle[op]
+      return op === "reprioritize" ? handle.reprioritize(pick % 6) : handle[op]
     })
   }
 

@@ -22,7 +22,7 @@ export type Event =
   | { readonly do: "forEach"; readonly length: number }
   | { readonly do: "finish"; readonly pick: number; readonly how: "succeeds" | "fails" | "dies" | "interrupts" }
   | { readonly do: "cancel" | "interrupt"; readonly pick: number }
-  | { readonly do: "reprioritise"; readonly pick: number; readonly weight: number }
+  | { readonly do: "reprioritize"; readonly pick: number; readonly weight: number }
   | { readonly do: "resize"; readonly size: number; readonly hard: boolean }
   | { readonly do: "pause" | "resume" | "start" }
   | { readonly do: "close"; readonly interrupts: boolean }
@@ -61,7 +61,7 @@ export const drawSequential = (seed: number, kinds: number): SequentialProgram =
       }
     if (dice < 28) return { do: "cancel", pick: below(100) }
     if (dice < 30) return { do: "interrupt", pick: below(100) }
-    if (dice < 32) return { do: "reprioritise", pick: below(100), weight: below(8) }
+    if (dice < 32) return { do: "reprioritize", pick: below(100), weight: below(8) }
     if (dice < 35) return { do: "resize", size: below(4), hard: below(2) === 0 }
     if (dice < 37) return { do: pick(["pause", "resume", "resume"]) }
     if (dice < 38) return { do: "close", interrupts: below(2) === 0 }
@@ -223,15 +223,15 @@ class Running {
         real!.fiber!.interruptUnsafe()
         return
       }
-      case "reprioritise": {
+      case "reprioritize": {
         const [id, real] =
           picked(
             [...this.reals].filter(([, each]) => each.handle !== undefined),
             event.pick
           ) ?? []
         if (id === undefined) return
-        model.reprioritise(id, event.weight)
-        steps.fork(Effect.exit(real!.handle!.reprioritise(event.weight)))
+        model.reprioritize(id, event.weight)
+        steps.fork(Effect.exit(real!.handle!.reprioritize(event.weight)))
         return
       }
       case "resize":
