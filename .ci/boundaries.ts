@@ -10,7 +10,7 @@ const core = "packages/core/src"
 
 const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<string>, why: string]> = [
   // The core, from the inside out.
-  [`${core}/internal/backlog.ts`, [], "The backlog is pure data that knows no Effect."],
+  [`${core}/internal/{backlog,words}.ts`, [], "The backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog.ts`], "A discipline is pure data."],
   [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
   [
@@ -31,7 +31,12 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     `${core}/internal/{bulk,autoScale}/*.ts`,
-    [`${core}/internal/{bulk,autoScale,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
+    [
+      `${core}/internal/{bulk,autoScale,pool,runtime}/*`,
+      `${core}/internal/{arguments,words}.ts`,
+      `${core}/[A-Z]*.ts`,
+      effect
+    ],
     "Bulks and sizing use the machine, and know no service."
   ],
   [

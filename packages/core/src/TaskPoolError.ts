@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import { workers } from "./internal/words.ts"
 import type { PoolStats } from "./PoolStats.ts"
 
 /**
@@ -190,8 +191,6 @@ export class UnknownTaskWeight extends RangeError {
   readonly _tag = "UnknownTaskWeight"
   override readonly name = "UnknownTaskWeight"
 }
-
-const workers = (count: number): string => `${count} ${count === 1 ? "worker" : "workers"}`
 
 // Capturing a stack trace costs several times as much as cancelling a waiting task, and shows only frames of the pool.
 const stackTraces = globalThis.Error as { stackTraceLimit?: number | undefined }

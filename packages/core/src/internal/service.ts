@@ -34,6 +34,7 @@ import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
 import { awaitEnds, awaitUntil } from "./pool/waits.ts"
+import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */
 export interface ServiceOptions extends MachineOptions {
@@ -189,7 +190,7 @@ const serviceOf = (
       Effect.sync(() => {
         checkCount("TaskPool.explain", "last", last)
         return (
-          sizing?.explain(last) ?? `${machine.name}: a fixed pool, ${machine.target} workers, which decides nothing`
+          sizing?.explain(last) ?? `${machine.name}: a fixed pool, ${workers(machine.target)}, which decides nothing`
         )
       }),
     events: Stream.unwrap(Effect.map(subscribe(machine, lifecycle), Stream.fromQueue)),

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScaleSample } from "../../AutoScaleModel.ts"
 import type { Machine } from "../pool/machine.ts"
+import { workers } from "../words.ts"
 
 const kept = 256
 
@@ -82,7 +83,7 @@ export class DecisionLog {
   table(last: number): string {
     const { max, min } = this.bounds
     const { name, target } = this.machine
-    const head = `${name}: ${this.policy}, ${target} ${target === 1 ? "worker" : "workers"} (${min} to ${max})`
+    const head = `${name}: ${this.policy}, ${workers(target)} (${min} to ${max})`
     const entries = last > 0 ? this.entries.slice(-Math.min(last, kept)) : []
     if (entries.length === 0) return `${head}, no decision yet`
     const rows = entries.map((entry) => columns.map(([, cell]) => cell(entry)))
