@@ -15,7 +15,12 @@ import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
-import { Laws, type LawOptions as PoolLawOptions, type LayerOf as LayerOfOptions } from "./laws/kit.ts"
+import {
+  Laws,
+  withOptionalBounds,
+  type LawOptions as PoolLawOptions,
+  type LayerOf as LayerOfOptions
+} from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
@@ -27,7 +32,8 @@ import { submittingLaws } from "./laws/submitting.ts"
 
 /**
  * The pool that a law needs: a pool of `size` workers with these options. A pool with bounds must allow sizes from
- * `minSize` to `maxSize`, both `size` by default, and must not resize itself while the clock stands still.
+ * `minSize` to `maxSize`, both `size` by default, and must not resize itself while the clock stands still. A pool that does
+ * not know these options (`TypeError`) is made again without them.
  *
  * @category options
  * @since 0.1.0
@@ -67,8 +73,7 @@ export interface TaskPoolLawsOptions {
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
  * import { type LawOptions, taskPoolLaws } from "@aio-task-pool/testing"
  *
- * // A fixed pool has no bounds, so it ignores minSize and maxSize.
- * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolSimple.layer(size, options)
+ * const layerOf = ({ size, ...options }: LawOptions) => AioFixedTaskPoolSimple.layer(size, options)
  *
  * taskPoolLaws("a pool with two places", layerOf, { capacities: [2] })
  * ```
@@ -78,8 +83,9 @@ export interface TaskPoolLawsOptions {
  */
 export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
   describe(`${name}, made with wrong options`, () => refusingLaws(layerOf))
+  const poolOf = withOptionalBounds(layerOf)
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
-    const laws = new Laws(layerOf, capacity)
+    const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
       describe("submitting", () => submittingLaws(laws))
       describe("limiting", () => limitingLaws(laws))
@@ -148,7 +154,7 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  * import { AioFixedTaskPoolLifo } from "@aio-task-pool/core"
  * import { disciplineLaws, type LawOptions, lifoOrder } from "@aio-task-pool/testing"
  *
- * const layerOf = ({ maxSize, minSize, size, ...options }: LawOptions) => AioFixedTaskPoolLifo.layer(size, options)
+ * const layerOf = ({ size, ...options }: LawOptions) => AioFixedTaskPoolLifo.layer(size, options)
  *
  * disciplineLaws("AioFixedTaskPoolLifo", layerOf, lifoOrder)
  * ```
@@ -157,7 +163,7 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  * @since 0.1.0
  */
 export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void =>
-  orderLaws(name, layerOf, order)
+  orderLaws(name, withOptionalBounds(layerOf), order)
 
 /**
  * The auto-scale pool that a law needs. `interval` is in milliseconds.

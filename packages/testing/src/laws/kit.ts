@@ -22,6 +22,20 @@ export interface LawOptions extends PoolOptions {
 /** Gives the layer of the pool under test. */
 export type LayerOf<Options> = (options: Options) => Layer.Layer<TaskPool>
 
+/** Asks a pool without bounds, which knows neither `minSize` nor `maxSize`, again without them. */
+export const withOptionalBounds =
+  (layerOf: LayerOf<LawOptions>): LayerOf<LawOptions> =>
+  (options) => {
+    // A plain `try`: an unknown option is thrown where the layer is made.
+    try {
+      return layerOf(options)
+    } catch (error) {
+      const { maxSize, minSize, ...others } = options
+      if (!(error instanceof TypeError) || (maxSize === undefined && minSize === undefined)) throw error
+      return layerOf(others)
+    }
+  }
+
 /** What a law may say of the pool it is about; `size` defaults to 1. */
 export interface LawPool extends Partial<LawOptions> {
   /** The least capacity the law can be shown with, default 0. */
