@@ -34,6 +34,7 @@ import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
 import { awaitEnds, awaitUntil } from "./pool/waits.ts"
+import "./shapes.ts"
 import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */

@@ -463,7 +463,7 @@ export class Threads {
       try {
         task.resume(exit)
       } catch (cause) {
-        this.#log(`a caller of ${task.info.name} threw when it was given its answer`, cause)
+        this.#log(`a caller of ${task.info.name} threw when it received its result`, cause)
       }
     }
   }

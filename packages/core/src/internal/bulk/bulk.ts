@@ -52,7 +52,7 @@ export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Ef
 // An asynchronous source that always has an item ready lets the event loop go after this many.
 const fetchBudget = 1024
 
-class Bulk implements Traversal {
+export class Bulk implements Traversal {
   readonly options: BulkOptions
   readonly context: Context.Context<never>
   readonly asyncContext: AsyncContext | undefined
