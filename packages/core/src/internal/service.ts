@@ -34,7 +34,7 @@ import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
 import { awaitEnds, awaitUntil } from "./pool/waits.ts"
-import "./shapes.ts"
+import { keepShapes } from "./shapes.ts"
 import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */
@@ -50,6 +50,7 @@ const eventBuffer = 256
 /** Makes a pool that lives as long as the scope. */
 export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolService, never, Scope> =>
   Effect.withFiber((fiber) => {
+    keepShapes()
     const context = contextOf(fiber)
     const log = (message: string, defect: unknown): void =>
       void Effect.runForkWith(context)(Effect.logError(message, Cause.die(defect)))

@@ -7,35 +7,32 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { fifo, lifo, priority } from "../QueueDiscipline.ts"
+import { fifo, lifo, priority, type QueueDiscipline } from "../QueueDiscipline.ts"
 import { Bulk, BulkTask } from "./bulk/bulk.ts"
 import { sourceOf } from "./bulk/source.ts"
 import { Machine } from "./pool/machine.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { Task } from "./pool/task.ts"
 
-const machineOf = (discipline: typeof fifo): Machine =>
+const kept: Array<object> = []
+
+/** Makes the instances, with the first pool of a program. */
+export const keepShapes = (): void => {
+  if (kept.length > 0) return
+  const machine = machineOf(fifo)
+  const task = new Task(machine, Effect.void, undefined, 4, Context.empty())
+  const bulk = new Bulk(
+    machine,
+    { where: "", source: sourceOf("", []), f: () => Effect.void, weight: 4, collect: "discard" },
+    Context.empty(),
+    () => {}
+  )
+  const calls = [new Submit(machine, Effect.void, undefined, false), new Fork(() => task, false)]
+  kept.push(machine, machineOf(lifo), machineOf(priority), task, bulk, new BulkTask(bulk), ...calls)
+}
+
+const machineOf = (discipline: QueueDiscipline): Machine =>
   new Machine(
     { name: "", discipline, min: 0, max: 0, initial: 0, capacity: 0, onFull: "fail", startPaused: false },
     { scheduleTask: () => {}, flush: () => {} }
   )
-
-const machine = machineOf(fifo)
-const task = new Task(machine, Effect.void, undefined, 4, Context.empty())
-const bulk = new Bulk(
-  machine,
-  { where: "", source: sourceOf("", []), f: () => Effect.void, weight: 4, collect: "discard" },
-  Context.empty(),
-  () => {}
-)
-
-export const shapes: ReadonlyArray<object> = [
-  machine,
-  machineOf(lifo),
-  machineOf(priority),
-  task,
-  bulk,
-  new BulkTask(bulk),
-  new Submit(machine, Effect.void, undefined, false),
-  new Fork(() => task, false)
-]
