@@ -27,6 +27,8 @@ export const keepShapes = (): void => {
     Context.empty(),
     () => {}
   )
+  // What is kept for good must not keep the async context of whoever made the first pool.
+  Object.assign(bulk, { asyncContext: undefined })
   const calls = [new Submit(machine, Effect.void, undefined, false), new Fork(() => task, false)]
   kept.push(machine, machineOf(lifo), machineOf(priority), task, bulk, new BulkTask(bulk), ...calls)
 }
