@@ -653,7 +653,8 @@ function makeTag<Self>() {
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
     const call = (operation: Operation) => (first: unknown, second: unknown, third: unknown) =>
       new Call(tag, operation, first, second, third)
-    return Object.assign(tag, {
+    // A missing operation does not compile.
+    const statics = {
       submit: call((pool, task, options) => pool.submit(task, options)),
       fork: call((pool, task, options) => pool.fork(task, options)),
       submitNowait: call((pool, task, options) => pool.submitNowait(task, options)),
@@ -675,7 +676,8 @@ function makeTag<Self>() {
       stats: value("stats"),
       start: value("start"),
       events: Stream.unwrap(Effect.map(tag, (pool) => pool.events))
-    }) as any
+    } satisfies Record<keyof Operations<Self>, unknown>
+    return Object.assign(tag, statics) as any
   }
 }
 
