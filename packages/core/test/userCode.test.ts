@@ -169,6 +169,26 @@ describe("a forEach whose source is silent", () => {
   }
 })
 
+describe("a forEach whose asynchronous source always has an item ready", () => {
+  it.live("lets the event loop go", () =>
+    Effect.gen(function* () {
+      async function* items() {
+        for (let i = 0; i < 10_000; i++) yield i
+      }
+      let turns = 0
+      let running = true
+      const turn = (): void => {
+        turns++
+        if (running) setImmediate(turn)
+      }
+      setImmediate(turn)
+      yield* TaskPool.forEach(items(), () => Effect.void, { discard: true })
+      running = false
+      assert.isAtLeast(turns, 5)
+    }).pipe(Effect.provide(layer(1)))
+  )
+})
+
 describe("an auto-scale pool at rest", () => {
   it.effect("has no timer, and the next submit starts it (A4)", () =>
     Effect.gen(function* () {
