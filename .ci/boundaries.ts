@@ -54,8 +54,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
 
   // What a thread loads: each thread waits for it.
   [
-    "packages/node/src/{worker.ts,internal/{protocol,errorCodec,loading,waitingList}.ts}",
-    ["packages/node/src/internal/{protocol,errorCodec,loading,waitingList}.ts", "@aio-task-pool/core/Job", "node:*"],
+    "packages/node/src/{worker.ts,internal/{protocol,errorCodec,loading,jobQueue}.ts}",
+    ["packages/node/src/internal/{protocol,errorCodec,loading,jobQueue}.ts", "@aio-task-pool/core/Job", "node:*"],
     "What a thread loads imports nothing heavy."
   ],
   [

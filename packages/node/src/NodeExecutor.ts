@@ -1,8 +1,8 @@
 /**
- * Runs jobs on Node's worker threads: the `Executor` of programs that run on Node.
+ * Runs jobs on worker threads: the `Executor` for programs on Node.
  *
- * What code of the program throws, in arguments, jobs, results, errors and observers, fails the call it belongs to, or is
- * one line of the log. `internal/threads.ts` says where such code runs.
+ * What user code throws, in arguments, jobs, results, errors and observers, fails the call it belongs to, or becomes one
+ * log line. `internal/threads.ts` says where user code runs.
  *
  * @since 0.1.0
  */
@@ -23,58 +23,58 @@ import { Threads } from "./internal/threads.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** How many jobs run at once, an integer of 1 or more, default the machine's available parallelism minus one. */
+  /** The number of jobs that run at once, an integer from 1 to 1,024, default the available parallelism minus one. */
   readonly threads?: number | undefined
   /**
-   * How many more threads are kept ready to take over at once when one is ended or crashes, an integer of 0 or more,
-   * default 1. A thread takes about 50 milliseconds to start and 10 megabytes.
+   * The number of additional threads that are ready to take over when one is terminated or crashes, an integer from 0
+   * to 1,024, default 1. A thread takes about 50 milliseconds to start and 10 megabytes of memory.
    */
   readonly spare?: number | undefined
   /**
-   * The most jobs that are posted to one thread at a time, an integer from 1 to 64, default 32. Only jobs that were seen
-   * to take microseconds are posted behind others.
+   * The most jobs posted to one thread at a time, an integer from 1 to 64, default 32. Only jobs that have taken
+   * microseconds so far are posted behind others.
    */
   readonly maxDepth?: number | undefined
-  /** Limits of each thread's heap and stack, as for `new Worker`. */
+  /** Limits of each thread's heap and stack, as for `new Worker`, default Node's. */
   readonly resourceLimits?: ResourceLimits | undefined
-  /** After how many jobs a thread is replaced by a new one, an integer of 1 or more, default never. */
+  /** The number of jobs after which a new thread replaces a thread, an integer of 1 or more, default never. */
   readonly recycleAfter?: number | undefined
   /**
-   * How long, in milliseconds, a thread that has nothing to do looks out for its next job before it sleeps: a number from
-   * 0 to 1, default 0.1, and 0 on a machine with a single processor. To wake a sleeping thread takes longer than a small
-   * job. A thread that looks out in vain soon does so only now and then; with 0 it never does.
+   * How long an idle thread spins while waiting for its next job before it goes to sleep, in milliseconds: a number
+   * from 0 to 1, default 0.1, or 0 on a machine with a single processor. Waking a sleeping thread takes longer than a
+   * small job. After several unsuccessful spins a thread spins less often; 0 disables spinning.
    */
   readonly spin?: number | undefined
   /**
-   * Jobs or module addresses that every thread loads before it takes a job, default none. One that does not load is
-   * logged once, and fails its own jobs. With one that makes an executor no thread starts, and every job fails.
+   * Jobs or module addresses that every thread loads before it takes a job, default none. A module that fails to load
+   * is logged once, and only its own jobs fail. If a module makes an executor, no thread starts and every job fails.
    */
   readonly preload?: ReadonlyArray<Job<any, any> | URL | string> | undefined
-  /** The threads' `process.env`, default a copy of this one's. */
+  /** The `process.env` of the threads, default a copy of this thread's. */
   readonly env?: Record<string, string | undefined> | undefined
-  /** Node's own options for the threads, default those of this process. */
+  /** Node options for the threads, default those of this process. */
   readonly execArgv?: ReadonlyArray<string> | undefined
-  /** What the threads are called in debuggers and profiles, default `"aio-task-pool"`. */
+  /** The name of the threads in debuggers and profiles, default `"aio-task-pool"`. */
   readonly name?: string | undefined
   /**
-   * The address of the module that runs on the threads, for programs that are bundled: `@aio-task-pool/node/worker` or a
-   * copy of its file, which imports nothing but Node's modules. Default `worker.js` beside this module or its bundle.
+   * The address of the module that runs on the threads, for programs that are bundled: `@aio-task-pool/node/worker` or
+   * a copy of its file, which imports nothing but Node's modules. Default `worker.js` beside this module or its bundle.
    */
   readonly worker?: URL | undefined
 }
 
 /**
- * Provides an executor with worker threads of its own.
+ * Provides an executor that runs jobs on its own worker threads.
  *
  * **Details**
  *
- * The threads start at once and in the background. They are shared by everything that uses the executor, and end with
- * the layer's scope, hung ones included; jobs without an answer then fail with `ExecutorClosed`. An executor without
- * work does not keep the process alive. What no caller is told goes to the log: a thread that ends without a job, a
- * module that cannot be preloaded, threads that do not end. Throws `RangeError` when an option is out of its range.
+ * The threads start at once in the background. All users of the executor share them. They end with the layer's scope,
+ * including hung ones, and jobs without a result then fail with `ExecutorClosed`. An idle executor does not keep the
+ * process alive. Problems that belong to no job are logged: a thread that ends without a job, a module that cannot be
+ * preloaded, threads that do not end. Throws `RangeError` if an option is out of range.
  *
- * A job may make an executor of its own, up to 4 executors deep. A module that a thread loads for its jobs must not: its
- * jobs fail with `TaskNotFound`.
+ * A job may make its own executor, up to 4 executors deep. If a module makes one while a thread loads it, its jobs fail
+ * with `TaskNotFound`.
  *
  * **Example** (Hashing off the main thread)
  *
@@ -106,7 +106,7 @@ export function layer(
 }
 
 /**
- * Makes an executor whose threads live as long as the scope, without a layer.
+ * Makes an executor without a layer. Its threads end with the scope. Throws `RangeError` if an option is out of range.
  *
  * @category constructors
  * @since 0.1.0
@@ -147,7 +147,7 @@ const check = (where: string, options: Options): Checked => {
     const rule = most === Infinity ? `an integer >= ${least}` : `an integer from ${least} to ${most}`
     throw new RangeError(`${where}: ${option} must be ${rule}, got ${value}`)
   }
-  // Its own properties only: what somebody added to all objects is no option.
+  // Own properties only, because a property added to `Object.prototype` is not an option.
   const own: Options = Object.assign(Object.create(null), options)
   const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = own
   const spin = own.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
@@ -170,7 +170,7 @@ const check = (where: string, options: Options): Checked => {
 }
 
 const workerOf = (where: string, url: string | undefined): URL => {
-  // The repository runs its sources; bundlers must not look for that file.
+  // This repository runs from its sources. Bundlers must not resolve that file.
   if (url?.endsWith("/src/NodeExecutor.ts") === true) return new URL("worker.ts", url)
   if (url !== undefined) return new URL("./worker.js", import.meta.url)
   throw new TypeError(

@@ -1,17 +1,17 @@
 /**
- * What runs on a worker thread: takes jobs from the ring in order, one at a time, and answers each.
+ * The program of a worker thread: takes jobs from the ring in order, one at a time, and answers each.
  *
- * It is started by `NodeExecutor` and imports nothing heavy, because every thread and every replacement of a thread waits
- * for it. `internal/protocol.ts` says what the two sides promise each other.
+ * `NodeExecutor` starts it. It imports nothing heavy, because every thread and every replacement of a thread waits for
+ * it. `internal/protocol.ts` describes the protocol of the two sides.
  *
- * Between jobs the thread looks out for the next one for a moment, and then sleeps on a word of the ring, which is much
- * quicker to wake than an event loop. It never sleeps so while something that a job left behind needs the event loop:
- * timers, sockets, output that is not written yet. Then it waits in the event loop instead.
+ * Between jobs the thread spins for a moment and then sleeps on a word of the ring, which wakes much faster than an
+ * event loop. While a job has left timers, sockets or unwritten output behind, the thread waits in the event loop
+ * instead, because these need it.
  *
- * Code of the program runs in a job, in its module, and wherever something of a job's is looked at: a promise (`then`), a
- * result, an error may have getters and be proxies. All of that runs inside a guard before the answer begins to be
- * written, and what it throws becomes this answer. What a job left behind runs in the event loop; what that throws ends
- * the thread, which the main thread sees.
+ * User code runs in a job, in its module, and whenever a promise (`then`), a result or an error of a job is read, because
+ * it may have getters or be a proxy. All of this runs inside a guard before the answer is written, and what it throws
+ * becomes the answer. Work that a job left behind runs in the event loop. What that work throws ends the thread, which
+ * the main thread notices.
  */
 import {
   describeThrown,
@@ -36,7 +36,7 @@ interface Known {
 
 const { depth, memory, port: given, preload, spin } = workerData as protocol.Start
 const port = given as MessagePort
-// Jobs see `workerData` too, and whoever closes this port or writes to this memory takes the thread from the executor.
+// Jobs can read `workerData` too. A job that closed this port, or wrote to this memory, would break the executor.
 for (const key of Object.keys(workerData)) delete workerData[key]
 const ring = protocol.ringOf(memory)
 const { doubles, words } = ring
@@ -44,21 +44,21 @@ const now = protocol.makeClock()
 const loadModule = makeLoader(depth, () => busy)
 let busy = false
 
-/** How long the thread sleeps before it looks after what jobs left behind, and how long it may work without, in ms. */
-const patience = 2
-/** After how many sleeps a thread that has given up looking out tries it again. */
-const sleepsBetweenTries = 64
+/** How long the thread works, or first sleeps, without a turn of the event loop for work that jobs left behind, in ms. */
+const eventLoopMillis = 2
+/** The number of sleeps after which a thread that no longer spins tries it again. */
+const sleepsBetweenSpins = 64
 /**
- * How soon a thread that waits in the event loop looks whether it still must, in ms. What a job left behind may stay, so
- * each look in a row doubles that, up to the longest.
+ * How soon a thread that waits in the event loop checks whether it still must, in ms. Each check in a row doubles the
+ * interval, up to the longest, because work that a job left behind may never end.
  */
 const firstRecheck = 25
 const longestRecheck = 10_000
-// As they were before a job replaced them.
+// Saved before a job can replace them.
 const { exit } = process
 const activeResources = process.getActiveResourcesInfo
 
-// What the event loop delivered while an async job was awaited; older than anything still in the port.
+// Messages that the event loop delivered while an async job was awaited. They are older than any still in the port.
 const inbox: Array<protocol.Request | Unreadable | null> = []
 let wake: (() => void) | undefined
 
@@ -93,10 +93,10 @@ const takeRequest = (): protocol.Request | Unreadable => {
 }
 
 const jobs: Array<Known> = []
-/** Whether a job, which may have printed something, has run since the thread last looked for output. */
+/** Whether a job, which may have printed something, has run since the thread last checked for output. */
 let hasPrinted = false
 
-/** Serves the n-th request; answers a promise when its job is async. */
+/** Serves the n-th request. Returns a promise if its job is async. */
 const serve = (n: number): void | Promise<void> => {
   const state = protocol.stateOf(n)
   const job = words[protocol.jobOf(n)]!
@@ -111,7 +111,7 @@ const serve = (n: number): void | Promise<void> => {
     if (!begun) return skip(state)
     args = protocol.readValues(ring, n)
   } else {
-    // A revoked request has been sent all the same, and may have brought the job's address.
+    // The message of a revoked request has been sent too, and may contain the job's address.
     const request = takeRequest()
     if (request instanceof Unreadable) {
       if (!begun) return skip(state)
@@ -126,7 +126,7 @@ const serve = (n: number): void | Promise<void> => {
   if (known.fn === undefined) {
     return load(n, known).then((problem) => {
       if (problem !== undefined) return send(n, problem)
-      // Loading the module is not the job's own time.
+      // The time to load the module is not part of the job's run time.
       doubles[protocol.startOf(n)] = now()
       return call(n, known.fn!, args, each)
     })
@@ -150,7 +150,7 @@ const call = (n: number, fn: Fn, args: ReadonlyArray<unknown>, each: boolean): v
   return settle(n, result)
 }
 
-// The promise is one of ours: a job's own `then` may call back twice, or throw.
+// A new promise, because a job's own `then` may call back twice or throw.
 const settleLater = (n: number, result: PromiseLike<unknown>): Promise<void> =>
   new Promise((resolve) => resolve(result)).then(
     (value) => settle(n, value),
@@ -197,19 +197,19 @@ const settle = (n: number, result: unknown): void => {
   }
 }
 
-/** Answers by the port. The message itself says that the oldest started slot has its answer. */
+/** Answers by the port. The message answers the oldest started slot. */
 const send = (n: number, answer: protocol.Answer): void => {
   doubles[protocol.endOf(n)] = now()
   port.postMessage(answer)
 }
 
-/** Wakes the main thread, unless it was woken and has not looked yet. */
+/** Wakes the main thread, unless it was woken and has not read the answers yet. */
 const signal = (): void => {
   if (Atomics.exchange(words, protocol.SIGNALLED, 1) === 0) port.postMessage(null)
 }
 
 const transfersOf = (result: unknown): ReadonlyArray<object> | undefined => {
-  // The results of a chunk may each hand something over.
+  // Each result of a chunk may transfer objects.
   const own = transferredBy(result)
   if (own !== undefined || !Array.isArray(result)) return own
   const inner = result.flatMap((item) => transferredBy(item) ?? [])
@@ -220,7 +220,7 @@ const load = async (n: number, known: Known): Promise<protocol.Answer | undefine
   const { name, url } = known
   try {
     const module = await loadModule(url, (error) => {
-      // What else the program does must not happen a second time.
+      // The module is a program that runs a second time here. The thread exits before the program does anything else.
       send(n, { kind: "notFound", reason: error.message, cause: encode(error), final: true })
       exit()
     })
@@ -239,7 +239,7 @@ const isPromise = (value: unknown): value is PromiseLike<unknown> =>
 
 const eventLoopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** What the event loop must be awake for, beyond the port itself. */
+/** The number of resources that need the event loop before any job has run. */
 const atRest = activeResources().length
 const isNeeded = (): boolean => {
   const writing = isWriting()
@@ -253,39 +253,39 @@ const isLeaving = (): boolean => Atomics.load(words, protocol.LEAVING) !== 0
 
 const isIdle = (n: number): boolean => Atomics.load(words, protocol.POSTED) === n
 
-/** How long it looks out, in ms. */
-let lookout = spin
+/** How long the thread spins, in ms. */
+let spinMillis = spin
 let sleeps = 0
 
 /**
- * Looks out for a request after the n-th. Where the next job comes soon, that saves the main thread the call that wakes
- * this one, and this one the time until it has a processor again. Where it does not, the thread tries half as long, and
- * soon only now and then: as adaptive locks do.
+ * Spins until there is a request after the n-th. If the next job arrives soon, the main thread need not wake this one,
+ * and this one need not wait for a processor. Each time no job arrives, the thread spins half as long, and after a few
+ * times only rarely, as adaptive locks do.
  */
-const lookOut = (n: number): boolean => {
+const spinForRequest = (n: number): boolean => {
   if (spin === 0) return false
-  if (lookout < spin / 8) {
-    if (++sleeps < sleepsBetweenTries) return false
+  if (spinMillis < spin / 8) {
+    if (++sleeps < sleepsBetweenSpins) return false
     sleeps = 0
-    lookout = spin / 2
+    spinMillis = spin / 2
   }
-  const end = now() + lookout
+  const end = now() + spinMillis
   do {
-    // A look at the clock takes as long as many of these.
+    // Reading the clock takes as long as many of these checks.
     for (let i = 0; i < 32; i++) {
       if (isIdle(n)) continue
-      lookout = spin
+      spinMillis = spin
       return true
     }
   } while (now() < end)
-  lookout /= 2
+  spinMillis /= 2
   return false
 }
 
-/** Sleeps on the ring until there is a request after the n-th, for `timeout` at most. */
+/** Sleeps on the ring until there is a request after the n-th, at most `timeout` milliseconds. */
 const sleep = (n: number, timeout?: number): void => {
   Atomics.store(words, protocol.SLEEPING, protocol.InWait)
-  // A request that came before the line above woke nobody; with it the word has another value and the wait ends at once.
+  // A request posted before the line above did not wake this thread, but it changed the word, so the wait ends at once.
   if (!isLeaving()) Atomics.wait(words, protocol.POSTED, n, timeout)
   Atomics.store(words, protocol.SLEEPING, protocol.Awake)
 }
@@ -339,15 +339,15 @@ const main = async (): Promise<never> => {
       busy = false
       const ended = doubles[protocol.endOf(n)]!
       n = (n + 1) | 0
-      if (ended - lastTurn > patience) {
+      if (ended - lastTurn > eventLoopMillis) {
         await eventLoopTurn()
         lastTurn = now()
       }
       recheck = firstRecheck
     }
     if (!needed) {
-      if (lookOut(n)) continue
-      sleep(n, patience)
+      if (spinForRequest(n)) continue
+      sleep(n, eventLoopMillis)
       if (!isIdle(n)) continue
     }
     await eventLoopTurn()
@@ -358,7 +358,7 @@ const main = async (): Promise<never> => {
       sleep(n)
     } else {
       await waitInEventLoop(n, recheck)
-      // The end of the process waits for what is written.
+      // The process may be waiting for this output before it exits, so the interval does not grow.
       recheck = isWriting() ? firstRecheck : Math.min(2 * recheck, longestRecheck)
     }
   }

@@ -37,8 +37,8 @@ threadedExecutorLaws("of NodeExecutor", ({ maxOldGenerationSizeMb, ...options })
   })
 )
 
-describe("threads of one's own", () => {
-  it.live("jobs run on other threads, as many as asked for", () =>
+describe("options of an executor", () => {
+  it.live("jobs run on other threads, as many as `threads` says", () =>
     Effect.gen(function* () {
       const threads = watchThreads()
       yield* Effect.gen(function* () {
@@ -50,7 +50,7 @@ describe("threads of one's own", () => {
     })
   )
 
-  it.live("two executors of a program have threads of their own", () =>
+  it.live("two executors of a program have separate threads", () =>
     Effect.gen(function* () {
       const here = yield* Executor.run(jobs.whereAmI, [])
       const there = yield* Heavy.run(jobs.whereAmI, [])
@@ -68,7 +68,7 @@ describe("threads of one's own", () => {
     )
   )
 
-  it.live("env and execArgv are the threads' own", () =>
+  it.live("env and execArgv apply to the threads only", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Executor.run(jobs.environment, ["ANSWER"]), "42")
       assert.deepStrictEqual(yield* Executor.run(jobs.arguments_, []), ["--no-warnings"])
@@ -79,7 +79,7 @@ describe("threads of one's own", () => {
     )
   )
 
-  it.live("recycleAfter replaces threads, and every answer is right", () =>
+  it.live("recycleAfter replaces threads, and every result is right", () =>
     Effect.gen(function* () {
       const items = Array.from({ length: 3000 }, (_, i) => i)
       const doubled = yield* Effect.forEach(items, (n) => Executor.run(plain.double, [n]), { concurrency: 50 })
@@ -103,7 +103,7 @@ describe("threads of one's own", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin })))
   )
 
-  it.live("what only the platform knows how to copy arrives as what it was", () =>
+  it.live("objects that only the platform can copy arrive with their type", () =>
     Effect.gen(function* () {
       const blocked = new BlockList()
       blocked.addAddress("1.2.3.4")
@@ -118,7 +118,7 @@ describe("threads of one's own", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
-  it("options out of their range are refused where they are given", () => {
+  it("options out of range are rejected by the call that passes them", () => {
     assert.throws(
       () => NodeExecutor.layer({ threads: 0 }),
       RangeError,
@@ -147,7 +147,7 @@ describe("threads of one's own", () => {
 })
 
 describe("modules", () => {
-  it.live("a module that throws when it is loaded is TaskNotFound, with what it threw", () =>
+  it.live("a module that throws while it is loaded fails with TaskNotFound and the thrown value", () =>
     Effect.gen(function* () {
       const { never } = Job.module<typeof import("./jobs/broken.ts")>(new URL("./jobs/broken.ts", import.meta.url))
       const error = yield* Effect.flip(Executor.run(never, []))
@@ -166,7 +166,7 @@ describe("modules", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
-  it.live("preloaded modules are there before the first job, also on threads that replace others", () =>
+  it.live("modules are preloaded before the first job, also on replacement threads", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Executor.run(jobs.load, []), 1)
       assert.strictEqual(yield* Executor.run(jobs.uses, []), 1)
@@ -174,11 +174,11 @@ describe("modules", () => {
   )
 })
 
-describe("modules that do not load at once", () => {
+describe("modules that do not load at the first attempt", () => {
   const module = Job.module<typeof import("./jobs/gated.ts")>(new URL("./jobs/gated.ts", import.meta.url))
   const broken = Job.module<typeof import("./jobs/broken.ts")>(new URL("./jobs/broken.ts", import.meta.url))
 
-  it.live("a replacement is ready without the modules that were loaded before", () => {
+  it.live("a replacement thread is ready before it loads the modules of earlier jobs", () => {
     const gate = makeGateFile()
     return Effect.gen(function* () {
       assert.strictEqual(yield* Executor.run(module.opened, []), "opened")
@@ -210,7 +210,7 @@ describe("modules that do not load at once", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0 })))
   )
 
-  it.live("a preloaded module that does not load is logged once, however many threads load it", () => {
+  it.live("a preloaded module that does not load is logged once for all threads", () => {
     const { layer, logged } = makeLog()
     return Effect.gen(function* () {
       while ((yield* Executor.stats).threads < 3) yield* Effect.sleep(1)
@@ -226,7 +226,7 @@ describe("modules that do not load at once", () => {
     )
   })
 
-  it.live("a module that makes an executor costs one thread, no other job, and not a word in the log", () => {
+  it.live("a module that makes an executor costs one thread, fails no other job, and is not logged", () => {
     const { layer, logged } = makeLog()
     const maker = Job.module<typeof import("./jobs/maker.ts")>(new URL("./jobs/maker.ts", import.meta.url))
     return Effect.gen(function* () {
@@ -257,7 +257,7 @@ describe("modules that do not load at once", () => {
 })
 
 describe("the main thread", () => {
-  it.live("may be blocked from before a thread is ready until its job has run", () =>
+  it.live("may be blocked from the start of a thread until its job has run", () =>
     Effect.gen(function* () {
       const cells = new Int32Array(new SharedArrayBuffer(8))
       const first = yield* Effect.forkChild(Executor.run(rough.maybeWait, [-1, cells]), { startImmediately: true })
@@ -277,7 +277,7 @@ describe("the main thread", () => {
       const first = yield* start(-1, hung)
       const second = yield* start(-1, quick)
       for (const cells of [hung, quick]) assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
-      // One still runs, the other has answered: both are cancelled in the step that learns that their threads are ready.
+      // One job still runs, the other has answered. Both are cancelled in the step that finds their threads ready.
       Atomics.store(quick, 1, 1)
       Atomics.notify(quick, 1)
       Atomics.wait(cells, 0, 0, 20)
@@ -289,7 +289,7 @@ describe("the main thread", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 2, spare: 0 })))
   )
 
-  it.live("gets jobs that were posted to threads that start answered by the first that is ready", () =>
+  it.live("gets the results of jobs posted to starting threads from the first ready thread", () =>
     Effect.gen(function* () {
       const answers = yield* Effect.forEach([1, 2, 3, 4, 5], (n) => Executor.run(plain.double, [n]), { concurrency: 5 })
       assert.deepStrictEqual(answers, [2, 4, 6, 8, 10])
@@ -300,7 +300,7 @@ describe("the main thread", () => {
 })
 
 describe("threads in native code", () => {
-  it.live("are counted, and above a bound no thread is started until one has ended", () => {
+  it.live("are counted, and at a limit no thread is started until one has ended", () => {
     const { layer, logged } = makeLog()
     return Effect.gen(function* () {
       const fifo = join(mkdtempSync(join(tmpdir(), "executor-")), "fifo")
@@ -339,7 +339,7 @@ describe("what jobs do to their threads", () => {
     }).pipe(Effect.provide(Layer.provide(NodeExecutor.layer({ threads: 1, spare: 0, name: "mine" }), layer)))
   })
 
-  it.live("a job finds nothing of the executor's to close, and may stop its thread's clock", () =>
+  it.live("a job cannot close the executor's port, and may stop its thread's clock", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* Executor.run(jobs.harm, []), [])
       for (let i = 0; i < 5; i++) assert.deepStrictEqual(yield* Executor.run(plain.identity, [[i]]), [i])
@@ -347,7 +347,7 @@ describe("what jobs do to their threads", () => {
     }).pipe(Effect.provide(NodeExecutor.layer({ threads: 1, spare: 0, spin: 1 })))
   )
 
-  it.live("a timer that a job leaves behind makes its thread look after it less and less often", () =>
+  it.live("a thread checks a timer that a job left behind less and less often", () =>
     Effect.gen(function* () {
       const cells = new Int32Array(new SharedArrayBuffer(4))
       yield* Executor.run(jobs.leaveCountedTimer, [cells])
@@ -413,7 +413,7 @@ describe("with a pool", () => {
   )
 
   // The clock stands still while the job behind takes its real time, and moves only while that waits.
-  it.effect("a timeout counts from a job's turn on, ends its thread, and frees the worker", () =>
+  it.effect("a timeout counts from the job's dispatch, ends its thread, and frees the worker", () =>
     Effect.gen(function* () {
       const hung = yield* Effect.forkChild(
         Effect.flip(TaskPool.submitBlocking(jobs.hang, { args: [], timeout: "300 millis" })),
@@ -442,7 +442,7 @@ describe("with a pool", () => {
     }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 1 })]))
   )
 
-  it.live("a hard scale-down ends the thread of the job it cuts", () =>
+  it.live("a hard scale-down terminates the thread of the job that it cancels", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(TaskPool.submitBlocking(jobs.hang, { args: [] })), {
         startImmediately: true
@@ -458,7 +458,7 @@ describe("with a pool", () => {
 })
 
 describe("its process", () => {
-  it("an idle executor does not keep it alive, and what jobs print arrives", async () => {
+  it("is not kept alive by an idle executor, and prints the output of jobs", async () => {
     const { code, stderr, stdout } = await run("idle.ts")
     assert.strictEqual(code, 0)
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`)
@@ -466,7 +466,7 @@ describe("its process", () => {
     assert.include(stderr, "to stderr")
   })
 
-  it("a job in flight keeps it alive until it has its answer", async () => {
+  it("is kept alive by a running job until its result arrives", async () => {
     const { code, stdout } = await run("inFlight.ts")
     assert.strictEqual(code, 0)
     assert.strictEqual(stdout.trim(), "Success")
@@ -477,7 +477,7 @@ describe("its process", () => {
     ["recycle", 600],
     ["idle", 20_000]
   ] as const) {
-    it(`prints all that jobs have printed, however slowly that is read: ${how}`, async () => {
+    it(`prints all output of jobs, even if it is read slowly: ${how}`, async () => {
       const { code, stdout } = await run("printing.ts", [how], 500)
       assert.strictEqual(code, 0)
       assert.strictEqual(stdout.trim().split("\n").length, count)
@@ -501,13 +501,13 @@ describe("its process", () => {
     assert.strictEqual(stdout.trim(), "1")
   })
 
-  it("may have had its objects' prototype added to", async () => {
+  it("may have properties added to Object.prototype", async () => {
     const { code, stderr, stdout } = await run("polluted.ts")
     assert.strictEqual(code, 0, stderr)
     assert.strictEqual(stdout.trim(), "42")
   })
 
-  it("can exit when the scope has closed over hung jobs", async () => {
+  it("can exit after the scope has closed with hung jobs", async () => {
     const { code, stdout } = await run("closing.ts")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(stdout.trim().split("\n"), ["Failure", "Failure", "Failure", "Failure", "closed"])
@@ -554,25 +554,25 @@ describe("a program that a thread loads", { timeout: 120_000 }, () => {
     assert.deepStrictEqual(await start("late.ts"), answered(refusal("late.ts"), 0))
   })
 
-  it("makes no executor where it is what runs on the threads", async () => {
-    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
+  it("makes no executor if it is given as the worker", async () => {
+    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy of it, not of a program"
     const answer = `whereAmI: no thread could be started: Error: NodeExecutor: ${cure}`
     const outcome = await start("worker.ts")
     assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
     assert.isAtMost(outcome.runs, 2)
   })
 
-  it("may define jobs if it runs only where it is the main module", async () => {
+  it("may define jobs if it runs only as the main module", async () => {
     assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
   })
 
-  it("starts no threads without end from a job that runs the program", async () => {
+  it("does not start threads without end from a job that runs the program", async () => {
     const limit = "NodeExecutor: jobs must not nest executors more than 4 deep"
     const outer = "deep: the job threw TaskThrew: ".repeat(3)
     assert.deepStrictEqual(await start("deep.ts"), answered(`${outer}deep: the job threw Error: ${limit}`, 0))
   })
 
-  it("may have a job that makes an executor of its own", async () => {
+  it("may have a job that makes its own executor", async () => {
     assert.deepStrictEqual(await start("nested.ts"), answered("42", 0))
   })
 })

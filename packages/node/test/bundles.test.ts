@@ -23,7 +23,7 @@ afterAll(() => rmSync(scratch, { recursive: true }))
 
 describe("the worker as it is published", () => {
   for (const type of ["module", "commonjs"]) {
-    it.live(`runs jobs where it was copied to a package of type ${type}`, () => {
+    it.live(`runs jobs after it was copied to a package of type ${type}`, () => {
       const directory = join(scratch, type)
       mkdirSync(directory)
       writeFileSync(join(directory, "package.json"), JSON.stringify({ type }))
@@ -53,14 +53,14 @@ describe("a program that is bundled into one file", { timeout: 120_000 }, () => 
       execFile(process.execPath, [file], { timeout: 120_000 }, (_, stdout) => resolve(stdout.trim().split("\n").at(-1)))
     })
 
-  it("fails its jobs with the cure, beside its worker", async () => {
+  it("fails its jobs with the remedy, if the worker is beside it", async () => {
     const file = await bundle(".")
     const cure = "move its jobs to a module of their own, or guard the program with import.meta.main"
     const refusal = `double: ${pathToFileURL(file).href}, or a module that it imports, makes an executor when a thread loads it: ${cure}`
     assert.strictEqual(await run(file), refusal)
   })
 
-  it("says which file it lacks, without a worker beside it", async () => {
+  it("names the missing file, if no worker is beside it", async () => {
     const file = await bundle("alone")
     assert.include(await run(file), "double: no thread could be started: Error: Cannot find module")
     assert.include(await run(file), join(scratch, "alone", "worker.js"))

@@ -16,7 +16,7 @@ for (const [where, layer] of [
 ] as const) {
   describe(`jobs of CommonJS modules ${where}`, () => {
     for (const file of ["object", "function", "compiled"]) {
-      it.live(`are found in what the module exports as a whole: ${file}`, () =>
+      it.live(`are found in module.exports: ${file}`, () =>
         Effect.gen(function* () {
           assert.strictEqual(yield* Executor.run(jobsOf(file).double, [21]), 42)
         }).pipe(Effect.provide(layer))
@@ -32,7 +32,7 @@ for (const [where, layer] of [
       }).pipe(Effect.provide(layer))
     )
 
-    it.live("are the module's own functions only, and the failure names these", () =>
+    it.live("include only the module's own functions, and the failure names them", () =>
       Effect.gen(function* () {
         for (const name of ["answer", "toString"] as const) {
           const error = yield* Effect.flip(Executor.run(object[name], [1]))
@@ -45,7 +45,7 @@ for (const [where, layer] of [
       }).pipe(Effect.provide(layer))
     )
 
-    it.live("fail by themselves if looking at the export throws", () =>
+    it.live("fail alone if reading the export throws", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Executor.run(object.broken, [1]))
         assert.isTrue(error._tag === "TaskNotFound" && (error.cause as Error).message === "broken at first use")

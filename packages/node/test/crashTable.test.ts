@@ -24,7 +24,7 @@ describe("the table of crashes in the guide", () => {
   it("has a cell for each", () => assert.strictEqual(cells.length, crashes.length))
 
   for (const [index, crash] of crashes.entries()) {
-    it.live(`says what is so: ${cells[index]}`, () =>
+    it.live(`is true: ${cells[index]}`, () =>
       Effect.gen(function* () {
         const bystander = yield* Effect.forkChild(Executor.run(jobs.spin, [300]), { startImmediately: true })
         const victim = yield* Effect.forkChild(Effect.flip(crash), { startImmediately: true })

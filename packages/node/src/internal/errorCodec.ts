@@ -1,11 +1,11 @@
 /**
- * Carries errors across threads whole. Structured clone alone loses the class's name, `code` and every other own
- * property, and the errors of an `AggregateError`.
+ * Copies errors between threads. Structured clone alone loses the class's name, `code` and every other own property,
+ * and the errors of an `AggregateError`.
  *
- * Read by both sides: imports nothing.
+ * Both sides load this module, so it imports nothing.
  */
 
-/** An error, or whatever was thrown, as plain data. */
+/** An error, or another thrown value, as plain data. */
 export type Encoded =
   | { readonly kind: "value"; readonly value: unknown }
   | { readonly kind: "seen"; readonly index: number }
@@ -23,8 +23,8 @@ const carried = ["name", "message", "stack"]
 const inherited = ["_tag", "code"]
 
 /**
- * In the thread that threw. Never throws, whatever reading the error runs: a getter or a trap of a proxy costs what it
- * stands for, not the rest of the error. The result is plain data that can be copied without running anything.
+ * Encodes a thrown value, in the thread that threw it. Never throws: if a getter or a trap of a proxy throws, only that
+ * property is lost. The result is plain data, so copying it runs no user code.
  */
 export const encode = (thrown: unknown): Encoded => encodeAt(thrown, 0, [])
 
@@ -38,7 +38,7 @@ const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded 
     if (items !== undefined) return { kind: "array", items: items.map((item) => encodeAt(item, depth + 1, seen)) }
   }
   try {
-    // The copy, not the value: what could be read once need not be readable again.
+    // The copy, not the value, because reading the value a second time may fail.
     return { kind: "value", value: structuredClone(value) }
   } catch {
     return { kind: "value", value: describe(value) }
@@ -46,10 +46,11 @@ const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded 
 }
 
 const encodeError = (error: Error, depth: number, seen: Array<unknown>): Encoded => {
-  // The other side counts the errors as they come, so nothing may throw after this line.
+  // The other side counts errors in this order, so nothing may throw after this line.
   seen.push(error)
   const own: Array<readonly [string, Encoded]> = []
-  // What errors are caught by may be on the prototype: `_tag` of tagged errors, `code` of a DOMException.
+  // The properties by which callers tell errors apart may be inherited: `_tag` of tagged errors, `code` of a
+  // DOMException.
   for (const key of new Set([...inherited, ...attempt(() => Object.getOwnPropertyNames(error), [])])) {
     if (carried.includes(key) || !attempt(() => key in error, false)) continue
     const property = attempt<{ readonly value: unknown } | undefined>(() => ({ value: (error as any)[key] }), undefined)
@@ -62,7 +63,7 @@ const encodeError = (error: Error, depth: number, seen: Array<unknown>): Encoded
 
 const unreadable: Encoded = { kind: "value", value: "(cannot be read)" }
 
-/** In the thread that waits. */
+/** Decodes a thrown value, in the thread that waits for it. */
 export const decode = (encoded: Encoded): unknown => decodeInto(encoded, [])
 
 const decodeInto = (encoded: Encoded, seen: Array<unknown>): unknown => {
@@ -94,7 +95,7 @@ const classes: Record<string, new (message: string) => Error> = {
   URIError
 }
 
-/** What a function returns, or `otherwise` if it throws. */
+/** Returns the result of a function, or `otherwise` if it throws. */
 const attempt = <A>(f: () => A, otherwise: A): A => {
   try {
     return f()
@@ -103,11 +104,11 @@ const attempt = <A>(f: () => A, otherwise: A): A => {
   }
 }
 
-// Not only `instanceof`: an error may come from another realm, such as `node:vm`.
+// `instanceof` alone fails for errors of another realm, such as `node:vm`.
 const isError = (value: unknown): value is Error =>
   attempt(() => value instanceof Error || Object.prototype.toString.call(value) === "[object Error]", false)
 
-/** The elements of an array that has errors among them. */
+/** Returns the elements of an array that contains errors; `undefined` for any other value. */
 const errorsIn = (value: unknown): ReadonlyArray<unknown> | undefined =>
   attempt(() => {
     if (!Array.isArray(value)) return undefined

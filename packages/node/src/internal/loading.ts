@@ -1,10 +1,11 @@
 /**
- * Tells executors that are made in a thread whether the thread is only loading a module for its jobs.
+ * Detects executors that a thread makes while it loads a module for its jobs.
  *
- * A thread loads the whole module that a job is in. If that is the program's own file, loading it runs the program
- * again, and the program makes an executor: without this check its threads would load the file in turn, without end.
+ * A thread loads the whole module of a job. If that is the program's own file, loading it runs the program again, and
+ * the program makes an executor. Without this check the threads of that executor would load the file again, without
+ * end.
  *
- * Read by both sides: imports nothing heavy.
+ * Both sides load this module, so it imports nothing heavy.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { type MessagePort, workerData } from "node:worker_threads"
@@ -13,38 +14,39 @@ import type { Message } from "./protocol.ts"
 
 interface Load {
   readonly url: string
-  /** Fails what the module is loaded for and ends the thread; `undefined` when loading is over. */
+  /** Fails the jobs that the module is loaded for and ends the thread; `undefined` after loading. */
   stop: ((error: Error) => void) | undefined
 }
 
 interface Here {
-  /** How many executors this thread is inside of. */
+  /** The number of executors that this thread is nested in. */
   readonly depth: number
-  /** The load that the calling code is a part of, or was left running by. */
+  /** Returns the load that the calling code is part of, or that started the calling code. */
   readonly load: () => Load | undefined
 }
 
-/** How many executors may be inside of each other: jobs may make their own, but not without end. */
+/** The deepest nesting of executors. Jobs may make their own executors, but not without end. */
 const deepest = 4
 
-// The program may bring its own copy of this module, as a bundle does.
+// A global symbol, because the program may contain its own copy of this module, as a bundle does.
 const key = Symbol.for("@aio-task-pool/node/loading")
 const here = (): Here | undefined => (globalThis as any)[key]
 
-/** How many executors the threads of an executor that is made here are inside of. */
+/** Returns the nesting depth for the threads of an executor that is made here. */
 export const depthOfThreads = (): number => (here()?.depth ?? 0) + 1
 
-// Bun's `import` does not hand the async context on, and on Node before 24 every promise of the thread would pay for it.
+// Bun's `import` does not propagate the async context, and on Node before 24 the context slows down every promise.
 const hasContext = process.versions["bun"] === undefined && Number.parseInt(process.versions.node) >= 24
 
 /**
- * In a thread, before it loads anything: lets executors of this thread find out what code makes them. `isBusy` says
- * whether the thread runs a job.
+ * Makes the function by which a thread loads modules, and lets executors detect which code makes them. Called before
+ * the thread loads any module. `isBusy` returns whether the thread runs a job.
  */
 export const makeLoader = (depth: number, isBusy: () => boolean) => {
-  // What a module leaves running after it was loaded is known by its async context.
+  // The async context identifies code that a module leaves running after it was loaded.
   const loads = new AsyncLocalStorage<Load>()
-  // Without contexts, what runs while a module is loaded belongs to that module, and what runs between jobs to the last.
+  // Without contexts, code that runs while a module is loaded is attributed to that module, and code between jobs to
+  // the last one loaded.
   const current: Array<Load> = []
   let last: Load | undefined
   const load = (): Load | undefined =>
@@ -64,15 +66,15 @@ export const makeLoader = (depth: number, isBusy: () => boolean) => {
   }
 }
 
-/** Throws if the executor that is about to be made belongs to a program that a thread of an executor runs again. */
+/** Throws if the executor to be made belongs to a program that a thread runs again by loading it. */
 export const refuseInThread = (): void => {
   const thread = here()
   if (thread === undefined) {
     if (!isStart(workerData)) return
     const error = new Error(
-      "NodeExecutor: worker must be the address of @aio-task-pool/node/worker or a copy, not of a program"
+      "NodeExecutor: worker must be the address of @aio-task-pool/node/worker or a copy of it, not of a program"
     )
-    // The program may go on in spite of the error: then the other side ends this thread.
+    // The program may catch the error and continue, so the other side is asked to end this thread.
     const { port } = workerData
     port.postMessage({ kind: "unable", cause: encode(error) } satisfies Message)
     throw error

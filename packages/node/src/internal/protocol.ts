@@ -1,5 +1,5 @@
 /**
- * The memory that the main thread and one worker thread share: a ring of slots, one for each job that was posted.
+ * The memory that the main thread and one worker thread share: a ring of slots, one for each posted job.
  *
  * ```text
  *   main thread                        shared memory                        worker thread
@@ -7,28 +7,28 @@
  *   writes job, arguments ──▶ slot[posted % SLOTS]: Queued
  *   posted + 1            ──▶ POSTED ─────────────────────── wakes ──▶ takes the next slot in order
  *                                                            ◀──────── Queued → Started, or Revoked → Skipped
- *   Queued → Revoked      ──▶ a job that must not begin
+ *   Queued → Revoked      ──▶ the job must not begin
  *                                                            ◀──────── result in the slot: Started → Done
  *   reads the oldest slots ◀── wakes ── SIGNALLED
  * ```
  *
- * A slot is its job's life, and both sides agree on it at every moment:
+ * The state of a slot is the state of its job. Both sides agree on it at every moment:
  *
  * | state   | set by | means                                                                     |
  * |---------|--------|---------------------------------------------------------------------------|
- * | Queued  | main   | posted, has not begun; whoever moves it on first decides                   |
- * | Started | worker | has begun: from now on the job is never run again                         |
- * | Revoked | main   | will never begin here; the main thread may post it elsewhere              |
+ * | Queued  | main   | posted, has not begun; the first side to change the state decides         |
+ * | Started | worker | has begun; the job is never run again                                     |
+ * | Revoked | main   | never begins here; the main thread may post it elsewhere                  |
  * | Skipped | worker | a revoked slot that the worker has passed, free again                     |
- * | Done    | worker | the answer is in the slot; without this state it comes by the port        |
+ * | Done    | worker | the answer is in the slot; otherwise it arrives by the port               |
  *
- * The worker takes slots, runs jobs and answers strictly in order, one at a time. So the oldest slot without an answer is
- * the only one that can be Started, and an answer that comes by the port is the oldest started slot's.
+ * The worker takes slots, runs jobs and answers strictly in order, one at a time. So only the oldest slot without an
+ * answer can be Started, and an answer that arrives by the port is for the oldest started slot.
  *
- * Small arguments and results (numbers, short strings, booleans, undefined, null) travel in the slot. Everything else
- * travels as one message on the port, sent before the slot says so; messages keep the order of their slots.
+ * Small arguments and results (numbers, short strings, booleans, undefined, null) travel in the slot. All others travel
+ * as one message on the port, sent before the slot is published. Messages keep the order of their slots.
  *
- * Read by both sides: imports nothing heavy.
+ * Both sides load this module, so it imports nothing heavy.
  */
 import { performance } from "node:perf_hooks"
 import type { Encoded } from "./errorCodec.ts"
@@ -36,17 +36,17 @@ import type { Encoded } from "./errorCodec.ts"
 /** Slots in a ring, a power of two: the most jobs that can be posted ahead, revoked ones included. */
 export const SLOTS = 64
 
-/** How many requests were posted. The worker sleeps on this word. */
+/** The number of posted requests. The worker sleeps on this word. */
 export const POSTED = 0
-/** What the worker is doing, below: whether a request must wake it. */
+/** Whether the worker sleeps, and so how a request must wake it; one of the values below. */
 export const SLEEPING = 1
-/** Whether the main thread was woken and has not looked yet. */
+/** Whether the main thread was woken and has not read the answers yet. */
 export const SIGNALLED = 2
 
-/** Whether the thread is to end, below. */
+/** Whether the thread must end; one of the values below. */
 export const LEAVING = 3
 
-/** Whether the thread has loaded what it was to load, and takes jobs. */
+/** Whether the thread has loaded the modules to preload, and takes jobs. */
 export const READY = 4
 
 /** The values of `SLEEPING`. */
@@ -54,15 +54,15 @@ export const Awake = 0
 export const InWait = 1
 export const InEventLoop = 2
 
-/** Whether what the thread's jobs printed is written, below. */
+/** Whether the output of the thread's jobs is written; one of the values below. */
 export const OUTPUT = 5
 
-/** The values of `OUTPUT`: nothing is left to write; a job has run since the last look; something is left. */
+/** The values of `OUTPUT`: all output is written; a job has run since the last check; some output is not written. */
 export const Written = 0
 export const Unknown = 1
 export const Unwritten = 2
 
-/** The values of `LEAVING`: the main thread asks the thread to end; the thread only writes out what its jobs printed. */
+/** The values of `LEAVING`: the main thread asks the thread to end; the thread only writes the output of its jobs. */
 export const Asked = 1
 export const Writing = 2
 
@@ -82,18 +82,18 @@ const HEADER = 16
 const STRIDE = 128
 const PAYLOAD = 10
 
-/** Where the slot of the n-th request keeps its state: an index into `words`. */
+/** Returns the index into `words` of the state of the n-th request's slot. */
 export const stateOf = (n: number): number => HEADER + (n & (SLOTS - 1)) * STRIDE
-/** Which job the slot is for, by the number that all threads know it by. */
+/** Returns the index into `words` of the job's number, which is the same for all threads. */
 export const jobOf = (n: number): number => stateOf(n) + 1
-/** How the request travels, below. */
+/** Returns the index into `words` of the slot's form. */
 export const formOf = (n: number): number => stateOf(n) + 4
-/** When the job began, an index into `doubles`; milliseconds of the process's clock. */
+/** Returns the index into `doubles` of the time at which the job began, in milliseconds of the shared clock. */
 export const startOf = (n: number): number => (stateOf(n) >> 1) + 1
-/** When the job ended. */
+/** Returns the index into `doubles` of the time at which the job ended. */
 export const endOf = (n: number): number => startOf(n) + 1
 
-/** One ring, seen as numbers of different sizes. */
+/** One ring, viewed as numbers of different sizes. */
 export interface Ring {
   readonly words: Int32Array
   readonly doubles: Float64Array
@@ -116,7 +116,7 @@ const True = 3
 const Number = 4
 const String = 5
 
-/** Writes values into a slot; answers `false` when they do not fit, and the slot's payload is garbage then. */
+/** Writes values into a slot. Returns `false` if they do not fit; the slot's payload is undefined then. */
 export const writeValues = (ring: Ring, n: number, values: ReadonlyArray<unknown>): boolean => {
   const { length } = values
   const first = stateOf(n) + PAYLOAD
@@ -131,7 +131,7 @@ export const writeValues = (ring: Ring, n: number, values: ReadonlyArray<unknown
   return true
 }
 
-/** Writes one value into a slot; answers `false` when it does not fit. */
+/** Writes one value into a slot. Returns `false` if it does not fit. */
 export const writeResult = (ring: Ring, n: number, value: unknown): boolean =>
   writeValue(ring, stateOf(n) + PAYLOAD + 2, stateOf(n) + STRIDE, value) > 0
 
@@ -184,7 +184,7 @@ const readValue = ({ characters, doubles, words }: Ring, at: number): unknown =>
       return doubles[(at >> 1) + 1]
     case String: {
       const start = (at + 2) << 1
-      // The memory goes on being written to; a string built from it is a copy.
+      // The memory is reused. A string built from it is a copy.
       return globalThis.String.fromCharCode.apply(null, characters.subarray(start, start + words[at + 1]!) as never)
     }
     case True:
@@ -201,27 +201,26 @@ const readValue = ({ characters, doubles, words }: Ring, at: number): unknown =>
 const sizeAt = ({ words }: Ring, at: number): number =>
   words[at] === Number ? 4 : words[at] === String ? sizeOfString(words[at + 1]!) : 2
 
-// Two characters to a word, rounded up to keep the next value's number aligned.
+// Two characters per word, rounded up to keep the next value aligned.
 const sizeOfString = (length: number): number => 2 + (((length + 3) >> 2) << 1)
 
-/** What a thread is started with. */
+/** The data that a thread is started with. */
 export interface Start {
   readonly memory: SharedArrayBuffer
   readonly port: unknown
-  /** How long to look out for the next job, at most, in milliseconds. */
+  /** The longest time to spin for the next job, in milliseconds. */
   readonly spin: number
-  /** How many executors the thread is inside of: 1, or more if a job made the executor. */
+  /** The number of executors that the thread is nested in: 1, or more if a job made the executor. */
   readonly depth: number
   /** Modules to load before the first job. */
   readonly preload: ReadonlyArray<string>
 }
 
-/** What the main thread sends by the port: arguments or items, and the job's address the first time. `null` only wakes. */
+/** A message of the main thread: arguments or items, and the job's address the first time. `null` only wakes. */
 export type Request = readonly [args: ReadonlyArray<unknown>, url?: string, name?: string]
 
 /**
- * What a worker sends by the port: an answer, something to log, or why neither it nor another thread can ever take jobs.
- * `null` only wakes.
+ * A message of a worker: an answer, a message to log, or the reason why no thread can take jobs. `null` only wakes.
  */
 export type Message =
   | Answer
@@ -229,7 +228,7 @@ export type Message =
   | { readonly kind: "unable"; readonly cause: Encoded }
   | null
 
-/** What a worker answers: a result, or why there is none. */
+/** An answer of a worker: a result, or the reason why there is none. */
 export type Answer =
   | readonly [result: unknown]
   | { readonly kind: "threw"; readonly cause: Encoded }
@@ -243,16 +242,16 @@ export type Answer =
       readonly kind: "notFound"
       readonly reason: string
       readonly cause: Encoded | undefined
-      /** Whether every thread would find the same, at the price of running the program again. */
+      /** Whether every thread would fail in the same way, after running the program again. */
       readonly final?: boolean
     }
 
-/** Milliseconds on a clock that all threads of the process share. */
+/** Makes a function that returns the time in milliseconds, on a clock that all threads of the process share. */
 export const makeClock = (): (() => number) => {
   const [seconds, nanoseconds] = process.hrtime()
   const base = seconds * 1e3 + nanoseconds / 1e6 - performanceNow()
   return () => base + performanceNow()
 }
 
-// The function as it was before anybody replaced it: with a clock that stands still a thread would look out forever.
+// Saved before user code can replace it: with a clock that stands still, a thread would spin forever.
 const performanceNow = performance.now.bind(performance)

@@ -1,7 +1,7 @@
 /**
- * The main thread's side of one worker thread: its ring, its port, and what was posted to it.
+ * The main thread's side of one worker thread: its ring, its port, and the jobs posted to it.
  *
- * It knows nothing of other threads; `threads.ts` decides what is posted where. Every function is one synchronous step.
+ * `threads.ts` decides which job is posted to which thread. Every function is one synchronous step.
  */
 import {
   type ExecutorCall,
@@ -16,21 +16,21 @@ import * as Exit from "effect/Exit"
 import { type MessagePort, receiveMessageOnPort, type Transferable, type Worker } from "node:worker_threads"
 import { decode } from "./errorCodec.ts"
 import * as protocol from "./protocol.ts"
-import type { Linked } from "./waitingList.ts"
+import type { Linked } from "./jobQueue.ts"
 
-/** What is known of a job, the same for all threads. */
+/** The data on a job that all threads share. */
 export interface JobInfo {
-  /** What the threads call it. */
+  /** The number by which the threads know it. */
   readonly id: number
   readonly url: string
   readonly name: string
-  /** How long a call takes, in milliseconds, as far as the last ones tell; Infinity before the first. */
+  /** The smoothed time of a call, in milliseconds; Infinity before the first. */
   mean: number
-  /** From when on a failure to load its module retires the thread, on the threads' clock. */
+  /** The time from which a failure to load its module retires the thread, on the clock that all threads share. */
   retiresFrom: number
-  /** How long the next failure then does not, in milliseconds. */
+  /** How long failures after the next one do not retire the thread, in milliseconds. */
   retirePause: number
-  /** The failure of every call, once a thread has found that its module must not be loaded. */
+  /** The failure of every call, after a thread has found that the module must not be loaded. */
   refusal: Exit.Exit<never, ExecutorError> | undefined
 }
 
@@ -40,45 +40,45 @@ export interface Task extends Linked<Task> {
   readonly info: JobInfo
   readonly resume: (exit: Exit.Exit<unknown, ExecutorError>) => void
   readonly submittedAt: number
-  /** Whether it hands objects over to its thread, which can be done only once. */
-  readonly handsOver: boolean
-  /** Where it is: in the waiting list, on a thread, or answered (or nobody waits for it any more). */
+  /** Whether it moves objects to its thread, which is possible only once. */
+  readonly transfers: boolean
+  /** Where it is: in the queue, on a thread, or settled, which includes cancelled. */
   place: "Waiting" | "Settled" | Thread
-  /** Which of the thread's requests it is. */
+  /** The number of its request on the thread. */
   request: number
-  /** How long it is expected to keep its thread busy, in milliseconds. */
+  /** Its expected run time, in milliseconds. */
   estimate: number
-  /** How many threads died when it was next, before it had begun. */
+  /** The number of threads that died when it was next, before it had begun. */
   deaths: number
 }
 
-/** A task with its answer, to be told when the machine's own state is in order. */
+/** A task with its result. Its caller is notified when the state of `Threads` is consistent. */
 export interface Answered {
   readonly task: Task
   readonly exit: Exit.Exit<unknown, ExecutorError>
-  /** Its queue time and its run time, in milliseconds. */
+  /** Its queue time and its run time, in milliseconds, if the caller needs them. */
   readonly times?: readonly [queueTime: number, runTime: number] | undefined
 }
 
 export class Thread {
   state: "Starting" | "Ready" | "Retiring" | "Gone" = "Starting"
-  /** Tasks on the thread that were not revoked. */
+  /** The number of tasks on the thread that were not revoked. */
   live = 0
   /** The sum of their estimates. */
   load = 0
-  /** Whether the job it runs takes much longer than expected: nothing is posted behind that. */
+  /** Whether the job it runs takes much longer than expected. If so, no job is posted behind it. */
   overdue = false
-  /** Jobs it has answered. */
+  /** The number of jobs it has answered. */
   answered = 0
-  /** Whether a replacement is on its way, because the thread has answered enough. */
+  /** Whether a replacement starts, because the thread has answered `recycleAfter` jobs or failed to load a module. */
   replaced = false
-  /** Why it is about to exit, if it said so. */
+  /** The reason for which it exits, if it reported one. */
   error: unknown = undefined
-  /** The job whose module it could not load just now, if so. */
+  /** The job whose module it failed to load since the last check, if any. */
   failedLoad: JobInfo | undefined = undefined
-  /** What it said for the log. */
+  /** Its messages for the log. */
   readonly notes: Array<{ readonly text: string; readonly cause: unknown }> = []
-  /** Whether other threads would have to exit for the same reason. */
+  /** Whether other threads would exit for the same reason. */
   unable = false
   /** Whether it exits because the module of a job must not be loaded. */
   refused = false
@@ -87,9 +87,9 @@ export class Thread {
   readonly port: MessagePort
   readonly #ring: protocol.Ring
   readonly #tasks: Array<Task | undefined> = Array.from({ length: protocol.SLOTS })
-  // The jobs whose address it has, as an answer showed.
+  // The jobs whose address the thread has received, as an answer showed.
   readonly #known: Array<boolean> = []
-  // Answers that came by the port, not yet matched with their slots.
+  // Answers that arrived by the port and are not yet matched with their slots.
   readonly #inbox: Array<protocol.Answer> = []
   /** The oldest request whose slot is not free. */
   #head = 0
@@ -105,12 +105,12 @@ export class Thread {
     return this.#posted - this.#head < protocol.SLOTS
   }
 
-  /** Hands a task to the thread if its arguments fit into a slot, and returns whether it has; otherwise nothing changes. */
+  /** Posts a task if its arguments fit into a slot. Otherwise changes nothing. Returns whether the task was posted. */
   postInSlot(task: Task): boolean {
     const { call, info } = task
     if (call.each || this.#known[info.id] !== true) return false
     try {
-      // Only an array with getters, or a proxy of one, runs code here.
+      // Only an array with getters, or a proxy of one, runs user code here.
       if (!protocol.writeValues(this.#ring, this.#posted, call.args)) return false
     } catch {
       return false
@@ -121,9 +121,9 @@ export class Thread {
   }
 
   /**
-   * Hands a waiting task to the thread; returns why it cannot be, and then nothing has changed. Copying its arguments may
-   * run code of the caller, so nothing is half done meanwhile, and what it did is looked at afterwards: it may have
-   * cancelled this very task, or ended this thread. It cannot post, see `threads.ts`.
+   * Posts a waiting task to the thread. If its arguments cannot be copied, changes nothing and returns the failure.
+   * Copying may run user code, so the state is consistent meanwhile and checked afterwards: that code may have
+   * cancelled this task or terminated this thread. It cannot post, see `threads.ts`.
    */
   post(task: Task): NotCloneable | undefined {
     const { call } = task
@@ -139,12 +139,12 @@ export class Thread {
     }
     if (this.state === "Gone") return undefined
     if (task.place === "Waiting") this.#publish(task, form, protocol.Queued)
-    // Its message has been sent; the slot makes the worker take it.
+    // The message has been sent. The revoked slot makes the worker take it from the port.
     else if (form !== protocol.InSlot) this.#publish(task, form, protocol.Revoked)
     return undefined
   }
 
-  /** Posts what is in the slot or on the port: a task, or what makes the worker pass over its message. */
+  /** Publishes the next request: a task, or a revoked request that makes the worker skip the message of a task. */
   #publish(task: Task, form: number, state: typeof protocol.Queued | typeof protocol.Revoked): void {
     const request = this.#posted
     const { words } = this.#ring
@@ -163,8 +163,8 @@ export class Thread {
     this.#wake()
   }
 
-  // Writes the arguments into the slot, or sends them; refusing to copy is thrown by the platform, before anything is
-  // sent or handed over.
+  // Writes the arguments into the slot, or sends them. If they cannot be copied, the platform throws before it sends or
+  // transfers anything.
   #send({ call, info }: Task, request: number): number {
     const { args, each, transfer } = call
     const known = this.#known[info.id] === true
@@ -174,19 +174,19 @@ export class Thread {
     return each ? protocol.ItemsByPort : protocol.ByPort
   }
 
-  /** Whether what its jobs printed is written: one of the values of `OUTPUT`. */
+  /** Whether the output of its jobs is written: one of the values of `OUTPUT`. */
   get output(): number {
     return Atomics.load(this.#ring.words, protocol.OUTPUT)
   }
 
-  /** Whether the thread has said that it takes jobs. */
+  /** Whether the thread has reported that it takes jobs. */
   get isReady(): boolean {
     return Atomics.load(this.#ring.words, protocol.READY) === 1
   }
 
   /**
-   * Asks the thread to end by itself, when it has written what its jobs printed; returns whether it has begun to. Must be
-   * repeated until then: the thread may fall asleep after it was woken.
+   * Asks the thread to end by itself after it has written the output of its jobs. Returns whether it has begun to end.
+   * Must be repeated until then, because the thread may fall asleep after it was woken.
    */
   leave(): boolean {
     const { words } = this.#ring
@@ -209,13 +209,13 @@ export class Thread {
       this.notes.push({ text: message.text, cause: decode(message.cause) })
     } else if ("kind" in message && message.kind === "unable") {
       this.error = decode(message.cause)
-      // A program that runs instead of the worker may say so again and again.
+      // A program that runs in place of the worker may report this repeatedly.
       if (!this.unable) void this.worker.terminate()
       this.unable = true
     } else this.#inbox.push(message)
   }
 
-  /** Takes in what the port has not delivered yet. */
+  /** Receives the messages that the port has not delivered yet. */
   drainPort(): void {
     for (;;) {
       try {
@@ -228,11 +228,11 @@ export class Thread {
     }
   }
 
-  /** Takes the answers that are there, oldest first, and frees their slots. */
+  /** Returns the answers that have arrived, oldest first, and frees their slots. */
   collect(): Array<Answered> {
     const { doubles, words } = this.#ring
     const answered: Array<Answered> = []
-    // Before the slots are looked at: an answer that comes later signals again.
+    // Reset before the slots are read, so that a later answer signals again.
     Atomics.store(words, protocol.SIGNALLED, 0)
     for (; this.#head !== this.#posted; this.#head++) {
       const request = this.#head
@@ -241,19 +241,20 @@ export class Thread {
       const task = this.#tasks[request & (protocol.SLOTS - 1)]!
       let exit: Exit.Exit<unknown, ExecutorError>
       if (state === protocol.Done) exit = Exit.succeed(protocol.readResult(this.#ring, request))
-      else if (state === protocol.Started && this.#inbox.length > 0) exit = this.#takeIn(this.#inbox.shift()!, task)
+      else if (state === protocol.Started && this.#inbox.length > 0)
+        exit = this.#receiveAnswer(this.#inbox.shift()!, task)
       else break
       const start = doubles[protocol.startOf(request)]!
       const runTime = doubles[protocol.endOf(request)]! - start
       learn(task, runTime)
       if (Exit.isSuccess(exit)) {
         this.#known[task.info.id] = true
-        if (task.info.retirePause !== 0) loads(task.info)
+        if (task.info.retirePause !== 0) resetRetirement(task.info)
       }
       this.answered++
       this.overdue = false
       if (!this.#release(task)) continue
-      // One shape for all: most calls want no times.
+      // Every answer has the same shape, although most calls need no times.
       answered.push({
         task,
         exit,
@@ -263,7 +264,7 @@ export class Thread {
     return answered
   }
 
-  #takeIn(answer: protocol.Answer, task: Task): Exit.Exit<unknown, ExecutorError> {
+  #receiveAnswer(answer: protocol.Answer, task: Task): Exit.Exit<unknown, ExecutorError> {
     if ("kind" in answer && answer.kind === "notFound") {
       if (answer.final === true) this.refused = true
       else if (answer.cause !== undefined) this.failedLoad = task.info
@@ -271,7 +272,7 @@ export class Thread {
     return exitOf(answer, task)
   }
 
-  /** Takes a task back unless it has begun. */
+  /** Revokes a task unless it has begun. Returns whether it was revoked. */
   revoke(task: Task): boolean {
     const index = protocol.stateOf(task.request)
     if (Atomics.compareExchange(this.#ring.words, index, protocol.Queued, protocol.Revoked) !== protocol.Queued)
@@ -280,33 +281,33 @@ export class Thread {
     return true
   }
 
-  /** Takes back every task that has not begun, oldest first. */
+  /** Revokes and returns every task that has not begun, oldest first. */
   revokeAll(): Array<Task> {
     return this.#each().filter((task) => this.revoke(task))
   }
 
-  /** Takes back up to so many of the newest tasks, as long as they have not begun; oldest first. */
+  /** Revokes and returns those of the `count` newest tasks that have not begun, oldest first. */
   revokeNewest(count: number): Array<Task> {
     return this.#each()
       .slice(-count)
       .filter((task) => this.revoke(task))
   }
 
-  /** Whether the task is on this thread without an answer. */
+  /** Returns whether the task is on this thread without an answer. */
   holds(task: Task): boolean {
     return this.#tasks[task.request & (protocol.SLOTS - 1)] === task
   }
 
   /**
-   * Takes everything off a thread that is dead or will be ended: its answers, the task that had begun, and those that had
-   * not, oldest first. Revokes first: a thread that works on meanwhile could answer one task and begin the next between
-   * a look at the answers and a look at the rest.
+   * Removes all tasks from a thread that is dead or will be terminated. Returns its answers, the task that had begun,
+   * and those that had not, oldest first. Revokes before it collects the answers: otherwise the thread could answer one
+   * task and begin the next in between.
    */
-  giveUp(): {
+  takeAll(): {
     readonly answered: Array<Answered>
     /** Whether it was running a job. */
     readonly busy: boolean
-    /** The job that it was running, if a caller waits for that. */
+    /** The job that it was running, if a caller waits for it. */
     readonly begun: Task | undefined
     readonly waiting: Array<Task>
   } {
@@ -318,7 +319,7 @@ export class Thread {
     return { answered, busy: true, begun: this.#release(begun) ? begun : undefined, waiting }
   }
 
-  /** Since when the job at the head has been running, if one is; on the threads' own clock. */
+  /** When the running job began, if there is one, on the clock that all threads share. */
   get runningSince(): number | undefined {
     const { doubles, words } = this.#ring
     for (let request = this.#head; request !== this.#posted; request++) {
@@ -328,7 +329,7 @@ export class Thread {
     return undefined
   }
 
-  /** How many of its tasks have not begun. */
+  /** The number of its tasks that have not begun. */
   get queued(): number {
     const { words } = this.#ring
     return this.#each().filter((task) => Atomics.load(words, protocol.stateOf(task.request)) === protocol.Queued).length
@@ -343,7 +344,7 @@ export class Thread {
     return tasks
   }
 
-  // Answers whether somebody still waits for the task.
+  // Returns whether a caller still waits for the task.
   #release(task: Task): boolean {
     this.#tasks[task.request & (protocol.SLOTS - 1)] = undefined
     this.live--
@@ -355,7 +356,7 @@ export class Thread {
   }
 }
 
-/** Stands for an answer that the platform could not read back. */
+/** Returns the answer that replaces one which the platform could not read. */
 export const unreadable = (error: unknown): protocol.Answer => ({
   kind: "notCloneable",
   direction: "result",
@@ -388,12 +389,12 @@ const exitOf = (answer: protocol.Answer, { info }: Task): Exit.Exit<unknown, Exe
   }
 }
 
-const loads = (info: JobInfo): void => {
+const resetRetirement = (info: JobInfo): void => {
   info.retiresFrom = 0
   info.retirePause = 0
 }
 
-// A thread that the machine puts aside for a moment makes a quick job look slow, so one call counts for a little only.
+// A short job looks slow when the operating system suspends its thread, so the weight of one call is limited.
 const learn = ({ call, info }: Task, runTime: number): void => {
   const time = call.each ? runTime / Math.max(1, call.args.length) : runTime
   info.mean = info.mean === Infinity ? time : 0.8 * info.mean + 0.2 * Math.min(time, 8 * info.mean + 0.01)

@@ -1,51 +1,53 @@
 /**
- * The machine of the worker-thread executor: which job runs on which thread, and what happens when one of them ends.
+ * The scheduler of the worker-thread executor: decides which job runs on which thread, and handles the end of threads.
  *
- * A job's life, and who moves it on:
+ * The states of a job, and the events that change them:
  *
  * | from \ to | Waiting                          | on a thread (posted) | Settled                                           |
  * |-----------|----------------------------------|----------------------|---------------------------------------------------|
  * | new       | `start`, no thread may take it   | `start`              | `start`: closed, or an argument cannot be copied  |
  * | Waiting   |                                  | `dispatch`           | `cancel`, `close`, no thread can be started       |
  * | posted    | revoked: its thread died, is     |                      | its answer; `cancel`; `close`; its thread died    |
- * |           | ended, or is held up             |                      | after it had begun                                |
+ * |           | ended, or is stalled             |                      | after it had begun                                |
  *
- * A thread's life:
+ * The states of a thread:
  *
  * | from \ to | Ready            | Retiring                        | Gone                                            |
  * |-----------|------------------|---------------------------------|-------------------------------------------------|
- * | Starting  | it says so       |                                 | exits, or is not ready in time                  |
+ * | Starting  | it reports ready |                                 | exits, or is not ready in time                  |
  * | Ready     |                  | its replacement is ready, or it | exits; terminated because its job was cancelled |
  * |           |                  | cannot load a module            | or a module it loaded made an executor          |
  * | Retiring  |                  |                                 | as Ready; told to leave when its last job ended |
  *
  * Invariants:
  *
- * - T1 Every call is answered exactly once, or cancelled. The answer is told only after the state here is in order,
- *   because telling it runs the caller's code, which may call `start` and `cancel` again.
+ * - T1 Every call settles exactly once, or is cancelled. Callers are notified only after the state here is consistent,
+ *   because notifying runs their code, which may call `start` and `cancel`.
  * - T2 A job that has begun is never posted again. Both sides agree on "begun" by one compare-and-swap (`protocol.ts`).
- * - T3 Before a thread is ended or its end is dealt with, what has not begun is revoked and the answers it has given are
- *   taken in, in this order. Only then is the job that has begun failed, and those behind it go back to the front of the
- *   waiting list in their order. Cancelling a job ends its thread only if the thread still holds this very job.
- * - T4 No more than `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist. A thread
- *   that starts gets a job only while no thread is ready, and gives it back when one is, unless it has begun.
- * - T5 Jobs are posted behind others only while all they are expected to take stays within `budget`. A thread that runs
- *   out of work takes over a part of what waits on another one; what is held up behind a job for longer than `patience`
- *   is revoked and goes to whoever is free first.
- * - T6 Process exit: threads, ports and timers are referenced exactly while a caller waits for an answer, and while a
- *   thread writes what its jobs printed.
- * - T7 A thread that ends without having begun a job counts as a failed start. Each one in a row doubles the wait before
- *   the next attempt, until a new thread begins its first job; after `attempts` of them, and with no thread left, waiting
- *   jobs fail instead of waiting forever. One that says it is unable to start counts as all of them.
- * - T8 Code of the program runs in three places only, where nothing is half done: while arguments are copied, when a
- *   caller is told its answer, and in loggers. What it throws becomes the answer of the call it belongs to, or one log
- *   line. While arguments are copied their task is still in the waiting list, and nothing else is posted.
- * - T9 A thread that was told to end counts until it has ended. With `endingLimit` of them no thread is started: waiting
- *   jobs wait for one to end, which is logged once each time.
- * - T10 A thread that has no job is not ended while it writes what its jobs printed: neither by closing, nor by recycling,
- *   nor by the end of the process. It may take `outputTimeout` for that.
+ * - T3 Before a thread is terminated, or its exit is handled, its jobs that have not begun are revoked, and then its
+ *   answers are collected. Only then does the job that has begun fail, and the revoked jobs return to the front of the
+ *   queue in their order. Cancelling a job terminates its thread only if the thread still holds this job.
+ * - T4 At most `size` threads hold jobs; the others are spare. A waiting job and a free thread never coexist. A
+ *   starting thread gets a job only while no thread is ready. When one is ready, the job is revoked unless it has
+ *   begun.
+ * - T5 Jobs are posted behind others only while the expected time of all of them is at most `postAheadMillis`. A thread
+ *   without work takes over half of the jobs of another one. Jobs stalled for `stallMillis` behind a running job are
+ *   revoked and go to the first free thread.
+ * - T6 Process exit: threads, ports and timers are referenced only while a caller waits for an answer, and while a
+ *   thread writes output of its jobs.
+ * - T7 A thread that ends before it begins a job counts as a failed start. Each further failure in a row doubles the
+ *   pause before the next attempt, until a new thread begins its first job. After `maxStartAttempts` failures, and with
+ *   no thread left, waiting jobs fail instead of waiting forever. A thread that reports that it is unable to start
+ *   counts as `maxStartAttempts` failures.
+ * - T8 User code runs in three places, where the state is consistent: while arguments are copied, when a caller is
+ *   notified, and in loggers. What it throws becomes the result of the call it belongs to, or one log line. While
+ *   arguments are copied, their task is not on a thread yet, and no other task is posted.
+ * - T9 A thread that was told to end counts until it has ended. At `endingLimit` such threads no thread is started, and
+ *   waiting jobs wait for one to end. This is logged once each time.
+ * - T10 A thread without a job is not terminated while it writes output of its jobs, neither by closing, nor by
+ *   recycling, nor by the end of the process. Writing may take up to `outputTimeout`.
  *
- * Time here is the threads' own, not `Clock`: real threads do not stand still under a test clock.
+ * Time here is real time, not `Clock`: real threads do not stand still under a test clock.
  */
 import {
   describeThrown,
@@ -61,31 +63,31 @@ import { MessageChannel, type ResourceLimits, Worker, type WorkerOptions } from 
 import { depthOfThreads, refuseInThread } from "./loading.ts"
 import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
-import { WaitingList } from "./waitingList.ts"
+import { JobQueue } from "./jobQueue.ts"
 
-/** The most time, in milliseconds, that jobs posted to a thread may be expected to take together. */
-const budget = 2
-/** From how much expected time behind its running job, in milliseconds, it pays to give an idle thread a part of it. */
-const share = 0.3
-/** How long, in milliseconds, a job may run before those posted behind it are taken back. */
-const patience = 2
-/** Failed starts in a row after which jobs are not kept waiting. */
-const attempts = 6
+/** The longest expected time of all jobs posted to a thread, in milliseconds. */
+const postAheadMillis = 2
+/** The expected time of a thread's jobs, in milliseconds, above which an idle thread takes over half of them. */
+const rebalanceMillis = 0.3
+/** How long a job may run before those posted behind it are revoked, in milliseconds. */
+const stallMillis = 2
+/** The number of failed starts in a row after which waiting jobs fail. */
+const maxStartAttempts = 6
 /** The longest pause between two attempts, in milliseconds. */
 const longestPause = 1000
 /** How long a thread may take to be ready, in milliseconds. */
 const startTimeout = 30_000
-/** How long the last answer keeps the process alive, in milliseconds. */
-const rest = 10
-/** How often a thread that is to end by itself is asked, in milliseconds. */
+/** How long the process is kept alive after the last answer, in milliseconds. */
+const keepAliveMillis = 10
+/** The interval at which a thread is asked to end by itself, in milliseconds. */
 const leaveInterval = 20
-/** How long such a thread may take to hear it, in milliseconds: what a job left behind may never let it. */
+/** How long such a thread may take to respond, in milliseconds. Work that a job left behind may block it forever. */
 const leaveTimeout = 1000
-/** How long it may then take to write what its jobs printed, in milliseconds. */
+/** How long it may then take to write output of its jobs, in milliseconds. */
 const outputTimeout = 10_000
-/** How long closing waits for terminated threads, in milliseconds: one in native code goes on until that returns. */
+/** How long closing waits for terminated threads, in milliseconds. One in native code runs until that code returns. */
 const closeTimeout = 150
-/** How often a thread is replaced because a module does not load there, in milliseconds: the first pause, doubled. */
+/** The first pause between two replacements because a module does not load, in milliseconds. Each pause doubles. */
 const firstRetirePause = 50
 
 export interface Options {
@@ -100,39 +102,39 @@ export interface Options {
   readonly env: NodeJS.ProcessEnv | undefined
   readonly execArgv: ReadonlyArray<string> | undefined
   readonly resourceLimits: ResourceLimits | undefined
-  /** Says what no caller is told. */
+  /** Logs what no caller is notified of. */
   readonly log: (message: string, cause: unknown) => void
 }
 
 export class Threads {
   readonly #options: Options
   readonly #now = protocol.makeClock()
-  readonly #waiting = new WaitingList<Task>()
+  readonly #waiting = new JobQueue<Task>()
   readonly #infos = new WeakMap<ExecutorCall["job"], JobInfo>()
-  // Two descriptions of one function are the same job.
+  // Two declarations of one function are the same job.
   readonly #infosByAddress = new Map<string, JobInfo>()
-  // Starting, Ready and Retiring ones. The first idle one is used first, so that a lightly used executor keeps few warm.
+  // Starting, Ready and Retiring threads. The first idle one is used first, so a lightly used executor keeps few warm.
   #threads: Array<Thread> = []
-  /** Told to end, and not ended yet. */
+  /** Threads that were told to end and still run. */
   readonly #ending = new Set<Worker>()
-  /** Those of them that are to end by themselves. */
+  /** The ending threads that are expected to end by themselves. */
   readonly #leaving = new Set<Worker>()
   /** Whether no thread is started because too many are ending (T9). */
   #held = false
   #closed = false
-  /** Whether a task is being posted, which may run code of its owner. */
+  /** Whether a task is being posted, which may run user code. */
   #posting = false
-  /** Calls that somebody waits for. */
+  /** The number of calls that a caller waits for. */
   #pending = 0
   #referenced = false
-  /** Whether it is about to be seen if there is still no caller. */
-  #resting = false
-  /** What threads have said for the log. */
+  /** Whether a timer will check if there is still no caller. */
+  #checkingRest = false
+  /** Messages of threads that have been logged. */
   readonly #noted = new Set<string>()
   #settled = 0
   #replaced = 0
   #failures = 0
-  /** Looks whether closing is complete, once it has begun. */
+  /** Checks whether closing is complete, once it has begun. */
   #onEnding: () => void = () => undefined
   #retry: NodeJS.Timeout | undefined
   #watch: NodeJS.Timeout | undefined
@@ -140,10 +142,10 @@ export class Threads {
   constructor(options: Options) {
     refuseInThread()
     this.#options = options
-    this.#replenish()
+    this.#ensureThreads()
   }
 
-  // ------------------------------------------------------------------------------------------------ the caller's steps
+  // --------------------------------------------------------------------------------------------- calls of the executor
 
   start(call: ExecutorCall, resume: (exit: Exit.Exit<unknown, ExecutorError>) => void): Task {
     const task: Task = {
@@ -151,7 +153,7 @@ export class Threads {
       info: this.#infoOf(call.job),
       resume,
       submittedAt: call.onTimes === undefined ? 0 : this.#now(),
-      handsOver: call.transfer !== undefined && call.transfer.length > 0,
+      transfers: call.transfer !== undefined && call.transfer.length > 0,
       place: "Settled",
       request: 0,
       estimate: 0,
@@ -169,38 +171,38 @@ export class Threads {
     }
     this.#pending++
     if (!this.#referenced) this.#reference(true)
-    if (this.#threads.length < this.#options.size + this.#options.spare) this.#replenish()
-    // Where others wait, no thread may take one.
+    if (this.#threads.length < this.#options.size + this.#options.spare) this.#ensureThreads()
+    // If other jobs wait, no thread can take this one.
     const thread = this.#waiting.length === 0 && !this.#posting ? this.#choose(task) : undefined
     if (thread !== undefined && this.#postAtOnce(task, thread)) return task
-    // An argument may have closed the executor while it was looked at.
+    // Reading an argument may have run user code that closed the executor.
     if (this.#closed) {
-      this.#tell([{ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started: false })) }])
+      this.#settle([{ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started: false })) }])
       return task
     }
     task.place = "Waiting"
     this.#waiting.push(task)
-    if (thread !== undefined) this.#tell(this.#postWaiting())
+    if (thread !== undefined) this.#settle(this.#postWaiting())
     return task
   }
 
-  /** The caller does not wait any more. */
+  /** Cancels a task whose caller was interrupted. */
   cancel(task: Task): void {
     const { place } = task
     if (place === "Settled") return
     if (place === "Waiting") this.#waiting.remove(task)
     task.place = "Settled"
-    this.#forget(1)
+    this.#decrementPending(1)
     if (place === "Waiting" || place.revoke(task)) return this.#dispatch()
     if (task.call.onInterrupt === "abandon") return
-    // It seems to run. It may also have ended a moment ago, and the next one begun, which must not be ended with it. Once
-    // nothing more can begin (revoked) and every answer is taken in, the thread holds this task or it has ended (T3).
-    this.#takeBack(place)
+    // The task has begun. It may also have ended, and the next one may have begun, which must not be terminated. After
+    // the others are revoked and the answers collected, the thread still holds this task or the task has ended (T3).
+    this.#revoke(place)
     place.drainPort()
     const answered = this.#collect(place)
-    if (place.holds(task)) this.#end(place)
+    if (place.holds(task)) this.#terminate(place)
     this.#dispatch()
-    this.#tell(answered)
+    this.#settle(answered)
   }
 
   get stats(): ExecutorStats {
@@ -219,8 +221,8 @@ export class Threads {
   }
 
   /**
-   * Ends everything; resolves when all threads have ended. Those that only write what their jobs printed are waited for;
-   * those that were terminated for `closeTimeout` at most.
+   * Settles all calls and ends all threads. Resolves when all threads have ended. Threads that still write output are
+   * awaited, terminated ones for at most `closeTimeout`.
    */
   close(): Promise<void> {
     this.#closed = true
@@ -230,11 +232,11 @@ export class Threads {
     const fail = (task: Task, started: boolean) =>
       answered.push({ task, exit: Exit.fail(new ExecutorClosed({ task: task.info.name, started })) })
     for (const thread of this.#threads) {
-      const { begun, busy, waiting, ...given } = thread.giveUp()
+      const { begun, busy, waiting, ...given } = thread.takeAll()
       answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      if (busy || !thread.isReady) this.#end(thread)
+      if (busy || !thread.isReady) this.#terminate(thread)
       else this.#leave(thread)
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
@@ -252,21 +254,20 @@ export class Threads {
       }
     })
     this.#onEnding()
-    this.#tell(answered)
+    this.#settle(answered)
     return ended
   }
 
-  // ----------------------------------------------------------------------------------------------- where jobs are posted
+  // ----------------------------------------------------------------------------------------------------------- posting
 
-  /** Posts waiting jobs, oldest first, as long as a thread may take them. */
+  /** Posts waiting jobs, oldest first, while a thread may take them. */
   #dispatch(): void {
-    this.#tell(this.#postWaiting())
-    if (this.#takeSurplus()) this.#tell(this.#postWaiting())
+    this.#settle(this.#postWaiting())
+    if (this.#takeSurplus()) this.#settle(this.#postWaiting())
   }
 
   #postWaiting(): ReadonlyArray<Answered> {
-    // Copying arguments may run code of their owner, which may call in here again. What it starts waits, and the loop
-    // comes to it.
+    // Copying arguments may run user code, which may call `start`. The jobs it starts wait for the loop below.
     if (this.#posting) return none
     this.#posting = true
     let refused: Array<Answered> | undefined
@@ -280,7 +281,7 @@ export class Threads {
     return refused ?? none
   }
 
-  /** Where nothing waits and a thread is idle, takes back half of what waits on the thread with the most to do (T5). */
+  /** If no job waits and a thread is idle, revokes half of the jobs of the thread with the highest load (T5). */
   #takeSurplus(): boolean {
     if (this.#waiting.length > 0) return false
     let busy = 0
@@ -290,14 +291,14 @@ export class Threads {
       if (thread.live > 0) busy++
       if (thread.state !== "Ready") continue
       if (thread.live === 0) idle = true
-      else if (thread.live > 1 && thread.load > (most?.load ?? share)) most = thread
+      else if (thread.live > 1 && thread.load > (most?.load ?? rebalanceMillis)) most = thread
     }
     if (most === undefined || !idle || busy >= this.#options.size) return false
     this.#requeue(most.revokeNewest(most.live >> 1))
     return this.#waiting.length > 0
   }
 
-  /** The thread that a job may be posted to now: an idle one, or the one with the least to do within the budget (T4, T5). */
+  /** Returns the thread that a job may be posted to now: an idle one, or the one with the lowest load (T4, T5). */
   #choose(task: Task): Thread | undefined {
     const { depth, size } = this.#options
     let busy = 0
@@ -317,23 +318,23 @@ export class Threads {
       }
     }
     if (idle !== undefined && busy < size) return idle
-    // What was handed over cannot be posted a second time, so it never waits where it might be taken back.
-    if (task.handsOver) return undefined
+    // Transferred objects cannot be posted a second time, so their job is never posted where it may be revoked.
+    if (task.transfers) return undefined
     if (ahead === undefined) return busy < size ? this.#chooseStarting() : undefined
-    return ahead.load + estimateOf(task) <= budget ? ahead : undefined
+    return ahead.load + estimateOf(task) <= postAheadMillis ? ahead : undefined
   }
 
-  // Where no thread is ready, a job is posted to one that starts: the main thread may be blocked when that is ready, and
-  // perhaps until the job has run.
+  // If no thread is ready, the job is posted to a starting one: the main thread may be blocked when that thread
+  // becomes ready, and until the job has run.
   #chooseStarting(): Thread | undefined {
     if (this.#threads.some((thread) => thread.state !== "Starting")) return undefined
     return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
   }
 
-  /** Posts a task that is in no list, if its arguments fit into a slot, as most do. */
+  /** Posts a task that is not in the queue, if its arguments fit into a slot, as most do. Returns whether it was posted. */
   #postAtOnce(task: Task, thread: Thread): boolean {
     if (task.info.refusal !== undefined) return false
-    task.estimate = budgetOf(task)
+    task.estimate = finiteEstimateOf(task)
     this.#posting = true
     const posted = thread.postInSlot(task)
     this.#posting = false
@@ -350,8 +351,8 @@ export class Threads {
       task.place = "Settled"
       return { task, exit: refusal }
     }
-    task.estimate = budgetOf(task)
-    // It stays in the waiting list until it is posted, so that whatever its arguments run finds it there.
+    task.estimate = finiteEstimateOf(task)
+    // The task stays in the queue until it is posted, so user code that its arguments run can cancel it there.
     const problem = thread.post(task)
     if (task.place !== "Waiting" && task.place !== thread) return undefined
     if (problem === undefined && task.place === "Waiting") return undefined
@@ -371,11 +372,11 @@ export class Threads {
     }
   }
 
-  #takeBack(thread: Thread): void {
+  #revoke(thread: Thread): void {
     this.#requeue(thread.revokeAll())
   }
 
-  // Looks from time to time for jobs that are held up behind one that takes longer than expected (T5).
+  // Checks periodically for jobs that are stalled behind one that takes longer than expected (T5).
   #startWatch(): void {
     this.#watch = setTimeout(() => {
       this.#watch = undefined
@@ -384,48 +385,48 @@ export class Threads {
       for (const thread of this.#threads) {
         if (thread.live < 2) continue
         const since = thread.runningSince
-        if (since === undefined || now - since < patience) {
+        if (since === undefined || now - since < stallMillis) {
           watched = true
           continue
         }
         thread.overdue = true
-        this.#takeBack(thread)
+        this.#revoke(thread)
       }
       this.#dispatch()
       if (watched && this.#watch === undefined) this.#startWatch()
-    }, patience)
+    }, stallMillis)
     this.#watch.unref()
   }
 
-  // ------------------------------------------------------------------------------------------------------------ answers
+  // ----------------------------------------------------------------------------------------------------------- answers
 
   #onMessage(thread: Thread, message: protocol.Message): void {
     if (thread.state === "Gone") return
     thread.receive(message)
     const answered = this.#collect(thread)
-    // Before anybody is told: the threads work on while the callers' code runs.
+    // Before callers are notified, so that the threads have work while the callers' code runs.
     this.#dispatch()
-    this.#tell(answered)
+    this.#settle(answered)
   }
 
-  /** Takes in a thread's answers, and does what follows from them. */
+  /** Collects a thread's answers and reacts to them. */
   #collect(thread: Thread): Array<Answered> {
-    // Not by a message of its own: draining the port takes all that came.
+    // Checked here and not only when the message arrives, because draining the port may have received that message.
     if (thread.state === "Starting" && thread.isReady) this.#onReady(thread)
     const answered = thread.collect()
     if (thread.notes.length > 0) this.#logNotes(thread)
-    // Its first answers: threads can be started again.
+    // The thread's first answers show that threads can start again.
     if (this.#failures > 0 && answered.length > 0 && thread.answered === answered.length) {
       this.#failures = 0
-      this.#replenish()
+      this.#ensureThreads()
     }
     if (thread.answered >= this.#options.recycleAfter && !thread.replaced) {
       thread.replaced = true
-      this.#replenish()
+      this.#ensureThreads()
     }
     if (thread.refused) {
-      this.#takeBack(thread)
-      this.#end(thread)
+      this.#revoke(thread)
+      this.#terminate(thread)
     } else if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
     if (thread.state === "Retiring" && thread.live === 0) this.#leave(thread)
     return answered
@@ -433,14 +434,14 @@ export class Threads {
 
   #logNotes(thread: Thread): void {
     for (const { cause, text } of thread.notes.splice(0)) {
-      // Each thread finds the same.
+      // Each thread reports the same message, so it is logged once.
       if (!this.#noted.has(text)) this.#log(text, cause)
       this.#noted.add(text)
     }
   }
 
-  // A thread remembers that a module failed to load there; another one may load it, once what it needs is there. Not at
-  // once each time: a module that never loads would cost a thread for each call.
+  // A thread remembers that a module failed to load. Another thread can load it once its dependencies are there. The
+  // pauses double, because a module that never loads would otherwise cost a thread for each call.
   #retireAfterFailedLoad(thread: Thread, info: JobInfo): void {
     thread.failedLoad = undefined
     const now = this.#now()
@@ -449,17 +450,17 @@ export class Threads {
     info.retiresFrom = now + info.retirePause
     thread.state = "Retiring"
     thread.replaced = true
-    this.#takeBack(thread)
-    this.#replenish()
+    this.#revoke(thread)
+    this.#ensureThreads()
   }
 
-  #tell(answered: ReadonlyArray<Answered>): void {
+  #settle(answered: ReadonlyArray<Answered>): void {
     if (answered.length === 0) return
     this.#settled += answered.length
-    this.#forget(answered.length)
+    this.#decrementPending(answered.length)
     for (const { exit, task, times } of answered) {
-      // Both run the caller's code (T8): its tracer, and observers of its fiber.
-      if (times !== undefined) this.#tellTimes(task, times)
+      // Both run user code (T8): the caller's tracer, and observers of its fiber.
+      if (times !== undefined) this.#notifyTimes(task, times)
       try {
         task.resume(exit)
       } catch (cause) {
@@ -468,7 +469,7 @@ export class Threads {
     }
   }
 
-  #tellTimes({ call, info }: Task, times: readonly [queueTime: number, runTime: number]): void {
+  #notifyTimes({ call, info }: Task, times: readonly [queueTime: number, runTime: number]): void {
     try {
       call.onTimes?.(...times)
     } catch (cause) {
@@ -476,38 +477,38 @@ export class Threads {
     }
   }
 
-  // Loggers are code of the program: they run after the step that is under way (T8).
+  // Loggers are user code, so they run after the current step (T8).
   #log(message: string, cause: unknown): void {
     setImmediate(() => this.#options.log(`${this.#options.name}: ${message}`, cause))
   }
 
-  #forget(count: number): void {
+  #decrementPending(count: number): void {
     this.#pending -= count
-    if (this.#pending > 0 || this.#resting) return
-    // The caller often has its next job at once. Looking again a little later spares two calls per thread, and a turn of
-    // the event loop, for each job that comes alone.
-    this.#resting = true
+    if (this.#pending > 0 || this.#checkingRest) return
+    // A caller often has its next job at once. Checking a little later saves two calls per thread, and a turn of the
+    // event loop, for each job that runs alone.
+    this.#checkingRest = true
     let settled = this.#settled
     let since = this.#now()
-    const look = () => {
+    const check = () => {
       if (this.#pending === 0 && this.#referenced) {
         if (settled !== this.#settled) {
           settled = this.#settled
           since = this.#now()
         }
-        if (this.#now() - since < this.#outputLimit()) return void setTimeout(look, rest)
+        if (this.#now() - since < this.#outputLimit()) return void setTimeout(check, keepAliveMillis)
         this.#reference(false)
       }
-      this.#resting = false
+      this.#checkingRest = false
     }
-    setTimeout(look, rest)
+    setTimeout(check, keepAliveMillis)
   }
 
-  /** How long the process may be kept alive for what jobs printed, in milliseconds (T10). */
+  /** Returns how long the process may be kept alive for output of jobs, in milliseconds (T10). */
   #outputLimit(): number {
     let limit = 0
     for (const { live, output } of this.#threads) {
-      // A job that was abandoned may run forever.
+      // An abandoned job may run forever.
       if (live > 0 || output === protocol.Written) continue
       limit = Math.max(limit, output === protocol.Unwritten ? outputTimeout : leaveTimeout)
     }
@@ -545,10 +546,10 @@ export class Threads {
     return info
   }
 
-  // ------------------------------------------------------------------------------------------------ the threads' own life
+  // --------------------------------------------------------------------------------------- starting and ending threads
 
-  /** Starts threads until there are as many as there should be; while starting fails, one at a time and with pauses (T7). */
-  #replenish(): void {
+  /** Starts threads until there are `size + spare`. While starts fail, starts one at a time, with pauses (T7). */
+  #ensureThreads(): void {
     const { size, spare } = this.#options
     while (!this.#closed && this.#retry === undefined) {
       if (this.#threads.filter((thread) => !thread.replaced).length >= size + spare) return
@@ -567,7 +568,7 @@ export class Threads {
     }
   }
 
-  // Threads that were terminated in native code end when that returns, which may be never (T9).
+  // Threads that were terminated in native code end when that code returns, which may be never (T9).
   #hold(): void {
     if (this.#held) return
     this.#held = true
@@ -587,7 +588,7 @@ export class Threads {
     const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
     let worker: Worker
     try {
-      // Without a prototype: Node reads its options from there too, and so would take what was added to all objects.
+      // Without a prototype, because Node reads inherited options too, such as properties added to `Object.prototype`.
       const options: WorkerOptions = Object.assign(Object.create(null), {
         name,
         workerData: start,
@@ -602,8 +603,8 @@ export class Threads {
     } catch (cause) {
       port1.close()
       const answered = this.#failStart({ reason: "start", exitCode: undefined, cause })
-      // Whoever asked for the thread is in the middle of a step.
-      if (answered.length > 0) setImmediate(() => this.#tell(answered))
+      // The caller of this method is in the middle of a step.
+      if (answered.length > 0) setImmediate(() => this.#settle(answered))
       return
     }
     const thread = new Thread(worker, port1, memory)
@@ -639,45 +640,45 @@ export class Threads {
       old.state = "Retiring"
       if (old.live === 0) this.#leave(old)
     }
-    // What was posted to threads that still start goes to those that are ready.
-    for (const other of this.#threads) if (other.state === "Starting" && other.live > 0) this.#takeBack(other)
-    this.#replenish()
+    // Jobs posted to threads that still start go to the ready ones.
+    for (const other of this.#threads) if (other.state === "Starting" && other.live > 0) this.#revoke(other)
+    this.#ensureThreads()
   }
 
-  /** The thread has ended by itself (T3). */
+  /** Handles the exit of a thread that was not told to end (T3). */
   #onExit(thread: Thread, exitCode: number): void {
-    const { answered, begun, waiting } = thread.giveUp()
+    const { answered, begun, waiting } = thread.takeAll()
     const why = reasonOf(thread, exitCode)
     if (begun === undefined && thread.isReady && !thread.refused) {
       this.#log(`a thread without a job ended: ${describeWhy(why)}`, why.cause)
     }
     if (begun !== undefined) answered.push(crashed(begun, why, true))
     else if (thread.isReady && waiting.length > 0 && ++waiting[0]!.deaths >= 3) {
-      // Its thread died each time before it could say that it had begun: reading the request may be what kills it.
+      // Three threads died before this job had begun on them. Reading its request may be what kills them.
       answered.push(crashed(waiting.shift()!, why, false))
     }
-    for (const task of waiting.filter((task) => task.handsOver)) answered.push(crashed(task, why, false))
-    this.#requeue(waiting.filter((task) => !task.handsOver))
+    for (const task of waiting.filter((task) => task.transfers)) answered.push(crashed(task, why, false))
+    this.#requeue(waiting.filter((task) => !task.transfers))
     this.#remove(thread)
-    if (thread.unable) this.#failures = attempts
+    if (thread.unable) this.#failures = maxStartAttempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
       if (thread.answered === 0) this.#failures = 0
-      this.#replenish()
+      this.#ensureThreads()
     }
     this.#dispatch()
-    this.#tell(answered)
+    this.#settle(answered)
   }
 
-  /** Notes that a thread ended before it began a job; answers the jobs that are not kept waiting any longer (T7). */
+  /** Counts a failed start. Returns the waiting jobs with their failures if no more attempts are made (T7). */
   #failStart(why: Why): ReadonlyArray<Answered> {
     this.#failures++
-    if (this.#failures < attempts) {
-      this.#replenish()
+    if (this.#failures < maxStartAttempts) {
+      this.#ensureThreads()
       return []
     }
     const answered: Array<Answered> = []
-    if (this.#threads.some((thread) => thread.state !== "Starting")) this.#replenish()
+    if (this.#threads.some((thread) => thread.state !== "Starting")) this.#ensureThreads()
     else {
       if (this.#waiting.length === 0 && this.#threads.length === 0)
         this.#log(`no thread could be started: ${describeWhy(why)}`, why.cause)
@@ -690,17 +691,17 @@ export class Threads {
     return answered
   }
 
-  /** Terminates a thread in the background: native code that it is in may run on for a while. */
-  #end(thread: Thread): void {
+  /** Terminates a thread in the background, because it may run native code that delays its end. */
+  #terminate(thread: Thread): void {
     this.#remove(thread)
     this.#ending.add(thread.worker)
     thread.worker.unref()
     void thread.worker.terminate()
-    // Starting a thread takes about a millisecond of this one; the caller goes first.
-    if (!this.#closed) setImmediate(() => this.#replenish())
+    // Starting a thread blocks this one for about a millisecond, so the caller continues first.
+    if (!this.#closed) setImmediate(() => this.#ensureThreads())
   }
 
-  /** Lets a thread without jobs end by itself, so that what its jobs printed is not lost; else terminates it. */
+  /** Asks a thread without jobs to end by itself, so that output of its jobs is not lost. Terminates it after a timeout. */
   #leave(thread: Thread): void {
     const { worker } = thread
     const began = this.#now()
@@ -708,28 +709,28 @@ export class Threads {
     this.#remove(thread)
     this.#ending.add(worker)
     this.#leaving.add(worker)
-    // Until then it keeps the process alive.
+    // The thread keeps the process alive until it has ended.
     worker.ref()
-    const look = () => {
+    const check = () => {
       if (!this.#leaving.has(worker)) return
       const limit = thread.leave() ? outputTimeout : leaveTimeout
-      if (this.#now() - began < limit) return void setTimeout(look, leaveInterval)
+      if (this.#now() - began < limit) return void setTimeout(check, leaveInterval)
       this.#leaving.delete(worker)
       worker.unref()
       void worker.terminate()
       this.#onEnding()
     }
-    setTimeout(look, leaveInterval)
+    setTimeout(check, leaveInterval)
   }
 
-  /** A thread that was told to end has ended. */
+  /** Handles the exit of a thread that was told to end. */
   #onEnded(worker: Worker): void {
     this.#ending.delete(worker)
     this.#leaving.delete(worker)
     if (this.#held && this.#ending.size < endingLimit(this.#options)) {
       this.#held = false
       for (const other of this.#ending) if (!this.#leaving.has(other)) other.unref()
-      this.#replenish()
+      this.#ensureThreads()
     }
     this.#onEnding()
   }
@@ -764,18 +765,18 @@ const crashed = (task: Task, why: Why, started: boolean): Answered => ({
 const describeWhy = ({ cause, exitCode }: Why): string =>
   cause === undefined ? `it exited with code ${exitCode}` : describeThrown(cause)
 
-/** How many threads may be ending before no more are started (T9). */
+/** Returns the number of ending threads from which no more threads are started (T9). */
 const endingLimit = ({ size, spare }: Options): number => 2 * (size + spare)
 
-// Node lets `--input-type` through to threads, and then refuses to load their file; from a string it may be imported.
+// Node passes `--input-type` on to threads and then refuses to load their file. Code from a string may import the file.
 const hasInputType = (env: NodeJS.ProcessEnv | undefined, execArgv: ReadonlyArray<string> | undefined): boolean =>
   (execArgv ?? process.execArgv).some((option) => option.startsWith("--input-type")) ||
   ((env ?? process.env)["NODE_OPTIONS"] ?? "").includes("--input-type")
 
-/** What a task takes of its thread's budget, in milliseconds. */
-const budgetOf = (task: Task): number => {
+/** Returns the expected run time for `Task.estimate`. An unknown one counts as `postAheadMillis`. */
+const finiteEstimateOf = (task: Task): number => {
   const estimate = estimateOf(task)
-  return estimate === Infinity ? budget : estimate
+  return estimate === Infinity ? postAheadMillis : estimate
 }
 
 const estimateOf = ({ call, info }: Task): number => (call.each ? info.mean * call.args.length : info.mean)

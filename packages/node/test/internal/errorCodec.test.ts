@@ -7,7 +7,7 @@ const roundTrip = (thrown: unknown): any => decode(structuredClone(encode(thrown
 
 class Tagged extends Data.TaggedError("Tagged")<{ readonly limit: number; readonly onEnd: () => void }> {}
 
-it("keeps a tagged error's tag and its fields, the uncloneable ones as text", () => {
+it("keeps a tagged error's tag and fields, with uncloneable fields as text", () => {
   const error = roundTrip(new Tagged({ limit: 3, onEnd: () => undefined }))
   assert.strictEqual(error._tag, "Tagged")
   assert.strictEqual(error.name, "Tagged")
@@ -23,18 +23,18 @@ it("keeps the code of a system error, and of a DOMException", () => {
   assert.strictEqual(aborted.code, 20)
 })
 
-it("knows errors of another realm", () => {
+it("recognizes errors of another realm", () => {
   const error = roundTrip(runInNewContext("new TypeError('elsewhere')"))
   assert.instanceOf(error, TypeError)
   assert.strictEqual(error.message, "elsewhere")
 })
 
-it("keeps the stack of where it was thrown", () => {
+it("keeps the stack of the throwing thread", () => {
   const error = new Error("here")
   assert.strictEqual(roundTrip(error).stack, error.stack)
 })
 
-it("cuts chains that are too long, and survives errors that cannot be read", () => {
+it("shortens chains that are too long, and encodes errors that cannot be read", () => {
   let chain = new Error("0")
   for (let i = 1; i < 100; i++) chain = new Error(`${i}`, { cause: chain })
   assert.strictEqual(roundTrip(chain).cause.cause.message, "97")
@@ -75,7 +75,7 @@ it("loses only the properties that cannot be read, and keeps the others apart", 
   assert.strictEqual(error.d, 1)
 })
 
-it("survives errors whose every part is hostile", () => {
+it("encodes errors whose every part is hostile", () => {
   const throwing = {
     get: (): never => {
       throw revoked()
@@ -92,7 +92,7 @@ it("survives errors whose every part is hostile", () => {
   assert.instanceOf(roundTrip(Object.assign(new Error("odd"), { name: { toString: throwing.get } })), Error)
 })
 
-it("carries what a getter gave the first time", () => {
+it("keeps the value that a getter returned the first time", () => {
   let reads = 0
   const once = {
     get value() {
@@ -103,7 +103,7 @@ it("carries what a getter gave the first time", () => {
   assert.deepStrictEqual(roundTrip(once), { value: 1 })
 })
 
-it("passes values that are no errors", () => {
+it("copies values that are not errors", () => {
   for (const value of [1, "text", undefined, null, { code: 1 }, [1, 2]]) assert.deepStrictEqual(roundTrip(value), value)
   assert.strictEqual(roundTrip(Symbol("x")), "Symbol(x)")
 })

@@ -4,7 +4,7 @@ import { randomOf } from "../support.ts"
 
 const ring = protocol.ringOf(protocol.makeMemory())
 
-it("small values come out of a slot as they went in", () => {
+it("small values are read from a slot as they were written", () => {
   for (const values of [
     [],
     [0, -0, NaN, Infinity, 2 ** 53],
@@ -19,7 +19,7 @@ it("small values come out of a slot as they went in", () => {
   }
 })
 
-it("what is large or no small value is refused", () => {
+it("large values, and values of other types, are rejected", () => {
   for (const value of [{}, [], 1n, Symbol("x"), () => 1, "x".repeat(500)]) {
     assert.isFalse(protocol.writeValues(ring, 0, [value]))
     assert.isFalse(protocol.writeResult(ring, 0, value))
@@ -33,7 +33,7 @@ it("what is large or no small value is refused", () => {
   )
 })
 
-it("a slot never writes into its neighbours, whatever its values", () => {
+it("a slot never writes into its neighbors, whatever its values", () => {
   const random = randomOf(7)
   for (let round = 0; round < 2000; round++) {
     for (const slot of [4, 6]) protocol.writeValues(ring, slot, [slot, "neighbour", slot])

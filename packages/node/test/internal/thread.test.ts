@@ -50,7 +50,7 @@ const taskOf = (args: ReadonlyArray<unknown>): Task => {
     info,
     resume,
     submittedAt: 0,
-    handsOver: false,
+    transfers: false,
     place: "Waiting",
     request: 0,
     estimate: 0.001,
@@ -66,7 +66,7 @@ const post = (thread: Thread, count: number): ReadonlyArray<Task> => {
   return tasks
 }
 
-it("answers in the slot and answers by the port are matched with their jobs, in order", () => {
+it("answers in the slot and by the port are matched with their jobs, in order", () => {
   const { begin, close, finish, send, thread } = make()
   const tasks = post(thread, 4)
   begin(0)
@@ -89,13 +89,13 @@ it("answers in the slot and answers by the port are matched with their jobs, in 
   close()
 })
 
-it("a dead thread's answers are found first; then one job had begun, and the others had not (T3)", () => {
+it("a dead thread's answers are collected first; then one job had begun, and the others had not (T3)", () => {
   const { begin, close, send, thread } = make()
   const tasks = post(thread, 4)
   begin(0)
   send(["zero"])
   begin(1)
-  const { answered, begun, waiting } = thread.giveUp()
+  const { answered, begun, waiting } = thread.takeAll()
   assert.deepStrictEqual(
     answered.map(({ task }) => task),
     [tasks[0]]
@@ -106,7 +106,7 @@ it("a dead thread's answers are found first; then one job had begun, and the oth
   close()
 })
 
-it("a job that has begun cannot be revoked, one that has not can, and its slot is free when it was passed", () => {
+it("only a job that has not begun can be revoked, and its slot is free after the worker has passed it", () => {
   const { begin, close, finish, skip, thread } = make()
   const tasks = post(thread, 3)
   begin(0)
@@ -124,7 +124,7 @@ it("a job that has begun cannot be revoked, one that has not can, and its slot i
   close()
 })
 
-it("the ring is full at its size, and goes round", () => {
+it("the ring is full at its size, and wraps around", () => {
   const { begin, close, finish, thread } = make()
   for (let round = 0; round < 3; round++) {
     const first = round * protocol.SLOTS

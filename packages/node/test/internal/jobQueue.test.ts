@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { type Linked, WaitingList } from "../../src/internal/waitingList.ts"
+import { type Linked, JobQueue } from "../../src/internal/jobQueue.ts"
 import { randomOf } from "../support.ts"
 
 class Item implements Linked<Item> {
@@ -7,9 +7,9 @@ class Item implements Linked<Item> {
   next: Item | undefined
 }
 
-it("does what an array does, whatever leaves it", () => {
+it("behaves like an array, whichever item is removed", () => {
   const random = randomOf(11)
-  const list = new WaitingList<Item>()
+  const list = new JobQueue<Item>()
   let model: Array<Item> = []
   for (let round = 0; round < 5000; round++) {
     const choice = random()

@@ -1,10 +1,10 @@
-/** The jobs that wait for a thread, oldest first: a list that any of its members can leave in one step. */
+/** The queue of jobs that wait for a thread, oldest first: a linked list, so that removing any job is O(1). */
 export interface Linked<T> {
   previous: T | undefined
   next: T | undefined
 }
 
-export class WaitingList<T extends Linked<T>> {
+export class JobQueue<T extends Linked<T>> {
   first: T | undefined
   last: T | undefined
   length = 0
