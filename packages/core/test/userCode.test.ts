@@ -1,4 +1,5 @@
-// Users' code throws, calls the pool again, returns nonsense and never answers. Each test failed before its defect was fixed.
+// Users' code throws, calls the pool again, returns nonsense and never answers. The tests were red before the defects that
+// they name were fixed, but for a few cases beside them that guard what held already.
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
