@@ -24,8 +24,13 @@ import {
   type Job,
   type NotAvailable,
   type NotWaiting,
+  type Operations,
+  type PoolClosures,
+  type PoolControl,
   type PoolEvent,
+  type PoolJobs,
   type PoolStats,
+  type Tag,
   type TaskCancelled,
   type TaskHandle,
   TaskPool,
@@ -124,6 +129,19 @@ describe("types", () => {
       void TaskPool.submit(task, { weight: "urgent" })
       // @ts-expect-error an unknown option
       void TaskPool.submit(task, { wieght: 1 })
+    }))
+
+  it("a pool is what controls it, and what runs effects and jobs on it", () =>
+    checked(() => {
+      expectTypeOf<keyof Operations<DbPool>>().toEqualTypeOf<
+        keyof PoolControl<DbPool> | keyof PoolClosures<DbPool> | keyof PoolJobs<DbPool>
+      >()
+      expectTypeOf<keyof PoolClosures<DbPool>>().toEqualTypeOf<
+        "submit" | "fork" | "submitNowait" | "forEach" | "all" | "mapEffect"
+      >()
+      expectTypeOf<keyof PoolJobs<DbPool>>().toEqualTypeOf<"submitBlocking">()
+      expectTypeOf<Tag<DbPool, "test/DbPool">>().toExtend<PoolControl<DbPool> & PoolJobs<DbPool>>()
+      expectTypeOf<TaskPoolService>().toExtend<PoolControl<never> & PoolJobs<never>>()
     }))
 
   it("a handle's effects need nothing", () =>
