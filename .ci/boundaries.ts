@@ -25,6 +25,11 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [`${core}/internal/runtime/*.ts`, [`${core}/internal/runtime/*`, effect], "The runtime's parts know no pool."],
   [
+    `${core}/internal/pool/rate.ts`,
+    [`${core}/Rate.ts`, `${core}/internal/arguments.ts`, "effect/{Duration,Formatter}"],
+    "A rate gate is told the time: it reads no clock and waits for nothing."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
     [`${core}/internal/{pool,runtime}/*`, `${core}/internal/{backlog,arguments}.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."

@@ -1,29 +1,33 @@
 /**
- * Limits on how much a pool starts in a time.
+ * Rates: limits on what a pool starts in a window of time.
  *
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
 
 /**
- * At most `limit` in any window of a length: starts, or the units that tasks cost.
+ * A limit on what the tasks that start in any window of a length cost together.
  *
  * **Details**
  *
- * The window slides: a start at time t counts until t + `window`, and not at that time any more. Tokens are taken when a
- * task starts, in the order of the queue. A task that waits for the rate has no worker.
+ * The window slides: a start at time t counts in [t, t + `window`), so the next may be exactly one window later. The pool
+ * takes the tokens when it dispatches a task, in the order of the queue. A task that waits for the rate has no worker.
+ * Several rates hold together.
  *
- * - `limit`: what the tasks that start within a window may cost together, a finite number > 0.
- * - `window`: a finite Duration > 0.
- * - `unit`: what the rate counts, a name of its own such as `"tokens"`. Default: none, each task costs 1.
+ * - `limit`: the most that a window holds, a finite number > 0.
+ * - `window`: the length, a finite Duration > 0.
+ * - `unit`: what the rate counts, such as `"tokens"`. Default: none, and each task costs 1.
  *
  * To space starts evenly, use a limit of 1: `{ limit: 1, window: "30 millis" }`.
  *
  * **Gotchas**
  *
- * The promise is about the costs as estimated at the start. A correction may push a window above the limit; then no task
- * starts until the window is below it again. If costs are fractions far below 1, so many starts fit into a window that
- * neighbors share an entry: a start may then wait as if it cost up to `4 * limit / max(16, limit)` more.
+ * The limit applies to the costs as estimated at the start. A correction may push a window above the limit. No task
+ * starts until the window is no longer above it.
+ *
+ * The pool keeps about `limit` entries per rate, at least 16, and starts at one time share one. If costs are so small that
+ * a window has more, neighbors share an entry too. A start may then wait as if it cost up to
+ * `4 * limit / max(16, limit)` more, and never starts too early.
  *
  * @see Cost
  * @category models
@@ -36,16 +40,17 @@ export interface Rate {
 }
 
 /**
- * What a task costs: one number for the rates without a unit, or one number per unit.
+ * The cost of a task: a number for all rates without a unit, or a number for each unit.
  *
  * **Details**
  *
- * Numbers are finite, >= 0, and may be fractions. Default: 1 for each rate without a unit, and 0 for each rate with one.
- * - A number is the cost for every rate without a unit.
- * - In an object, each key is the unit of a rate. Units that are left out cost 0; rates without a unit count the task as
- *   1. A unit that no rate of the pool has is a `RangeError`.
+ * Numbers are finite and >= 0, and may be fractions. By default a task costs 1 for each rate without a unit, and 0 for
+ * each rate with one.
  *
- * A cost above the limit of a rate is rejected with `NotAvailable` and the reason `TooLarge`.
+ * - A number is the cost for every rate without a unit.
+ * - An object has a number for each unit. A unit that it leaves out costs 0. Rates without a unit count the task as 1.
+ *
+ * A number that is not valid, or a unit that no rate of the pool has, is a `RangeError`.
  *
  * @see Rate
  * @category models

@@ -1,15 +1,15 @@
 /**
- * Everything in a pool that happens at a time, with one timer: a deadline in the queue, the end of a hold, a retry that is
- * due, the next start of a rate.
+ * Everything in a pool that happens at a time: a deadline in the queue, the end of a hold, a retry that is due, the next
+ * start of a rate. A heap orders the items, and one timer serves them all.
  *
- *     add ──> timer (sleeps until the first is due) ──> fire, in order of time ──> timer, if any are left
+ *     add ──> timer sleeps until the first item is due ──> items fire, in order of time ──> timer, if any are left
  *
- * The timer is a fiber of the pool, in the context and async context of the pool's maker. It sleeps only while the agenda
- * has items, so a pool at rest has no timer and does not keep its process alive. Removing the first item leaves the timer
- * as it is: it wakes once, finds nothing due, and sleeps until the next.
+ * The timer is a fiber of the pool, in the context and the async context of the pool's maker. It runs only while there
+ * are items, so a pool at rest has no timer and does not keep its process alive. When the first item is removed, the timer
+ * keeps its time: it wakes once, finds nothing due, and sleeps until the next item.
  *
- * Nothing fires inside `add` or `remove`, however short a sleep is. An item that is added while others fire is fired in a
- * later step, so that items that add themselves again cannot keep the event loop.
+ * Nothing fires inside `add` or `remove`, even if the clock does not wait. An item that is added while others fire waits
+ * for a later step, so that items that add themselves again do not starve the event loop.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -26,13 +26,13 @@ export interface Due {
   fire(): void
 }
 
-// Many deadlines may be due at once: a million of them must not keep the event loop.
+// Many deadlines may be due at once. A million of them in one step would starve the event loop.
 const firesPerStep = 1024
 
-// The longest sleep that any timer keeps to, in milliseconds. A later item is slept for in parts.
+// The longest sleep that a platform's timer supports, in milliseconds. Longer ones consist of several.
 const longestSleep = 2 ** 31 - 1
 
-// How often the agenda looks at a clock whose sleep failed or ended far too early, in milliseconds.
+// How often the agenda reads a clock whose sleep failed or ended far too early, in milliseconds.
 const pollInterval = 100
 
 export class Agenda {
@@ -44,7 +44,8 @@ export class Agenda {
   /** The last reading of the clock. */
   private time = -Infinity
   private timer: Fiber<void> | undefined = undefined
-  /** Counts the timers: an interrupted one may come back late. */
+  private timerId = 0
+  /** Counts the timers. */
   private timers = 0
   /** The time that the timer sleeps until; `Infinity` if there is none. */
   private wakesAt = Infinity
@@ -52,7 +53,7 @@ export class Agenda {
   private firing = false
   private logged = false
 
-  /** `context` is that of the pool's own fibers. `onDefect` logs what `fire` throws, and the defects of the clock. */
+  /** `context` is the one of the pool's own fibers. `onDefect` logs what `fire` throws, and a defect of the clock. */
   constructor(context: Context.Context<never>, onDefect: (defect: unknown, message?: string) => void) {
     this.context = context
     this.clock = Context.get(context, Clock.Clock)
@@ -77,7 +78,7 @@ export class Agenda {
       // Behind all that is due now.
       this.heap.push(item, Math.max(at, this.time))
     } else {
-      // First: if the stack comes to its end here, the item must not be left behind without a timer.
+      // The timer first: a stack overflow here would leave an item without a timer.
       if (at < this.wakesAt) this.startTimer(at)
       this.heap.push(item, at)
     }
@@ -87,76 +88,74 @@ export class Agenda {
   remove(item: Due): void {
     if (item.agendaSlot < 0) return
     this.heap.remove(item)
-    if (this.heap.size === 0 && !this.firing) this.stopTimer()
+    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, 0, Infinity)
   }
 
-  /** Replaces the timer, if there is one. */
+  /** Starts a timer in place of the one that sleeps longer. Changes nothing before the new one sleeps. */
   private startTimer(at: number): void {
-    this.stopTimer()
-    const id = this.timers
     const { starting } = this
+    const id = ++this.timers
     this.starting = true
-    this.wakesAt = at
+    let timer: Fiber<void>
     try {
-      const timer = runIsolated(this.asyncContext, this.forkTimer, this, id)
-      const exit = timer.pollUnsafe()
-      // A timer that ends before it sleeps has found the end of the stack.
-      if (exit?._tag === "Failure") throw Cause.squash(exit.cause)
-      if (this.timers === id) this.timer = timer
-      // The clock's own code has come back here, and another timer has replaced this one.
-      else timer.interruptUnsafe()
+      const fork = () => Effect.runForkWith(this.context)(this.runTimer(id, at))
+      timer = runIsolated(this.asyncContext, fork, undefined, undefined)
     } finally {
       this.starting = starting
-      if (this.timer === undefined) this.wakesAt = Infinity
     }
+    const exit = timer.pollUnsafe()
+    // A timer sleeps before it ends, except after a stack overflow.
+    if (exit?._tag === "Failure") throw Cause.squash(exit.cause)
+    // The clock is user code: it may have added an item that is due earlier, and with it another timer.
+    if (at < this.wakesAt) this.replaceTimer(timer, id, at)
+    else timer.interruptUnsafe()
   }
 
-  private stopTimer(): void {
-    const { timer } = this
-    this.timer = undefined
-    this.wakesAt = Infinity
-    this.timers++
-    timer?.interruptUnsafe()
-  }
-
-  private forkTimer(id: number): Fiber<void> {
-    return Effect.runForkWith(this.context)(this.runTimer(id))
+  private replaceTimer(timer: Fiber<void> | undefined, id: number, wakesAt: number): void {
+    const previous = this.timer
+    this.timer = timer
+    this.timerId = id
+    this.wakesAt = wakesAt
+    previous?.interruptUnsafe()
   }
 
   /** Goes on after a defect of the clock, or the items would never fire. */
-  private runTimer(id: number): Effect.Effect<void> {
-    return Effect.catchCause(this.sleepAndFire(id), (cause) => {
-      if (this.timers !== id) return Effect.void
-      if (!this.logged) {
-        this.logged = true
-        this.onDefect(Cause.squash(cause), `the clock failed, and is read every ${pollInterval} ms`)
-      }
+  private runTimer(id: number, first: number): Effect.Effect<void> {
+    return Effect.catchCause(this.sleepAndFire(id, first), (cause) => {
+      if (this.timerId !== id && !this.starting) return Effect.void
+      this.onClockDefect(Cause.squash(cause))
       return Effect.andThen(
-        poll,
-        Effect.suspend(() => this.runTimer(id))
+        poll(pollInterval),
+        Effect.suspend(() => this.runTimer(id, this.wakesAt))
       )
     })
   }
 
-  private readonly sleepAndFire = Effect.fnUntraced({ self: this as Agenda }, function* (id: number) {
-    do {
-      yield* this.sleepUntil(this.wakesAt)
-      if (this.timers !== id) return
+  private onClockDefect(defect: unknown): void {
+    if (this.logged) return
+    this.logged = true
+    this.onDefect(defect, `the clock failed, and is read every ${pollInterval} ms`)
+  }
+
+  private readonly sleepAndFire = Effect.fnUntraced({ self: this }, function* (id: number, first: number) {
+    for (let at = first; at < Infinity; at = this.wakesAt = this.heap.first()) {
+      yield* this.sleepUntil(at)
+      // A sleep may outlast its interruption.
+      if (this.timerId !== id) return
       this.fireDue()
-      this.wakesAt = this.heap.first()
-    } while (this.wakesAt < Infinity)
+    }
     this.timer = undefined
   })
 
-  /** Sleeps until a time, or not as long. Always suspends. */
-  private readonly sleepUntil = Effect.fnUntraced({ self: this as Agenda }, function* (at: number) {
+  /** Sleeps until a time, or ends earlier. Always suspends. */
+  private readonly sleepUntil = Effect.fnUntraced({ self: this }, function* (at: number) {
     const from = this.now()
     const millis = Math.min(at - from, longestSleep)
     if (millis <= 0) return yield* Effect.yieldNow
-    // In whole nanoseconds, rounded up: a sleep that is rounded down ends too early.
+    // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
     yield* this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
-    // A clock whose sleep does not wait, or that went back meanwhile, must not keep the event loop.
-    if (this.starting || this.now() - from < millis / 2) yield* poll
+    // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
+    if (this.starting || this.now() - from < millis / 2) yield* poll(millis / 2)
   })
 
   private fireDue(): void {
@@ -184,7 +183,8 @@ export class Agenda {
 }
 
 /** Waits by the platform's clock. */
-const poll = Effect.suspend(() => Clock.Clock.defaultValue().sleep(Duration.millis(pollInterval)))
+const poll = (millis: number): Effect.Effect<void> =>
+  Clock.Clock.defaultValue().sleep(Duration.millis(Math.max(1, Math.min(millis, pollInterval))))
 
 /** Whole milliseconds stay whole, however large: `Number(nanos)` has 53 bits, which are 104 days. */
 const millisOf = (nanos: bigint): number => {

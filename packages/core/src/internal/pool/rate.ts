@@ -191,7 +191,7 @@ class Log {
       this.length--
     }
     if (this.length === 0) this.used = this.error = 0
-    if (4 * this.length < this.ends.length && this.ends.length > minEntries) this.reserve(this.ends.length / 2)
+    if (4 * this.length < this.ends.length && this.ends.length > minEntries) this.shrink()
   }
 
   /** The time from which a cost fits, if nothing else starts: `-Infinity` if it does now. */
@@ -299,6 +299,12 @@ class Log {
       }
     }
     this.length = kept
+  }
+
+  private shrink(): void {
+    let capacity = this.ends.length
+    while (capacity > minEntries && 2 * this.length < capacity / 2) capacity /= 2
+    this.reserve(capacity)
   }
 
   private reserve(capacity: number): void {
