@@ -7,7 +7,7 @@
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailableReason, TaskCancelledReason } from "../../TaskPoolError.ts"
-import type { Weighted } from "../backlog.ts"
+import type { Weighted } from "../backlog/backlog.ts"
 import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
 

@@ -74,7 +74,8 @@ import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
-import { type Backlog, LinkedList } from "../backlog.ts"
+import type { Backlog } from "../backlog/backlog.ts"
+import { LinkedList } from "../backlog/list.ts"
 import {
   type AsyncContext,
   captureAsyncContext,

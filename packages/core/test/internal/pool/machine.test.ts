@@ -11,7 +11,8 @@ import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, T
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
-import { FifoBacklog, type Weighted } from "../../../src/internal/backlog.ts"
+import type { Weighted } from "../../../src/internal/backlog/backlog.ts"
+import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
 import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
 import {
   defectLog,
