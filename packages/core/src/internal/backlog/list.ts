@@ -49,17 +49,6 @@ export class LinkedList<T extends Linked<T>> {
     return entries
   }
 
-  /** Adds an entry between two neighbors; undefined stands for the end of the list. */
-  link(entry: T, prev: T | undefined, next: T | undefined): void {
-    entry.prev = prev
-    entry.next = next
-    if (prev === undefined) this.head = entry
-    else prev.next = entry
-    if (next === undefined) this.tail = entry
-    else next.prev = entry
-    this.size++
-  }
-
   /** The entry must be in this list. */
   remove(entry: T): void {
     const { next, prev } = entry
