@@ -80,7 +80,7 @@ import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import type { ClearOptions, CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
-import type { Backlog } from "../backlog/backlog.ts"
+import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
 import {
   type AsyncContext,

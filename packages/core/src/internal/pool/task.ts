@@ -136,7 +136,6 @@ export class Task implements Entry, Waiter {
   prev: Entry | undefined = undefined
   next: Entry | undefined = undefined
   slot = 0
-  readonly extra: undefined = undefined
   weight: number
   state: Entry["state"] = "New"
   /** Released when the task settles: a kept handle must keep no more than the result. */
