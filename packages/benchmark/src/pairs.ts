@@ -56,7 +56,7 @@ export const measure = async (
 
 /**
  * Whether ours goes first, in the Thue-Morse order: A,B B,A B,A A,B ... Simple alternation has a period, and so have
- * major collections. They met the same side in every fourth run, and one side measured 0.87 times itself.
+ * major collections. They met the same side in every fourth run: a side compared with itself had a ratio of 0.87.
  */
 const oursFirst = (pair: number): boolean => {
   let ones = 0
