@@ -68,9 +68,9 @@ const writeDocument = Effect.fnUntraced(function* (name: string, text: string) {
 const program = Command.make(
   "autoscale-http",
   {
-    runs: Flag.Int("runs").pipe(Flag.withDescription("Number of runs"), Flag.withDefault(3)),
+    runs: Flag.Int("runs").pipe(Flag.withDescription("Number of runs (default: 3)"), Flag.withDefault(3)),
     seconds: Flag.Int("seconds").pipe(
-      Flag.withDescription("Duration of each capacity in seconds, more than 5"),
+      Flag.withDescription("Duration of each capacity in seconds, more than 5 (default: 12)"),
       Flag.withDefault(12)
     ),
     explain: Flag.Boolean("explain").pipe(
