@@ -154,7 +154,10 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
       [() => layer(1, { capacity: -1 }), "layer: capacity must be an integer >= 0 or Infinity, got -1"],
       [() => layer({ capacity: 0.5 }), "layer: capacity must be an integer >= 0 or Infinity, got 0.5"],
       [() => layer({ capacity: Number.NaN }), "layer: capacity must be an integer >= 0 or Infinity, got NaN"],
-      [() => layer({ onFull: "drop" as never }), 'layer: onFull must be "suspend" or "fail" or "dropOldest", got "drop"'],
+      [
+        () => layer({ onFull: "drop" as never }),
+        'layer: onFull must be "suspend" or "fail" or "dropOldest", got "drop"'
+      ],
       [() => layer({ shutdown: { drainTimeout: -1 } }), "layer: drainTimeout must be a Duration >= 0, got -1"],
       [
         () => layer({ shutdown: { interruptTimeout: "soon" as never } }),
