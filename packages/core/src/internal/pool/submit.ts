@@ -31,7 +31,7 @@ export class Submit {
     work: Work,
     options: TaskOptions,
     mayWait: boolean,
-    wait: Wait | undefined = undefined
+    wait?: Wait
   ) {
     this.machine = machine
     this.where = where
@@ -66,7 +66,7 @@ export class Fork {
   /** The wait of a task at the door of its own pool. */
   private readonly wait: Wait | undefined
 
-  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, wait: Wait | undefined = undefined) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, wait?: Wait) {
     this.make = make
     this.mayWait = mayWait
     this.wait = wait
