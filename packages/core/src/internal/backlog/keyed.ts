@@ -306,9 +306,11 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** Counts a task that starts, whether or not it has waited. */
   started(entry: T): void {
-    if (entry.extra?.key === undefined) return
-    const lane = this.laneFor(entry)
-    if (lane === this.served) this.served = undefined
+    const key = entry.extra?.key
+    if (key === undefined) return
+    const { served } = this
+    const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
+    if (lane === served) this.served = undefined
     lane.running++
     this.use(lane, permitsOf(entry))
   }
