@@ -73,15 +73,11 @@ export class Agenda {
 
   /** Fires the item at a time, or in the next step if that has passed. Moves an item that is here already. O(log n). */
   add(item: Due, at: number): void {
+    // The timer first: a stack overflow here would leave an item without a timer.
+    if (at < this.wakesAt && !this.firing) this.startTimer(at)
     this.heap.remove(item)
-    if (this.firing) {
-      // Behind all that is due now.
-      this.heap.push(item, Math.max(at, this.time))
-    } else {
-      // The timer first: a stack overflow here would leave an item without a timer.
-      if (at < this.wakesAt) this.startTimer(at)
-      this.heap.push(item, at)
-    }
+    // What is added while items fire comes behind all that is due now.
+    this.heap.push(item, this.firing ? Math.max(at, this.time) : at)
   }
 
   /** Takes an item out, if it is here. O(1), amortized. */
