@@ -348,6 +348,12 @@ export class Machine implements Workers, Held, Attempts {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
   }
 
+  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  get isAboutToDispatch(): boolean {
+    if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
+    return this.used < this.limit && (!this.selective || this.nextMayStart())
+  }
+
   private get hasPlace(): boolean {
     return this.backlog.size + this.reserved < this.capacity
   }
