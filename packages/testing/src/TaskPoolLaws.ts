@@ -22,6 +22,7 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
@@ -89,6 +90,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
       describe("submitting", () => submittingLaws(laws))
       describe("limiting", () => limitingLaws(laws))
+      describe("nesting", () => nestingLaws(laws))
       describe("admitting", () => admittingLaws(laws))
       describe("pausing", () => pausingLaws(laws))
       describe("resizing", () => resizingLaws(laws))
