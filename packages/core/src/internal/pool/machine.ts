@@ -543,6 +543,11 @@ export class Machine implements Workers, Held, Attempts {
     if (this.head < this.tail) this.flush()
   }
 
+  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  settleOverflowed(): void {
+    if (this.inTransition !== undefined) this.flush()
+  }
+
   private flushLoop(): void {
     let budget = flushBudget
     let thrown = true
