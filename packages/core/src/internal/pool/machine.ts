@@ -1125,10 +1125,9 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Ends admission for good, and the holds of users; the door is rejected in this step. */
+  /** Ends admission for good; the door is rejected in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
-    this.holds.onClosing()
     this.rejectDoor("Closed")
   }
 
