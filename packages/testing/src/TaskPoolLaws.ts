@@ -14,6 +14,7 @@ import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
+import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
 import {
   Laws,
@@ -93,6 +94,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("nesting", () => nestingLaws(laws))
       describe("admitting", () => admittingLaws(laws))
       describe("pausing", () => pausingLaws(laws))
+      describe("holding", () => holdingLaws(laws))
       describe("resizing", () => resizingLaws(laws))
       describe("closing", () => closingLaws(laws))
       describe("handles", () => handlingLaws(laws))
