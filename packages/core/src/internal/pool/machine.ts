@@ -348,6 +348,12 @@ export class Machine implements Workers, Held, Attempts {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
   }
 
+  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  get isAboutToDispatch(): boolean {
+    if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
+    return this.used < this.limit && (!this.selective || this.nextMayStart())
+  }
+
   private get hasPlace(): boolean {
     return this.backlog.size + this.reserved < this.capacity
   }
@@ -535,6 +541,11 @@ export class Machine implements Workers, Held, Attempts {
     if (this.hasWork()) this.flushLoop()
     this.endFlush()
     if (this.head < this.tail) this.flush()
+  }
+
+  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  settleOverflowed(): void {
+    if (this.inTransition !== undefined) this.flush()
   }
 
   private flushLoop(): void {
@@ -1114,10 +1125,9 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Ends admission for good, and the holds of users; the door is rejected in this step. */
+  /** Ends admission for good; the door is rejected in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
-    this.holds.onClosing()
     this.rejectDoor("Closed")
   }
 
