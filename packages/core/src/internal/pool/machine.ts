@@ -458,9 +458,12 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
-    if (entry.answer === undefined || entry.caller === undefined) return
-    this.enqueueCompletion(entry)
-    entry.extra?.endWaits()
+    if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
+  }
+
+  /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
+  private endWaitAtDoor({ answer, caller, extra }: Entry): void {
+    if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
   }
 
   private enqueue(entry: Entry): void {
@@ -492,6 +495,7 @@ export class Machine implements Workers, Held, Attempts {
       const entry = this.door.shift()!
       this.onAdmitted(entry)
       this.enqueue(entry)
+      this.endWaitAtDoor(entry)
     }
   }
 
@@ -600,6 +604,7 @@ export class Machine implements Workers, Held, Attempts {
     const first = door.shift()!
     this.onAdmitted(first)
     this.launch(first)
+    this.endWaitAtDoor(first)
     return true
   }
 
@@ -618,9 +623,17 @@ export class Machine implements Workers, Held, Attempts {
     const entry = this.backlog.pop()
     if (entry === undefined) return false
     this.inTransition = entry
-    if (this.door.size > 0) this.moveFromDoor()
+    if (this.door.size > 0) this.refillFromDoor(entry)
     this.launch(entry)
     return true
+  }
+
+  /** Fills the place that an entry leaves. Tasks that come back to their workers must not find those of the entry free. */
+  private refillFromDoor(entry: Entry): void {
+    const permits = permitsOf(entry)
+    this.used += permits
+    this.moveFromDoor()
+    this.used -= permits
   }
 
   private launch(entry: Entry): void {
