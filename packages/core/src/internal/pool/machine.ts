@@ -550,7 +550,6 @@ export class Machine implements Workers, Held, Attempts {
       do {
         progress = false
         for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
-        if (this.blocked) this.lending!.flush()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
         let free = this.limit - this.used
@@ -560,6 +559,8 @@ export class Machine implements Workers, Held, Attempts {
           progress = true
         }
         for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
+        if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
       } while (progress && budget > 0 && this.hasWork())
       thrown = false
