@@ -48,6 +48,8 @@ const goOn = <A, E>(
   machine.flush()
   if (wait.isBack) return exit
   const back = Effect.callback<void>((resume) => {
+    // The fiber may have yielded since it looked, and its task may have its worker again.
+    if (wait.isBack) return resume(Effect.void)
     wait.onBack = () => resume(Effect.void)
   })
   const takeBack = Effect.sync(() => wait.takeBackNow())
