@@ -94,6 +94,7 @@ import {
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import { Agenda } from "./agenda.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
+import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
@@ -158,6 +159,7 @@ export class Machine implements Workers, Held, Attempts {
   private used = 0
   private lent = 0
   private lending: Lending | undefined = undefined
+  readonly elsewhere = new Elsewhere(this)
   readonly holds: Holds
   /** Whether tasks that wait for their workers come before all others. */
   private blocked = false
@@ -1057,11 +1059,9 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- lending ---------------------------------------------------------------------------------------------------
 
-  /** A running task lends its workers while one of its fibers waits for the pool. */
+  /** A running task lends its workers, from the next flush on, while one of its fibers waits. */
   lend(entry: Entry): Wait {
-    const wait = (this.lending ??= new Lending(this)).begin(entry)
-    this.flush()
-    return wait
+    return (this.lending ??= new Lending(this)).begin(entry)
   }
 
   lendWorkers(entry: Entry): void {
