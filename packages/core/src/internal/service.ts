@@ -266,8 +266,7 @@ const serviceOf = (
     awaitStats: (predicate) =>
       Effect.suspend(() => awaitStats(machine, checkFunction("TaskPool.awaitStats", "predicate", predicate))),
     stats: Effect.sync(() => {
-      // A launch that overflowed the stack may be unsettled, with no other call to settle it.
-      machine.flush()
+      machine.settleOverflowed()
       return machine.stats()
     }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),

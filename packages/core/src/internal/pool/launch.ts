@@ -55,6 +55,10 @@ export const withoutLaunch = (context: Context.Context<never>): Context.Context<
       ? overlay(context, launchKey, noLaunch)
       : Context.add(context, launchKey, noLaunch)
 
+/** The running task that a fiber belongs to, of whichever pool. */
+export const innermostEntry = ({ context }: Fiber<unknown, unknown>): Entry | undefined =>
+  Context.getOrUndefined(context, launchKey)?.entry
+
 /** The running task of a pool that a fiber belongs to. */
 export const entryOf = (machine: object, { context }: Fiber<unknown, unknown>): Entry | undefined => {
   for (let inner: Context.Context<never> | undefined = context; inner !== undefined;) {

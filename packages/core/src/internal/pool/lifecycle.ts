@@ -131,10 +131,12 @@ export class Lifecycle {
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
+    // The report counts from here on.
+    const run = this.run(closing)
     this.machine.beginClosing()
     // The closing fiber must hold the semaphore when this step ends, or `start` could come in between.
     const context = Context.add(this.context, PreventSchedulerYield, true)
-    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, this.run(closing))))
+    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, run)))
   }
 
   /** A later closer can only make a closing end sooner. */
@@ -204,6 +206,9 @@ export class Lifecycle {
     const before = machine.stats()
     const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
+      // Without users' holds what waits may start in this step, but for an interrupting close it must not start at all.
+      if (closing.mode === "interrupt") machine.holds.begin("Closing")
+      machine.holds.onClosing()
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
       yield* Scope.close(this.openScope, Exit.void)
