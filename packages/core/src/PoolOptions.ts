@@ -293,7 +293,8 @@ export interface PoolOptions {
 }
 
 /**
- * Options of the priority pools.
+ * Options of the priority pools. The types of the other pools have them too, so that code can choose among pools, but
+ * these pools throw a `TypeError`.
  *
  * @category options
  * @since 0.2.0
@@ -312,7 +313,7 @@ export interface PriorityOptions {
  * @category options
  * @since 0.1.0
  */
-export interface FixedPoolOptions extends PoolOptions {
+export interface FixedPoolOptions extends PoolOptions, PriorityOptions {
   /** The number of workers, an integer of 0 or more or `Infinity`, default 3. */
   readonly size?: number | undefined
 }
@@ -323,7 +324,7 @@ export interface FixedPoolOptions extends PoolOptions {
  * @category options
  * @since 0.1.0
  */
-export interface AutoScalePoolOptions extends PoolOptions {
+export interface AutoScalePoolOptions extends PoolOptions, PriorityOptions {
   /** The fewest workers, and the initial number, an integer of 0 or more, default 3. */
   readonly minSize?: number | undefined
   /** The most workers, an integer of `minSize` or more or `Infinity`, default `minSize + 5`. */

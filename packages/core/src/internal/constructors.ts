@@ -126,9 +126,9 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   return { make, layer, layerConfig }
 }
 
-const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
+const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions & PriorityOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options as PoolOptions & PriorityOptions
+  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options
   const {
     interruptTimeout = "3 seconds",
     onInterrupt = "interrupt",
