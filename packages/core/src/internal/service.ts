@@ -29,12 +29,14 @@ import { checkCount, checkDelta, checkDuration, checkKnown, checkWord } from "./
 import { runBulk } from "./bulk/bulk.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { sourceOf } from "./bulk/source.ts"
+import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { Fork, Submit } from "./pool/submit.ts"
-import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
+import { describe, makeTaskUnsafe, type TaskOptions, weightOf } from "./pool/task.ts"
 import { awaitEnds, awaitUntil } from "./pool/waits.ts"
 import { keepShapes } from "./shapes.ts"
+import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */
@@ -87,10 +89,20 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: Work, submitOptions: TaskOptions) => new Submit(machine, work, submitOptions, suspends)
+  const submit = (work: any, submitOptions?: TaskOptions): any => {
+    const submission = new Submit(machine, work, submitOptions, suspends)
+    return submitOptions !== undefined || isTask(work)
+      ? submission
+      : taskLast("TaskPool.submit", submit, work, submission)
+  }
 
-  const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: TaskOptions) =>
-    new Fork((fiber) => makeTaskUnsafe(machine, where, work, submitOptions, fiber), mayWait)
+  const fork = (where: string, mayWait: boolean) => {
+    const operation = (work: any, submitOptions?: TaskOptions): any => {
+      const submission = new Fork((fiber) => makeTaskUnsafe(machine, where, work, submitOptions, fiber), mayWait)
+      return submitOptions !== undefined || isTask(work) ? submission : taskLast(where, operation, work, submission)
+    }
+    return operation
+  }
 
   const forEach = (
     where: string,
@@ -160,7 +172,10 @@ const serviceOf = (
       forEachOptions?: ForEachOptions
     ) => forEach("TaskPool.forEach", items, f, forEachOptions),
     all: all as TaskPoolService["all"],
-    mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
+    mapEffect: (first: any, second?: any, third?: any): any =>
+      typeof first === "function"
+        ? (stream: Stream.Stream<any, any, any>) => mapEffect(machine, stream, first, second)
+        : mapEffect(machine, first, second, third),
     submitBlocking: (job: any, blockingOptions: any = {}) =>
       Effect.suspend(() => {
         const where = "TaskPool.submitBlocking"

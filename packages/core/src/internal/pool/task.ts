@@ -55,7 +55,8 @@ export const weightOf = (where: string, options: SubmitOptions | undefined): num
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
   typeof value === "object" && value !== null ? (value as any)[Effect.TypeId] !== undefined : Effect.isEffect(value)
 
-const knownOptions = ["weight", "args"] as const
+/** The names of the options of a task. */
+export const knownOptions = ["weight", "args"] as const
 
 /** A task of a submitter; throws if the work is neither an effect nor a function. */
 export const makeTaskUnsafe = (
