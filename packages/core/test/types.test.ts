@@ -31,6 +31,9 @@ import {
   type PoolEvent,
   type PoolJobs,
   type PoolStats,
+  PromisePool,
+  type PromiseTask,
+  type PromiseTaskHandle,
   type Tag,
   type TaskCancelled,
   type TaskHandle,
@@ -179,6 +182,34 @@ describe("types", () => {
       void TaskPool.mapEffect(f, { unorderd: true })
       // @ts-expect-error the stream has numbers
       void stream.pipe(TaskPool.mapEffect((s: string) => Effect.succeed(s)))
+    }))
+
+  it("a pool of promises gives what its functions return or resolve to", () =>
+    checked(() => {
+      const promises = {} as PromisePool
+      const { signal } = new AbortController()
+      expectTypeOf(PromisePool.make(AioFixedTaskPoolSimple.layer(3))).toEqualTypeOf<Promise<PromisePool>>()
+      expectTypeOf(promises.submit(() => 1)).toEqualTypeOf<Promise<number>>()
+      expectTypeOf(promises.submit(async () => "a", { signal, weight: 1 })).toEqualTypeOf<Promise<string>>()
+      expectTypeOf(promises.submit((given) => fetch("/", { signal: given.signal }))).toEqualTypeOf<Promise<Response>>()
+      expectTypeOf(promises.fork(async () => 1)).toEqualTypeOf<Promise<PromiseTaskHandle<number>>>()
+      expectTypeOf(promises.forEach(["a"], async (item, index) => [item, index] as const)).toEqualTypeOf<
+        Promise<Array<readonly [string, number]>>
+      >()
+      expectTypeOf(promises.forEach([1], (n) => n, { discard: true })).toEqualTypeOf<Promise<void>>()
+      expectTypeOf(promises.stats()).toEqualTypeOf<Promise<PoolStats>>()
+      expectTypeOf(promises.close()).toEqualTypeOf<Promise<CloseReport>>()
+      expectTypeOf<PromiseTask["signal"]>().toEqualTypeOf<AbortSignal>()
+      expectTypeOf(promises).toExtend<AsyncDisposable>()
+      void promises.submit(() => 1, { retry: { times: 3, delay: (attempt) => 100 * attempt, while: () => true } })
+      // @ts-expect-error an unknown option
+      void promises.submit(() => 1, { wieght: 1 })
+      // @ts-expect-error a function has no arguments of its own
+      void promises.submit(() => 1, { args: [] })
+      // @ts-expect-error a promise is no function
+      void promises.submit(Promise.resolve(1))
+      // @ts-expect-error the layer provides another tag
+      void PromisePool.make(AioFixedTaskPoolSimple.layer(3, { tag: DbPool }))
     }))
 
   it("a pool is what controls it, and what runs effects and jobs on it", () =>
