@@ -196,7 +196,8 @@ const watches = new WeakMap<Signal, Watch>()
 
 // ---- options ----------------------------------------------------------------------------------------------------
 
-const taskOptions = [...knownOptions.filter((name) => name !== "args"), "retry", "signal"]
+const poolOptions: ReadonlyArray<string> = knownOptions
+const taskOptions = [...poolOptions.filter((name) => name !== "args" && name !== "retry"), "retry", "signal"]
 const itemOptions = [...taskOptions, "discard", "unordered"]
 
 /** The options of a submission: the caller's signal, and what the pool takes. */
