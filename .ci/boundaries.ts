@@ -10,8 +10,9 @@ const core = "packages/core/src"
 
 const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<string>, why: string]> = [
   // The core, from the inside out.
-  [`${core}/internal/{backlog,words}.ts`, [], "The backlog is pure data that knows no Effect."],
-  [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog.ts`], "A discipline is pure data."],
+  [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
+  [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
+  [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
   [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
@@ -25,8 +26,13 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [`${core}/internal/runtime/*.ts`, [`${core}/internal/runtime/*`, effect], "The runtime's parts know no pool."],
   [
+    `${core}/internal/pool/rate.ts`,
+    [`${core}/Rate.ts`, `${core}/internal/arguments.ts`, "effect/{Duration,Formatter}"],
+    "A rate gate is told the time: it reads no clock and waits for nothing."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{pool,runtime}/*`, `${core}/internal/{backlog,arguments}.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [

@@ -4,7 +4,7 @@
  * @since 0.2.0
  */
 import type { AutoScaleEvidence, AutoScaleSample } from "./AutoScalePolicy.ts"
-import type { CloseReport } from "./PoolStats.ts"
+import type { CloseReport, HoldReason } from "./PoolStats.ts"
 import type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolError.ts"
 
 /**
@@ -30,9 +30,10 @@ export type PoolEvent =
     }
   | { readonly _tag: "Paused" }
   | { readonly _tag: "Resumed" }
-  /** A policy's decision, or a server's `retryAfter`, holds dispatch until `Released`. */
-  | { readonly _tag: "Held" }
-  | { readonly _tag: "Released" }
+  /** The first hold of a reason has begun: nothing is dispatched. */
+  | { readonly _tag: "Held"; readonly reason: HoldReason }
+  /** The last hold of a reason has ended. */
+  | { readonly _tag: "Released"; readonly reason: HoldReason }
   | { readonly _tag: "Rejected"; readonly reason: NotAvailableReason }
   | { readonly _tag: "Cancelled"; readonly reason: TaskCancelledReason; readonly started: boolean }
   | { readonly _tag: "Closed"; readonly report: CloseReport }

@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
+import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
@@ -20,6 +21,7 @@ import { isTask, pipeable } from "./internal/pipeable.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type {
+  ClearOptions,
   CloseOptions,
   ForEachOptions,
   MapEffectOptions,
@@ -27,13 +29,15 @@ import type {
   SubmitBlockingArguments,
   SubmitOptions
 } from "./PoolOptions.ts"
-import type { CloseReport, PoolStats } from "./PoolStats.ts"
+import type { CloseReport, KeyStats, PoolStats } from "./PoolStats.ts"
+import type { Cost } from "./Rate.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, TaskCancelled } from "./TaskPoolError.ts"
 
 export type * from "./PoolEvent.ts"
 export type * from "./PoolOptions.ts"
-export type { CloseReport, PoolStats } from "./PoolStats.ts"
+export type * from "./PoolStats.ts"
+export type * from "./Rate.ts"
 
 /**
  * The operations of a pool. `Self` is what a caller must provide: nothing for the service itself, the tag for its
@@ -63,12 +67,10 @@ export interface PoolClosures<in out Self> {
    * The task is an Effect, or a function that returns one. The pool calls the function with `args` when it dispatches
    * the task. The task runs in its own fiber with the caller's services, references, span and async context.
    *
+   * A task that submits to its own pool lends its worker while it waits, so that nested work goes on even on one worker
+   * (the pool's option `nested`).
+   *
    * In a pipe, `submit(options?)` takes the effect. `fork` and `submitNowait` do so too.
-   *
-   * **Gotchas**
-   *
-   * A task that submits to its own pool and waits keeps its worker meanwhile. If every worker does so, all wait
-   * forever. Use a second pool for nested work.
    *
    * **Example** (Submitting an effect and a function)
    *
@@ -168,6 +170,17 @@ export interface PoolClosures<in out Self> {
    * ```
    */
   readonly mapEffect: MapEffect<Self>
+  /**
+   * Corrects the cost of the task that this runs in, by differences of either sign: `{ tokens: actual - estimated }`.
+   *
+   * **Details**
+   *
+   * It changes the task's entry in the pool's rate, never below 0. More may push the window above the limit, and then
+   * nothing starts until it is below. Less lets the next task start earlier, in the same step. When the window has passed
+   * since the task's start, nothing changes. Dies outside of a task of the pool, and with `RangeError` for a number that is
+   * not finite, or for a unit that no rate has.
+   */
+  readonly adjustCost: (cost: Cost) => Effect.Effect<void, never, Self>
 }
 
 /**
@@ -243,25 +256,105 @@ export interface PoolControl<in out Self> {
    * `RangeError`, and changes nothing, if `delta` is not a safe integer.
    */
   readonly scale: (delta: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Sets the number of workers, an integer of 0 or more, and returns the new target. Behaves like `scale` in all else. */
+  /**
+   * Sets the number of workers, an integer of 0 or more or `Infinity`, and returns the new target. Behaves like `scale` in
+   * all else.
+   */
   readonly resize: (size: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Waits until no more tasks run than the target allows. */
+  /** Waits until no more workers are busy than the target allows. */
   readonly awaitResized: Effect.Effect<void, never, Self>
   /**
    * Stops admission: new tasks, and those at the door, fail with `NotAvailable`. Admitted tasks continue. Returns
    * whether the pool is paused now. Does nothing if the pool is already paused or is not open.
    */
   readonly pause: Effect.Effect<boolean, never, Self>
-  /** Admits tasks again. Returns whether the pool is paused now: `false`. */
+  /** Ends what `pause` began. Returns whether the pool is paused now, which `withPaused` may keep it. */
   readonly resume: Effect.Effect<boolean, never, Self>
   /** Pauses an open pool, or resumes a paused one. Returns whether the pool is paused now. */
   readonly togglePause: Effect.Effect<boolean, never, Self>
+  /** Runs an effect while the pool is paused. Each has a pause of its own: the pool is paused while any goes on. */
+  readonly withPaused: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Stops dispatch until the scope closes. Tasks are accepted and wait, and running ones continue. Holds nest: dispatch
+   * goes on when the last one has ended. Closing the pool ends them all.
+   *
+   * **Example** (Collecting tasks before the first one starts)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
+   *
+   * const order: Array<string> = []
+   * const task = (name: string) => Effect.sync(() => order.push(name))
+   *
+   * const program = Effect.gen(function* () {
+   *   yield* Effect.scoped(
+   *     Effect.gen(function* () {
+   *       yield* TaskPool.holdDispatch
+   *       yield* TaskPool.fork(task("later"), { weight: 2 })
+   *       yield* TaskPool.fork(task("first"), { weight: 1 })
+   *     })
+   *   )
+   *   yield* TaskPool.awaitIdle
+   *   return order
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolPriority.layer(1))) // => ["first", "later"]
+   * ```
+   */
+  readonly holdDispatch: Effect.Effect<void, never, Scope | Self>
+  /** Runs an effect while dispatch is held, as `holdDispatch` does. */
+  readonly withDispatchHeld: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Stops dispatch for a Duration from now on, such as a server's `Retry-After`. A later call extends it, and never
+   * shortens it. It goes on while the pool drains.
+   */
+  readonly holdFor: (duration: DurationInput) => Effect.Effect<void, never, Self>
+  /**
+   * Stops dispatch, waits until no task runs, runs an effect, and lets dispatch go on. Dies in a task of the pool, which
+   * would wait for itself.
+   */
+  readonly withQuiesced: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Cancels the waiting tasks, also those between two attempts, and returns how many. `options` tell which, default all.
+   * Their submitters get `TaskCancelled` (`"Cleared"`). Running tasks continue. Submitters at the door move up.
+   */
+  readonly clear: (options?: ClearOptions) => Effect.Effect<number, never, Self>
   /** Waits until no task waits in the queue. Returns at once if none does. */
   readonly awaitEmpty: Effect.Effect<void, never, Self>
-  /** Waits until no task waits and none runs. Returns at once if the pool is idle. */
+  /**
+   * Waits until no task waits, none runs and none is between two attempts. Returns at once if the pool is idle. Dies in a
+   * task of the pool, which would wait for itself.
+   */
   readonly awaitIdle: Effect.Effect<void, never, Self>
+  /**
+   * Waits until the statistics satisfy a predicate, which is checked now and after each change. Dies with what the
+   * predicate throws.
+   *
+   * **Gotchas**
+   *
+   * A task that waits until its own pool is idle waits forever.
+   *
+   * **Example** (Waiting for a short queue)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.gen(function* () {
+   *   for (let page = 0; page < 10; page++) yield* TaskPool.fork(Effect.yieldNow)
+   *   yield* TaskPool.awaitStats((stats) => stats.waiting < 5)
+   *   return (yield* TaskPool.stats).waiting
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(1))) // => 4
+   * ```
+   */
+  readonly awaitStats: (predicate: (stats: PoolStats) => boolean) => Effect.Effect<void, never, Self>
   /** Returns an atomic snapshot of the pool's statistics. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
+  /** Returns how many tasks of a key wait and run. */
+  readonly statsOf: (key: string | number) => Effect.Effect<KeyStats, never, Self>
   /**
    * Returns the last decisions on an auto-scale pool's size as a table, oldest first, one per line: the time, the
    * reason and the measurements. `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps
@@ -299,8 +392,11 @@ export interface PoolControl<in out Self> {
    * **Gotchas**
    *
    * A task that closes its own pool would wait for itself, so the effect dies.
+   *
+   * `holdFor` and a `rate` still hold tasks back while the pool drains. A task whose `retry` never ends keeps a drain
+   * without `drainTimeout` from ending.
    */
-  readonly close: (options?: CloseOptions) => Effect.Effect<CloseReport, never, Self>
+  readonly close: Close<Self>
   /**
    * Reopens a pool that `close` closed, with its last target. Does nothing on an open pool. If the pool is closing,
    * waits until it has closed. Fails with `NotAvailable` if the pool's scope has closed.
@@ -320,6 +416,17 @@ export interface TaskPoolService extends Operations<never> {
 }
 
 /**
+ * The type of `close`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Close<Self> {
+  (options: CloseOptions & { readonly collect: true }): Effect.Effect<Required<CloseReport>, never, Self>
+  (options?: CloseOptions): Effect.Effect<CloseReport, never, Self>
+}
+
+/**
  * The type of `submit`.
  *
  * @category models
@@ -328,18 +435,18 @@ export interface TaskPoolService extends Operations<never> {
 export interface Submit<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   (
     options?: SubmitOptions
   ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -352,18 +459,18 @@ export interface Submit<Self> {
 export interface Fork<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   (
     options?: SubmitOptions
   ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
 }
 
@@ -377,12 +484,12 @@ export interface ForEach<Self> {
   <A, B, E, R>(
     items: Iterable<A> | AsyncIterable<A>,
     f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options: ForEachOptions & { readonly discard: true }
+    options: ForEachOptions<NoInfer<A>, NoInfer<E>> & { readonly discard: true }
   ): Effect.Effect<void, E | NotAvailable | TaskCancelled, R | Self>
   <A, B, E, R>(
     items: Iterable<A> | AsyncIterable<A>,
     f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options?: ForEachOptions
+    options?: ForEachOptions<NoInfer<A>, NoInfer<E>>
   ): Effect.Effect<Array<B>, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -422,11 +529,11 @@ export interface MapEffect<Self> {
   <A, E, R, B, E2, R2>(
     stream: Stream.Stream<A, E, R>,
     f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
-    options?: MapEffectOptions
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
   ): Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
   <A, B, E2, R2>(
     f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
-    options?: MapEffectOptions
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
   ): <E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
 }
 
@@ -508,6 +615,15 @@ function makeTag<Self>() {
       scale: call((pool, delta, options) => pool.scale(delta, options)),
       resize: call((pool, size, options) => pool.resize(size, options)),
       close: call((pool, options) => pool.close(options)),
+      withPaused: call((pool, effect) => pool.withPaused(effect)),
+      holdDispatch: value("holdDispatch"),
+      withDispatchHeld: call((pool, effect) => pool.withDispatchHeld(effect)),
+      holdFor: call((pool, duration) => pool.holdFor(duration)),
+      withQuiesced: call((pool, effect) => pool.withQuiesced(effect)),
+      clear: call((pool, options) => pool.clear(options)),
+      awaitStats: call((pool, predicate) => pool.awaitStats(predicate)),
+      statsOf: call((pool, key) => pool.statsOf(key)),
+      adjustCost: call((pool, cost) => pool.adjustCost(cost)),
       awaitResized: value("awaitResized"),
       pause: value("pause"),
       resume: value("resume"),

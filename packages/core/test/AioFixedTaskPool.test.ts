@@ -31,18 +31,25 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
         assert.deepStrictEqual(yield* nameAndSize, [kind, 3])
         assert.deepStrictEqual(yield* TaskPool.stats, {
           phase: "Open",
+          holds: [],
           size: 3,
           targetSize: 3,
           running: 0,
+          busy: 0,
+          lent: 0,
           waiting: 0,
+          delayed: 0,
           atDoor: 0,
           capacity: Infinity,
+          nextStart: 0,
           submitted: 0,
           succeeded: 0,
           failed: 0,
           interrupted: 0,
           cancelled: 0,
+          dropped: 0,
           rejected: 0,
+          rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
           largestSize: 3
         })
       }).pipe(Effect.provide(layer()))

@@ -17,18 +17,25 @@ import { defectOf, expectConserved, failureOf, gated, start } from "./kit.ts"
 
 const stats: PoolStats = {
   phase: "Open",
+  holds: [],
   size: 3,
   targetSize: 2,
   running: 3,
+  busy: 3,
+  lent: 0,
   waiting: 7,
+  delayed: 0,
   atDoor: 0,
   capacity: 10,
+  nextStart: 0,
   submitted: 12,
   succeeded: 1,
   failed: 1,
   interrupted: 0,
   cancelled: 0,
+  dropped: 0,
   rejected: 4,
+  rejectedBy: { Paused: 0, Closed: 0, QueueFull: 4, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
   largestSize: 3
 }
 

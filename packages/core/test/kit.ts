@@ -9,7 +9,9 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
-import { type PoolStats, TaskPool } from "../src/index.ts"
+import { type PoolStats, TaskCancelled, TaskPool } from "../src/index.ts"
+import type { MachineOptions } from "../src/internal/pool/machine.ts"
+import { fifo } from "../src/QueueDiscipline.ts"
 
 /**
  * Whether this Node keeps async contexts in frames, as it does from 24 on: then two contexts can be compared, and items of
@@ -68,10 +70,10 @@ export const expectStats = (expected: Partial<PoolStats>): Effect.Effect<void, n
     expectConserved(stats)
   })
 
-/** `submitted = succeeded + failed + interrupted + cancelled + waiting + running`, and I8. */
+/** `submitted = succeeded + failed + interrupted + cancelled + waiting + delayed + running`, and I8. */
 export const expectConserved = (stats: PoolStats): void => {
-  const { cancelled, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  assert.strictEqual(submitted, succeeded + failed + interrupted + cancelled + waiting + running)
+  const { cancelled, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  assert.strictEqual(submitted, succeeded + failed + interrupted + cancelled + waiting + delayed + running)
   assert.isAtMost(waiting, stats.capacity)
 }
 
@@ -80,6 +82,30 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
   return reason === undefined ? assert.fail(`expected a failure, got ${String(exit)}`) : reason.error
 }
+
+/** The cancellation that an exit failed with. */
+export const cancellationOf = <A, E>(exit: Exit.Exit<A, E>): TaskCancelled => {
+  const error = failureOf(exit)
+  return error instanceof TaskCancelled ? error : assert.fail(`expected a cancellation, got ${String(exit)}`)
+}
+
+/** Options of a machine: a pool of one worker with an unbounded queue, unless others are given. */
+export const machineOptions = (options: Partial<MachineOptions> = {}): MachineOptions => ({
+  name: "pool",
+  discipline: fifo,
+  min: 0,
+  max: 10,
+  initial: 1,
+  isFixed: true,
+  capacity: Infinity,
+  onFull: "suspend",
+  startPaused: false,
+  nested: "lend",
+  rates: [],
+  perKey: Infinity,
+  ageing: undefined,
+  ...options
+})
 
 /** The defect of an exit. */
 export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {

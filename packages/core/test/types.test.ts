@@ -218,7 +218,7 @@ describe("types", () => {
         keyof PoolControl<DbPool> | keyof PoolClosures<DbPool> | keyof PoolJobs<DbPool>
       >()
       expectTypeOf<keyof PoolClosures<DbPool>>().toEqualTypeOf<
-        "submit" | "fork" | "submitNowait" | "forEach" | "all" | "mapEffect"
+        "submit" | "fork" | "submitNowait" | "forEach" | "all" | "mapEffect" | "adjustCost"
       >()
       expectTypeOf<keyof PoolJobs<DbPool>>().toEqualTypeOf<"submitBlocking">()
       expectTypeOf<Tag<DbPool, "test/DbPool">>().toExtend<PoolControl<DbPool> & PoolJobs<DbPool>>()
@@ -228,9 +228,13 @@ describe("types", () => {
   it("a handle's effects need nothing", () =>
     checked(() => {
       const handle = {} as TaskHandle<number, Broken>
-      expectTypeOf(handle.join).toEqualTypeOf<Effect.Effect<number, Broken | TaskCancelled>>()
-      expectTypeOf(handle.await).toEqualTypeOf<Effect.Effect<Exit<number, Broken | TaskCancelled>>>()
-      expectTypeOf(handle.poll).toEqualTypeOf<Effect.Effect<Option<Exit<number, Broken | TaskCancelled>>>>()
+      expectTypeOf(handle.join).toEqualTypeOf<Effect.Effect<number, Broken | TaskCancelled | NotAvailable>>()
+      expectTypeOf(handle.await).toEqualTypeOf<
+        Effect.Effect<Exit<number, Broken | TaskCancelled | NotAvailable>, NotAvailable>
+      >()
+      expectTypeOf(handle.poll).toEqualTypeOf<
+        Effect.Effect<Option<Exit<number, Broken | TaskCancelled | NotAvailable>>>
+      >()
       expectTypeOf(handle.cancel).toEqualTypeOf<Effect.Effect<void>>()
       expectTypeOf(handle.state).toEqualTypeOf<Effect.Effect<TaskState>>()
       expectTypeOf(handle.reprioritize(1)).toEqualTypeOf<Effect.Effect<void, NotWaiting>>()

@@ -46,7 +46,10 @@ const taskPool =
 
 const byHandle: Fill = (pool, tasks, task) =>
   Effect.map(Effect.replicateEffect(Effect.orDie(pool.fork(task)), tasks), (handles) =>
-    handles.map((handle) => ({ cancel: handle.cancel, cancelled: Effect.map(handle.await, Exit.isFailure) }))
+    handles.map((handle) => ({
+      cancel: handle.cancel,
+      cancelled: Effect.orDie(Effect.map(handle.await, Exit.isFailure))
+    }))
   )
 
 const bySubmitter: Fill = Effect.fnUntraced(function* (pool, tasks, task) {

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { UnknownTaskType } from "../TaskPoolError.ts"
 import { checkCount, checkDuration, checkKnown } from "./arguments.ts"
-import { describe, knownOptions } from "./pool/task.ts"
+import { describe, submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 
 /** The platform's `AbortSignal`. Its type comes with the types of Node or of the DOM, which the core does without. */
@@ -196,8 +196,7 @@ const watches = new WeakMap<Signal, Watch>()
 
 // ---- options ----------------------------------------------------------------------------------------------------
 
-const poolOptions: ReadonlyArray<string> = knownOptions
-const taskOptions = [...poolOptions.filter((name) => name !== "args" && name !== "retry"), "retry", "signal"]
+const taskOptions = [...submitOptions, "signal"]
 const itemOptions = [...taskOptions, "discard", "unordered"]
 
 /** The options of a submission: the caller's signal, and what the pool takes. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
 import { pipeable } from "./pipeable.ts"
-import { describe, knownOptions, type TaskOptions } from "./pool/task.ts"
+import { describe, taskOptions, type TaskOptions } from "./pool/task.ts"
 
 /** What `operation` returns for `options` without a task. `refusal` refuses them as a task. */
 export const taskLast = <A extends Effect.Effect<any, any>>(
@@ -18,10 +18,9 @@ const checkPlain = (where: string, options: unknown): TaskOptions => {
   if (!isPlain(options)) {
     throw new UnknownTaskType(`${where}: options must be a plain object, got ${describe(options)}`)
   }
-  const known: ReadonlyArray<string> = knownOptions
-  const unknown = Object.keys(options).find((key) => !known.includes(key) && options[key] !== undefined)
+  const unknown = Object.keys(options).find((key) => !taskOptions.includes(key) && options[key] !== undefined)
   if (unknown === undefined) return options
-  throw new UnknownTaskType(`${where}: unknown option ${describe(unknown)} (known: ${known.join(", ")})`)
+  throw new UnknownTaskType(`${where}: unknown option ${describe(unknown)} (known: ${taskOptions.join(", ")})`)
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> => {

@@ -1,7 +1,7 @@
 /**
  * Programs in which one thing happens after the other, beside the naive model of the pool.
  */
-import { type PoolStats, TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
+import { TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import { Ledger } from "../ledger.ts"
 import { makeRandomBelow } from "../random.ts"
 import { StepWorld } from "../stepWorld.ts"
-import { ModelPool } from "./model.ts"
+import { ModelPool, type ModelStats } from "./model.ts"
 import type { ProgramPool, ProgramRun } from "./run.ts"
 
 /** One thing that happens; `pick` chooses among those that it may happen to. */
@@ -303,7 +303,7 @@ class Running {
   compare(where: string): void {
     this.rest()
     const { model } = this
-    const { capacity: _capacity, ...stats } = this.ledger.rest()
+    const stats = this.ledger.rest()
     this.expect("its numbers", comparable(model.stats), comparable(stats), where)
     this.expect("what has started", model.started, this.started, where)
     for (const [id, real] of this.reals) {
@@ -341,7 +341,7 @@ class Running {
 }
 
 // Of the items of a bulk that a hard resize cuts, the second is either cut by the pool or interrupted by its bulk.
-const comparable = (stats: Omit<PoolStats, "capacity">) => {
+const comparable = (stats: ModelStats) => {
   const { atDoor, cancelled, failed, interrupted, largestSize, phase, rejected, running, size } = stats
   const { submitted, succeeded, targetSize, waiting } = stats
   const ends = { succeeded, failed, "cancelled or interrupted": cancelled + interrupted, rejected }
