@@ -380,6 +380,21 @@ describe("in a pipe", () => {
   )
 })
 
+describe("a fiber that outlives its task", () => {
+  it.effect("and waited for the pool takes no worker back", () =>
+    Effect.gen(function* () {
+      const inner = gated("inner")
+      const outlives = Effect.forkDetach(TaskPool.submit(inner.task), { startImmediately: true })
+      const fiber = yield* TaskPool.submit(outlives)
+      yield* expectStats({ running: 1, busy: 1, lent: 0 })
+      yield* inner.open
+      assert.strictEqual(yield* Fiber.join(fiber), "inner")
+      yield* expectStats({ running: 0, busy: 0, lent: 0 })
+      assert.strictEqual(yield* TaskPool.submit(Effect.succeed("next")), "next")
+    }).pipe(Effect.provide(layer(1)))
+  )
+})
+
 describe("pausing", () => {
   it.effect("returns whether the pool is paused, by each of the three operations", () =>
     Effect.gen(function* () {

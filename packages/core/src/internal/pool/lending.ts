@@ -90,6 +90,8 @@ export class Lending {
   end(wait: Wait, must: boolean): void {
     const { loan } = wait
     if (wait.isBack || loan === undefined) return
+    // The task has settled meanwhile, and its workers went to others.
+    if (this.loans.get(loan.entry) !== loan) return this.leave(wait)
     const first = loan.returning !== wait
     if (first && --loan.waits > 0) return this.leave(wait)
     if (!must && (!first || this.returning.size > 0 || !this.workers.takeBackWorkers(loan.entry, false))) {
