@@ -20,9 +20,11 @@ import {
   takeOptions
 } from "./internal/promises.ts"
 import type {
+  ClearOptions,
   CloseOptions,
   ForEachOptions as PoolForEachOptions,
   ResizeOptions,
+  RetryOptions,
   SubmitOptions as PoolSubmitOptions
 } from "./PoolOptions.ts"
 import type { CloseReport, PoolStats } from "./PoolStats.ts"
@@ -125,6 +127,12 @@ export interface PromisePool {
   readonly pause: () => Promise<boolean>
   /** Admits tasks again. Returns whether the pool is paused: `false`. */
   readonly resume: () => Promise<boolean>
+  /** Starts no task until it is released, while accepted tasks wait. Returns the function that releases it. */
+  readonly hold: () => Promise<() => void>
+  /** Starts no task for this time from now on: milliseconds or another Duration. A later call may extend it. */
+  readonly holdFor: (duration: DurationInput) => Promise<void>
+  /** Cancels the waiting tasks, or those of a `key` or a `label`, and returns how many. */
+  readonly clear: (filter?: ClearOptions) => Promise<number>
   /** Waits until no task waits in the queue. */
   readonly awaitEmpty: () => Promise<void>
   /** Waits until no task waits and none runs. */
@@ -174,7 +182,7 @@ export interface PromiseTaskHandle<out A> {
  * @category options
  * @since 0.2.0
  */
-export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions, "retry"> {
+export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions<unknown>, "retry"> {
   /** Ends the task when it aborts, default none. */
   readonly signal?: Signal | undefined
   /** Runs the task again after a failure, default never. Between two attempts the task has no worker. */
@@ -187,7 +195,7 @@ export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions, "retry"> {
  * @category options
  * @since 0.2.0
  */
-export interface PromiseForEachOptions extends Omit<PoolForEachOptions, "retry"> {
+export interface PromiseForEachOptions<A = any> extends Omit<PoolForEachOptions<A, unknown>, "retry"> {
   /** Ends the traversal when it aborts, default none. */
   readonly signal?: Signal | undefined
   /** Runs the task of an item again after a failure, default never. Between two attempts the task has no worker. */
@@ -195,23 +203,17 @@ export interface PromiseForEachOptions extends Omit<PoolForEachOptions, "retry">
 }
 
 /**
- * When a task runs again after a failure.
+ * When a task runs again after a failure: as `RetryOptions`, or with a delay instead of a schedule.
  *
  * @category options
  * @since 0.2.0
  */
-export interface PromiseRetry {
-  /** The most attempts after the first, an integer of 0 or more, default no limit. */
-  readonly times?: number | undefined
+export interface PromiseRetry extends RetryOptions<unknown> {
   /**
    * The time before the next attempt: milliseconds or another Duration, or a function that returns it, given the number
-   * of failed attempts (from 1). Default 0.
+   * of failed attempts (from 1). Default 0. Excludes `schedule`.
    */
   readonly delay?: DurationInput | ((attempt: number) => DurationInput) | undefined
-  /** Whether to try again after this error, default always. */
-  readonly while?: ((error: unknown) => boolean) | undefined
-  /** Effect's schedule, in place of `delay`. */
-  readonly schedule?: Schedule<unknown> | undefined
 }
 
 /**
@@ -224,12 +226,12 @@ export interface PromiseForEach {
   <A>(
     items: Iterable<A> | AsyncIterable<A>,
     fn: (item: A, index: number, task: PromiseTask) => unknown,
-    options: PromiseForEachOptions & { readonly discard: true }
+    options: PromiseForEachOptions<NoInfer<A>> & { readonly discard: true }
   ): Promise<void>
   <A, B>(
     items: Iterable<A> | AsyncIterable<A>,
     fn: (item: A, index: number, task: PromiseTask) => B | PromiseLike<B>,
-    options?: PromiseForEachOptions
+    options?: PromiseForEachOptions<NoInfer<A>>
   ): Promise<Array<B>>
 }
 
@@ -317,6 +319,13 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
     resize: (size, options) => promise(pool.resize(size, options)),
     pause: () => promise(pool.pause),
     resume: () => promise(pool.resume),
+    hold: () => {
+      const held = Scope.makeUnsafe()
+      const release = () => void promise(Scope.close(held, Exit.void))
+      return promise(Effect.as(Scope.provide(pool.holdDispatch, held), release))
+    },
+    holdFor: (duration) => promise(pool.holdFor(duration)),
+    clear: (filter) => promise(pool.clear(filter)),
     awaitEmpty: () => promise(pool.awaitEmpty),
     awaitIdle: () => promise(pool.awaitIdle),
     close: (options) => promise(close(options)),

@@ -712,6 +712,100 @@ describe("controlling a pool", () => {
     }))
 })
 
+describe("holding", () => {
+  it("starts no task until all holds are released, each once", () =>
+    withPool(layer(2), async (pool) => {
+      const releases = [await pool.hold(), await pool.hold()]
+      const submitted = [pool.submit(() => 1), pool.forEach([2], (i) => i)]
+      await nextTurn()
+      assert.deepInclude(await pool.stats(), { phase: "Held", running: 0, succeeded: 0 })
+      releases[0]!()
+      releases[0]!()
+      await nextTurn()
+      assert.deepInclude(await pool.stats(), { phase: "Held", succeeded: 0 })
+      assert.isUndefined(releases[1]!())
+      assert.deepStrictEqual(await Promise.all(submitted), [1, [2]])
+      assert.deepInclude(await pool.stats(), { phase: "Open" })
+    }))
+
+  it("for a time ends by itself", () =>
+    withPool(layer(1), async (pool) => {
+      // Real time: the pool's clock is that of the machine.
+      await pool.holdFor(1)
+      const submitted = pool.submit(() => "after")
+      assert.deepInclude(await pool.stats(), { phase: "Held", waiting: 1 })
+      assert.strictEqual(await submitted, "after")
+      assert.instanceOf(await rejection(pool.holdFor(-1)), RangeError)
+    }))
+
+  it("may be released after the pool has closed", async () => {
+    const pool = await PromisePool.make(layer(1))
+    const release = await pool.hold()
+    await pool.close()
+    release()
+    assert.propertyVal(await pool.stats(), "phase", "Closed")
+  })
+})
+
+describe("the options of tasks", () => {
+  it("are those of the pool", () =>
+    withPool(layer(1), async (pool) => {
+      const busy = gated("busy")
+      const first = pool.submit(busy.task)
+      const cleared = [
+        pool.submit(never, { label: "report" }),
+        pool.submit(never, { key: "tenant", cost: 2 }),
+        pool.forEach(["a"], never, { key: (item, index) => `${item}${index}` })
+      ].map(rejection)
+      const late = rejection(pool.submit(never, { maxWait: 0 }))
+      assert.propertyVal(await late, "reason", "WaitedTooLong")
+      assert.propertyVal(await rejection(pool.submit(never, { permits: 2 })), "reason", "TooLarge")
+      assert.strictEqual(await pool.clear({ label: "report" }), 1)
+      assert.strictEqual(await pool.clear({ key: "a0" }), 1)
+      assert.strictEqual(await pool.clear(), 1)
+      for (const error of await Promise.all(cleared)) assert.deepStrictEqual(cancellation(error), ["Cleared", false])
+      busy.open()
+      assert.strictEqual(await first, "busy")
+    }))
+})
+
+describe("a function that uses its own pool", () => {
+  const pools = { "one worker": layer(1), "one worker and no queue": layer(1, { capacity: 0 }) }
+  for (const [name, each] of Object.entries(pools)) {
+    it(`lends its worker while it waits, on ${name}`, () =>
+      withPool(each, async (pool) => {
+        const nested = async (depth: number): Promise<number> => {
+          await nextTurn()
+          return depth === 0 ? 0 : 1 + (await pool.submit(() => nested(depth - 1)))
+        }
+        assert.strictEqual(await pool.submit(() => nested(20)), 20)
+        const tree = async (depth: number): Promise<number> => {
+          if (depth === 0) return 1
+          const leaves = await pool.forEach([1, 2, 3], () => tree(depth - 1))
+          return leaves.reduce((sum, n) => sum + n, 0)
+        }
+        assert.strictEqual(await pool.submit(() => tree(3)), 27)
+        const joining = async () => (await pool.fork(() => nextTurn("forked"))).join()
+        assert.strictEqual(await pool.submit(joining), "forked")
+        assert.deepInclude(await pool.stats(), { running: 0, waiting: 0, lent: 0 })
+      }))
+  }
+
+  it("is refused with nested: fail", () =>
+    withPool(layer(1, { nested: "fail" }), async (pool) => {
+      const outer = pool.submit(() => nextTurn().then(() => pool.submit(() => "inner")))
+      assert.propertyVal(await rejection(outer), "reason", "Nested")
+    }))
+
+  it("of another pool, which calls back, goes on", () =>
+    withPool(layer(1), (one) =>
+      withPool(layer(1), async (other) => {
+        const there = () => other.submit(() => one.submit(() => nextTurn("back")))
+        assert.strictEqual(await one.submit(there), "back")
+      })
+    ))
+})
+
 describe("closing", () => {
   it("drains, and all who close get the same report", async () => {
     const pool = await PromisePool.make(layer(1))
@@ -824,43 +918,59 @@ describe("wrong arguments", () => {
           throw new Error("hostile")
         }
       }
-      const cases: ReadonlyArray<readonly [Promise<unknown>, new () => Error, string]> = [
-        [pool.submit(5 as never), UnknownTaskType, "PromisePool.submit: fn must be a function, got 5"],
-        [pool.fork(undefined as never), UnknownTaskType, "PromisePool.fork: fn must be a function, got undefined"],
-        [pool.forEach([], "f" as never), UnknownTaskType, 'PromisePool.forEach: fn must be a function, got "f"'],
-        [pool.submit(Effect.void as never), UnknownTaskType, "PromisePool.submit: fn must be a function, got"],
-        [pool.submit(fn, { wieght: 1 } as {}), TypeError, 'PromisePool.submit: unknown option "wieght" (known: weight'],
-        [pool.fork(fn, { discard: true } as {}), TypeError, 'PromisePool.fork: unknown option "discard"'],
-        [pool.forEach([], fn, { args: [] } as {}), TypeError, 'PromisePool.forEach: unknown option "args"'],
-        [pool.submit(fn, 5 as never), RangeError, "PromisePool.submit: options must be an object, got 5"],
-        [pool.submit(fn, null as never), RangeError, "PromisePool.submit: options must be an object, got null"],
+      const cases: ReadonlyArray<readonly [() => Promise<unknown>, new () => Error, string]> = [
+        [() => pool.submit(5 as never), UnknownTaskType, "PromisePool.submit: fn must be a function, got 5"],
         [
-          pool.submit(fn, { signal: null as never }),
+          () => pool.fork(undefined as never),
+          UnknownTaskType,
+          "PromisePool.fork: fn must be a function, got undefined"
+        ],
+        [() => pool.forEach([], "f" as never), UnknownTaskType, 'PromisePool.forEach: fn must be a function, got "f"'],
+        [() => pool.submit(Effect.void as never), UnknownTaskType, "PromisePool.submit: fn must be a function, got"],
+        [
+          () => pool.submit(fn, { wieght: 1 } as {}),
+          TypeError,
+          'PromisePool.submit: unknown option "wieght" (known: weight'
+        ],
+        [() => pool.fork(fn, { discard: true } as {}), TypeError, 'PromisePool.fork: unknown option "discard"'],
+        [() => pool.forEach([], fn, { args: [] } as {}), TypeError, 'PromisePool.forEach: unknown option "args"'],
+        [() => pool.submit(fn, 5 as never), RangeError, "PromisePool.submit: options must be an object, got 5"],
+        [() => pool.submit(fn, null as never), RangeError, "PromisePool.submit: options must be an object, got null"],
+        [
+          () => pool.submit(fn, { signal: null as never }),
           TypeError,
           "PromisePool.submit: signal must be an AbortSignal, got"
         ],
         [
-          pool.forEach([], fn, { signal: {} as never }),
+          () => pool.forEach([], fn, { signal: {} as never }),
           TypeError,
           "PromisePool.forEach: signal must be an AbortSignal"
         ],
-        [pool.submit(fn, { weight: 1.5 }), UnknownTaskWeight, "weight must be a safe integer, got 1.5"],
-        [pool.scale(0.5), RangeError, "delta must be a safe integer, got 0.5"],
-        [pool.resize(-1), RangeError, "size must be an integer >= 0, got -1"],
-        [pool.close({ mode: "soft" as never }), RangeError, "mode must be"],
-        [pool.submit(fn, hostile as {}), Error, "hostile"],
-        [pool.submit(fn, { retry: 3 as never }), RangeError, "PromisePool.submit: retry"],
-        [pool.submit(fn, { retry: { time: 3 } as {} }), TypeError, 'PromisePool.submit: retry: unknown option "time"'],
-        [pool.submit(fn, { retry: { times: -1 } }), RangeError, "PromisePool.submit: retry: times must be"],
-        [pool.submit(fn, { retry: { delay: -1 } }), RangeError, "PromisePool.submit: retry: delay must be a Duration"],
+        [() => pool.submit(fn, { weight: 1.5 }), UnknownTaskWeight, "weight must be a safe integer, got 1.5"],
+        [() => pool.scale(0.5), RangeError, "delta must be a safe integer, got 0.5"],
+        [() => pool.resize(-1), RangeError, "size must be an integer >= 0 or Infinity, got -1"],
+        [() => pool.close({ mode: "soft" as never }), RangeError, "mode must be"],
+        [() => pool.submit(fn, hostile as {}), Error, "hostile"],
+        [() => pool.submit(fn, { retry: 3 as never }), RangeError, "TaskPool.submit: retry: options must be"],
         [
-          pool.submit(fn, { retry: { delay: 1, schedule: Schedule.forever } }),
+          () => pool.submit(fn, { retry: { time: 3 } as {} }),
+          TypeError,
+          'TaskPool.submit: retry: unknown option "time"'
+        ],
+        [() => pool.submit(fn, { retry: { times: -1 } }), RangeError, "TaskPool.submit: retry: times must be"],
+        [
+          () => pool.submit(fn, { retry: { delay: -1 } }),
+          RangeError,
+          "PromisePool.submit: retry: delay must be a Duration"
+        ],
+        [
+          () => pool.submit(fn, { retry: { delay: 1, schedule: Schedule.forever } }),
           TypeError,
           "PromisePool.submit: retry: delay and schedule exclude each other"
         ]
       ]
-      for (const [promise, type, message] of cases) {
-        const error = await rejection(promise)
+      for (const [use, type, message] of cases) {
+        const error = await rejection(use())
         assert.instanceOf(error, type, message)
         assert.include(error.message, message)
       }
@@ -869,18 +979,8 @@ describe("wrong arguments", () => {
 })
 
 describe("retry", () => {
-  // The pool's own retry is stood in for by `Effect.retry`, which takes the same.
-  const retrying = Layer.effect(
-    TaskPool,
-    Effect.map(AioFixedTaskPoolSimple.make({ size: 1 }), (pool) => ({
-      ...pool,
-      submit: ((task: Effect.Effect<unknown>, { retry }: { readonly retry: Schedule.Schedule<unknown> }) =>
-        pool.submit(Effect.retry(task, retry))) as never
-    }))
-  )
-
   it("runs the task again, as often and after what time it says", () =>
-    withPool(retrying, async (pool) => {
+    withPool(layer(1), async (pool) => {
       const run = async (retry: PromiseRetry | Schedule.Schedule<unknown>, failures: number) => {
         let attempts = 0
         const fn = () => (attempts++ < failures ? Promise.reject(new Error(`failure ${attempts}`)) : attempts)
@@ -906,7 +1006,7 @@ describe("retry", () => {
     }))
 
   it("rejects with what its functions throw, or if they return no time", () =>
-    withPool(retrying, async (pool) => {
+    withPool(layer(1), async (pool) => {
       const fail = () => Promise.reject(new Error("task"))
       const thrower = () => {
         throw new Error("thrown")

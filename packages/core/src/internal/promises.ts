@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkCount, checkDuration, checkKnown } from "./arguments.ts"
+import { checkDuration, checkKnown } from "./arguments.ts"
 import { describe, submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 
@@ -225,24 +225,16 @@ const checkSignal = (where: string, signal: Partial<Signal> | undefined): void =
   throw new TypeError(`${where}: signal must be an AbortSignal, got ${describe(signal)}`)
 }
 
-/** A retry as the pool takes it: with a schedule in place of a delay. */
-const retryOf = (where: string, retry: object): unknown => {
-  if (Schedule.isSchedule(retry)) return retry
-  const { delay, schedule, times, ...conditions } = checkKnown(where, retry as Retry, [
-    "times",
-    "delay",
-    "while",
-    "until",
-    "schedule"
-  ])
-  if (times !== undefined) checkCount(where, "times", times)
-  if (delay === undefined) return retry
-  if (schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)
-  return { ...conditions, ...(times === undefined ? {} : { times }), schedule: scheduleOf(where, delay) }
+/** A retry as the pool takes it: with a schedule in place of a delay. The pool checks the rest. */
+const retryOf = (where: string, retry: object): object => {
+  if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
+  const { delay, ...options } = retry as Retry
+  if (delay === undefined) return options
+  if (options.schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)
+  return { ...options, schedule: scheduleOf(where, delay) }
 }
 
 interface Retry {
-  readonly times?: number
   readonly delay?: DurationInput | ((attempt: number) => DurationInput)
   readonly schedule?: unknown
 }
