@@ -82,6 +82,8 @@ export interface PromisePool {
    * **Details**
    *
    * When the queue is full, waits for a place or rejects with `NotAvailable`, as the pool's `onFull` says.
+   *
+   * A function that submits to its own pool lends its worker until the inner promise has settled.
    */
   readonly submit: <A>(fn: (task: PromiseTask) => A | PromiseLike<A>, options?: PromiseSubmitOptions) => Promise<A>
   /**

@@ -156,15 +156,17 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
 
 /** Calls `f` when the signal aborts, or now if it has aborted. Returns how to give that up. */
 export const onAbort = (signal: Signal | undefined, f: () => void): (() => void) => {
-  if (signal === undefined) return () => {}
+  if (signal === undefined) return nothing
   if (signal.aborted) {
     f()
-    return () => {}
+    return nothing
   }
   const watch = watches.get(signal) ?? new Watch(signal)
   watch.calls.add(f)
   return () => watch.forget(f)
 }
+
+const nothing = (): void => {}
 
 /**
  * What is called when a signal aborts. A signal has one listener, however many tasks it is given to: Node warns of more
