@@ -7,6 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import {
   AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolLifo,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
   NotAvailable,
@@ -449,6 +450,26 @@ describe("a signal", () => {
       assert.strictEqual(await other, "other")
       assert.strictEqual(busy.counts.begun, 2)
       assert.deepInclude(await pool.stats(), { interrupted: 2, cancelled: 9998, succeeded: 1, running: 0 })
+    }))
+
+  it("starts none of them in any order of the queue", () =>
+    withPool(AioFixedTaskPoolLifo.layer(1), async (pool) => {
+      const controller = new AbortController()
+      const begun: Array<number> = []
+      const release = await pool.hold()
+      const submitted = [1, 2, 3].map((i) => {
+        const fn = () => {
+          begun.push(i)
+          return never()
+        }
+        return rejection(pool.submit(fn, { signal: controller.signal }))
+      })
+      release()
+      assert.deepStrictEqual(begun, [3])
+      controller.abort("all")
+      assert.deepStrictEqual(await Promise.all(submitted), ["all", "all", "all"])
+      assert.deepStrictEqual(begun, [3])
+      assert.deepInclude(await pool.stats(), { running: 0, waiting: 0 })
     }))
 
   it("has one listener while its tasks live, and none when they have settled", () =>
