@@ -59,8 +59,8 @@ const onlyPriority = (discipline: QueueDiscipline): ReadonlyArray<string> =>
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
     const { size = 3 } = checkKnown(where, options, [...fixedOptions, ...onlyPriority(discipline)])
-    const bounds = { min: 0, max: Infinity, initial: checkLimit(where, "size", size), isFixed: true }
-    return { ...common(where, kind, discipline, options), ...bounds }
+    const bounds = { min: 0, max: Infinity, initial: checkLimit(where, "size", size) }
+    return { ...common(where, kind, discipline, options), ...bounds, isFixed: true }
   }
   const make: Make<FixedPoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
 
@@ -99,14 +99,14 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
     const bounds = {
       min: checkCount(where, "minSize", minSize),
       max: checkLimit(where, "maxSize", maxSize),
-      initial: minSize,
-      isFixed: false
+      initial: minSize
     }
     checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
     const period = interval === undefined ? undefined : checkDuration(where, "interval", interval, "> 0")
     return {
       ...common(where, kind, discipline, options),
       ...bounds,
+      isFixed: false,
       sizing: (machine, context) => autoScale(machine, context, { policy, bounds, interval: period, classify })
     }
   }

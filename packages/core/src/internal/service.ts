@@ -279,7 +279,11 @@ const serviceOf = (
     awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),
     awaitStats: (predicate) =>
       Effect.suspend(() => awaitStats(machine, checkFunction("TaskPool.awaitStats", "predicate", predicate))),
-    stats: Effect.sync(() => machine.stats()),
+    stats: Effect.sync(() => {
+      // A launch that overflowed the stack may be unsettled, with no other call to settle it.
+      machine.flush()
+      return machine.stats()
+    }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
     adjustCost: (cost) =>
       Effect.withFiber((fiber) => {

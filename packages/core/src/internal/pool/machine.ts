@@ -673,8 +673,9 @@ export class Machine implements Workers, Held, Attempts {
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
-      restoreFrame(frame)
+      // First: at the end of the stack the call throws, and a depth that stays would stop every flush.
       this.launchDepth = depth
+      restoreFrame(frame)
     }
   }
 
