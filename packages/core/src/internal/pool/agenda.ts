@@ -44,9 +44,6 @@ export class Agenda {
   /** The last reading of the clock. */
   private time = -Infinity
   private timer: Fiber<void> | undefined = undefined
-  private timerId = 0
-  /** Counts the timers. */
-  private timers = 0
   /** The time that the timer sleeps until; `Infinity` if there is none. */
   private wakesAt = Infinity
   private starting = false
@@ -84,17 +81,16 @@ export class Agenda {
   remove(item: Due): void {
     if (item.agendaSlot < 0) return
     this.heap.remove(item)
-    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, 0, Infinity)
+    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, Infinity)
   }
 
   /** Starts a timer in place of the one that sleeps longer. Changes nothing before the new one sleeps. */
   private startTimer(at: number): void {
     const { starting } = this
-    const id = ++this.timers
     this.starting = true
     let timer: Fiber<void>
     try {
-      const fork = () => Effect.runForkWith(this.context)(this.runTimer(id, at))
+      const fork = () => Effect.runForkWith(this.context)(this.runTimer(at))
       timer = runIsolated(this.asyncContext, fork, undefined, undefined)
     } finally {
       this.starting = starting
@@ -103,26 +99,24 @@ export class Agenda {
     // A timer sleeps before it ends, except after a stack overflow.
     if (exit?._tag === "Failure") throw Cause.squash(exit.cause)
     // The clock is user code: it may have added an item that is due earlier, and with it another timer.
-    if (at < this.wakesAt) this.replaceTimer(timer, id, at)
+    if (at < this.wakesAt) this.replaceTimer(timer, at)
     else timer.interruptUnsafe()
   }
 
-  private replaceTimer(timer: Fiber<void> | undefined, id: number, wakesAt: number): void {
+  private replaceTimer(timer: Fiber<void> | undefined, wakesAt: number): void {
     const previous = this.timer
     this.timer = timer
-    this.timerId = id
     this.wakesAt = wakesAt
     previous?.interruptUnsafe()
   }
 
   /** Goes on after a defect of the clock, or the items would never fire. */
-  private runTimer(id: number, first: number): Effect.Effect<void> {
-    return Effect.catchCause(this.sleepAndFire(id, first), (cause) => {
-      if (this.timerId !== id && !this.starting) return Effect.void
+  private runTimer(first: number): Effect.Effect<void> {
+    return Effect.catchCause(this.sleepAndFire(first), (cause) => {
       this.onClockDefect(Cause.squash(cause))
       return Effect.andThen(
         poll(pollInterval),
-        Effect.suspend(() => this.runTimer(id, this.wakesAt))
+        Effect.suspend(() => this.runTimer(this.wakesAt))
       )
     })
   }
@@ -133,11 +127,9 @@ export class Agenda {
     this.onDefect(defect, `the clock failed, and is read every ${pollInterval} ms`)
   }
 
-  private readonly sleepAndFire = Effect.fnUntraced({ self: this }, function* (id: number, first: number) {
+  private readonly sleepAndFire = Effect.fnUntraced({ self: this }, function* (first: number) {
     for (let at = first; at < Infinity; at = this.wakesAt = this.heap.first()) {
       yield* this.sleepUntil(at)
-      // A sleep may outlast its interruption.
-      if (this.timerId !== id) return
       this.fireDue()
     }
     this.timer = undefined
@@ -228,7 +220,6 @@ class DueHeap {
     item.agendaSlot = -1
     this.size--
     if (8 * this.size < this.slots.length && this.slots.length > minCapacity) this.rebuild()
-    else if (this.size === 0) this.length = 0
   }
 
   /** The earliest time; `Infinity` if there is none. */

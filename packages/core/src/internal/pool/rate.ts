@@ -227,8 +227,8 @@ class Log {
   adjust(start: number, cost: number, change: number, now: number): number {
     const end = sumAbove(start, this.window)
     if (end <= now) return cost
-    // The sum stays finite whatever is added.
-    const changed = Math.max(0, Math.min(cost + change, (Number.MAX_VALUE - this.used) / 2))
+    // A number that is absurd beside the limit would take the sum's last digits, or make it infinite.
+    const changed = Math.max(0, Math.min(cost + change, 2 ** 52 * this.limit))
     if (changed !== cost) {
       this.add(end, changed)
       this.add(end, -cost)

@@ -119,6 +119,19 @@ describe("the order", () => {
     })
   )
 
+  it.effect("many items of one time keep the order of adding, also when others are removed", () =>
+    Effect.gen(function* () {
+      const { agenda } = yield* makeAgenda()
+      const { fired, item } = recorder(agenda)
+      const items = Array.from({ length: 100 }, (_, index) => item(`${index}`))
+      for (const [index, item] of items.entries()) agenda.add(item, 10 + (index % 3))
+      for (const item of items.slice(40, 50)) agenda.remove(item)
+      yield* TestClock.adjust(20)
+      const inOrder = [0, 1, 2].flatMap((time) => Array.from({ length: 34 }, (_, index) => 3 * index + time))
+      assert.deepStrictEqual(fired, inOrder.filter((index) => index < 100 && (index < 40 || index >= 50)).map(String))
+    })
+  )
+
   it.effect("a day of items that add themselves again is one adjustment of the clock", () =>
     Effect.gen(function* () {
       const { agenda } = yield* makeAgenda()
@@ -719,16 +732,33 @@ describe("clocks", () => {
           })
         )
       )
-      const { fired, item } = recorder(agenda)
-      nested = () => agenda.add(item("nested, earlier"), 5)
+      const { fired, item, times } = recorder(agenda)
+      nested = () => agenda.add(item("nested"), 5)
       agenda.add(item("outer"), 10)
       assert.strictEqual(counted.sleeping(), 1)
-      nested = () => agenda.add(item("nested, later"), 4)
-      agenda.add(item("outer, earlier"), 2)
+      yield* TestClock.adjust(20)
+      nested = () => agenda.add(item("nested"), 35)
+      agenda.add(item("outer"), 30)
       assert.strictEqual(counted.sleeping(), 1)
-      yield* TestClock.adjust(10)
-      assert.deepStrictEqual(fired, ["outer, earlier", "nested, later", "nested, earlier", "outer"])
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(fired, ["nested", "outer", "outer", "nested"])
+      assert.deepStrictEqual(times, [5, 10, 30, 35])
       assert.strictEqual(counted.sleeping(), 0)
+    })
+  )
+
+  it.live("a clock that passes its time at once fires nothing inside add", () =>
+    Effect.gen(function* () {
+      const clock = manualClock()
+      const { agenda } = yield* makeAgenda(() => ({
+        ...clock,
+        sleep: (duration) => Effect.sync(() => clock.set(clock.currentTimeMillisUnsafe() + Duration.toMillis(duration)))
+      }))
+      const { fired, item } = recorder(agenda)
+      agenda.add(item("a"), 10)
+      assert.deepStrictEqual([fired, agenda.now()], [[], 10])
+      while (agenda.size > 0) yield* Effect.sleep(1)
+      assert.deepStrictEqual(fired, ["a"])
     })
   )
 
