@@ -111,8 +111,8 @@ export class Agenda {
   }
 
   /** Goes on after a defect of the clock, or the items would never fire. */
-  private runTimer(first: number): Effect.Effect<void> {
-    return Effect.catchCause(this.sleepAndFire(first), (cause) => {
+  private runTimer(at: number): Effect.Effect<void> {
+    return Effect.catchCause(this.sleepAndFire(at), (cause) => {
       this.onClockDefect(Cause.squash(cause))
       return Effect.andThen(
         poll(pollInterval),
@@ -127,24 +127,38 @@ export class Agenda {
     this.onDefect(defect, `the clock failed, and is read every ${pollInterval} ms`)
   }
 
-  private readonly sleepAndFire = Effect.fnUntraced({ self: this }, function* (first: number) {
-    for (let at = first; at < Infinity; at = this.wakesAt = this.heap.first()) {
-      yield* this.sleepUntil(at)
-      this.fireDue()
-    }
+  private sleepAndFire(at: number): Effect.Effect<void> {
+    return Effect.andThen(this.sleepUntil(at), this.fireAndGoOn)
+  }
+
+  private readonly fireAndGoOn = Effect.suspend(() => {
+    this.fireDue()
+    this.wakesAt = this.heap.first()
+    if (this.wakesAt < Infinity) return this.sleepAndFire(this.wakesAt)
     this.timer = undefined
+    return Effect.void
   })
 
   /** Sleeps until a time, or ends earlier. Always suspends. */
-  private readonly sleepUntil = Effect.fnUntraced({ self: this }, function* (at: number) {
-    const from = this.now()
-    const millis = Math.min(at - from, longestSleep)
-    if (millis <= 0) return yield* Effect.yieldNow
-    // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
-    yield* this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
-    // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
-    if (this.starting || this.now() - from < millis / 2) yield* poll(millis / 2)
-  })
+  private sleepUntil(at: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const from = this.now()
+      const millis = Math.min(at - from, longestSleep)
+      if (millis <= 0) return Effect.yieldNow
+      // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
+      const sleep = this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
+      // The runtime would end the fiber on the spot, and no handler would run.
+      if (!Effect.isEffect(sleep)) return Effect.die(new TypeError("the sleep of the clock is not an Effect"))
+      return Effect.andThen(
+        sleep,
+        Effect.suspend(() => {
+          // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
+          const isEarly = this.starting || this.now() - from < millis / 2
+          return isEarly ? poll(millis / 2) : Effect.void
+        })
+      )
+    })
+  }
 
   private fireDue(): void {
     const now = this.now()
