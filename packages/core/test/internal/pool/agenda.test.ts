@@ -783,15 +783,23 @@ describe("clocks", () => {
   it.live("a clock that passes its time at once fires nothing inside add", () =>
     Effect.gen(function* () {
       const clock = manualClock()
+      let nested: (() => void) | undefined
       const { agenda } = yield* makeAgenda(() => ({
         ...clock,
-        sleep: (duration) => Effect.sync(() => clock.set(clock.currentTimeMillisUnsafe() + Duration.toMillis(duration)))
+        sleep: (duration) =>
+          Effect.sync(() => {
+            const then = nested
+            nested = undefined
+            then?.()
+            clock.set(clock.currentTimeMillisUnsafe() + Duration.toMillis(duration))
+          })
       }))
       const { fired, item } = recorder(agenda)
+      nested = () => agenda.add(item("b"), 50)
       agenda.add(item("a"), 10)
-      assert.deepStrictEqual([fired, agenda.now()], [[], 10])
+      assert.deepStrictEqual([fired, agenda.now()], [[], 60])
       while (agenda.size > 0) yield* Effect.sleep(1)
-      assert.deepStrictEqual(fired, ["a"])
+      assert.deepStrictEqual(fired, ["a", "b"])
     })
   )
 
