@@ -284,8 +284,8 @@ export class Machine implements Workers, Held, Attempts {
     if (this.door.size === 0 && this.hasPlace) {
       this.onAdmitted(entry)
       this.enqueue(entry)
-    } else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
-    else if (mayWait) this.enqueueAtDoor(entry)
+    } else if (mayWait) this.enqueueAtDoor(entry)
+    else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
   }
 
@@ -301,9 +301,9 @@ export class Machine implements Workers, Held, Attempts {
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
 
-  /** Whether a submitter would have to wait at the door with this entry. */
+  /** Whether a submitter who may wait would have to, at the door, with this entry. */
   wouldWaitAtDoor(entry: Entry): boolean {
-    if (!this.isAdmitting || this.onFull !== "suspend") return false
+    if (!this.isAdmitting) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
