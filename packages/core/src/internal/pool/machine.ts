@@ -903,6 +903,8 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
     else this.delayed.entries.remove(entry)
+    // It is in no list from here on: what ends it before it settles must not take it out again.
+    entry.state = "New"
     this.cancelled++
     if (!hasStarted(entry)) this.neverStarted++
   }
@@ -965,10 +967,10 @@ export class Machine implements Workers, Held, Attempts {
   /** One error serves all that never ran, and one the others. */
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
+    for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
-      const started = hasStarted(entry)
-      this.emit({ _tag: "Cancelled", reason, started })
-      this.settle(entry, started ? ran : neverRan)
+      // The end of another item may have ended the bulk, and this one with it.
+      if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
     this.moveFromDoor()
     this.flush()
