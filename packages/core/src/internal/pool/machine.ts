@@ -458,9 +458,16 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
+    if (entry.extra?.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer === undefined || entry.caller === undefined) return
     this.enqueueCompletion(entry)
     entry.extra?.endWaits()
+  }
+
+  /** Notes the place that a task takes now, and again whenever it comes back. */
+  private assignPlace(extra: TaskExtra): void {
+    extra.sequence = this.backlog.nextSequence()
+    extra.arrival = this.agenda.now()
   }
 
   private enqueue(entry: Entry): void {
