@@ -10,9 +10,11 @@
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
+import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
+import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
@@ -25,10 +27,13 @@ import {
 import { limitingLaws } from "./laws/limiting.ts"
 import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
+import { overflowLaws } from "./laws/overflowing.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
+import { rateLaws } from "./laws/rates.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
+import { retryLaws } from "./laws/retrying.ts"
 import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
@@ -102,6 +107,11 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("events", () => eventLaws(laws))
       describe("streaming", () => streamingLaws(laws))
       describe("peers", () => peerLaws(laws))
+      describe("rates", () => rateLaws(laws))
+      describe("expiring", () => expiringLaws(laws))
+      describe("overflowing", () => overflowLaws(laws))
+      describe("clearing", () => clearingLaws(laws))
+      describe("retrying", () => retryLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }
