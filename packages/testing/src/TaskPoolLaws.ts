@@ -16,6 +16,7 @@ import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
+import { keyLaws, keyOrderLaws } from "./laws/keys.ts"
 import {
   Laws,
   withOptionalBounds,
@@ -27,6 +28,7 @@ import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
+import { permitLaws, permitOrderLaws } from "./laws/permits.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
 import { streamingLaws } from "./laws/streaming.ts"
@@ -92,6 +94,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("submitting", () => submittingLaws(laws))
       describe("limiting", () => limitingLaws(laws))
       describe("nesting", () => nestingLaws(laws))
+      describe("permits", () => permitLaws(laws))
+      describe("keys", () => keyLaws(laws))
       describe("admitting", () => admittingLaws(laws))
       describe("pausing", () => pausingLaws(laws))
       describe("holding", () => holdingLaws(laws))
@@ -166,8 +170,12 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  * @category laws
  * @since 0.1.0
  */
-export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void =>
-  orderLaws(name, withOptionalBounds(layerOf), order)
+export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void => {
+  const poolOf = withOptionalBounds(layerOf)
+  orderLaws(name, poolOf, order)
+  describe(`${name}: permits in order`, () => permitOrderLaws(poolOf, order))
+  describe(`${name}: keys in order`, () => keyOrderLaws(poolOf, order))
+}
 
 /**
  * The auto-scale pool that a law needs. `interval` is in milliseconds.
