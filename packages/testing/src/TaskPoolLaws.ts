@@ -9,6 +9,7 @@
  */
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
+import { ageingLaws } from "./laws/ageing.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
@@ -61,6 +62,8 @@ export type LayerOf<Options> = LayerOfOptions<Options>
 export interface TaskPoolLawsOptions {
   /** The capacities to run the laws with, default unbounded (`undefined`), 1 and 0. */
   readonly capacities?: ReadonlyArray<number | undefined> | undefined
+  /** Whether the pool has the option `ageing`, as priority pools do, default `false`. */
+  readonly ageing?: boolean | undefined
 }
 
 /**
@@ -68,7 +71,8 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, the door, pausing, resizing, closing, handles, context, events and bulk work, the
+ * The laws cover results, the limit, nested tasks, permits, keys, the door, pausing, holding, resizing, closing, handles,
+ * context, events and bulk work, ageing on pools that have it, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -88,6 +92,7 @@ export interface TaskPoolLawsOptions {
 export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
   describe(`${name}, made with wrong options`, () => refusingLaws(layerOf))
   const poolOf = withOptionalBounds(layerOf)
+  if (options?.ageing === true) describe(`${name}, ageing`, () => ageingLaws(poolOf))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
