@@ -92,7 +92,8 @@ export interface TaskPoolLawsOptions {
 export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
   describe(`${name}, made with wrong options`, () => refusingLaws(layerOf))
   const poolOf = withOptionalBounds(layerOf)
-  if (options?.ageing === true) describe(`${name}, ageing`, () => ageingLaws(poolOf))
+  const agedPools = options?.ageing === true ? [poolOf] : []
+  for (const aged of agedPools) describe(`${name}, ageing`, () => ageingLaws(aged))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
