@@ -50,7 +50,12 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [`${core}/internal/**`, `${core}/[A-Z]*.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
-  [`${core}/TaskPool.ts`, [`${core}/!(Aio*|index).ts`, effect], "The contract knows no implementation."],
+  [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
+  [
+    `${core}/TaskPool.ts`,
+    [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
+    "The contract knows no implementation."
+  ],
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,

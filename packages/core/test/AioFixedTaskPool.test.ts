@@ -125,8 +125,9 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
       Effect.gen(function* () {
         const busy = gated("busy")
         yield* TaskPool.fork(busy.task)
-        for (const refused of [TaskPool.submit, TaskPool.fork, TaskPool.submitNowait]) {
-          assert.strictEqual((yield* Effect.flip(Effect.asVoid(refused(Effect.void)))).reason, "QueueFull")
+        const { fork, submit, submitNowait } = TaskPool
+        for (const refused of [submit(Effect.void), fork(Effect.void), submitNowait(Effect.void)]) {
+          assert.propertyVal(yield* Effect.flip(refused), "reason", "QueueFull")
         }
         yield* expectStats({ rejected: 3, submitted: 1 })
         yield* busy.open

@@ -104,7 +104,7 @@ class Mapping implements Traversal {
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
       const { context } = this
-      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context!, started)
+      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
       this.itemOptions?.(task, element, index)
       this.live.add(task)
       const admit = new Fork(() => task, true)

@@ -94,6 +94,7 @@ import {
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import { Agenda } from "./agenda.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
+import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
@@ -158,6 +159,7 @@ export class Machine implements Workers, Held, Attempts {
   private used = 0
   private lent = 0
   private lending: Lending | undefined = undefined
+  readonly elsewhere = new Elsewhere(this)
   readonly holds: Holds
   /** Whether tasks that wait for their workers come before all others. */
   private blocked = false
@@ -464,9 +466,12 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
-    if (entry.answer === undefined || entry.caller === undefined) return
-    this.enqueueCompletion(entry)
-    entry.extra?.endWaits()
+    if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
+  }
+
+  /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
+  private endWaitAtDoor({ answer, caller, extra }: Entry): void {
+    if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
   }
 
   private enqueue(entry: Entry): void {
@@ -498,6 +503,7 @@ export class Machine implements Workers, Held, Attempts {
       const entry = this.door.shift()!
       this.onAdmitted(entry)
       this.enqueue(entry)
+      this.endWaitAtDoor(entry)
     }
   }
 
@@ -557,7 +563,6 @@ export class Machine implements Workers, Held, Attempts {
       do {
         progress = false
         for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
-        if (this.blocked) this.lending!.flush()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
         let free = this.limit - this.used
@@ -567,6 +572,8 @@ export class Machine implements Workers, Held, Attempts {
           progress = true
         }
         for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
+        if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
       } while (progress && budget > 0 && this.hasWork())
       thrown = false
@@ -611,6 +618,7 @@ export class Machine implements Workers, Held, Attempts {
     const first = door.shift()!
     this.onAdmitted(first)
     this.launch(first)
+    this.endWaitAtDoor(first)
     return true
   }
 
@@ -629,9 +637,17 @@ export class Machine implements Workers, Held, Attempts {
     const entry = this.backlog.pop()
     if (entry === undefined) return false
     this.inTransition = entry
-    if (this.door.size > 0) this.moveFromDoor()
+    if (this.door.size > 0) this.refillFromDoor(entry)
     this.launch(entry)
     return true
+  }
+
+  /** Fills the place that an entry leaves. Tasks that come back to their workers must not find those of the entry free. */
+  private refillFromDoor(entry: Entry): void {
+    const permits = permitsOf(entry)
+    this.used += permits
+    this.moveFromDoor()
+    this.used -= permits
   }
 
   private launch(entry: Entry): void {
@@ -1055,11 +1071,9 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- lending ---------------------------------------------------------------------------------------------------
 
-  /** A running task lends its workers while one of its fibers waits for the pool. */
+  /** A running task lends its workers, from the next flush on, while one of its fibers waits. */
   lend(entry: Entry): Wait {
-    const wait = (this.lending ??= new Lending(this)).begin(entry)
-    this.flush()
-    return wait
+    return (this.lending ??= new Lending(this)).begin(entry)
   }
 
   lendWorkers(entry: Entry): void {
