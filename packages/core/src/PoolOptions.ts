@@ -248,6 +248,12 @@ export interface PoolOptions {
    * the rate has no worker.
    */
   readonly rate?: Rate | ReadonlyArray<Rate> | undefined
+  /**
+   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
+   * tasks that arrive within `ageing` times the difference of their weights after it. Only the priority pools take it:
+   * the others throw `TypeError`.
+   */
+  readonly ageing?: DurationInput | undefined
   /** The most workers that the tasks of one `key` take at a time, an integer above 0, default no limit. */
   readonly perKey?: number | undefined
   /**
@@ -293,27 +299,12 @@ export interface PoolOptions {
 }
 
 /**
- * Options of the priority pools. The types of the other pools have them too, so that code can choose among pools, but
- * these pools throw a `TypeError`.
- *
- * @category options
- * @since 0.2.0
- */
-export interface PriorityOptions {
-  /**
-   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
-   * tasks that arrive within `ageing` times the difference of their weights after it.
-   */
-  readonly ageing?: DurationInput | undefined
-}
-
-/**
  * Options of the fixed pools.
  *
  * @category options
  * @since 0.1.0
  */
-export interface FixedPoolOptions extends PoolOptions, PriorityOptions {
+export interface FixedPoolOptions extends PoolOptions {
   /** The number of workers, an integer of 0 or more or `Infinity`, default 3. */
   readonly size?: number | undefined
 }
@@ -324,7 +315,7 @@ export interface FixedPoolOptions extends PoolOptions, PriorityOptions {
  * @category options
  * @since 0.1.0
  */
-export interface AutoScalePoolOptions extends PoolOptions, PriorityOptions {
+export interface AutoScalePoolOptions extends PoolOptions {
   /** The fewest workers, and the initial number, an integer of 0 or more, default 3. */
   readonly minSize?: number | undefined
   /** The most workers, an integer of `minSize` or more or `Infinity`, default `minSize + 5`. */

@@ -183,9 +183,9 @@ export const expectStats = (pool: TaskPoolService, expected: Partial<PoolStats>)
 
 /** The conservation law, and I8. */
 export const expectConserved = (stats: PoolStats): void => {
-  const { cancelled, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  const { cancelled, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
   const settled = succeeded + failed + interrupted + cancelled
-  if (submitted !== settled + waiting + running) assert.fail(`tasks got lost: ${JSON.stringify(stats)}`)
+  if (submitted !== settled + waiting + delayed + running) assert.fail(`tasks got lost: ${JSON.stringify(stats)}`)
   if (waiting > stats.capacity) assert.fail(`more wait than may (I8): ${JSON.stringify(stats)}`)
 }
 

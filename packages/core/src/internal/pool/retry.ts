@@ -69,11 +69,7 @@ export class Retry {
 }
 
 /** The checked option `retry`. */
-export const retryOf = (
-  clock: Clock,
-  where: string,
-  retry: RetryOptions | Schedule.Schedule<unknown, any>
-): Retry => {
+export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Schedule.Schedule<unknown, any>): Retry => {
   if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
   const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {

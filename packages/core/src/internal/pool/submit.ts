@@ -70,12 +70,7 @@ export class Fork {
   private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
-  constructor(
-    make: (context: Context.Context<never>) => Task,
-    mayWait: boolean,
-    isWithin = false,
-    wait?: Wait
-  ) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
     this.make = make
     this.mayWait = mayWait
     this.isWithin = isWithin
