@@ -87,6 +87,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
+          "@aio-task-pool/testing/{kit,random}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],

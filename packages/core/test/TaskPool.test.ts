@@ -1,3 +1,4 @@
+import { expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,7 +7,6 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, type PoolEvent, TaskPool } from "../src/index.ts"
-import { expectStats, gated, settle, start } from "./kit.ts"
 
 class DbPool extends TaskPool.Tag<DbPool>()("test/DbPool") {}
 class WebPool extends TaskPool.Tag<WebPool>()("test/WebPool") {}

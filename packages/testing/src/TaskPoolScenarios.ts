@@ -10,8 +10,7 @@
  *
  * @since 0.1.0
  */
-import { type PoolOptions, type PoolStats, type TaskHandle, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
-import * as Cause from "effect/Cause"
+import { type PoolOptions, type TaskHandle, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,6 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Scenario } from "./EveryStep.ts"
+import { checkStillWorks, type Entry, Ledger, statsOf } from "./internal/ledger.ts"
 import type { StepClock } from "./StepClock.ts"
 
 /**
@@ -118,17 +118,6 @@ const operations: Readonly<Record<string, Operation>> = {
   "let a second pass": (world) => world.clock.adjust("1 second")
 }
 
-interface Probe {
-  begun: number
-  ended: number
-  /** Whether the task must not begin from now on. */
-  over: boolean
-  /** Its handle, after a `fork`. */
-  handle: TaskHandle<unknown, unknown> | undefined
-  /** The result that the submitter received, if any. */
-  told: Exit.Exit<unknown, unknown> | undefined
-}
-
 /**
  * A pool, the tasks submitted to it, and their outcomes.
  *
@@ -141,17 +130,14 @@ export class PoolWorld {
   readonly gate = Latch.makeUnsafe()
   readonly handles: Array<TaskHandle<unknown, unknown>> = []
   private readonly scope: Scope.Closeable
-  private readonly probes: Array<Probe> = []
+  private readonly ledger: Ledger
   private scopeEnds = false
-  /** The violations that tasks and submitters saw. */
-  private broken: string | undefined = undefined
-  private running = 0
-  private runningBefore = 0
 
   private constructor(pool: TaskPoolService, clock: StepClock, scope: Scope.Closeable) {
     this.pool = pool
     this.clock = clock
     this.scope = scope
+    this.ledger = new Ledger(pool)
   }
 
   /** Builds the pool in its own scope and submits its first tasks. */
@@ -172,8 +158,10 @@ export class PoolWorld {
 
   /** Submits a task of a few steps, and keeps the result that the submitter receives. */
   submit(): Effect.Effect<unknown, unknown> {
-    const probe = this.probe()
-    return this.telling([probe], this.pool.submit(this.task(probe, Effect.yieldNow)))
+    return this.ledger.telling(() => {
+      const entry = this.ledger.entry("a task")
+      return { entries: [entry], effect: this.pool.submit(this.task(entry)) }
+    })
   }
 
   /** Forks a task of a few steps and keeps its handle. */
@@ -181,52 +169,38 @@ export class PoolWorld {
     verb: (pool: TaskPoolService, task: Effect.Effect<number>) => Effect.Effect<TaskHandle<unknown, unknown>, unknown>,
     body: Effect.Effect<unknown> = Effect.yieldNow
   ): Effect.Effect<unknown, unknown> {
-    const probe = this.probe()
-    return Effect.matchCauseEffect(verb(this.pool, this.task(probe, body)), {
-      onSuccess: (handle) =>
-        Effect.sync(() => {
-          probe.handle = handle
-          this.handles.push(handle)
-        }),
-      onFailure: (cause) => Effect.sync(() => void (probe.told = Exit.failCause(cause)))
-    })
+    return this.ledger.handingOver(() => {
+      const entry = this.ledger.entry("a forked task")
+      return { entry, effect: verb(this.pool, this.task(entry, body)) }
+    }, this.handles)
   }
 
   /** Runs three tasks of a few steps in bulk. */
   forEach(): Effect.Effect<unknown, unknown> {
-    const probes = [this.probe(), this.probe(), this.probe()]
-    return this.telling(
-      probes,
-      this.pool.forEach(probes, (probe) => this.task(probe, Effect.yieldNow))
-    )
+    return this.bulk(3, (entries) => this.pool.forEach(entries, (entry) => this.task(entry)))
   }
 
   /** Runs two tasks of a few steps as a record. */
   all(): Effect.Effect<unknown, unknown> {
-    const [one, other] = [this.probe(), this.probe()]
-    const record = { one: this.task(one, Effect.yieldNow), other: this.task(other, Effect.yieldNow) }
-    return this.telling([one, other], this.pool.all(record))
+    return this.bulk(2, ([one, other]) => this.pool.all({ one: this.task(one!), other: this.task(other!) }))
   }
 
   /** Runs three tasks of a few steps as a stream. */
   mapEffect(): Effect.Effect<unknown, unknown> {
-    const probes = [this.probe(), this.probe(), this.probe()]
-    const mapped = this.pool.mapEffect(Stream.fromIterable(probes), (probe) => this.task(probe, Effect.yieldNow))
-    return this.telling(probes, Stream.runDrain(mapped))
+    return this.bulk(3, (entries) =>
+      Stream.runDrain(this.pool.mapEffect(Stream.fromIterable(entries), (entry) => this.task(entry)))
+    )
   }
 
-  // A submitter that has received the result of a task, or was interrupted, finds it ended: it must not run or begin
-  // later.
-  private telling(probes: ReadonlyArray<Probe>, effect: Effect.Effect<unknown, unknown>) {
-    return Effect.onExit(effect, (exit) =>
-      Effect.sync(() => {
-        if (probes.length === 1) probes[0]!.told = exit
-        for (const probe of probes) {
-          if (probe.begun !== probe.ended) this.broken ??= "I1: a submitter is told while its task runs"
-          probe.over = true
-        }
-      })
-    )
+  private bulk(length: number, run: (entries: ReadonlyArray<Entry>) => Effect.Effect<unknown, unknown>) {
+    return this.ledger.telling(() => {
+      const entries = Array.from({ length }, (_, item) => this.ledger.entry(`item ${item}`, true))
+      return { entries, effect: run(entries) }
+    })
+  }
+
+  private task(entry: Entry, body: Effect.Effect<unknown> = Effect.yieldNow): Effect.Effect<number> {
+    return this.ledger.task(entry, Effect.as(body, this.ledger.entries.indexOf(entry)))
   }
 
   /** Ends the scope that the pool lives in. */
@@ -249,111 +223,27 @@ export class PoolWorld {
 
   /** Checks the rules that hold after every step. */
   watch(): void {
-    const stats = statsOf(this.pool)
-    const { cancelled, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (this.broken !== undefined) violated(this.broken, stats)
-    if (submitted !== settled + waiting + running) violated("I3: tasks got lost", stats)
-    if (waiting > stats.capacity) violated("I8: more wait than may", stats)
-    if (stats.atDoor > 0 && waiting < stats.capacity && stats.phase === "Open") {
-      violated("I9: a submitter waits at the door beside a free place", stats)
+    const { atDoor, capacity, phase, waiting } = this.ledger.look("after a step")
+    if (atDoor > 0 && waiting < capacity && phase === "Open") {
+      this.ledger.violated("I9: a submitter waits at the door beside a free place", "after a step")
     }
-    if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
-    // Surplus tasks may finish, but no task may begin beside them.
-    if (running > targetSize && running > this.runningBefore) violated("I1: a task began beside surplus ones", stats)
-    this.runningBefore = Math.max(running, targetSize)
+    this.ledger.throwViolation()
   }
 
   /** Checks the rules that hold at rest. */
   rest(): void {
-    const stats = statsOf(this.pool)
-    if (stats.waiting + stats.atDoor > 0 && stats.running < stats.targetSize) {
-      violated("I2: a task waits beside a free worker", stats)
-    }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) violated("I6: closed", stats)
+    this.ledger.rest()
+    this.ledger.throwViolation()
   }
 
   /** Checks the rules that hold at the end, first those of the tasks, then those of the pool. */
   get check(): Effect.Effect<unknown, unknown> {
-    return Effect.gen({ self: this }, function* () {
-      const stats = statsOf(this.pool)
-      if (stats.running + stats.waiting > 0) violated("I3: tasks have not settled", stats)
-      for (const probe of this.probes) {
-        if (probe.handle === undefined) continue
-        const exit = yield* probe.handle.poll
-        if (exit._tag === "None" || (yield* probe.handle.state) !== "Done") {
-          return violated("I3: a handle has not settled", stats)
-        }
-        probe.told = exit.value
-      }
-      const unfit = this.probes.find((probe) => !isFit(probe))
-      if (unfit !== undefined)
-        violated(`I3: told ${String(unfit.told)}, begun ${unfit.begun}, ended ${unfit.ended}`, stats)
-      if (!this.scopeEnds) yield* this.checkWorkers
+    return Effect.suspend(() => {
+      const { running, waiting } = this.ledger.rest()
+      if (running + waiting > 0) this.ledger.violated("I3: tasks have not settled", "at the end")
+      this.ledger.finish()
+      this.ledger.throwViolation()
+      return this.scopeEnds ? Effect.void : checkStillWorks(this.pool)
     })
   }
-
-  // Runs as many tasks at once as there are workers, so a lost worker makes this hang.
-  private get checkWorkers(): Effect.Effect<unknown, unknown> {
-    return Effect.gen({ self: this }, function* () {
-      const { pool } = this
-      yield* pool.start
-      yield* pool.resume
-      yield* pool.resize(2)
-      let arrived = 0
-      const both = Latch.makeUnsafe()
-      const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
-      yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
-      const report = yield* pool.close()
-      if (report.completed + report.interrupted + report.neverRun > 0) {
-        violated(`the report of an idle pool: ${JSON.stringify(report)}`, statsOf(this.pool))
-      }
-    })
-  }
-
-  private probe(): Probe {
-    const probe: Probe = { begun: 0, ended: 0, over: false, handle: undefined, told: undefined }
-    this.probes.push(probe)
-    return probe
-  }
-
-  private task(probe: Probe, body: Effect.Effect<unknown>): Effect.Effect<number> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => {
-        if (probe.over) this.broken ??= "I3: a task begins when its submitter was told already"
-        probe.begun++
-        this.running++
-      }),
-      () => Effect.as(body, this.probes.indexOf(probe)),
-      () =>
-        Effect.andThen(
-          Effect.yieldNow,
-          Effect.sync(() => {
-            probe.ended++
-            this.running--
-          })
-        )
-    )
-  }
-}
-
-// Whether the result that a submitter received matches what its task did.
-const isFit = ({ begun, ended, told }: Probe): boolean => {
-  if (begun > 1 || begun !== ended) return false
-  if (told === undefined) return true
-  if (Exit.isSuccess(told)) return begun === 1
-  const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
-  if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
-  return true
-}
-
-// Reading a snapshot takes no step, and `runSync` would make a scheduler for each.
-const statsOf = (pool: TaskPoolService): PoolStats => {
-  const exit = Effect.runFork(pool.stats).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")
-  return exit.value
-}
-
-const violated = (what: string, stats: PoolStats): never => {
-  throw new Error(`${what}: ${JSON.stringify(stats)}`)
 }

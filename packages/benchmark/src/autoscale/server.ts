@@ -5,10 +5,10 @@
  * `GET /work` takes one of `capacity` desks for 50 to 150 milliseconds. As many requests may wait for a desk, and who
  * comes on top is refused with 503 at once. `GET /capacity/10` sets the capacity.
  */
+import { Random } from "@aio-task-pool/testing/random"
 import { createServer, type ServerResponse } from "node:http"
-import { makeRandom } from "../random.ts"
 
-const random = makeRandom(5)
+const random = new Random(5)
 const waiting: Array<ServerResponse> = []
 let capacity = 1
 let atWork = 0
@@ -21,7 +21,7 @@ const work = (response: ServerResponse): void => {
       response.end("done")
       callNext()
     },
-    50 + 100 * random()
+    50 + 100 * random.next()
   )
 }
 

@@ -14,7 +14,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { type Entry, Ledger } from "./ledger.ts"
+import { checkStillWorks, Ledger } from "./ledger.ts"
 import { StepWorld } from "./stepWorld.ts"
 
 /** What hostile code does at its place. */
@@ -197,7 +197,11 @@ export class HostileWorld {
   submit(name: string, mustSucceed: boolean): void {
     const entry = this.ledger.entry(`${name} ${++this.count}`)
     const submitting = this.pool.submit(this.ledger.task(entry, this.work()))
-    this.start(entry.name, this.telling([entry], submitting), mustSucceed)
+    this.start(
+      entry.name,
+      this.ledger.telling(() => ({ entries: [entry], effect: submitting })),
+      mustSucceed
+    )
   }
 
   /** A task that is handed over, and its joiner. */
@@ -209,17 +213,21 @@ export class HostileWorld {
       this.handles.push(handle)
       return handle.join
     })
-    this.start(entry.name, this.telling([entry], joining), mustSucceed)
+    this.start(
+      entry.name,
+      this.ledger.telling(() => ({ entries: [entry], effect: joining })),
+      mustSucceed
+    )
   }
 
   forEach(name: string, mustSucceed: boolean): void {
     const entries = [0, 1, 2].map((item) => this.ledger.entry(`${name} ${++this.count}, item ${item}`, true))
     const running = this.pool.forEach(entries, (entry) => this.ledger.task(entry, this.work()))
-    this.start(`${name} ${this.count}`, this.telling(entries, running), mustSucceed)
-  }
-
-  private telling(entries: ReadonlyArray<Entry>, effect: Effect.Effect<unknown, unknown>) {
-    return Effect.onExit(effect, (exit) => Effect.sync(() => this.ledger.tell(entries, exit)))
+    this.start(
+      `${name} ${this.count}`,
+      this.ledger.telling(() => ({ entries, effect: running })),
+      mustSucceed
+    )
   }
 
   start(name: string, effect: Effect.Effect<unknown, unknown, Scope.Scope>, mustSucceed: boolean) {
@@ -244,24 +252,6 @@ export class HostileWorld {
     if (phase === "Closed" || targetSize >= this.size) return false
     this.steps.fork(this.pool.resize(this.size))
     return true
-  }
-
-  /** As many tasks run at once as there are workers, and closing an idle pool has nothing to report. */
-  get check(): Effect.Effect<unknown, unknown> {
-    return Effect.gen({ self: this }, function* () {
-      const { pool } = this
-      yield* pool.start
-      yield* pool.resume
-      yield* pool.resize(2)
-      let arrived = 0
-      const both = Latch.makeUnsafe()
-      const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
-      yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
-      const report = yield* pool.close()
-      if (report.completed + report.interrupted + report.neverRun > 0) {
-        this.ledger.violated(`an idle pool closes with ${JSON.stringify(report)}`, "at the end")
-      }
-    })
   }
 }
 
@@ -363,7 +353,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   hook.done = true
   scheduler.budget = setupBudget
   if (!made.scopeEnds) {
-    const checking = steps.fork(made.check)
+    const checking = steps.fork(checkStillWorks(pool))
     yield* settle()
     const exit = checking.pollUnsafe()
     if (exit === undefined) return `a worker is lost: ${JSON.stringify(ledger.look("at the end"))}`

@@ -8,7 +8,9 @@
 import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 
 /** One task that a test hands to a pool. */
 export interface Entry {
@@ -51,9 +53,9 @@ export class Ledger {
     this.broken ??= `${what}, seen ${where}: ${JSON.stringify(statsOf(this.pool))}`
   }
 
-  /** Notes that the pool may have as many workers as this, until it has fewer tasks that run. */
-  allow(size: number): void {
-    this.allowed = Math.max(this.allowed, size)
+  /** Throws the first rule that did not hold, if any. */
+  throwViolation(): void {
+    if (this.broken !== undefined) throw new Error(this.broken)
   }
 
   /** How many tasks really run. */
@@ -64,10 +66,9 @@ export class Ledger {
   /** What must hold at every moment. */
   look(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + running) this.violated("I3: the numbers do not add up", where)
-    if (waiting > capacity) this.violated("I8: more wait than may", where)
+    const { running, targetSize } = stats
+    const rule = ruleBrokenBy(stats)
+    if (rule !== undefined) this.violated(rule, where)
     if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
     // Surplus tasks may finish, but nothing may begin beside them.
     if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
@@ -162,12 +163,57 @@ export class Ledger {
     this.look("as a submitter is told")
   }
 
+  /**
+   * Makes a call, and notes what its caller is told. Nothing can interrupt the caller between the making of the entries and
+   * the wait.
+   */
+  telling(
+    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
+  ): Effect.Effect<unknown, unknown> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { effect, entries } = call()
+      const bulks = entries.some(({ item }) => item) ? 1 : 0
+      this.bulks += bulks
+      return Effect.onExit(restore(effect), (exit) =>
+        Effect.sync(() => {
+          this.bulks -= bulks
+          this.tell(entries, exit)
+        })
+      )
+    })
+  }
+
+  /** Hands a task over, and adds its handle to `handles`. */
+  handingOver(
+    call: () => { readonly entry: Entry; readonly effect: Effect.Effect<TaskHandle<unknown, unknown>, unknown> },
+    handles: Array<TaskHandle<unknown, unknown>>
+  ): Effect.Effect<void> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { effect, entry } = call()
+      return Effect.matchCauseEffect(restore(effect), {
+        onSuccess: (handle) =>
+          Effect.sync(() => {
+            entry.handle = handle
+            handles.push(handle)
+          }),
+        onFailure: (cause) =>
+          Effect.sync(() => {
+            // The caller may be interrupted between the admission and the answer.
+            if (Cause.hasInterrupts(cause)) entry.loose = true
+            else this.tell([entry], Exit.failCause(cause))
+          })
+      })
+    })
+  }
+
   /** What must hold when all has ended. */
   finish(): void {
     for (const entry of this.entries) {
       if (entry.told === undefined && entry.handle !== undefined) {
         const exit = exitOf(entry.handle)
         if (exit !== undefined) this.tell([entry], exit)
+        if (now(entry.handle.state) !== "Done")
+          this.violated(`I3: the handle of ${entry.name} is not done`, "at the end")
       }
       if (!isFit(entry)) {
         this.violated(
@@ -191,19 +237,46 @@ const isFit = ({ begun, ended, item, loose, told }: Entry): boolean => {
   return true
 }
 
+/**
+ * Checks that a pool works, after all that a test did to it: runs two tasks that wait for each other on two workers, then
+ * closes the idle pool. Hangs if a worker is lost, and dies if the report is not empty.
+ */
+export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolService) {
+  yield* pool.start
+  yield* pool.resume
+  yield* pool.resize(2)
+  let arrived = 0
+  const both = Latch.makeUnsafe()
+  const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
+  yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
+  const report = yield* pool.close()
+  if (report.completed + report.interrupted + report.neverRun > 0) {
+    return yield* Effect.die(new Error(`an idle pool closes with ${JSON.stringify(report)}`))
+  }
+})
+
 /** So many steps without effect. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
 
-const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined => {
-  const exit = Effect.runFork(handle.poll).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskHandle.poll takes more than one step")
-  return exit.value._tag === "Some" ? exit.value.value : undefined
+/** Returns the rule that statistics break by themselves, if any. */
+export const ruleBrokenBy = (stats: PoolStats): string | undefined => {
+  const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + running) {
+    return "I3: the statistics do not add up"
+  }
+  return waiting > capacity ? "I8: more tasks wait than the capacity allows" : undefined
 }
 
-/** A snapshot takes no step; `runSync` would make a scheduler for each. */
-export const statsOf = (pool: TaskPoolService): PoolStats => {
-  const exit = Effect.runFork(pool.stats).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")
+const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
+  Option.getOrUndefined(now(handle.poll))
+
+/** Returns a snapshot of a pool's statistics. */
+export const statsOf = (pool: TaskPoolService): PoolStats => now(pool.stats)
+
+// Runs an effect that takes no step; `runSync` would make a scheduler for each.
+const now = <A>(effect: Effect.Effect<A>): A => {
+  const exit = Effect.runFork(effect).pollUnsafe()
+  if (exit?._tag !== "Success") throw new Error("an operation that only looks takes more than one step")
   return exit.value
 }

@@ -87,7 +87,7 @@ export const closingLaws = (laws: Laws): void => {
       yield* expectStats(pool, { phase: "Draining", running: 1, waiting: 0 })
       yield* running.openFinalizer
       assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 0, interrupted: 1, neverRun: places })
-      assert.strictEqual(running.counts.finalized, 1)
+      assert.strictEqual(running.counts.ended, 1)
       expectCancelled(yield* Fiber.await(submitter), { reason: "Closed", started: true })
       for (const handle of waiting) expectCancelled(yield* handle.await, { reason: "Closed", started: false })
       yield* expectStats(pool, { phase: "Closed", size: 0, cancelled: 1 + places })

@@ -8,7 +8,6 @@ import {
   defectOf,
   expectCancelled,
   expectStats,
-  failureOf,
   gated,
   gatedFinalizer,
   hasEnded,
@@ -16,7 +15,8 @@ import {
   occupy,
   settle,
   start,
-  stubborn
+  stubborn,
+  taggedFailureOf
 } from "./kit.ts"
 
 /** What a handle can do, in each state of its task. */
@@ -108,7 +108,7 @@ export const handlingLaws = (laws: Laws): void => {
       yield* Fiber.joinAll(cancelling)
       yield* handle.cancel
       yield* expectStats(pool, { cancelled: 1, running: 0, submitted: 1 })
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
     })
   )
 
@@ -175,7 +175,7 @@ export const handlingLaws = (laws: Laws): void => {
     Effect.gen(function* () {
       const handle = yield* pool.fork(Effect.never)
       yield* handle.cancel
-      const error = failureOf(yield* handle.await, "TaskCancelled")
+      const error = taggedFailureOf(yield* handle.await, "TaskCancelled")
       assert.strictEqual(error["pool"], "db")
       assert.match(String(error["message"]), /^db: /)
     })

@@ -1,5 +1,6 @@
 /**
- * What the laws are written with: how a law is registered, and tasks that begin and end when a law says so.
+ * The test kit of the laws and of the other packages' tests: registers laws, makes tasks that begin and end when a test
+ * says so, and checks exits and statistics.
  */
 import type { PoolOptions, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import { TaskPool } from "@aio-task-pool/core"
@@ -10,7 +11,9 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
+import { ruleBrokenBy } from "../internal/ledger.ts"
 
 /** A pool as the laws need it; see `LawOptions` of the module `TaskPoolLaws`. */
 export interface LawOptions extends PoolOptions {
@@ -86,23 +89,23 @@ export class Laws {
 export interface Gated<A> {
   readonly task: Effect.Effect<A>
   readonly started: Effect.Effect<void>
-  readonly open: Effect.Effect<void>
-  /** Lets the finalizer end; it is open from the start unless the task was made with `gatedFinalizer`. */
-  readonly openFinalizer: Effect.Effect<void>
-  /** Times the body began, and its finalizers ended. */
-  readonly counts: { begun: number; finalized: number }
+  readonly open: Effect.Effect<boolean>
+  /** Lets the finalizer end. Only `gatedFinalizer` makes a finalizer that waits for it. */
+  readonly openFinalizer: Effect.Effect<boolean>
+  /** How often the body began, and how often its finalizer ended. */
+  readonly counts: { begun: number; ended: number }
 }
 
 const gate = <A>(value: A, body: Latch.Latch, finalizer: Latch.Latch): Gated<A> => {
   const started = Latch.makeUnsafe()
-  const counts = { begun: 0, finalized: 0 }
+  const counts = { begun: 0, ended: 0 }
   const begin = Effect.sync(() => {
     counts.begun++
     started.openUnsafe()
   })
   const finalize = Effect.andThen(
     finalizer.await,
-    Effect.sync(() => counts.finalized++)
+    Effect.sync(() => counts.ended++)
   )
   return {
     task: begin.pipe(Effect.andThen(body.await), Effect.andThen(Effect.succeed(value)), Effect.ensuring(finalize)),
@@ -173,52 +176,72 @@ export const until = (pool: TaskPoolService, holds: (stats: PoolStats) => boolea
 /** Whether a fiber has ended. */
 export const hasEnded = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined
 
-/** Some of a pool's numbers. */
-export const expectStats = (pool: TaskPoolService, expected: Partial<PoolStats>): Effect.Effect<void> =>
-  Effect.map(pool.stats, (stats) => {
+/** Compares some statistics of a pool, by default the one in the context, and checks that no task is missing. */
+export const expectStats: {
+  (pool: TaskPoolService, expected: Partial<PoolStats>): Effect.Effect<void>
+  (expected: Partial<PoolStats>): Effect.Effect<void, never, TaskPool>
+} = (...args: [TaskPoolService, Partial<PoolStats>] | [Partial<PoolStats>]): Effect.Effect<void> => {
+  // Only the second signature has a requirement, and only a call of it reads the pool from the context.
+  const [all, expected] =
+    args.length === 2 ? [args[0].stats, args[1]] : [TaskPool.stats as Effect.Effect<PoolStats>, args[0]]
+  return Effect.map(all, (stats) => {
     const actual = Object.fromEntries(Object.keys(expected).map((key) => [key, stats[key as keyof PoolStats]]))
     assert.deepStrictEqual(actual, expected)
     expectConserved(stats)
   })
-
-/** The conservation law, and I8. */
-export const expectConserved = (stats: PoolStats): void => {
-  const { cancelled, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  const settled = succeeded + failed + interrupted + cancelled
-  if (submitted !== settled + waiting + running) assert.fail(`tasks got lost: ${JSON.stringify(stats)}`)
-  if (waiting > stats.capacity) assert.fail(`more wait than may (I8): ${JSON.stringify(stats)}`)
 }
 
-/** Expects `TaskCancelled`. */
+/** Checks that the statistics add up (I3), and that no more tasks wait than the capacity allows (I8). */
+export const expectConserved = (stats: PoolStats): void => {
+  const rule = ruleBrokenBy(stats)
+  if (rule !== undefined) assert.fail(`${rule}: ${JSON.stringify(stats)}`)
+}
+
+/** Checks that an exit is this `TaskCancelled`. */
 export const expectCancelled = (
   exit: Exit.Exit<unknown, unknown>,
   expected: { readonly reason: string; readonly started: boolean }
 ): void => {
-  const { pool, reason, started } = failureOf(exit, "TaskCancelled")
+  const { pool, reason, started } = taggedFailureOf(exit, "TaskCancelled")
   assert.deepStrictEqual({ reason, started }, expected)
   assert.isString(pool)
 }
 
-/** Expects `NotAvailable`. */
+/** Checks that an exit is `NotAvailable` with this reason. */
 export const expectNotAvailable = (exit: Exit.Exit<unknown, unknown>, reason: string): void => {
-  const error = failureOf(exit, "NotAvailable")
+  const error = taggedFailureOf(exit, "NotAvailable")
   assert.strictEqual(error["reason"], reason)
   assert.isString(error["pool"])
   expectConserved(error["stats"] as PoolStats)
 }
 
-/** The typed failure of that tag. */
-export const failureOf = (exit: Exit.Exit<unknown, unknown>, tag: string): Record<string, unknown> => {
-  const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
-  if (!isTagged(error) || error._tag !== tag) return assert.fail(`expected ${tag}, got ${String(exit)}`)
-  return error
+/** Returns the typed failure of an exit. */
+export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+  const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
+  return reason === undefined ? assert.fail(`expected a failure, got ${String(exit)}`) : reason.error
 }
 
-/** The defect of an exit. */
+/** Returns the typed failure of an exit, which must have this tag. */
+export const taggedFailureOf = (exit: Exit.Exit<unknown, unknown>, tag: string): Record<string, unknown> => {
+  const error: any = failureOf(exit)
+  return error?._tag === tag ? error : assert.fail(`expected ${tag}, got ${String(exit)}`)
+}
+
+/** Returns the defect of an exit. */
 export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
   return reason === undefined ? assert.fail(`expected a defect, got ${String(exit)}`) : reason.defect
 }
 
-const isTagged = (value: unknown): value is Record<string, unknown> & { readonly _tag: string } =>
-  typeof value === "object" && value !== null && "_tag" in value
+/** Returns whether an exit is an interruption and nothing else. */
+export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+
+/** Makes a logger that keeps the defects it is given. */
+export const defectLog = () => {
+  const defects: Array<unknown> = []
+  const logger = Logger.make<unknown, void>(({ cause }) => {
+    for (const reason of cause.reasons) if (Cause.isDieReason(reason)) defects.push(reason.defect)
+  })
+  return { defects, layer: Logger.layer([logger]) }
+}

@@ -246,7 +246,7 @@ const concurrencyLaws = (laws: Laws): void => {
           yield* pool.resize(size)
           yield* expectStats(pool, { running, targetSize: size })
         }
-        const begun = () => gates.filter(({ counts }) => counts.begun > counts.finalized)
+        const begun = () => gates.filter(({ counts }) => counts.begun > counts.ended)
         for (let left = 5; left > 1; left--) {
           yield* begun()[0]!.open
           yield* settle
@@ -277,7 +277,7 @@ const concurrencyLaws = (laws: Laws): void => {
         }
         // One ends after the other, and each frees one place.
         for (let left = gates.length; left > 0; left--) {
-          yield* gates.find(({ counts }) => counts.begun > counts.finalized)!.open
+          yield* gates.find(({ counts }) => counts.begun > counts.ended)!.open
           yield* settle
           yield* expectStats(pool, {
             running: Math.min(left - 1, 2),

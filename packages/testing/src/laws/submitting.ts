@@ -204,7 +204,7 @@ export const submittingLaws = (laws: Laws): void => {
       yield* expectStats(pool, { running: 1 })
       yield* task.openFinalizer
       yield* Fiber.join(interrupting)
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
       yield* expectStats(pool, { running: 0, interrupted: 1 })
     })
   )
@@ -251,7 +251,7 @@ export const submittingLaws = (laws: Laws): void => {
       yield* task.started
       yield* pool.resize(0, { mode: "hard" })
       expectCancelled(yield* Fiber.await(fiber), { reason: "ScaledDown", started: true })
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
     })
   )
 

@@ -5,7 +5,7 @@
  */
 import { AutoScalePolicy } from "@aio-task-pool/core"
 import { kneeOf } from "./internal/knee.ts"
-import { Random } from "./internal/random.ts"
+import { Random } from "../internal/random.ts"
 import type { Load, ServerModel, Steps, Work } from "./ServerModel.ts"
 import { backlog, batch, bending, contended, open, queueing, rateLimited, sharing, thrashing } from "./ServerModel.ts"
 

@@ -1,3 +1,14 @@
+import {
+  defectLog,
+  defectOf,
+  expectStats,
+  failureOf,
+  gated,
+  isInterrupted,
+  settle,
+  start,
+  stubborn
+} from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -13,17 +24,6 @@ import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
 import { FifoBacklog, type Weighted } from "../../../src/internal/backlog.ts"
 import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
-import {
-  defectLog,
-  defectOf,
-  expectStats,
-  failureOf,
-  gated,
-  isInterrupted,
-  settle,
-  start,
-  stubborn
-} from "../../kit.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
 

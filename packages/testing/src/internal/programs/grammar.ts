@@ -1,7 +1,7 @@
 /**
  * Whole programs over task pools, as data: drawn from a seed, printed, and made smaller.
  */
-import { makeRandomBelow, type RandomBelow } from "../random.ts"
+import { Random } from "../random.ts"
 
 /** What a program asks of a pool of its own. */
 export interface PoolPlan {
@@ -129,16 +129,15 @@ export interface Grammar {
 /** Draws the program of a seed. */
 export const drawProgram = (seed: number, grammar: Grammar): Program => new Draw(seed, grammar).program()
 
-class Draw {
+class Draw extends Random {
   private readonly seed: number
   private readonly grammar: Grammar
-  private readonly below: RandomBelow
   private pools = 1
 
   constructor(seed: number, grammar: Grammar) {
+    super(seed)
     this.seed = seed
     this.grammar = grammar
-    this.below = makeRandomBelow(seed)
   }
 
   program(): Program {
@@ -287,10 +286,6 @@ class Draw {
 
   private chance(outOf: number): boolean {
     return this.below(outOf) === 0
-  }
-
-  private pick<A>(choices: ReadonlyArray<A>): A {
-    return choices[this.below(choices.length)]!
   }
 
   private many<A>(count: number, draw: () => A): Array<A> {

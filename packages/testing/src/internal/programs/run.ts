@@ -1,7 +1,13 @@
 /**
  * Runs a random program under a `StepScheduler`, and says which rule did not hold, if any.
  */
-import { type AutoScalePoolOptions, type AutoScalePolicy, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
+import {
+  type AutoScalePoolOptions,
+  type AutoScalePolicy,
+  type TaskHandle,
+  TaskPool,
+  type TaskPoolService
+} from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,7 +17,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Entry, Ledger, yields } from "../ledger.ts"
+import { checkStillWorks, type Entry, Ledger, yields } from "../ledger.ts"
 import { StepWorld } from "../stepWorld.ts"
 import {
   type Body,
@@ -117,7 +123,7 @@ class Running {
   private readonly program: Program
   private readonly places: Array<Place> = []
   private readonly gates = Array.from({ length: gates }, () => Latch.makeUnsafe())
-  private readonly handles: Array<{ readonly place: Place; readonly entry: Entry }> = []
+  private readonly handles: Array<TaskHandle<unknown, unknown>> = []
   /** Fibers of the program: first those that it begins with. */
   private readonly fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   private readonly silent: Array<() => void> = []
@@ -246,26 +252,10 @@ class Running {
     for (const resolve of this.silent) resolve()
   }
 
-  /** As many tasks run at once as there are workers. */
+  /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
     const places = this.places.filter(({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.holds))
-    return this.steps.fork(
-      Effect.forEach(places, ({ pool }) =>
-        Effect.gen(function* () {
-          yield* pool.start
-          yield* pool.resume
-          yield* pool.resize(2)
-          let arrived = 0
-          const both = Latch.makeUnsafe()
-          const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
-          yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
-          const report = yield* pool.close()
-          if (report.completed + report.interrupted + report.neverRun > 0) {
-            return yield* Effect.die(`an idle pool closes with ${JSON.stringify(report)}`)
-          }
-        })
-      )
-    )
+    return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
   }
 
   closeAll(): Fiber.Fiber<unknown, unknown> {
@@ -353,19 +343,8 @@ class Running {
     return place.ledger.entry(`task ${++this.entries} of pool ${this.places.indexOf(place)}`, item)
   }
 
-  // Between the making of an entry and the wait for what is told of it nobody is interrupted.
-  private telling(
-    { ledger }: Place,
-    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
-  ): Effect.Effect<unknown, unknown> {
-    return Effect.uninterruptibleMask((restore) => {
-      const { effect, entries } = call()
-      return Effect.onExit(restore(effect), (exit) => Effect.sync(() => ledger.tell(entries, exit)))
-    })
-  }
-
   private submit(place: Place, body: Body, weight?: number): Effect.Effect<unknown, unknown> {
-    return this.telling(place, () => {
+    return place.ledger.telling(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
       const options = weight === undefined ? {} : { weight }
@@ -375,23 +354,11 @@ class Running {
   }
 
   private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, weight?: number) {
-    return Effect.uninterruptibleMask((restore) => {
+    return place.ledger.handingOver(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
-      return Effect.matchCauseEffect(restore(place.pool[verb](task, weight === undefined ? {} : { weight })), {
-        onSuccess: (handle) =>
-          Effect.sync(() => {
-            entry.handle = handle
-            this.handles.push({ place, entry })
-          }),
-        onFailure: (cause) =>
-          Effect.sync(() => {
-            // The caller may be interrupted between the admission and the answer.
-            if (Cause.hasInterrupts(cause)) entry.loose = true
-            else place.ledger.tell([entry], Exit.failCause(cause))
-          })
-      })
-    })
+      return { entry, effect: place.pool[verb](task, weight === undefined ? {} : { weight }) }
+    }, this.handles)
   }
 
   private bulk(
@@ -400,33 +367,25 @@ class Running {
     { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
     run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
   ): Effect.Effect<unknown, unknown> {
-    return this.telling(place, () => {
+    return place.ledger.telling(() => {
       const entries = Array.from({ length }, () => this.entry(place, true))
       const names = entries.map(({ name }) => name)
-      const effect = (entries: ReadonlyArray<Entry>) =>
-        Effect.map(run(entries), (results) => {
-          if (results === undefined) return
-          // Each result once, and in order if they are ordered.
-          const known = new Set(unordered ? results : names.slice(0, take))
-          const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
-          const actual = unordered
-            ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
-            : results
-          if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
-            place.ledger.violated(
-              `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
-              "at its end"
-            )
-          }
-        })
-      place.ledger.bulks++
-      return {
-        entries,
-        effect: Effect.ensuring(
-          effect(entries),
-          Effect.sync(() => void place.ledger.bulks--)
-        )
-      }
+      const effect = Effect.map(run(entries), (results) => {
+        if (results === undefined) return
+        // Each result once, and in order if they are ordered.
+        const known = new Set(unordered ? results : names.slice(0, take))
+        const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
+        const actual = unordered
+          ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
+          : results
+        if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
+          place.ledger.violated(
+            `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
+            "at its end"
+          )
+        }
+      })
+      return { entries, effect }
     })
   }
 
@@ -524,7 +483,7 @@ class Running {
 
   private useHandle(pick: number, op: (Statement & { readonly do: "handle" })["op"]): Effect.Effect<unknown, unknown> {
     return Effect.suspend(() => {
-      const handle = this.handles[pick % Math.max(1, this.handles.length)]?.entry.handle
+      const handle = this.handles[pick % Math.max(1, this.handles.length)]
       if (handle === undefined) return Effect.void
       return op === "reprioritize" ? handle.reprioritize(pick % 6) : handle[op]
     })

@@ -11,7 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Ledger } from "../ledger.ts"
-import { makeRandomBelow } from "../random.ts"
+import { Random } from "../random.ts"
 import { StepWorld } from "../stepWorld.ts"
 import { ModelPool } from "./model.ts"
 import type { ProgramPool, ProgramRun } from "./run.ts"
@@ -45,8 +45,9 @@ export interface SequentialProgram {
 
 /** Draws the program of a seed. */
 export const drawSequential = (seed: number, kinds: number): SequentialProgram => {
-  const below = makeRandomBelow(seed)
-  const pick = <A>(choices: ReadonlyArray<A>): A => choices[below(choices.length)]!
+  const random = new Random(seed)
+  const below = (limit: number): number => random.below(limit)
+  const pick = <A>(choices: ReadonlyArray<A>): A => random.pick(choices)
   const event = (): Event => {
     const dice = below(40)
     if (dice < 6) return { do: "submit", weight: pick([undefined, 1, 2, 4, 7]) }

@@ -9,7 +9,7 @@ import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { Load, ServerModel, Steps } from "../ServerModel.ts"
 import { changes, valueAt } from "../ServerModel.ts"
 import { Histogram } from "./histogram.ts"
-import { Random } from "./random.ts"
+import { Random } from "../../internal/random.ts"
 import { Server } from "./server.ts"
 
 /** Who decides a pool's size: a policy, or a schedule set beforehand. */

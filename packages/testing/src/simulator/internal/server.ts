@@ -7,7 +7,7 @@
 import type { ServerModel } from "../ServerModel.ts"
 import { changes, valueAt } from "../ServerModel.ts"
 import { SlotHeap } from "./heap.ts"
-import type { Random } from "./random.ts"
+import type { Random } from "../../internal/random.ts"
 
 export class Server {
   /** Tasks on the server. */
