@@ -9,6 +9,7 @@
  */
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
+import { blockingLaws } from "./laws/blocking.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
@@ -64,7 +65,7 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, the door, pausing, resizing, closing, handles, context, events and bulk work, the
+ * The laws cover results, the limit, the door, pausing, resizing, closing, handles, context, events, jobs and bulk work, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -96,6 +97,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("blocking work", () => blockingLaws(laws))
       describe("streaming", () => streamingLaws(laws))
       describe("peers", () => peerLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))

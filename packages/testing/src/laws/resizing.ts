@@ -298,4 +298,16 @@ export const resizingLaws = (laws: Laws): void => {
         yield* busy.release
       })
   )
+
+  laws.law("explain names the number of workers and changes nothing; a bad count dies with RangeError", range, (pool) =>
+    Effect.gen(function* () {
+      yield* pool.resize(3)
+      const before = yield* pool.stats
+      for (const last of [undefined, 0, 1]) assert.include(yield* pool.explain(last), "3 workers")
+      for (const last of [-1, 1.5, Number.NaN, "1" as never]) {
+        assert.instanceOf(defectOf(yield* Effect.exit(pool.explain(last))), RangeError)
+      }
+      assert.deepStrictEqual(yield* pool.stats, before)
+    })
+  )
 }
