@@ -65,7 +65,6 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
 
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
-  ["packages/testing/src/simulator/main.ts", ["**"], "A command line."],
   [
     "packages/testing/src/**",
     [

@@ -2,6 +2,7 @@
  * What a run of the benchmarks found, as data, and as the table that people read.
  */
 import * as Schema from "effect/Schema"
+import { markdownTable } from "./markdown.ts"
 import { median } from "./statistics.ts"
 
 /** One comparison: `ratio` is ours / theirs, below 1 is better; 95 of 100 runs like this lie between `low` and `high`. */
@@ -70,17 +71,7 @@ export const table = (reports: ReadonlyArray<Report>): string => {
     const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
     return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
   })
-  return alignColumns([header, ...body], 2)
-}
-
-/** A Markdown table with its header first: so many columns lean to the left, the others to the right. */
-const alignColumns = (lines: ReadonlyArray<ReadonlyArray<string>>, toTheLeft: number): string => {
-  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)))
-  const pad = (cell: string, column: number) =>
-    column < toTheLeft ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-  const rule = widths.map((width, column) => (column < toTheLeft ? "-".repeat(width) : "-".repeat(width - 1) + ":"))
-  const [header, ...body] = lines.map((cells) => cells.map(pad))
-  return [header!, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+  return markdownTable([header, ...body], 2)
 }
 
 /** Two digits that matter. */

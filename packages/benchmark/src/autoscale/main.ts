@@ -108,7 +108,7 @@ const program = Command.make(
       versions: `Node ${process.versions.node}, effect 4.1.0, p-queue 10.0.0`
     }
     yield* writeDocument("autoscale-http.md", page(all, environment))
-    yield* writeDocument("autoscale-http.svg", plot(all[0]![1]!, environment))
+    yield* writeDocument("autoscale-http.svg", plot(all[0]![1]!.sizes, environment))
   })
 ).pipe(Command.withDescription("Drives a real HTTP server whose capacity steps 40 -> 10 -> 60."))
 
