@@ -1,5 +1,5 @@
 /**
- * Runs one benchmark: its pairs are made in this process, and those of several processes summed up.
+ * Runs one benchmark: makes the pairs of this process, and summarizes those of several processes.
  */
 import { availableParallelism } from "node:os"
 import { getCurrentVersion } from "effect/Version"
@@ -11,11 +11,11 @@ import { effortOf, measure } from "./pairs.ts"
 import type { Ratio, Result } from "./report.ts"
 import { type Pair, summarize } from "./statistics.ts"
 
-/** How to run a benchmark. */
+/** Options of a run. */
 export interface RunOptions {
-  /** Less work and few pairs. */
+  /** Whether to do less work and make few pairs. */
   readonly quick: boolean
-  /** Read processor time instead of the time on the wall. */
+  /** Whether to read processor time instead of wall-clock time. */
   readonly cpu: boolean
 }
 
@@ -32,7 +32,7 @@ export const Measured = Schema.Record(
 )
 export type Measured = typeof Measured.Type
 
-/** Measures a benchmark, and tells each comparison as it is made. Rejects when a side did not do its work. */
+/** Measures a benchmark, and logs each comparison. Rejects if a side did not do its work. */
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
@@ -47,12 +47,12 @@ export const measureBenchmark = async (
   return measured
 }
 
-/** What the pairs of all processes say. */
+/** Summarizes the pairs of all processes. */
 export const resultOf = (benchmark: Benchmark, options: RunOptions, parts: ReadonlyArray<Measured>): Result => {
   const ratios: Record<string, Ratio> = {}
   for (const { peer, target } of benchmark.comparisons(options.quick)) {
     const summary = summarize(parts.flatMap((part) => part[peer]!))
-    // The targets hold for the whole work.
+    // The targets are for the full work.
     ratios[peer] = { ...summary, ...(target && !options.quick && { target }) }
   }
   return { title: benchmark.title, unit: benchmark.unit, ratios, environment: environment(options) }

@@ -158,7 +158,7 @@ export class PoolWorld {
 
   /** Submits a task of a few steps, and keeps the result that the submitter receives. */
   submit(): Effect.Effect<unknown, unknown> {
-    return this.ledger.telling(() => {
+    return this.ledger.calling(() => {
       const entry = this.ledger.entry("a task")
       return { entries: [entry], effect: this.pool.submit(this.task(entry)) }
     })
@@ -169,7 +169,7 @@ export class PoolWorld {
     verb: (pool: TaskPoolService, task: Effect.Effect<number>) => Effect.Effect<TaskHandle<unknown, unknown>, unknown>,
     body: Effect.Effect<unknown> = Effect.yieldNow
   ): Effect.Effect<unknown, unknown> {
-    return this.ledger.handingOver(() => {
+    return this.ledger.forking(() => {
       const entry = this.ledger.entry("a forked task")
       return { entry, effect: verb(this.pool, this.task(entry, body)) }
     }, this.handles)
@@ -193,7 +193,7 @@ export class PoolWorld {
   }
 
   private bulk(length: number, run: (entries: ReadonlyArray<Entry>) => Effect.Effect<unknown, unknown>) {
-    return this.ledger.telling(() => {
+    return this.ledger.calling(() => {
       const entries = Array.from({ length }, (_, item) => this.ledger.entry(`item ${item}`, true))
       return { entries, effect: run(entries) }
     })

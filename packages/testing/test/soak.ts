@@ -92,7 +92,7 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
   const trim = Effect.sync(() => {
     submitters = submitters.filter((fiber) => fiber.pollUnsafe() === undefined)
     if (handles.length > crowd) handles = handles.slice(crowd / 2)
-    // Whoever is still here when the crowd is too large goes.
+    // Interrupts the newest submitters if there are too many.
     for (const fiber of submitters.slice(crowd)) fiber.interruptUnsafe()
   })
 

@@ -1,9 +1,10 @@
 /**
- * Watches a pool from outside: which tasks really run, what their submitters are told, whether the numbers add up.
+ * Watches a pool from outside: which tasks really run, which results their submitters receive, whether the statistics add
+ * up.
  *
- * The looks come after every step and also from inside the tasks, sources, policies and observers of a test, where a pool
- * may be in the middle of something. A violated rule is noted and not thrown: what throws inside of user code would be
- * that code's failure.
+ * The checks run after every step and also inside the tasks, sources, policies and observers of a test, where a pool may
+ * be in the middle of an operation. A violated rule is recorded and not thrown, because an error thrown inside user code
+ * would be that code's failure.
  */
 import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
@@ -12,33 +13,34 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 
-/** One task that a test hands to a pool. */
+/** A task that a test submits. */
 export interface Entry {
   readonly name: string
   begun: number
   ended: number
-  /** Times that its submitter was told what became of it. */
-  tellings: number
-  /** What its submitter was told, once it was. */
-  told: Exit.Exit<unknown, unknown> | undefined
-  /** Whether it is an item of a bulk, whose caller is told of all items at once. */
+  /** The number of results that its submitter received. */
+  results: number
+  /** The result that its submitter received, if any. */
+  result: Exit.Exit<unknown, unknown> | undefined
+  /** Whether it is an item of a bulk, whose caller receives one result for all items. */
   readonly item: boolean
-  /** What its submitter has of it, if it was handed over. */
+  /** Its handle, after a fork. */
   handle: TaskHandle<unknown, unknown> | undefined
-  /** Whether its submitter went away while it was handed over: nobody knows whether it was admitted. */
-  loose: boolean
+  /** Whether its submitter was interrupted during the fork: then the task may be admitted or not. */
+  uncertain: boolean
 }
 
+/** The tasks of a test, and the first rule that a pool violated. */
 export class Ledger {
   readonly pool: TaskPoolService
   readonly entries: Array<Entry> = []
   /** The first rule that did not hold. */
   broken: string | undefined = undefined
-  /** Whether closing may give a task up, which then runs on and counts no more. */
+  /** Whether closing may abandon tasks, which then run without being counted. */
   givesUp = false
-  /** Whether the pool may hold dispatch by itself, which its numbers do not tell. */
+  /** Whether the pool may hold dispatch on its own, which its statistics do not show. */
   holds = false
-  /** How many bulks, streams and other calls have not ended that may have a task without an entry. */
+  /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
   private running = 0
   private allowed = 0
@@ -48,7 +50,7 @@ export class Ledger {
     this.look("at first")
   }
 
-  /** Notes that a rule did not hold. */
+  /** Records a violated rule. */
   violated(what: string, where: string): void {
     this.broken ??= `${what}, seen ${where}: ${JSON.stringify(statsOf(this.pool))}`
   }
@@ -58,25 +60,25 @@ export class Ledger {
     if (this.broken !== undefined) throw new Error(this.broken)
   }
 
-  /** How many tasks really run. */
+  /** The number of tasks that really run. */
   get live(): number {
     return this.running
   }
 
-  /** What must hold at every moment. */
+  /** Checks the rules that hold at every moment. */
   look(where: string): PoolStats {
     const stats = statsOf(this.pool)
     const { running, targetSize } = stats
     const rule = ruleBrokenBy(stats)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
-    // Surplus tasks may finish, but nothing may begin beside them.
+    // Surplus tasks may finish, but no task may begin beside them.
     if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
     this.allowed = Math.max(running, targetSize)
     return stats
   }
 
-  /** What must hold when nothing moves any more. */
+  /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
     const stats = this.look("at rest")
     this.restAtDoor(stats)
@@ -89,46 +91,46 @@ export class Ledger {
     return stats
   }
 
-  // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
-  // stand at the door.
+  // The tasks of submitters without a result that have not begun must be in the queue or at the door.
   private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open") this.violated("tasks stand at the door of a pool that admits none", "at rest")
+    if (atDoor > 0 && phase !== "Open")
+      this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
     if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
-      this.violated("I9: a task stands at the door though there is a place", "at rest")
+      this.violated("I9: a submitter waits at the door beside a free place", "at rest")
     }
     let pending = 0
     for (const entry of this.entries) {
-      if (entry.told !== undefined || entry.item) continue
+      if (entry.result !== undefined || entry.item) continue
       const exit = entry.handle === undefined ? undefined : exitOf(entry.handle)
-      if (exit !== undefined) this.tell([entry], exit)
+      if (exit !== undefined) this.received([entry], exit)
       else if (entry.begun === 0) {
-        if (entry.loose) return
+        if (entry.uncertain) return
         pending++
       }
     }
-    // With a bulk, as many of those that wait may be its own.
+    // Some of the waiting tasks may belong to a bulk.
     const lost = pending - waiting - atDoor
-    if (lost > 0) this.violated(`I3: ${lost} submitters were told nothing, and have no task`, "at rest")
-    if (lost < 0 && this.bulks === 0) this.violated(`I5: ${-lost} tasks wait that nobody has submitted`, "at rest")
+    if (lost > 0) this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
+    if (lost < 0 && this.bulks === 0) this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
   }
 
-  /** A task to be handed to the pool. */
+  /** Adds a task that is about to be submitted. */
   entry(name: string, item = false): Entry {
     const entry: Entry = {
       name,
       begun: 0,
       ended: 0,
-      tellings: 0,
-      told: undefined,
+      results: 0,
+      result: undefined,
       item,
       handle: undefined,
-      loose: false
+      uncertain: false
     }
     this.entries.push(entry)
     return entry
   }
 
-  /** The task's effect around a body; its finalizer takes steps. */
+  /** Returns the effect of a task, around its body. `finalizer` is the number of steps of its finalizer. */
   task<A, E, R>(entry: Entry, body: Effect.Effect<A, E, R>, finalizer = 1): Effect.Effect<A, E, R> {
     const end = Effect.sync(() => this.end(entry))
     return Effect.acquireUseRelease(
@@ -140,7 +142,8 @@ export class Ledger {
 
   begin(entry: Entry): void {
     if (++entry.begun > 1) this.violated(`I3: ${entry.name} begins twice`, "as it begins")
-    if (entry.told !== undefined) this.violated(`I3: ${entry.name} begins when its submitter was told`, "as it begins")
+    if (entry.result !== undefined)
+      this.violated(`I3: ${entry.name} begins after its submitter received a result`, "as it begins")
     this.running++
     this.look(`as ${entry.name} begins`)
   }
@@ -151,23 +154,23 @@ export class Ledger {
     this.running--
   }
 
-  /** The submitter of a task, or the caller of a bulk, was told. */
-  tell(entries: ReadonlyArray<Entry>, exit: Exit.Exit<unknown, unknown>): void {
+  /** Records the result that the submitter of a task, or the caller of a bulk, received. */
+  received(entries: ReadonlyArray<Entry>, exit: Exit.Exit<unknown, unknown>): void {
     for (const entry of entries) {
-      if (++entry.tellings > 1) this.violated(`I3: the submitter of ${entry.name} is told twice`, "as it is told")
+      if (++entry.results > 1) this.violated(`I3: the submitter of ${entry.name} receives two results`, "at a result")
       if (entry.begun !== entry.ended && !this.givesUp) {
-        this.violated(`I1: the submitter of ${entry.name} is told while its task runs`, "as it is told")
+        this.violated(`I1: the submitter of ${entry.name} receives a result while its task runs`, "at a result")
       }
-      entry.told = exit
+      entry.result = exit
     }
-    this.look("as a submitter is told")
+    this.look("at a result")
   }
 
   /**
-   * Makes a call, and notes what its caller is told. Nothing can interrupt the caller between the making of the entries and
-   * the wait.
+   * Makes a call and records its result. The caller cannot be interrupted between the creation of the entries and the wait,
+   * because an entry without a caller would never get a result.
    */
-  telling(
+  calling(
     call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
   ): Effect.Effect<unknown, unknown> {
     return Effect.uninterruptibleMask((restore) => {
@@ -177,14 +180,14 @@ export class Ledger {
       return Effect.onExit(restore(effect), (exit) =>
         Effect.sync(() => {
           this.bulks -= bulks
-          this.tell(entries, exit)
+          this.received(entries, exit)
         })
       )
     })
   }
 
-  /** Hands a task over, and adds its handle to `handles`. */
-  handingOver(
+  /** Forks a task, and adds its handle to `handles`. */
+  forking(
     call: () => { readonly entry: Entry; readonly effect: Effect.Effect<TaskHandle<unknown, unknown>, unknown> },
     handles: Array<TaskHandle<unknown, unknown>>
   ): Effect.Effect<void> {
@@ -198,26 +201,26 @@ export class Ledger {
           }),
         onFailure: (cause) =>
           Effect.sync(() => {
-            // The caller may be interrupted between the admission and the answer.
-            if (Cause.hasInterrupts(cause)) entry.loose = true
-            else this.tell([entry], Exit.failCause(cause))
+            // The caller may have been interrupted between the admission and the return of the handle.
+            if (Cause.hasInterrupts(cause)) entry.uncertain = true
+            else this.received([entry], Exit.failCause(cause))
           })
       })
     })
   }
 
-  /** What must hold when all has ended. */
+  /** Checks the rules that hold when all tasks have ended. */
   finish(): void {
     for (const entry of this.entries) {
-      if (entry.told === undefined && entry.handle !== undefined) {
+      if (entry.result === undefined && entry.handle !== undefined) {
         const exit = exitOf(entry.handle)
-        if (exit !== undefined) this.tell([entry], exit)
+        if (exit !== undefined) this.received([entry], exit)
         if (now(entry.handle.state) !== "Done")
           this.violated(`I3: the handle of ${entry.name} is not done`, "at the end")
       }
       if (!isFit(entry)) {
         this.violated(
-          `I3: ${entry.name} began ${entry.begun} times, ended ${entry.ended} times, and was told ${String(entry.told)}`,
+          `I3: ${entry.name} began ${entry.begun} times, ended ${entry.ended} times, result ${String(entry.result)}`,
           "at the end"
         )
       }
@@ -225,21 +228,21 @@ export class Ledger {
   }
 }
 
-/** What a submitter was told goes with what its task did. */
-const isFit = ({ begun, ended, item, loose, told }: Entry): boolean => {
+// Whether the result that a submitter received matches what its task did.
+const isFit = ({ begun, ended, item, result, uncertain }: Entry): boolean => {
   if (begun > 1 || begun !== ended) return false
-  if (loose) return true
-  if (told === undefined) return false
+  if (uncertain) return true
+  if (result === undefined) return false
   if (item) return true
-  if (told._tag === "Success") return begun === 1
-  const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
+  if (result._tag === "Success") return begun === 1
+  const error: any = result.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
 }
 
 /**
- * Checks that a pool works, after all that a test did to it: runs two tasks that wait for each other on two workers, then
- * closes the idle pool. Hangs if a worker is lost, and dies if the report is not empty.
+ * Checks that a pool still works after a test: runs two tasks that wait for each other on two workers, then closes the
+ * idle pool. Hangs if a worker is lost, and dies if the report is not empty.
  */
 export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolService) {
   yield* pool.start
@@ -255,11 +258,11 @@ export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolServic
   }
 })
 
-/** So many steps without effect. */
+/** Yields `times` times. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
 
-/** Returns the rule that statistics break by themselves, if any. */
+/** Returns the rule that the statistics violate on their own, if any. */
 export const ruleBrokenBy = (stats: PoolStats): string | undefined => {
   const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, waiting } = stats
   if (submitted !== succeeded + failed + interrupted + cancelled + waiting + running) {
@@ -277,6 +280,6 @@ export const statsOf = (pool: TaskPoolService): PoolStats => now(pool.stats)
 // Runs an effect that takes no step; `runSync` would make a scheduler for each.
 const now = <A>(effect: Effect.Effect<A>): A => {
   const exit = Effect.runFork(effect).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("an operation that only looks takes more than one step")
+  if (exit?._tag !== "Success") throw new Error("an operation that only reads takes more than one step")
   return exit.value
 }

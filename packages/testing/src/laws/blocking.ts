@@ -36,7 +36,7 @@ export const blockingLaws = (laws: Laws): void => {
     }).pipe(Effect.provide(Executor.layerInline))
   )
 
-  laws.law("what a job throws fails submitBlocking, and counts as a failed task", {}, (pool) =>
+  laws.law("submitBlocking fails with TaskThrew if the job throws, and the task counts as failed", {}, (pool) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(pool.submitBlocking(jobs.fail, { args: [5] }))
       taggedFailureOf(exit, "TaskThrew")

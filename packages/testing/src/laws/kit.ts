@@ -15,21 +15,21 @@ import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import { ruleBrokenBy } from "../internal/ledger.ts"
 
-/** A pool as the laws need it; see `LawOptions` of the module `TaskPoolLaws`. */
+/** The pool that a law needs; see `LawOptions` of the module `TaskPoolLaws`. */
 export interface LawOptions extends PoolOptions {
   readonly size: number
   readonly minSize?: number | undefined
   readonly maxSize?: number | undefined
 }
 
-/** Gives the layer of the pool under test. */
+/** Returns the layer of the pool under test. */
 export type LayerOf<Options> = (options: Options) => Layer.Layer<TaskPool>
 
-/** Asks a pool without bounds, which knows neither `minSize` nor `maxSize`, again without them. */
+/** Makes a pool that knows neither `minSize` nor `maxSize` again without them. */
 export const withOptionalBounds =
   (layerOf: LayerOf<LawOptions>): LayerOf<LawOptions> =>
   (options) => {
-    // A plain `try`: an unknown option is thrown where the layer is made.
+    // A plain `try`, because an unknown option throws when the layer is made.
     try {
       return layerOf(options)
     } catch (error) {
@@ -39,13 +39,13 @@ export const withOptionalBounds =
     }
   }
 
-/** What a law may say of the pool it is about; `size` defaults to 1. */
+/** Options of the pool of a law; `size` defaults to 1. */
 export interface LawPool extends Partial<LawOptions> {
-  /** The least capacity the law can be shown with, default 0. */
+  /** The smallest capacity with which the law can be tested, default 0. */
   readonly needs?: number | undefined
 }
 
-/** The time limit of a law, in milliseconds. No law depends on how fast the machine is: one that takes longer hangs. */
+/** The timeout of a law, in milliseconds. No law depends on the speed of the machine: one that takes longer hangs. */
 export const lawTimeout = 3 * 60_000
 
 /** Registers the laws of one pool with one capacity. */
@@ -58,7 +58,7 @@ export class Laws {
     this.capacity = capacity
   }
 
-  /** Registers a law, unless the capacity is too small to show it. */
+  /** Registers a law, unless the capacity is too small to test it. */
   law(
     sentence: string,
     { needs = 0, ...options }: LawPool,
@@ -69,7 +69,7 @@ export class Laws {
     it.effect(sentence, () => Effect.provide(Effect.scoped(Effect.flatMap(TaskPool, body)), layer), lawTimeout)
   }
 
-  /** A law that brings its own capacity: shown once. */
+  /** Registers a law that sets its own capacity: once. */
   lawOnce(
     sentence: string,
     options: LawPool,
@@ -78,14 +78,14 @@ export class Laws {
     if (this.capacity === undefined) this.law(sentence, options, body)
   }
 
-  /** A law about a program of promises, which takes the pool of its layer by itself: shown once. */
+  /** Registers a law about a program of promises, which builds the pool itself: once. */
   liveOnce(sentence: string, body: (layer: Layer.Layer<TaskPool>) => Promise<void>): void {
     if (this.capacity !== undefined) return
     it.live(sentence, () => Effect.promise(() => body(this.layerOf({ size: 2 }))), 600_000)
   }
 }
 
-/** A task that waits in its body, and perhaps in its finalizer, until it is released. */
+/** A task whose body, and perhaps whose finalizer, waits until a test opens it. */
 export interface Gated<A> {
   readonly task: Effect.Effect<A>
   readonly started: Effect.Effect<void>
@@ -116,21 +116,20 @@ const gate = <A>(value: A, body: Latch.Latch, finalizer: Latch.Latch): Gated<A> 
   }
 }
 
-/** A task that ends with `value` when it is opened. */
+/** Makes a task that succeeds with `value` when it is opened. */
 export const gated = <A>(value: A): Gated<A> => gate(value, Latch.makeUnsafe(), Latch.makeUnsafe(true))
 
-/** A task that never ends by itself, and whose finalizer waits for `openFinalizer`. */
+/** Makes a task that only an interruption ends, and whose finalizer waits for `openFinalizer`. */
 export const gatedFinalizer = (): Gated<never> => gate(undefined as never, Latch.makeUnsafe(), Latch.makeUnsafe())
 
-/** A task that nothing can interrupt while it waits to be opened. */
+/** Makes a task that cannot be interrupted until it is opened. */
 export const stubborn = <A>(value: A): Gated<A> => {
   const gated_ = gated(value)
   return { ...gated_, task: Effect.uninterruptible(gated_.task) }
 }
 
 /**
- * Two tasks: when the second is interrupted, the first one ends by itself in the same step, before anybody could
- * interrupt it.
+ * Makes two tasks: when `trigger` is interrupted, `own` succeeds in the same step, before the pool can interrupt it.
  */
 export const chained = <A>(value: A) => {
   const latch = Latch.makeUnsafe()
@@ -139,7 +138,7 @@ export const chained = <A>(value: A) => {
   return { own, trigger }
 }
 
-/** Keeps `count` workers busy until it is released. */
+/** Keeps `count` workers busy until `release`. */
 export const occupy = Effect.fnUntraced(function* (pool: TaskPoolService, count: number) {
   const tasks = Array.from({ length: count }, (_, i) => gated(i))
   const handles: Array<TaskHandle<number>> = []
@@ -154,26 +153,26 @@ export const occupy = Effect.fnUntraced(function* (pool: TaskPoolService, count:
   }
 })
 
-/** Starts an effect now, up to where it waits. */
+/** Starts an effect now, and returns when it waits. */
 export const start = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
   Effect.forkChild(effect, { startImmediately: true })
 
-/** Lets everything run that can run. */
+/** Lets every fiber run until it waits. */
 export const settle: Effect.Effect<void> = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, {
   discard: true
 })
 
-/** Waits until the pool's numbers are as told; fails with the numbers when they do not get there. */
+/** Waits until the statistics fulfill a condition, and fails with the statistics if they do not. */
 export const until = (pool: TaskPoolService, holds: (stats: PoolStats) => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (let i = 0; i < 500; i++) {
       if (holds(yield* pool.stats)) return
       yield* Effect.yieldNow
     }
-    return assert.fail(`the pool never got there: ${JSON.stringify(yield* pool.stats)}`)
+    return assert.fail(`the condition never held: ${JSON.stringify(yield* pool.stats)}`)
   })
 
-/** Whether a fiber has ended. */
+/** Returns whether a fiber has ended. */
 export const hasEnded = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined
 
 /** Compares some statistics of a pool, by default the one in the context, and checks that no task is missing. */

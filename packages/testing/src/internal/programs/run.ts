@@ -1,5 +1,5 @@
 /**
- * Runs a random program under a `StepScheduler`, and says which rule did not hold, if any.
+ * Runs a random program under a `StepScheduler`, and reports the first violated rule, if any.
  */
 import {
   type AutoScalePoolOptions,
@@ -31,24 +31,24 @@ import {
   type Statement
 } from "./grammar.ts"
 
-/** The pool that a program asks for; a pool of a fixed size takes `size`, one that sizes itself the rest. */
+/** The pool that a program needs. A fixed pool uses `size`, an auto-scale pool the other options. */
 export interface ProgramPoolOptions extends AutoScalePoolOptions {
   readonly size: number
 }
 
-/** A kind of pool on offer. */
+/** A kind of pool. */
 export interface ProgramPool {
   readonly name: string
   /** The order in which waiting tasks start. */
   readonly order: "fifo" | "lifo" | "priority"
-  /** Whether the pool sizes itself. */
+  /** Whether the pool scales automatically. */
   readonly sizesItself: boolean
   readonly layer: (options: ProgramPoolOptions) => Layer.Layer<TaskPool>
 }
 
-/** What became of a run. */
+/** The result of a run. */
 export interface ProgramRun {
-  /** The rule that did not hold. */
+  /** The first violated rule. */
   readonly broken: string | undefined
   /** A hash of the interleaving. */
   readonly trace: number
@@ -69,7 +69,7 @@ interface Place {
   ended: boolean
 }
 
-/** Runs a program. Promises, where its sources have some, get their turns from the fiber that runs this. */
+/** Runs a program. The promises of its sources settle while the fiber that runs this yields. */
 export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<ProgramPool>, program: Program) {
   const running = new Running(kinds, program)
   const { steps } = running
@@ -104,9 +104,9 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
     }
     const exit = fiber.pollUnsafe()
     if (exit === undefined) running.violated("a worker is lost, or closing does not end")
-    else if (Exit.isFailure(exit)) running.violated(`the pool does not work any more: ${String(exit.cause)}`)
+    else if (Exit.isFailure(exit)) running.violated(`the pool no longer works: ${String(exit.cause)}`)
   }
-  // The fiber that leaves a silent source waits for it.
+  // A fiber that leaves a silent source waits for it.
   running.releaseSources()
   yield* settle()
   const broken = running.broken ?? steps.left
@@ -116,7 +116,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
 class Running {
   readonly steps: StepWorld
   count = 0
-  /** Whether promises are involved, which are no steps. */
+  /** Whether promises are involved: their callbacks are not steps. */
   readonly promises: boolean
   private wrong: string | undefined = undefined
   private readonly kinds: ReadonlyArray<ProgramPool>
@@ -124,7 +124,7 @@ class Running {
   private readonly places: Array<Place> = []
   private readonly gates = Array.from({ length: gates }, () => Latch.makeUnsafe())
   private readonly handles: Array<TaskHandle<unknown, unknown>> = []
-  /** Fibers of the program: first those that it begins with. */
+  /** The fibers of the program, its initial ones first. */
   private readonly fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   private readonly silent: Array<() => void> = []
   private entries = 0
@@ -133,7 +133,7 @@ class Running {
     this.kinds = kinds
     this.program = program
     this.steps = new StepWorld({ budget: setupBudget, seed: program.order })
-    // A bulk leaves its source by a promise.
+    // A bulk leaves its source through a promise.
     this.promises = JSON.stringify(program.fibers).includes('"do":"forEach"')
   }
 
@@ -219,7 +219,7 @@ class Running {
     return this.fibers.every((fiber) => fiber.pollUnsafe() !== undefined) && this.places.every(isIdle)
   }
 
-  /** Lets time pass, and after a while opens what keeps the program from its end. */
+  /** Advances the time, and after some rounds opens everything that the program waits for. */
   release(round: number): void {
     this.steps.clock.adjustUnsafe(round < 12 ? 1 : round < 40 ? 2 : 60_000)
     if (round < 12) return
@@ -228,7 +228,7 @@ class Running {
       const { phase, targetSize } = ledger.look("at the release")
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
-    // A source that stays silent ends with its pool only, and a program may reopen that.
+    // Only the end of its pool ends a silent source, and the program may have reopened the pool.
     if (round < 45 || this.silent.length === 0) return
     for (const { ledger, pool } of this.places) {
       if (ledger.look("at the release").phase !== "Closed") this.start(pool.close())
@@ -237,13 +237,13 @@ class Running {
 
   hangs(): ProgramRun {
     const index = this.fibers.findIndex((fiber) => fiber.pollUnsafe() === undefined)
-    const who =
+    const name =
       index < 0 ? "a pool" : index < this.program.fibers.length ? `fiber ${index}` : "a fiber in the background"
-    this.violated(`${who} hangs: no step is left, and it has not ended`)
+    this.violated(`${name} hangs: no step is left, and it has not ended`)
     return { broken: this.broken, trace: this.steps.scheduler.trace, steps: this.count }
   }
 
-  /** What must hold when all has ended. */
+  /** Checks the rules that hold when all tasks have ended. */
   finish(): void {
     for (const { ledger } of this.places) ledger.finish()
   }
@@ -265,7 +265,7 @@ class Running {
 
   // ---- statements -------------------------------------------------------------------------------------------------
 
-  /** One statement after the other, whatever comes of each. */
+  /** Runs statements in sequence, whether they succeed or fail. */
   private all(statements: ReadonlyArray<Statement>): Effect.Effect<void> {
     return Effect.forEach(statements, (statement) => Effect.exit(this.statement(statement)), { discard: true })
   }
@@ -344,7 +344,7 @@ class Running {
   }
 
   private submit(place: Place, body: Body, weight?: number): Effect.Effect<unknown, unknown> {
-    return place.ledger.telling(() => {
+    return place.ledger.calling(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
       const options = weight === undefined ? {} : { weight }
@@ -354,7 +354,7 @@ class Running {
   }
 
   private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, weight?: number) {
-    return place.ledger.handingOver(() => {
+    return place.ledger.forking(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
       return { entry, effect: place.pool[verb](task, weight === undefined ? {} : { weight }) }
@@ -367,12 +367,12 @@ class Running {
     { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
     run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
   ): Effect.Effect<unknown, unknown> {
-    return place.ledger.telling(() => {
+    return place.ledger.calling(() => {
       const entries = Array.from({ length }, () => this.entry(place, true))
       const names = entries.map(({ name }) => name)
       const effect = Effect.map(run(entries), (results) => {
         if (results === undefined) return
-        // Each result once, and in order if they are ordered.
+        // Each result occurs once, in order unless the bulk is unordered.
         const known = new Set(unordered ? results : names.slice(0, take))
         const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
         const actual = unordered
@@ -416,7 +416,7 @@ class Running {
     })
   }
 
-  // A stream that gives nothing and does not end: the end of admission ends it.
+  // A stream without elements that does not end. Only the end of admission ends it.
   private get silence(): Stream.Stream<never> {
     return Stream.suspend(() => {
       this.silent.push(() => {})
@@ -526,7 +526,7 @@ class Running {
     return ledger.task(entry, body.uninterruptible ? Effect.uninterruptible(steps) : steps, body.finalizer)
   }
 
-  // The task of an item, with the result by which it is known again.
+  // The task of an item. Its result identifies it.
   private item(place: Place, entry: Entry, body: Body): Effect.Effect<string, unknown> {
     return Effect.as(this.task(place, entry, body), entry.name)
   }
@@ -577,7 +577,7 @@ const ends = {
   interrupts: Effect.interrupt
 } as const
 
-// ---- what sizes a pool --------------------------------------------------------------------------------------------
+// ---- the code that sizes a pool --------------------------------------------------------------------------------------------
 
 const sizes = [3, Number.NaN, 0, 1e9, -2, 0.5, 2, Infinity, 1, undefined as never]
 
