@@ -1,4 +1,5 @@
-// Checks which modules a file may import, types included, and that no modules form a cycle. The first matching row applies.
+// Checks which modules a file may import, types included, and that no modules form a cycle. The first row that matches a
+// file is its rule.
 // Relative imports are resolved to paths of the repository, so that a row names folders. `node .ci/boundaries.ts`
 import { globSync, readFileSync } from "node:fs"
 import { matchesGlob, posix } from "node:path"

@@ -21,8 +21,8 @@ export const thoroughly: Effort = { warmUp: 500, least: 2, most: 12, millisecond
 export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughly)
 
 /**
- * Runs both sides to warm up, at least once, then in pairs, in which each side is first equally often. Rejects if a side
- * did not do its work.
+ * Runs both sides to warm up, at least once, then in pairs, in which each side is first equally often. Rejects if a
+ * side did not do its work.
  */
 export const measure = async (
   { ours, theirs }: Comparison,
@@ -55,8 +55,8 @@ export const measure = async (
 }
 
 /**
- * Returns whether ours is first, in the order of Thue and Morse: A,B B,A B,A A,B ... A simple alternation has a period, and
- * so have major collections: at every fourth run they hit the same side each time, and a side was 0.87 of itself.
+ * Returns whether ours is first, in the order of Thue and Morse: A,B B,A B,A A,B ... A simple alternation has a period,
+ * and so have major collections: at every fourth run they hit the same side each time, and a side was 0.87 of itself.
  */
 const oursFirst = (pair: number): boolean => {
   let ones = 0

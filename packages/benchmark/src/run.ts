@@ -36,13 +36,13 @@ export type Measured = typeof Measured.Type
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
-  tell: (peer: string, pairs: ReadonlyArray<Pair>) => void
+  log: (peer: string, pairs: ReadonlyArray<Pair>) => void
 ): Promise<Measured> => {
   const measured: Record<string, ReadonlyArray<Pair>> = {}
   for (const comparison of benchmark.comparisons(quick)) {
     const pairs = await measure(comparison, effortOf(quick), cpu ? processorClock : wallClock)
     measured[comparison.peer] = pairs
-    tell(comparison.peer, pairs)
+    log(comparison.peer, pairs)
   }
   return measured
 }

@@ -196,7 +196,7 @@ export class PoolWorld {
     return this.ledger.calling(() => {
       const entries = Array.from({ length }, (_, item) => this.ledger.entry(`item ${item}`, true))
       return { entries, effect: run(entries) }
-    })
+    }, 1)
   }
 
   private task(entry: Entry, body: Effect.Effect<unknown> = Effect.yieldNow): Effect.Effect<number> {
@@ -223,7 +223,7 @@ export class PoolWorld {
 
   /** Checks the rules that hold after every step. */
   watch(): void {
-    const { atDoor, capacity, phase, waiting } = this.ledger.look("after a step")
+    const { atDoor, capacity, phase, waiting } = this.ledger.check("after a step")
     if (atDoor > 0 && waiting < capacity && phase === "Open") {
       this.ledger.violated("I9: a submitter waits at the door beside a free place", "after a step")
     }

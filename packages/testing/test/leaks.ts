@@ -10,7 +10,7 @@ setFlagsFromString("--expose-gc")
 const gc: () => void = runInNewContext("gc")
 
 /**
- * Collects garbage until a condition holds, and tells whether it came to hold. A weak reference lives until the turn of
+ * Collects garbage until a condition holds, and returns whether it did. A weak reference lives until the turn of
  * the event loop ends, and its target until a collection after that. What the engine's compiler looks at in another thread
  * lives until it is done, however long that takes.
  */

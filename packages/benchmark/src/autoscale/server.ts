@@ -1,9 +1,9 @@
 /**
- * An HTTP server whose capacity can be changed while it runs. A separate program, which prints its port on the first line
- * and ends when its standard input does.
+ * An HTTP server whose capacity can be changed while it runs. A separate program, which prints its port on the first
+ * line and ends when its standard input does.
  *
- * `GET /work` takes one of `capacity` slots for 50 to 150 milliseconds. As many requests may wait for a slot, and further
- * ones are rejected with 503 at once. `GET /capacity/10` sets the capacity.
+ * `GET /work` takes one of `capacity` slots for 50 to 150 milliseconds. As many requests may wait for a slot, and
+ * further ones are rejected with 503 at once. `GET /capacity/10` sets the capacity.
  */
 import { Random } from "@aio-task-pool/testing/random"
 import { createServer, type ServerResponse } from "node:http"

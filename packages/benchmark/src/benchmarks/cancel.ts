@@ -1,5 +1,5 @@
 /**
- * Waiting tasks cancelled one by one in random order. Only the cancellation is timed, until every caller has its result.
+ * Waiting tasks cancelled one by one in random order. Only the cancellation is timed, until each caller has its result.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import { Random } from "@aio-task-pool/testing/random"

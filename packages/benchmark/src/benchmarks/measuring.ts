@@ -1,6 +1,6 @@
 /**
- * The cost of the measurements of an auto-scale pool. The tasks come in crowds that fit into the young generation of the
- * heap, because a major collection costs more than the measurements.
+ * The cost of the measurements of an auto-scale pool. The tasks come in crowds that fit into the young generation of
+ * the heap, because a major collection costs more than the measurements.
  */
 import { AioAutoScaleTaskPoolSimple, AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Arr from "effect/Array"

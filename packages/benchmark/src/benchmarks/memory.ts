@@ -39,7 +39,7 @@ const heapUsed = (): number => {
   return process.memoryUsage().heapUsed
 }
 
-// ---- a task by itself ----------------------------------------------------------------------------------------------
+// ---- a task alone --------------------------------------------------------------------------------------------------
 
 const taskPool: Way = ({ effect }, tasks, measure) =>
   inIdlePool(
@@ -128,7 +128,7 @@ const inIdlePool = <E>(use: (pool: TaskPoolService) => Effect.Effect<void, E>) =
 
 export const memory: Benchmark = {
   name: "memory",
-  title: "heap per waiting task, 100,000 of them: by itself, and with the fiber that waits for its result",
+  title: "heap per waiting task, 100,000 of them: alone, and with the fiber that waits for its result",
   unit: "bytes",
   comparisons: (quick) => {
     const tasks = quick ? 10_000 : 100_000

@@ -47,7 +47,7 @@ const asyncPriorityQueue: Way = (weights, task) => {
   return Promise.all(weights.map((weight, index) => tasks.pushAsync(task(index).promise, weight)))
 }
 
-/** Throws unless the tasks began in the order of their weights. The first ones found the pool empty and do not count. */
+/** Throws unless the tasks began in the order of their weights, except for the first ones, which found an empty pool. */
 const checkOrder = (weights: ReadonlyArray<number>, begun: ReadonlyArray<number>): void => {
   for (let i = limit + 1; i < begun.length; i++) {
     const [one, other] = [begun[i - 1]!, begun[i]!]

@@ -52,7 +52,7 @@ export interface Place {
   readonly never?: boolean | undefined
   /** Whether the code is a source. No task waits for it, and a draining pool does not either. */
   readonly silent?: boolean | undefined
-  /** The failure of its own that the call must still have. */
+  /** The typed failure that the call must still have. */
   readonly fails?: string | undefined
   /** Whether the pool calls the code many times, so that the deed may come later. */
   readonly often?: boolean | undefined
@@ -105,14 +105,14 @@ export class Hook {
   /** Does the deed if it is due, else returns the expected value. */
   act<A>(expected: A): A {
     if (this.world === undefined) return expected
-    this.world.ledger.look("in hostile code")
+    this.world.ledger.check("in hostile code")
     if (this.deed.kind === "never" || this.done || this.before-- > 0) return expected
     this.done = true
     const { kind, use, value } = this.deed
     if (kind === "throws") throw this.error
     if (kind === "returns") return value as A
     use?.(this.world)
-    this.world.ledger.look("in hostile code that used the pool")
+    this.world.ledger.check("in hostile code that used the pool")
     return expected
   }
 
@@ -248,7 +248,7 @@ export class HostileWorld {
 
   /** Restores the pool's size. Returns whether the pool was smaller. */
   regrow(): boolean {
-    const { phase, targetSize } = this.ledger.look("at the release")
+    const { phase, targetSize } = this.ledger.check("at the release")
     if (phase === "Closed" || targetSize >= this.size) return false
     this.steps.fork(this.pool.resize(this.size))
     return true
@@ -278,7 +278,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
     do {
       while (scheduler.queued > 0 && count++ < 20_000) {
         guarded(() => scheduler.step())
-        world?.ledger.look("after a step")
+        world?.ledger.check("after a step")
       }
       if (place.promises === true) yield* Effect.yieldNow
     } while (scheduler.queued > 0 && count < 20_000)
@@ -356,7 +356,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
     const checking = steps.fork(checkStillWorks(pool))
     yield* settle()
     const exit = checking.pollUnsafe()
-    if (exit === undefined) return `a worker is lost: ${JSON.stringify(ledger.look("at the end"))}`
+    if (exit === undefined) return `a worker is lost: ${JSON.stringify(ledger.check("at the end"))}`
     if (Exit.isFailure(exit)) return `the pool no longer works: ${describe(exit)}`
   }
   made.start("closing the scope of the pool", Scope.close(poolScope, Exit.void), true)

@@ -37,7 +37,7 @@ export class Ledger {
   /** The first rule that did not hold. */
   broken: string | undefined = undefined
   /** Whether closing may abandon tasks, which then run without being counted. */
-  givesUp = false
+  abandons = false
   /** Whether the pool may hold dispatch on its own, which its statistics do not show. */
   holds = false
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
@@ -47,7 +47,7 @@ export class Ledger {
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
-    this.look("at first")
+    this.check("at first")
   }
 
   /** Records a violated rule. */
@@ -66,12 +66,12 @@ export class Ledger {
   }
 
   /** Checks the rules that hold at every moment. */
-  look(where: string): PoolStats {
+  check(where: string): PoolStats {
     const stats = statsOf(this.pool)
     const { running, targetSize } = stats
     const rule = ruleBrokenBy(stats)
     if (rule !== undefined) this.violated(rule, where)
-    if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
     // Surplus tasks may finish, but no task may begin beside them.
     if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
     this.allowed = Math.max(running, targetSize)
@@ -80,7 +80,7 @@ export class Ledger {
 
   /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
-    const stats = this.look("at rest")
+    const stats = this.check("at rest")
     this.restAtDoor(stats)
     if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
       this.violated("I2: a task waits beside a free worker", "at rest")
@@ -145,11 +145,11 @@ export class Ledger {
     if (entry.result !== undefined)
       this.violated(`I3: ${entry.name} begins after its submitter received a result`, "as it begins")
     this.running++
-    this.look(`as ${entry.name} begins`)
+    this.check(`as ${entry.name} begins`)
   }
 
   end(entry: Entry): void {
-    this.look(`as ${entry.name} ends`)
+    this.check(`as ${entry.name} ends`)
     entry.ended++
     this.running--
   }
@@ -158,24 +158,25 @@ export class Ledger {
   received(entries: ReadonlyArray<Entry>, exit: Exit.Exit<unknown, unknown>): void {
     for (const entry of entries) {
       if (++entry.results > 1) this.violated(`I3: the submitter of ${entry.name} receives two results`, "at a result")
-      if (entry.begun !== entry.ended && !this.givesUp) {
+      if (entry.begun !== entry.ended && !this.abandons) {
         this.violated(`I1: the submitter of ${entry.name} receives a result while its task runs`, "at a result")
       }
       entry.result = exit
     }
-    this.look("at a result")
+    this.check("at a result")
   }
 
   /**
-   * Makes a call and records its result. The caller cannot be interrupted between the creation of the entries and the wait,
-   * because an entry without a caller would never get a result.
+   * Makes a call and records its result. The caller cannot be interrupted between the creation of the entries and the
+   * wait, because an entry without a caller would never get a result. `bulks` is 1 for a bulk or a stream, which may wait
+   * for a place even without an item.
    */
   calling(
-    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
+    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> },
+    bulks: 0 | 1 = 0
   ): Effect.Effect<unknown, unknown> {
     return Effect.uninterruptibleMask((restore) => {
       const { effect, entries } = call()
-      const bulks = entries.some(({ item }) => item) ? 1 : 0
       this.bulks += bulks
       return Effect.onExit(restore(effect), (exit) =>
         Effect.sync(() => {

@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import type { TaskPoolService } from "@aio-task-pool/core"
 import { expectNotAvailable, expectStats, gated, hasEnded, type Laws, occupy, settle, start } from "./kit.ts"
 
-/** Room, the door, and what is refused. */
+/** Registers the laws of admission: free places, the door, and rejected tasks. */
 export const admittingLaws = (laws: Laws): void => {
   laws.law(
     "a submitter that finds the queue full waits at the door, and counts neither as waiting nor as submitted",

@@ -94,7 +94,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task that ends by itself while the pool interrupts keeps its own result (I3)", { size: 2 }, (pool) =>
+  laws.law("a task that succeeds while the pool interrupts it keeps its own result (I3)", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const { own, trigger } = chained("own")
       const cut = yield* pool.fork(trigger)
@@ -147,7 +147,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("closing goes on when the closer is interrupted", {}, (pool) =>
+  laws.law("closing continues when the closer is interrupted", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       yield* Fiber.interrupt(yield* start(pool.close()))
@@ -465,7 +465,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a program that uses the layer gets its answer after the pool has drained", {}, () =>
+  laws.law("a program that provides the layer ends after the pool has drained", {}, () =>
     Effect.gen(function* () {
       const ended: Array<string> = []
       const task = Effect.andThen(

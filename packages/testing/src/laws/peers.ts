@@ -269,11 +269,11 @@ const concurrencyLaws = (laws: Laws): void => {
           callers.push(yield* start(pool.submit(task)))
           yield* expectStats(pool, { running: Math.min(index + 1, 2), waiting: Math.max(0, index - 1) })
         }
-        let refused = 0
+        let rejected = 0
         if (laws.capacity !== undefined) {
           expectNotAvailable(yield* Effect.exit(pool.submit(Effect.void)), "QueueFull")
           expectNotAvailable(yield* Effect.exit(pool.submitNowait(Effect.void)), "QueueFull")
-          refused = 2
+          rejected = 2
         }
         // The tasks end one after the other, and each frees one place.
         for (let left = gates.length; left > 0; left--) {
@@ -282,7 +282,7 @@ const concurrencyLaws = (laws: Laws): void => {
           yield* expectStats(pool, {
             running: Math.min(left - 1, 2),
             waiting: Math.max(0, left - 3),
-            rejected: refused
+            rejected
           })
         }
         assert.deepStrictEqual(yield* Fiber.joinAll(callers), numbers(gates.length))
@@ -418,7 +418,7 @@ const signalLaws = (laws: Laws): void => {
           const waiters = yield* Effect.forEach(numbers(3), () => start(pool.awaitIdle))
           const empty = yield* start(pool.awaitEmpty)
           for (const [index, { open }] of gates.entries()) {
-            assert.isFalse(waiters.some(hasEnded), `told before task ${index} has ended`)
+            assert.isFalse(waiters.some(hasEnded), `resumed before task ${index} has ended`)
             yield* open
             yield* settle
           }

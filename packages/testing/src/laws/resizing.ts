@@ -20,7 +20,7 @@ import {
 
 const range = { minSize: 0, maxSize: 10 }
 
-/** Soft and hard resizing, and what is refused. */
+/** Registers the laws of soft and hard resizing, and of rejected sizes. */
 export const resizingLaws = (laws: Laws): void => {
   laws.law("scale changes the target by a delta and resize sets it; both return it", { size: 3, ...range }, (pool) =>
     Effect.gen(function* () {

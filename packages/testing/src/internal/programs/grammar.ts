@@ -151,7 +151,7 @@ class Draw extends Random {
 
   private pool(): PoolPlan {
     const kind = this.below(this.grammar.kinds.length)
-    const givesUp = this.chance(12)
+    const abandons = this.chance(12)
     return {
       kind,
       size: this.pick([1, 1, 2, 2, 3, 0]),
@@ -159,7 +159,7 @@ class Draw extends Random {
       onFull: this.chance(6) ? "fail" : "suspend",
       startPaused: this.chance(15),
       drainTimeout: this.chance(5) ? this.below(6) : undefined,
-      interruptTimeout: givesUp ? 1 + this.below(4) : undefined,
+      interruptTimeout: abandons ? 1 + this.below(4) : undefined,
       policy: this.pick(["default", "default", "jumps", "jumps", "throws", "pauses"]),
       classify: this.pick(["default", "default", "default", "overloads", "retryAfter", "throws", "nonsense"])
     }

@@ -78,7 +78,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
       running.rest()
       if (running.promises) yield* Effect.yieldNow
     } while (steps.scheduler.queued > 0 && running.broken === undefined)
-    running.lookAtRest()
+    running.checkAtRest()
   })
 
   running.build()
@@ -142,7 +142,7 @@ class Running {
   }
 
   violated(what: string): void {
-    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.look("at the end")))}`
+    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.check("at the end")))}`
   }
 
   // ---- the pools --------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Running {
       const exit = building.pollUnsafe()
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
-      ledger.givesUp = plan.interruptTimeout !== undefined
+      ledger.abandons = plan.interruptTimeout !== undefined
       ledger.holds = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
@@ -170,19 +170,19 @@ class Running {
     const { capacity, drainTimeout = Infinity, interruptTimeout = Infinity, onFull, size, startPaused } = plan
     const common = { capacity, onFull, startPaused, shutdown: { drainTimeout, interruptTimeout } }
     if (!this.kinds[plan.kind]!.sizesItself) return { ...common, size }
-    const look = (where: string) => this.lookAll(where)
+    const check = (where: string) => this.checkAll(where)
     return {
       ...common,
       size,
       minSize: Math.min(size, 2),
       maxSize: 3,
-      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, look) }),
-      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, look) })
+      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, check) }),
+      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, check) })
     }
   }
 
-  private lookAll(where: string): void {
-    for (const { ledger } of this.places) ledger.look(where)
+  private checkAll(where: string): void {
+    for (const { ledger } of this.places) ledger.check(where)
   }
 
   // ---- running ----------------------------------------------------------------------------------------------------
@@ -207,11 +207,11 @@ class Running {
         this.violated(`a step throws ${String(cause)}`)
       }
       if (++this.count > stepLimit) this.violated(`no end after ${stepLimit} steps`)
-      this.lookAll("after a step")
+      this.checkAll("after a step")
     }
   }
 
-  lookAtRest(): void {
+  checkAtRest(): void {
     for (const { ledger } of this.places) ledger.rest()
   }
 
@@ -225,13 +225,13 @@ class Running {
     if (round < 12) return
     for (const gate of this.gates) gate.openUnsafe()
     for (const { ledger, pool } of this.places) {
-      const { phase, targetSize } = ledger.look("at the release")
+      const { phase, targetSize } = ledger.check("at the release")
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
     // Only the end of its pool ends a silent source, and the program may have reopened the pool.
     if (round < 45 || this.silent.length === 0) return
     for (const { ledger, pool } of this.places) {
-      if (ledger.look("at the release").phase !== "Closed") this.start(pool.close())
+      if (ledger.check("at the release").phase !== "Closed") this.start(pool.close())
     }
   }
 
@@ -386,7 +386,7 @@ class Running {
         }
       })
       return { entries, effect }
-    })
+    }, 1)
   }
 
   private forEach(place: Place, statement: Statement & { readonly do: "forEach" }): Effect.Effect<unknown, unknown> {
@@ -429,7 +429,7 @@ class Running {
     { kind }: SourcePlan,
     entries: ReadonlyArray<Entry>
   ): Iterable<Entry> | AsyncIterable<Entry> {
-    const look = (): void => this.lookAll("in a source")
+    const check = (): void => this.checkAll("in a source")
     const ask = (): void => {
       const task: Body = { steps: [], end: "succeeds", finalizer: 0, uninterruptible: false }
       this.start(Effect.exit(this.handOver(place, "submitNowait", task)))
@@ -456,14 +456,14 @@ class Running {
         return (function* () {
           try {
             for (const entry of entries) {
-              look()
+              check()
               if (kind === "asks the pool") ask()
-              look()
+              check()
               yield entry
             }
             if (kind === "throws") throw new Error("source")
           } finally {
-            look()
+            check()
           }
         })()
       case "async":
@@ -472,7 +472,7 @@ class Running {
         return (async function* () {
           for (const entry of entries) {
             await Promise.resolve()
-            look()
+            check()
             yield entry
           }
           if (kind === "silent") await new Promise<void>((resolve) => silent.push(resolve))
@@ -491,7 +491,7 @@ class Running {
 
   private operate({ ledger, pool }: Place, operation: Operation): Effect.Effect<unknown, unknown> {
     const looked = (effect: Effect.Effect<unknown, unknown>) =>
-      Effect.onExit(effect, () => Effect.sync(() => ledger.look(`after ${operation.op}`)))
+      Effect.onExit(effect, () => Effect.sync(() => ledger.check(`after ${operation.op}`)))
     switch (operation.op) {
       case "scale":
         return looked(pool.scale(operation.delta, { mode: operation.mode }))
@@ -503,7 +503,7 @@ class Running {
       }
       case "events":
         return Effect.timeoutOption(
-          Stream.runForEach(pool.events, () => Effect.sync(() => ledger.look("in a reader of events"))),
+          Stream.runForEach(pool.events, () => Effect.sync(() => ledger.check("in a reader of events"))),
           3
         )
       default:
@@ -518,7 +518,7 @@ class Running {
     const steps = Effect.andThen(
       Effect.forEach(body.steps, (step) => this.step(place, step), { discard: true }),
       Effect.suspend(() => {
-        ledger.look(`before ${entry.name} ends`)
+        ledger.check(`before ${entry.name} ends`)
         if (body.end === "throws") throw new Error("task")
         return ends[body.end]
       })
@@ -560,7 +560,7 @@ class Running {
 }
 
 const isIdle = ({ ledger }: Place): boolean => {
-  const { running, waiting } = ledger.look("at the end")
+  const { running, waiting } = ledger.check("at the end")
   return running === 0 && waiting === 0 && ledger.live === 0
 }
 
@@ -583,16 +583,16 @@ const sizes = [3, Number.NaN, 0, 1e9, -2, 0.5, 2, Infinity, 1, undefined as neve
 
 const policyOf = (
   kind: "jumps" | "throws" | "pauses",
-  look: (where: string) => void
+  check: (where: string) => void
 ): AutoScalePolicy.AutoScalePolicy<number> => ({
   name: kind,
   initial: () => 0,
   window: (turn) => {
-    look("in a policy's window")
+    check("in a policy's window")
     return { interval: 1, maxInterval: 2, minSamples: turn % 2, runFactor: 0, overloads: 1 }
   },
   update: (turn) => {
-    look("in a policy's update")
+    check("in a policy's update")
     if (kind === "throws" && turn === 2) throw new Error("policy")
     const size = sizes[turn % sizes.length]!
     return [turn + 1, { size, reason: "TURN", ...(kind === "pauses" && turn % 3 === 1 ? { pause: 2 } : {}) }]
@@ -601,11 +601,11 @@ const policyOf = (
 
 const classifyOf = (
   kind: "overloads" | "retryAfter" | "throws" | "nonsense",
-  look: (where: string) => void
+  check: (where: string) => void
 ): NonNullable<AutoScalePoolOptions["classify"]> => {
   let count = 0
   return (exit) => {
-    look("in classify")
+    check("in classify")
     if (kind === "throws" && ++count % 3 === 0) throw new Error("classify")
     if (kind === "nonsense" && ++count % 3 === 0) return [undefined, 5, {}, null][(count / 3) % 4] as never
     if (Exit.isSuccess(exit)) return "success"

@@ -248,7 +248,7 @@ export const run = (options: EngineOptions): EngineResult => {
   const epochOf = new Int32Array(slots)
   const generation = new Int32Array(slots)
   const free: Array<number> = Array.from({ length: slots }, (_, i) => slots - 1 - i)
-  const refusals = new Due()
+  const rejections = new Due()
   const timeouts = new Due()
 
   const rateChanges = load.kind === "open" ? changes(load.rate) : []
@@ -288,7 +288,7 @@ export const run = (options: EngineOptions): EngineResult => {
       epochOf[slot] = pool.epoch
       if (server.admit(slot, server.draw(work), now)) {
         if (server.timeout !== Infinity) timeouts.push(now + server.timeout, slot, generation[slot]!)
-      } else refusals.push(now + server.rejection, slot, 0)
+      } else rejections.push(now + server.rejection, slot, 0)
     }
   }
 
@@ -376,9 +376,9 @@ export const run = (options: EngineOptions): EngineResult => {
     // The earliest event. The order below breaks ties.
     let next = server.nextEnd()
     let what: number = moments.end
-    if (refusals.next < next) {
-      next = refusals.next
-      what = moments.refusal
+    if (rejections.next < next) {
+      next = rejections.next
+      what = moments.rejection
     }
     if (timeouts.next < next) {
       next = timeouts.next
@@ -431,9 +431,9 @@ export const run = (options: EngineOptions): EngineResult => {
       at.arrivals.push(now)
       at.nextArrival = arrivalAfter(at)
       dispatch(at)
-    } else if (what === moments.refusal) {
-      const slot = refusals.slot
-      refusals.drop()
+    } else if (what === moments.rejection) {
+      const slot = rejections.slot
+      rejections.drop()
       settle(slot, "overloaded")
     } else if (what === moments.timeout) {
       const { generation: started, slot } = timeouts
@@ -472,7 +472,7 @@ export const run = (options: EngineOptions): EngineResult => {
 
 const moments = {
   end: 0,
-  refusal: 1,
+  rejection: 1,
   timeout: 2,
   change: 3,
   arrival: 4,
