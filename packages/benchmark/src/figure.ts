@@ -5,7 +5,7 @@ import * as Plot from "@observablehq/plot"
 import { parseHTML } from "linkedom"
 
 /** Width in pixels. Text of 13 pixels is 10 pixels high when a narrow page shrinks the figure to 320. */
-export const width = 440
+const width = 440
 
 const left = 8
 const marginTop = 44
@@ -94,7 +94,7 @@ export interface Line {
 /** A plot of lines over time, in seconds, with their labels above. */
 export const timeline = (heading: string, lines: ReadonlyArray<Line>): Panel => {
   const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).toSorted((a, b) => a - b)
-  // One slow window must not flatten all others, so the highest 0.5 % are cut off.
+  // One slow window must not flatten all others, so the axis ends above the other 99.5 %.
   const top = values[Math.floor(0.995 * values.length)] ?? 1
   const end = Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)))
   const marginLeft = 48
@@ -103,7 +103,7 @@ export const timeline = (heading: string, lines: ReadonlyArray<Line>): Panel => 
     heading,
     marginLeft,
     x: { label: "seconds", labelArrow: "none", domain: [0, end], ticks: 6 },
-    y: { label: null, domain: [0, 1.1 * top], nice: true, ticks: 4 },
+    y: { label: null, domain: [0, 1.1 * top], nice: true, clamp: true, ticks: 4 },
     marks: [
       Plot.gridY({ stroke: color("faint"), strokeOpacity: 1, ticks: 4 }),
       ...lines.flatMap(({ color: name, dashed = false, label, points, stepped = false }) => {
@@ -113,7 +113,6 @@ export const timeline = (heading: string, lines: ReadonlyArray<Line>): Panel => 
             stroke: color(name),
             strokeWidth: 1.5,
             curve: stepped ? "step-after" : "linear",
-            clip: true,
             ...(dashed && { strokeDasharray: "6 4" })
           }),
           Plot.text([text], { frameAnchor: "top-left", dx, dy: 34 - marginTop, fill: color(name) })

@@ -4,6 +4,7 @@ import { AutoScalePolicy } from "@aio-task-pool/core"
 import { backlog, sharing, simulate } from "@aio-task-pool/testing/Simulator"
 import { assert, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { plot as plotSizes, type Sizes } from "../src/autoscale/report.ts"
 import { figure, timeline } from "../src/figure.ts"
 import { plot as plotRatios } from "../src/plot.ts"
 import { Report } from "../src/report.ts"
@@ -43,6 +44,11 @@ it("the figure of a simulated run shows its size, the best size, its latency and
   }
   assert.lengthOf([...svg.matchAll(/aria-label="line"/g)], 7)
   assert.notInclude(svg, "NaN")
+})
+
+it("the sizes in the documents are those of the saved run", () => {
+  const sizes: Sizes = JSON.parse(results("autoscale-http.json"))
+  assert.strictEqual(plotSizes(sizes), results("autoscale-http.svg"))
 })
 
 it("the ratios in the documents are those of the saved runs", () => {

@@ -82,8 +82,11 @@ ${date}, ${versions}, 2 shared cores. Made by \`node packages/benchmark/src/auto
 `
 }
 
+/** What the figure shows, in milliseconds and workers. */
+export type Sizes = Pick<Result, "sizes"> & Pick<Environment, "capacities" | "length">
+
 /** Draws the capacity and the pool's size over time. */
-export const plot = (sizes: Result["sizes"], { capacities, length }: Environment): string => {
+export const plot = ({ capacities, length, sizes }: Sizes): string => {
   const end = (capacities.length * length) / 1000
   const points = (steps: Result["sizes"]) => {
     const inside = steps.map(([at, value]) => [at / 1000, value] as const).filter(([at]) => at < end)
