@@ -1,5 +1,4 @@
-// Checks which modules a file may import, types included, and that no modules form a cycle. The first row that matches a
-// file is its rule.
+// Who may import whom, types included, and that no modules form a circle. The first row that matches a file is its rule.
 // Relative imports are resolved to paths of the repository, so that a row names folders. `node .ci/boundaries.ts`
 import { globSync, readFileSync } from "node:fs"
 import { matchesGlob, posix } from "node:path"
@@ -124,7 +123,7 @@ const graph = new Map(files.map((file) => [file, importsOf(file)]))
 const problems: Array<string> = []
 for (const [file, imports] of graph) {
   const row = rows.find(([pattern]) => matchesGlob(file, pattern))
-  if (row === undefined) problems.push(`${file}: no row says what this file may import`)
+  if (row === undefined) problems.push(`${file}: no row says what it may import`)
   else {
     for (const specifier of imports) {
       if (!row[1].some((pattern) => matchesGlob(specifier, pattern)))
@@ -135,7 +134,7 @@ for (const [file, imports] of graph) {
 
 const done = new Set<string>()
 const visit = (file: string, path: ReadonlyArray<string>): void => {
-  if (path.includes(file)) problems.push(`a cycle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
+  if (path.includes(file)) problems.push(`a circle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
   if (done.has(file) || path.includes(file)) return
   for (const specifier of graph.get(file) ?? []) visit(specifier, [...path, file])
   done.add(file)

@@ -1,5 +1,5 @@
-// Checks that pnpm-lock.yaml has the binaries of the tools for every platform. pnpm silently omits binaries that the
-// registry does not serve, and developers on that platform then have none.
+// Sees that pnpm-lock.yaml holds every platform's binaries of the tools. pnpm leaves out without a word what the registry
+// it resolved against does not serve, and who works on that platform then has no binary.
 import { globSync, readFileSync } from "node:fs"
 
 // `check:effect` is for CI and Linux; nothing that a newcomer runs needs it.

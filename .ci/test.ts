@@ -25,7 +25,7 @@ if (!process.stdout.isTTY) {
   delete env["FORCE_COLOR"]
 }
 
-/** Runs a program to its end, and returns whether it succeeded. */
+/** Runs a program to its end, and tells whether it succeeded. */
 const run = (...command: ReadonlyArray<string>): boolean =>
   spawnSync(process.execPath, command, { cwd: root, env, stdio: "inherit" }).status === 0
 

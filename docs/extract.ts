@@ -1,9 +1,9 @@
 // Writes every ```ts fence of README.md, docs/**/*.md, packages/*/README.md and of the JSDoc in packages/*/src to
-// docs/generated, where tsc checks it and vitest runs it, each fence as its own module.
+// docs/generated, where tsc checks it and vitest runs it, each fence as a module of its own.
 //
 // - A line that ends in `// => value` asserts that its expression equals the value. The expression may stand in
 //   `console.log(…)`, or initialize a constant.
-// - A fence marked `tests` registers its own tests (`it`, `taskPoolLaws`) and becomes a test file.
+// - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
 // - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
 // - A fence of any language marked `file path` shows the file of that path: it is not run, but must equal the file.
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.

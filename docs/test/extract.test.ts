@@ -21,7 +21,7 @@ describe("examplesOf", () => {
     expect(example).toEqual({ file: "a.md", line: 1, tests: false, as: "b.ts", code: ["export const b = 1"] })
   })
 
-  it("knows an example that registers its own tests", () => {
+  it("knows an example that registers tests of its own", () => {
     expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`)[0]?.tests).toBe(true)
   })
 
@@ -106,13 +106,13 @@ describe("assertLine", () => {
   })
 
   it.each([") // => 1", "  .pipe(f) // => 1", "return 1 // => 1", "let x = 1 // => 1", "f({ // => 1"])(
-    "rejects %s, whose value it cannot name, with its line",
+    "refuses %s, whose value it cannot name, and says where it stands",
     (line) => {
       expect(() => assertLine(line, "a.md:7")).toThrow("a.md:7: '// =>' must follow")
     }
   )
 
-  it("rejects an arrow without a space or a value", () => {
+  it("refuses an arrow without a space or a value", () => {
     expect(() => assertLine("f() //=> 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
     expect(() => assertLine("// => 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
   })

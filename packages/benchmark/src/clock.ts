@@ -1,20 +1,20 @@
 /**
- * The clocks that measure the cost of a run, in microseconds.
+ * What the cost of a run is read from, in microseconds.
  */
 
-/** Returns the microseconds since a fixed time. */
+/** Tells the microseconds that have passed since some moment. */
 export type Clock = () => number
 
-/** Wall-clock time. */
+/** The time that passes for everybody. */
 export const wallClock: Clock = () => performance.now() * 1000
 
-/** The processor time of this process, including garbage collection. Other processes do not disturb it. */
+/** The time that processors gave to this process, its garbage collection included: other processes do not disturb it. */
 export const processorClock: Clock = () => {
   const { system, user } = process.cpuUsage()
   return system + user
 }
 
-/** Returns how long `run` takes. */
+/** How long something takes. */
 export const timed = async (now: Clock, run: () => Promise<unknown>): Promise<number> => {
   const start = now()
   await run()

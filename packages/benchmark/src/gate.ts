@@ -1,5 +1,5 @@
 /**
- * The regressions that noise cannot cause: an algorithm that got worse.
+ * The regressions that no noise can make: an algorithm that got worse.
  */
 import type { Report } from "./report.ts"
 
@@ -8,14 +8,14 @@ const bounds = [
   { benchmark: "submit", peer: "Effect Semaphore", most: 0.3, meaning: "waiting costs more the more of them wait" }
 ] as const
 
-/** Returns the regressions of a run, one sentence each. A missing comparison is one too. */
+/** What is wrong with a run, a sentence each; also when it does not contain what would show it. */
 export const regressions = (report: Report): ReadonlyArray<string> =>
   bounds.flatMap(({ benchmark, meaning, most, peer }) => {
     const ratios = Object.entries(report[benchmark]?.ratios ?? {}).filter(([name]) => (peer ?? name) === name)
     if (ratios.length === 0) return [`${benchmark}${peer === undefined ? "" : `, ${peer}`}: not measured`]
     return (
       ratios
-        // The lower end of the interval, because one disturbed pair is no regression.
+        // The lower end of the interval: one disturbed pair is no regression.
         .filter(([, { low }]) => low > most)
         .map(([name, { ratio }]) => `${benchmark}, ${name}: ratio ${ratio.toFixed(2)}, at most ${most}: ${meaning}`)
     )

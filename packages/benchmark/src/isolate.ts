@@ -1,6 +1,6 @@
 /**
- * Runs one benchmark in its own processes, so that it finds the same heap and the same compiled code whichever
- * benchmark ran before. Runs several processes in sequence, because the engine compiles the same code differently each time.
+ * Runs one benchmark in processes of its own, so that it finds the same heap and the same compiled code whichever ran
+ * before it; and in several, one after the other, because the engine compiles the same code otherwise each time.
  */
 import { fileURLToPath } from "node:url"
 import * as CliError from "effect/cli/CliError"

@@ -1,6 +1,6 @@
 /**
- * A process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. Writes the pairs to standard
- * output and the progress to standard error.
+ * A process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. Its pairs are on standard output,
+ * progress on standard error.
  */
 import { benchmarks } from "./benchmarks.ts"
 import { showNumber } from "./report.ts"

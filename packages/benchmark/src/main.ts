@@ -1,5 +1,5 @@
 /**
- * Compares the pools with their peers.
+ * Measures the pools beside their peers.
  *
  * `node packages/benchmark/src/main.ts --help`
  */
@@ -34,18 +34,18 @@ const flag = (name: string, description: string) =>
 
 const flags = {
   quick: flag("quick", "Less work and few pairs: all benchmarks within 60 seconds, for orientation only"),
-  cpu: flag("cpu", "Read processor time instead of wall-clock time, if other programs run too"),
+  cpu: flag("cpu", "Read processor time instead of the time on the wall, where other programs run too"),
   json: flag("json", "Print one JSON object instead of a Markdown table"),
   markdown: flag("markdown", "Write the table to docs/benchmarks/results.md too"),
   svg: flag("svg", "Write a plot to docs/benchmarks/ratios.svg too"),
-  gate: flag("gate", "Fail on regressions that noise cannot cause"),
+  gate: flag("gate", "Fail on regressions that no noise can make"),
   from: Flag.File("from", { mustExist: true }).pipe(
     Flag.withDescription("Show runs that were saved with --json instead of measuring; may be given several times"),
     Flag.atLeast(0)
   )
 }
 
-/** The run has regressions. */
+/** The run found what must not be. */
 class Regressed extends Data.TaggedError("Regressed")<{ readonly regressions: ReadonlyArray<string> }> {
   override get message(): string {
     return this.regressions.join("\n")

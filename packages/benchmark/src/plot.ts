@@ -14,7 +14,7 @@ export const plot = (reports: ReadonlyArray<Report>): string => {
   const keyed = rows(reports).map((row) => ({ ...row, key: `${row.benchmark}: ${row.peer}` }))
   const dots = keyed.flatMap(({ key, runs }) => runs.map((run) => ({ ...run, key })))
   const stroke = ({ ratio }: { readonly ratio: number }) => color(ratio < 1 ? "green" : "orange")
-  // The name of each benchmark has its own line.
+  // Each benchmark's name has a line of its own.
   const peers = new Map(keyed.map(({ key, peer }) => [key, peer]))
   const lines = [...new Set(keyed.flatMap(({ benchmark, key }) => [benchmark, key]))]
   const names = lines.filter((line) => !peers.has(line))

@@ -1,5 +1,5 @@
 /**
- * The result of a run of the benchmarks, as data and as a table.
+ * What a run of the benchmarks found, as data, and as the table that people read.
  */
 import * as Schema from "effect/Schema"
 import { markdownTable } from "./markdown.ts"
@@ -10,7 +10,7 @@ export const Ratio = Schema.Struct({
   ratio: Schema.Finite,
   low: Schema.Finite,
   high: Schema.Finite,
-  /** The cost of one task on each side, in the benchmark's unit. */
+  /** What one task cost on each side, in the benchmark's unit. */
   ours: Schema.Finite,
   theirs: Schema.Finite,
   pairs: Schema.Int,
@@ -20,7 +20,7 @@ export const Ratio = Schema.Struct({
 })
 export type Ratio = typeof Ratio.Type
 
-/** One benchmark, measured in its own processes. */
+/** One benchmark, measured in processes of its own. */
 export const Result = Schema.Struct({
   title: Schema.String,
   unit: Schema.Literals(["µs", "bytes"]),
@@ -30,7 +30,7 @@ export const Result = Schema.Struct({
     machine: Schema.String,
     /** Version by name. */
     versions: Schema.Record(Schema.String, Schema.String),
-    /** The flags of the run. */
+    /** The flags it was run with. */
     flags: Schema.String
   })
 })
@@ -40,11 +40,11 @@ export type Result = typeof Result.Type
 export const Report = Schema.Record(Schema.String, Result)
 export type Report = typeof Report.Type
 
-/** Returns whether a comparison meets its target. One without a target does. */
+/** Whether a comparison keeps its target, if it has one. */
 export const keepsTarget = ({ ours, ratio, target }: Ratio): boolean =>
   target === undefined || ("ratio" in target ? ratio <= target.ratio : ours <= target.ours)
 
-/** A comparison in several runs. */
+/** A comparison as several runs found it. */
 export interface Row {
   readonly benchmark: string
   readonly peer: string
@@ -52,7 +52,7 @@ export interface Row {
   readonly runs: ReadonlyArray<Ratio>
 }
 
-/** Returns the comparisons of one or more runs, in the order of the first. */
+/** The comparisons of one or more runs, in the order of the first. */
 export const rows = (reports: ReadonlyArray<Report>): ReadonlyArray<Row> =>
   Object.entries(reports[0] ?? {}).flatMap(([benchmark, { ratios, unit }]) =>
     Object.keys(ratios).map((peer) => ({
@@ -63,7 +63,7 @@ export const rows = (reports: ReadonlyArray<Report>): ReadonlyArray<Row> =>
     }))
   )
 
-/** Returns a Markdown table of one or more runs, with a column of ratios for each. */
+/** A Markdown table of one or more runs, with a column of ratios for each. */
 export const table = (reports: ReadonlyArray<Report>): string => {
   const runs = reports.length === 1 ? ["ratio"] : reports.map((_, index) => `run ${index + 1}`)
   const header = ["benchmark", "against", ...runs, "ours", "theirs", "target"]
@@ -74,7 +74,7 @@ export const table = (reports: ReadonlyArray<Report>): string => {
   return markdownTable([header, ...body], 2)
 }
 
-/** Formats a number with two significant digits below 1. */
+/** Two digits that matter. */
 export const showNumber = (value: number): string => value.toFixed(value < 0.1 ? 3 : 2)
 
 const showRatio = ({ high, low, ratio }: Ratio): string =>
@@ -89,7 +89,7 @@ const showTarget = (runs: ReadonlyArray<Ratio>, unit: Result["unit"]): string =>
   return `${runs.every(keepsTarget) ? "✓" : "✗"} ≤ ${most}`
 }
 
-/** Returns the page of one or more runs. */
+/** The page of one or more runs. */
 export const page = (reports: ReadonlyArray<Report>): string => `# Results
 
 Made by \`bench --markdown\`; [how it is measured](README.md). A ratio is ours / theirs, below 1 is better, with its 95 % interval.
@@ -99,7 +99,7 @@ ${table(reports)}
 ${provenance(reports)}
 `
 
-/** Returns the machine, the versions and the date of each run, one line each. */
+/** Where and with what the runs were made, one sentence for each run. */
 export const provenance = (reports: ReadonlyArray<Report>): string =>
   reports
     .flatMap((report) => Object.values(report).slice(0, 1))

@@ -1,5 +1,5 @@
 /**
- * Runs one benchmark: makes the pairs of this process, and summarizes those of several processes.
+ * Runs one benchmark: its pairs are made in this process, and those of several processes summed up.
  */
 import { availableParallelism } from "node:os"
 import { getCurrentVersion } from "effect/Version"
@@ -11,11 +11,11 @@ import { effortOf, measure } from "./pairs.ts"
 import type { Ratio, Result } from "./report.ts"
 import { type Pair, summarize } from "./statistics.ts"
 
-/** Options of a run. */
+/** How to run a benchmark. */
 export interface RunOptions {
-  /** Whether to do less work and make few pairs. */
+  /** Less work and few pairs. */
   readonly quick: boolean
-  /** Whether to read processor time instead of wall-clock time. */
+  /** Read processor time instead of the time on the wall. */
   readonly cpu: boolean
 }
 
@@ -32,27 +32,27 @@ export const Measured = Schema.Record(
 )
 export type Measured = typeof Measured.Type
 
-/** Measures a benchmark, and logs each comparison. Rejects if a side did not do its work. */
+/** Measures a benchmark, and tells each comparison as it is made. Rejects when a side did not do its work. */
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
-  log: (peer: string, pairs: ReadonlyArray<Pair>) => void
+  tell: (peer: string, pairs: ReadonlyArray<Pair>) => void
 ): Promise<Measured> => {
   const measured: Record<string, ReadonlyArray<Pair>> = {}
   for (const comparison of benchmark.comparisons(quick)) {
     const pairs = await measure(comparison, effortOf(quick), cpu ? processorClock : wallClock)
     measured[comparison.peer] = pairs
-    log(comparison.peer, pairs)
+    tell(comparison.peer, pairs)
   }
   return measured
 }
 
-/** Summarizes the pairs of all processes. */
+/** What the pairs of all processes say. */
 export const resultOf = (benchmark: Benchmark, options: RunOptions, parts: ReadonlyArray<Measured>): Result => {
   const ratios: Record<string, Ratio> = {}
   for (const { peer, target } of benchmark.comparisons(options.quick)) {
     const summary = summarize(parts.flatMap((part) => part[peer]!))
-    // The targets are for the full work.
+    // The targets hold for the whole work.
     ratios[peer] = { ...summary, ...(target && !options.quick && { target }) }
   }
   return { title: benchmark.title, unit: benchmark.unit, ratios, environment: environment(options) }

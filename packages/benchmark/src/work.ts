@@ -1,5 +1,5 @@
 /**
- * The work of a task, as an effect and as a promise, and the counts that prove that it was done.
+ * The work of a task, in the same words for effects and for promises, and the count that shows that it was done.
  */
 import * as Effect from "effect/Effect"
 import type { Side } from "./benchmark.ts"
@@ -14,7 +14,7 @@ export interface Work {
   readonly promise: () => Promise<void>
 }
 
-/** Counts the tasks that ran, and the maximum that ran at once. */
+/** Counts the tasks that ran, and the most that ran at once. */
 export class Tally {
   ran = 0
   mostAtOnce = 0
@@ -37,15 +37,15 @@ export class Tally {
   }
 }
 
-/** A side did not do its work, so its time means nothing. */
+/** A side did something else than its work: its time means nothing. */
 export class WorkNotDone extends Error {
   override readonly name = "WorkNotDone"
 }
 
-/** A kind of task. */
+/** What the tasks do. */
 export interface Kind {
   readonly make: (tally: Pick<Tally, "begin" | "end">) => Work
-  /** Whether as many tasks as the limit allows must have run at once. */
+  /** Whether so many of the tasks as the limit allows must have been seen to run at once. */
   readonly overlaps: boolean
 }
 
@@ -94,10 +94,10 @@ export const sync: Kind = {
   }
 }
 
-/** A way to submit and await one task for each item. */
+/** How tasks are handed over and awaited: one task for each item. */
 export type Way = (work: Work, items: ReadonlyArray<number>) => Promise<unknown>
 
-/** Makes a side that times one way to run `tasks` tasks, at most `atOnce` at once. */
+/** A side that times one way of handing over so many tasks, at most so many at once. */
 export const side = (kind: Kind, tasks: number, way: Way, atOnce = limit): Side => {
   const items = Array.from({ length: tasks }, (_, index) => index)
   return async (now) => {

@@ -27,14 +27,14 @@ it("--quick --json prints one JSON object with the ratios", async () => {
   }
 })
 
-it("a wrong name is an error that lists the names", async () => {
+it("a wrong name is refused with the names there are", async () => {
   const { code, stderr } = await bench("sbmit")
   assert.strictEqual(code, 1)
   assert.include(stderr, '"sbmit"')
   assert.include(stderr, '"submit" | "submit-micro"')
 })
 
-it("a wrong flag is an error that suggests the right one", async () => {
+it("a wrong flag is refused with the one that was meant", async () => {
   const { code, stderr } = await bench("--quik")
   assert.strictEqual(code, 1)
   assert.include(stderr, "--quik")

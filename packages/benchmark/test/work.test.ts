@@ -41,7 +41,7 @@ it("a way that runs one task after the other is found", async () => {
   assert.strictEqual(await reasonOf(single), `only 1 tasks ran at once, not ${limit}`)
 })
 
-it("a side returns the time of one task", async () => {
+it("a side answers the time of one task", async () => {
   const readings = [1_000, 9_000].values()
   assert.strictEqual(await side(tick, 40, ways.taskPool)(() => readings.next().value!), 200)
 })

@@ -6,17 +6,17 @@ import { fileURLToPath } from "node:url"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-/** The server is overloaded. */
-export class Rejected extends Data.TaggedError("Rejected")<{ readonly status: number }> {}
+/** The server had too much. */
+export class Refused extends Data.TaggedError("Refused")<{ readonly status: number }> {}
 
 export interface Server {
-  /** Sends a request and returns the status. */
+  /** One request; the answer is its status. */
   readonly request: (path: string) => Promise<number>
-  /** Sends a request, and fails with `Rejected` unless the status is 200. */
-  readonly call: Effect.Effect<void, Rejected>
+  /** The same as an effect, which fails with `Refused`. */
+  readonly call: Effect.Effect<void, Refused>
 }
 
-/** Starts a server that ends with the scope. */
+/** A server that lives as long as the scope. */
 export const startServer = Effect.gen(function* () {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -44,7 +44,7 @@ export const startServer = Effect.gen(function* () {
     })
   const call = Effect.flatMap(
     Effect.promise(async () => request("/work")),
-    (status) => (status === 200 ? Effect.void : Effect.fail(new Rejected({ status })))
+    (status) => (status === 200 ? Effect.void : Effect.fail(new Refused({ status })))
   )
   return { request, call } satisfies Server
 })

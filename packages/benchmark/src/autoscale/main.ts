@@ -95,7 +95,7 @@ const program = Command.make(
       const { failures, holds, ratios } = judge(results)
       const shown = ratios.map((ratio) => ratio.toFixed(2)).join(", ")
       yield* Console.log(
-        `${table(results)}\n\nOf the oracle, 5 s after each step: ${shown}; rejected ${(100 * failures).toFixed(2)} %: ${holds ? "holds" : "missed"}\n`
+        `${table(results)}\n\nOf the oracle, 5 s after each step: ${shown}; refused ${(100 * failures).toFixed(2)} %: ${holds ? "holds" : "missed"}\n`
       )
       all.push(results)
     }

@@ -1,4 +1,4 @@
-/** The requests of one run, and its statistics. */
+/** What happened in one run, and the numbers that are shown of it. */
 import { performance } from "node:perf_hooks"
 
 /** One request that has ended; times in milliseconds since the run began. */
@@ -10,7 +10,7 @@ interface Call {
 
 export interface Phase {
   readonly capacity: number
-  /** Successes per second in the whole phase, and from 5 seconds after its start. */
+  /** Successes per second in the whole phase, and from 5 seconds after its begin. */
   readonly goodput: number
   readonly settled: number
 }
@@ -19,18 +19,18 @@ export interface Result {
   readonly name: string
   readonly phases: ReadonlyArray<Phase>
   readonly goodput: number
-  /** Rejections as a share of all requests, and from 5 seconds after each step. */
+  /** Refusals as a share of all requests; from 5 seconds after each step. */
   readonly failures: number
   readonly settledFailures: number
   readonly p50: number
   readonly p99: number
-  /** The sizes of a pool over time. */
+  /** When the size became what, of a pool. */
   readonly sizes: ReadonlyArray<readonly [at: number, size: number]>
 }
 
 const settling = 5_000
 
-/** Records each request. */
+/** Notes each request. */
 export class Meter {
   readonly calls: Array<Call> = []
   readonly sizes: Array<readonly [number, number]> = []
@@ -48,7 +48,7 @@ export class Meter {
     this.sizes.push([performance.now() - this.begun, size])
   }
 
-  /** Summarizes `capacities.length` phases of `length` milliseconds. */
+  /** Looks at `capacities.length` phases of `length` milliseconds. */
   result(name: string, capacities: ReadonlyArray<number>, length: number): Result {
     const calls = this.calls.filter(({ at }) => at < capacities.length * length)
     const settledCalls = calls.filter(({ at }) => at % length >= settling)

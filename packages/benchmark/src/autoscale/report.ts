@@ -14,7 +14,7 @@ export interface Environment {
 const number = (value: number): string => value.toFixed(value < 10 ? 1 : 0)
 const percent = (value: number): string => `${(100 * value).toFixed(value < 0.1 ? 2 : 0)} %`
 
-/** Whether a run met the target. */
+/** The lines that the issue draws, of one run. */
 export interface Verdict {
   readonly ratios: ReadonlyArray<number>
   readonly failures: number
@@ -31,10 +31,10 @@ export const table = (results: ReadonlyArray<Result>): string => {
   const oracle = results[0]!
   const head = [
     "way",
-    ...oracle.phases.map(({ capacity }) => `${capacity} slots`),
+    ...oracle.phases.map(({ capacity }) => `${capacity} desks`),
     "all",
     "of the oracle",
-    "rejected",
+    "refused",
     "p50 ms",
     "p99 ms"
   ]
@@ -55,19 +55,19 @@ export const page = (runs: ReadonlyArray<ReadonlyArray<Result>>, environment: En
   const verdicts = runs.map(judge)
   return `# A real server whose capacity steps
 
-An HTTP server in its own process has ${capacities.join(", then ")} slots, ${length / 1000} seconds each. A request takes a slot for 50 to 150 ms. As many requests may wait for a slot, and the server rejects further ones with 503 at once. There is always a next request. Every way starts without knowledge of the steps, except for the oracle: a fixed pool that is resized to the capacity at each step.
+An HTTP server in a process of its own has ${capacities.join(", then ")} desks, ${length / 1000} seconds each. A request takes a desk for 50 to 150 ms; as many may wait for one, and who comes on top is refused with 503 at once. There is always a next request. Every way begins anew and knows nothing of the steps, except for the oracle: a fixed pool that is resized to the capacity at each step.
 
-Successes per second, in each phase and in brackets from 5 seconds after its start; rejected requests as a share of all; run times of the successes.
+Successes per second, in each phase and in brackets from 5 seconds after its begin; refused requests as a share of all; run times of the successes.
 
 ${runs.map((results, index) => `## Run ${index + 1}\n\n${table(results)}`).join("\n\n")}
 
 ![Size and capacity over time](autoscale-http.svg)
 
-The target: from 5 seconds after each step at least 0.85 of the oracle's goodput, and at most 1 % rejected.
+The line to meet: from 5 seconds after each step at least 0.85 of the oracle's goodput, and at most 1 % refused.
 
 ${markdownTable(
   [
-    ["run", ...capacities.map((capacity) => `${capacity} slots`), "rejected", ""],
+    ["run", ...capacities.map((capacity) => `${capacity} desks`), "refused", ""],
     ...verdicts.map(({ failures, holds, ratios }, index) => [
       `${index + 1}`,
       ...ratios.map((ratio) => ratio.toFixed(2)),

@@ -1,9 +1,9 @@
 /**
- * An HTTP server whose capacity can be changed while it runs. A separate program, which prints its port on the first
+ * An HTTP server with a capacity that can be set while it works: a program of its own, which prints its port on the first
  * line and ends when its standard input does.
  *
- * `GET /work` takes one of `capacity` slots for 50 to 150 milliseconds. As many requests may wait for a slot, and
- * further ones are rejected with 503 at once. `GET /capacity/10` sets the capacity.
+ * `GET /work` takes one of `capacity` desks for 50 to 150 milliseconds. As many requests may wait for a desk, and who
+ * comes on top is refused with 503 at once. `GET /capacity/10` sets the capacity.
  */
 import { Random } from "@aio-task-pool/testing/random"
 import { createServer, type ServerResponse } from "node:http"
@@ -29,7 +29,7 @@ const callNext = (): void => {
   while (atWork < capacity && waiting.length > 0) work(waiting.shift()!)
 }
 
-const reject = (response: ServerResponse): void => void response.writeHead(503).end()
+const refuse = (response: ServerResponse): void => void response.writeHead(503).end()
 
 const server = createServer({ keepAliveTimeout: 60_000 }, ({ url = "" }, response) => {
   if (url.startsWith("/capacity/")) {
@@ -38,7 +38,7 @@ const server = createServer({ keepAliveTimeout: 60_000 }, ({ url = "" }, respons
     response.end()
   } else if (atWork < capacity) work(response)
   else if (waiting.length < capacity) waiting.push(response)
-  else reject(response)
+  else refuse(response)
 })
 
 server.listen(0, "127.0.0.1", 4096, () => {

@@ -1,5 +1,5 @@
 /**
- * The same tasks behind a short and a long backlog. The time per task must not grow with it.
+ * The same task behind few and behind many: the time per task must not grow with the backlog.
  */
 import { AioFixedTaskPoolLifo, AioFixedTaskPoolPriority, AioFixedTaskPoolSimple } from "@aio-task-pool/core"
 import { Random } from "@aio-task-pool/testing/random"
@@ -10,7 +10,7 @@ import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
 const few = 10_000
 
-/** Lets `tasks` tasks wait in a pool without workers, then resizes it. Repeats this `times` times. */
+/** Lets so many tasks wait in a pool without a worker, then gives it the workers; so many times over. */
 const side =
   (make: typeof AioFixedTaskPoolSimple.make, tasks: number, times: number): Side =>
   async (now) => {

@@ -1,5 +1,5 @@
 /**
- * The work of `submit` from one caller that has all items: a waiting task needs no fiber.
+ * The work of `submit` from one caller with all items in hand: no fiber for a task that waits.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Waiting tasks cancelled one by one in random order. Only the cancellation is timed, until each caller has its result.
+ * Waiting tasks cancelled one by one in random order: only the cancelling is timed, until everybody knows of it.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import { Random } from "@aio-task-pool/testing/random"
@@ -11,7 +11,7 @@ import type { Benchmark, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
-/** A pool without workers, so that all tasks wait. */
+/** A pool without a worker, so that all tasks wait. */
 const idlePool = AioFixedTaskPoolSimple.make({ size: 0 })
 
 const checkCancelled = (tasks: number, cancelled: number, waiting: number, tally: Tally): void => {
@@ -20,7 +20,7 @@ const checkCancelled = (tasks: number, cancelled: number, waiting: number, tally
   if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks still wait`)
 }
 
-/** Submits tasks, and returns for each how to cancel it and whether it was cancelled. */
+/** Puts tasks into a pool and answers how to cancel each, and whether it was. */
 type Fill = (
   pool: TaskPoolService,
   tasks: number,

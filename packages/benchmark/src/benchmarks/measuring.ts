@@ -1,6 +1,6 @@
 /**
- * The cost of the measurements of an auto-scale pool. The tasks come in crowds that fit into the young generation of
- * the heap, because a major collection costs more than the measurements.
+ * What it costs that an auto-scale pool measures itself. In crowds that the young generation of the heap has room for: who
+ * meets a major collection costs more than what is measured here.
  */
 import { AioAutoScaleTaskPoolSimple, AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Arr from "effect/Array"
@@ -18,7 +18,7 @@ const inCrowds =
       Effect.forEach(items, () => TaskPool.submit(effect), { concurrency: "unbounded", discard: true })
     ).pipe(Effect.provide(layer), Effect.runPromise)
 
-// The policy decides as always, but its bounds leave it no choice.
+// Its policy decides as it does anywhere, only that its bounds leave it no choice.
 const measured = inCrowds(AioAutoScaleTaskPoolSimple.layer({ minSize: limit, maxSize: limit }))
 const fixed = inCrowds(AioFixedTaskPoolSimple.layer(limit))
 

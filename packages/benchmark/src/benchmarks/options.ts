@@ -1,5 +1,5 @@
 /**
- * The cost of the options of a submit and of a pool, on the work of `submit`.
+ * What the options of a submit and of a pool cost, on the work of `submit`.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Tasks with weights, submitted at once: the smallest weight first, equal weights first in, first out.
+ * Tasks with weights, handed over in one go: the smaller weight first, equal ones first in, first out.
  */
 import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
 import { Random } from "@aio-task-pool/testing/random"
@@ -10,12 +10,12 @@ import type { Benchmark, Comparison, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
 import { limit, Tally, tick, type Work, WorkNotDone } from "../work.ts"
 
-/** Submits one task for each weight, in this order. */
+/** Hands over one task for each weight, in this order. */
 type Way = (weights: ReadonlyArray<number>, task: (index: number) => Work) => Promise<unknown>
 
 const atOnce = { concurrency: "unbounded" } as const
 
-/** One caller that keeps a handle of each task, as the callers of the peers keep a promise. */
+/** One caller, which keeps a handle of each task, as the peers' callers keep a promise. */
 const taskPool: Way = (weights, task) =>
   Effect.gen(function* () {
     const handles = yield* Effect.forEach(
@@ -26,7 +26,7 @@ const taskPool: Way = (weights, task) =>
     return yield* Effect.forEach(handles, (handle) => handle.join)
   }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(limit)), Effect.runPromise)
 
-/** One caller for each task: a fiber that waits for its result. */
+/** As many callers as tasks: each is a fiber that waits for its result. */
 const taskPoolSubmit: Way = (weights, task) =>
   Effect.forEach(weights, (weight, index) => TaskPool.submit(task(index).effect, { weight }), atOnce).pipe(
     Effect.provide(AioFixedTaskPoolPriority.layer(limit)),
@@ -35,7 +35,7 @@ const taskPoolSubmit: Way = (weights, task) =>
 
 const promiseQueue: Way = (weights, task) => {
   const tasks = new PQueue({ concurrency: limit })
-  // p-queue runs the largest priority first.
+  // Here the larger goes first.
   return Promise.all(weights.map((weight, index) => tasks.add(task(index).promise, { priority: -weight })))
 }
 
@@ -47,7 +47,7 @@ const asyncPriorityQueue: Way = (weights, task) => {
   return Promise.all(weights.map((weight, index) => tasks.pushAsync(task(index).promise, weight)))
 }
 
-/** Throws unless the tasks began in the order of their weights, except for the first ones, which found an empty pool. */
+/** Throws unless the tasks began in the order of their weights, but the first ones, who found the pool empty. */
 const checkOrder = (weights: ReadonlyArray<number>, begun: ReadonlyArray<number>): void => {
   for (let i = limit + 1; i < begun.length; i++) {
     const [one, other] = [begun[i - 1]!, begun[i]!]

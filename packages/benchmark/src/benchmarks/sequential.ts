@@ -1,5 +1,5 @@
 /**
- * One caller, one task after the other: the cost of a pool in which no task waits.
+ * One caller, one task after the other: what a pool costs when nobody waits.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"

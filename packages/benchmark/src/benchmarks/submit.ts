@@ -1,5 +1,5 @@
 /**
- * One caller for each task, all at once, each waiting for its task. The three benchmarks differ in the tasks.
+ * As many callers as tasks submit at once, and each waits for its own: three benchmarks that differ in what tasks do.
  */
 import type { Benchmark, Comparison, Target } from "../benchmark.ts"
 import { type Kind, micro, side, sync, tick, type Way } from "../work.ts"
@@ -16,12 +16,12 @@ const peers: Readonly<Record<string, Way>> = {
   "Effect Semaphore": ways.effectSemaphore
 }
 
-/** The minimum cost of a task in Effect. The rest is the cost of the pool. */
+/** The least a task can cost in Effect: what is above it is ours. */
 const floor = "Effect.forEach, no limit"
 
 const comparisons = (kind: Kind, targets: Readonly<Record<string, number>>) => (quick: boolean) =>
   [...Object.entries(peers), [floor, ways.unlimited] as const].map(([peer, way]): Comparison => {
-    // Effect's Semaphore is quadratic in its waiters. More of them would take half a minute.
+    // Effect's Semaphore is quadratic in its waiters: fewer of them, or it would take half a minute.
     const tasks = way === ways.effectSemaphore ? (quick ? 4_000 : 16_000) : quick ? 10_000 : 50_000
     const target = targets[peer]
     return {

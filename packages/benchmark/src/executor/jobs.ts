@@ -1,4 +1,4 @@
-/** The jobs of all executors. */
+/** What the contestants run on their threads. */
 import { Job } from "@aio-task-pool/core/Job"
 
 export const noop = Job.define(import.meta, "noop", (n: number) => n)
@@ -9,7 +9,7 @@ export const spin = Job.define(import.meta, "spin", (milliseconds: number) => {
   return milliseconds
 })
 
-/** Transfers the megabyte back. */
+/** Hands the megabyte back. */
 export const transferred = Job.define(import.meta, "transferred", (bytes: Uint8Array) =>
   Job.transfer(bytes, [bytes.buffer])
 )

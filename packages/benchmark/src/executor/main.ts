@@ -88,7 +88,7 @@ const program = Effect.gen(function* () {
     )
   }
 
-  // Each side has four buffers, transfers them and receives them back with the results.
+  // Buffers go there and back: each side has its own four, and gets them back with the results.
   const ourBuffers = Array.from({ length: 4 }, () => new Uint8Array(1 << 20))
   const theirBuffers = Array.from({ length: 4 }, () => new Uint8Array(1 << 20))
   yield* compare(
@@ -134,7 +134,7 @@ const program = Effect.gen(function* () {
     const free: Array<number> = []
     const next: Array<number> = []
     for (let i = 0; i < pairs; i++) {
-      // The spare thread must be ready, as it is a moment after the last interrupt.
+      // With its spare thread ready, as it is whenever the last interrupt was a moment ago.
       while ((yield* Executor.stats).threads < threads + 1) yield* Effect.sleep(5)
       const cells = new Int32Array(new SharedArrayBuffer(4))
       const fiber = yield* Effect.forkChild(Executor.run(jobs.hang, [cells]), { startImmediately: true })

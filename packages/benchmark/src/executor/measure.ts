@@ -1,4 +1,4 @@
-/** Ratios from interleaved pairs: drift and other programs affect both sides of a pair equally. */
+/** Ratios from interleaved pairs: a slow drift and a busy neighbour hit both sides of a pair alike. */
 import { Effect } from "effect"
 import { type Pair, summarize } from "../statistics.ts"
 
@@ -12,14 +12,14 @@ export interface Ratio {
   readonly theirs: number
 }
 
-/** Compares two effects that each run the same `tasks` tasks. Above 1 the first is faster. */
+/** Compares two effects that each do the same `tasks` tasks; above 1 the first is faster. */
 export const paired = <E1, R1, E2, R2>(
   ours: Effect.Effect<unknown, E1, R1>,
   theirs: Effect.Effect<unknown, E2, R2>,
   { pairs, tasks }: { readonly pairs: number; readonly tasks: number }
 ): Effect.Effect<Ratio, E1 | E2, R1 | R2> =>
   Effect.gen(function* () {
-    // A warm-up: both sides are compiled, and their threads have started.
+    // Both sides compiled, their threads warm.
     for (let i = 0; i < 3; i++) {
       yield* ours
       yield* theirs

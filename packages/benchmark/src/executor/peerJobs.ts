@@ -1,4 +1,4 @@
-/** The same jobs in the form of the peers: one argument, and their own way to transfer a result. */
+/** The same jobs as peers want them: one argument, and their own way to hand a result over. */
 import { move } from "piscina"
 import * as jobs from "./jobs.ts"
 
