@@ -1,5 +1,5 @@
-// Who may import whom, types included, and that no modules form a circle. The first row that matches a file is its rule.
-// Relative imports are resolved to paths of the repository, so that a row names folders. `node .ci/boundaries.ts`
+// Checks which files may import which, types included, and that there are no circular imports. The first row that
+// matches a file is its rule. Relative imports are resolved to paths of the repository. Run it with `node .ci/boundaries.ts`.
 import { globSync, readFileSync } from "node:fs"
 import { matchesGlob, posix } from "node:path"
 
@@ -10,8 +10,9 @@ const core = "packages/core/src"
 
 const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<string>, why: string]> = [
   // The core, from the inside out.
-  [`${core}/internal/{backlog,words}.ts`, [], "The backlog is pure data that knows no Effect."],
-  [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog.ts`], "A discipline is pure data."],
+  [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
+  [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
+  [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
   [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
@@ -25,8 +26,13 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [`${core}/internal/runtime/*.ts`, [`${core}/internal/runtime/*`, effect], "The runtime's parts know no pool."],
   [
+    `${core}/internal/pool/rate.ts`,
+    [`${core}/Rate.ts`, `${core}/internal/arguments.ts`, "effect/{Duration,Formatter}"],
+    "A rate gate is told the time: it reads no clock and waits for nothing."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{pool,runtime}/*`, `${core}/internal/{backlog,arguments}.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
@@ -44,7 +50,12 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [`${core}/internal/**`, `${core}/[A-Z]*.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
-  [`${core}/TaskPool.ts`, [`${core}/!(Aio*|index).ts`, effect], "The contract knows no implementation."],
+  [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
+  [
+    `${core}/TaskPool.ts`,
+    [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
+    "The contract knows no implementation."
+  ],
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
@@ -52,7 +63,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "The core imports itself and effect, each module by its own path."
   ],
 
-  // What a thread loads: each thread waits for it.
+  // What a thread loads, and waits for.
   [
     "packages/node/src/{worker.ts,internal/{protocol,errorCodec,loading,jobQueue}.ts}",
     ["packages/node/src/internal/{protocol,errorCodec,loading,jobQueue}.ts", "@aio-task-pool/core/Job", "node:*"],
@@ -123,7 +134,7 @@ const graph = new Map(files.map((file) => [file, importsOf(file)]))
 const problems: Array<string> = []
 for (const [file, imports] of graph) {
   const row = rows.find(([pattern]) => matchesGlob(file, pattern))
-  if (row === undefined) problems.push(`${file}: no row says what it may import`)
+  if (row === undefined) problems.push(`${file}: no row says what this file may import`)
   else {
     for (const specifier of imports) {
       if (!row[1].some((pattern) => matchesGlob(specifier, pattern)))
@@ -134,7 +145,7 @@ for (const [file, imports] of graph) {
 
 const done = new Set<string>()
 const visit = (file: string, path: ReadonlyArray<string>): void => {
-  if (path.includes(file)) problems.push(`a circle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
+  if (path.includes(file)) problems.push(`circular import: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
   if (done.has(file) || path.includes(file)) return
   for (const specifier of graph.get(file) ?? []) visit(specifier, [...path, file])
   done.add(file)

@@ -3,28 +3,54 @@
  *
  * @since 0.1.0
  */
+import type { Effect } from "effect/Effect"
+import type { NotAvailableReason } from "./TaskPoolReason.ts"
+
+/**
+ * Why nothing is dispatched.
+ *
+ * - `"User"`: `holdDispatch`, `withDispatchHeld` or `withQuiesced`.
+ * - `"RetryAfter"`: `holdFor`, or a `retryAfter` of `classify`.
+ * - `"Overload"`: an auto-scale pool decides after an overload.
+ * - `"Policy"`: an auto-scale policy asked for a pause.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type HoldReason = "User" | "RetryAfter" | "Overload" | "Policy"
 
 /**
  * The statistics of a pool at one moment. Always
- * `submitted = succeeded + failed + interrupted + cancelled + waiting + running`.
+ * `submitted = succeeded + failed + interrupted + cancelled + waiting + delayed + running`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PoolStats {
-  readonly phase: "Open" | "Paused" | "Draining" | "Closed"
+  /** The first that applies of `"Closed"`, `"Draining"`, `"Paused"`, `"Held"` and `"Open"`. */
+  readonly phase: "Open" | "Held" | "Paused" | "Draining" | "Closed"
+  /** Why nothing is dispatched; empty if tasks are. */
+  readonly holds: ReadonlyArray<HoldReason>
   /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
   readonly size: number
   /** The number of workers that the pool should have. */
   readonly targetSize: number
-  /** Tasks on a worker, including their finalizers. */
+  /** Tasks that have started and not ended, including their finalizers. */
   readonly running: number
+  /** Workers that running tasks take, without those that are lent. */
+  readonly busy: number
+  /** Workers that running tasks lend while they wait for their own pool. */
+  readonly lent: number
   /** Tasks in the queue, without those at the door. */
   readonly waiting: number
+  /** Tasks that wait for their next attempt. */
+  readonly delayed: number
   /** Submitters at the door because the queue is full. A `forEach` counts as one. */
   readonly atDoor: number
   /** The most tasks that may wait in the queue; `Infinity` when unbounded. */
   readonly capacity: number
+  /** Milliseconds until the rate allows the next task to start; 0 if it does now. */
+  readonly nextStart: number
   /** Tasks admitted so far. */
   readonly submitted: number
   readonly succeeded: number
@@ -34,10 +60,45 @@ export interface PoolStats {
   readonly interrupted: number
   /** Tasks that the pool or a handle cancelled, and waiting tasks whose submitter was interrupted. */
   readonly cancelled: number
+  /** Tasks that gave their place in a full queue to a new one. They are among `cancelled`. */
+  readonly dropped: number
   /** Tasks that were not admitted. They are not among `submitted`. */
   readonly rejected: number
-  /** The largest `size` so far. */
+  /** How many callers got `NotAvailable`, by its reason. Tasks that waited too long in the queue are among `cancelled`. */
+  readonly rejectedBy: Readonly<Record<NotAvailableReason, number>>
+  /** The largest target so far. */
   readonly largestSize: number
+}
+
+/**
+ * The tasks of one key.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface KeyStats {
+  /** Tasks in the queue. */
+  readonly waiting: number
+  /** Tasks that have started and not ended. */
+  readonly running: number
+}
+
+/**
+ * A task that closing has cancelled, to be run elsewhere.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface UnfinishedTask {
+  readonly label: string | undefined
+  readonly key: string | number | undefined
+  readonly weight: number
+  /** Whether it had started. */
+  readonly started: boolean
+  /** The effect or the function that was submitted; for an item of a bulk, a function without parameters. */
+  readonly task: Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
+  /** The arguments of a submitted function. */
+  readonly args: ReadonlyArray<unknown>
 }
 
 /**
@@ -49,8 +110,13 @@ export interface PoolStats {
 export interface CloseReport {
   /** Tasks that succeeded or failed. */
   readonly completed: number
-  /** Running tasks that were interrupted or abandoned. */
+  /** Tasks that had started and were interrupted or abandoned. */
   readonly interrupted: number
   /** Waiting tasks that never ran. */
   readonly neverRun: number
+  /**
+   * Only with `collect`: the tasks that were interrupted or never ran, in the order in which they would have run. Their
+   * services are not included.
+   */
+  readonly tasks?: ReadonlyArray<UnfinishedTask>
 }

@@ -3,7 +3,10 @@
  *
  * @since 0.1.0
  */
-import { type Backlog, FifoBacklog, LifoBacklog, PriorityBacklog, type Weighted } from "./internal/backlog.ts"
+import { AgeingBacklog } from "./internal/backlog/ageing.ts"
+import type { Backlog, BacklogOptions, Weighted } from "./internal/backlog/backlog.ts"
+import { FifoBacklog, LifoBacklog } from "./internal/backlog/listBacklog.ts"
+import { PriorityBacklog } from "./internal/backlog/priority.ts"
 
 /**
  * An order of dispatch.
@@ -14,7 +17,7 @@ import { type Backlog, FifoBacklog, LifoBacklog, PriorityBacklog, type Weighted 
 export interface QueueDiscipline {
   readonly name: "fifo" | "lifo" | "priority"
   /** @internal */
-  readonly backlog: <T extends Weighted<T>>() => Backlog<T>
+  readonly backlog: <T extends Weighted<T>>(options?: BacklogOptions) => Backlog<T>
 }
 
 /**
@@ -39,4 +42,8 @@ export const lifo: QueueDiscipline = { name: "lifo", backlog: () => new LifoBack
  * @category disciplines
  * @since 0.1.0
  */
-export const priority: QueueDiscipline = { name: "priority", backlog: () => new PriorityBacklog() }
+export const priority: QueueDiscipline = {
+  name: "priority",
+  backlog: (options) =>
+    options?.ageing === undefined ? new PriorityBacklog() : new AgeingBacklog(options.ageing, options.now)
+}

@@ -7,7 +7,7 @@
 import type { Effect } from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Option } from "effect/Option"
-import type { NotWaiting, TaskCancelled } from "./TaskPoolError.ts"
+import type { NotAvailable, NotWaiting, TaskCancelled } from "./TaskPoolError.ts"
 
 /**
  * A task that a pool has admitted.
@@ -35,17 +35,23 @@ import type { NotWaiting, TaskCancelled } from "./TaskPoolError.ts"
  * @since 0.1.0
  */
 export interface TaskHandle<out A, out E = never> {
-  /** Waits for the result. Interrupting a joiner does not affect the task. */
-  readonly join: Effect<A, E | TaskCancelled>
-  /** Waits until the task has settled and returns its `Exit`. Never fails. */
-  readonly await: Effect<Exit<A, E | TaskCancelled>>
+  /**
+   * Waits for the result. Interrupting a joiner does not affect the task. Fails with `NotAvailable` if the task's `maxWait`
+   * has ended, or if a task of the pool would wait for its own pool (`nested: "fail"`).
+   */
+  readonly join: Effect<A, E | TaskCancelled | NotAvailable>
+  /**
+   * Waits until the task has settled and returns its `Exit`. Fails only if a task of the pool would wait for its own pool
+   * (`nested: "fail"`).
+   */
+  readonly await: Effect<Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable>
   /**
    * Removes a waiting task from the queue, or interrupts a running one and waits for its finalizers. Joiners get
    * `TaskCancelled`, unless the task ended by itself first. Does nothing if the task has settled, and may be repeated.
    */
   readonly cancel: Effect<void>
   /** Returns the task's `Exit` if it has settled. */
-  readonly poll: Effect<Option<Exit<A, E | TaskCancelled>>>
+  readonly poll: Effect<Option<Exit<A, E | TaskCancelled | NotAvailable>>>
   /** Returns where the task is. */
   readonly state: Effect<TaskState>
   /**
@@ -57,9 +63,9 @@ export interface TaskHandle<out A, out E = never> {
 }
 
 /**
- * Where an admitted task is: in the queue, on a worker (including its finalizers), or settled.
+ * Where an admitted task is: in the queue, on a worker (including its finalizers), between two attempts, or settled.
  *
  * @category models
  * @since 0.1.0
  */
-export type TaskState = "Waiting" | "Running" | "Done"
+export type TaskState = "Waiting" | "Running" | "Delayed" | "Done"

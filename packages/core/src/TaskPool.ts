@@ -1,7 +1,8 @@
 /**
  * Limits how many tasks run at once: the contract of every pool.
  *
- * This module defines the service that the six pools provide, its statics, and the types of its options and results.
+ * This module defines the service that the six pools provide, and its statics. The types of its options are in
+ * `PoolOptions`, those of its events in `PoolEvent`, and this module exports both.
  * The pools themselves are `AioFixedTaskPoolSimple`, `AioFixedTaskPoolLifo`, `AioFixedTaskPoolPriority` and
  * `AioAutoScaleTaskPoolSimple`, `AioAutoScaleTaskPoolLifo`, `AioAutoScaleTaskPoolPriority`.
  *
@@ -12,17 +13,31 @@ import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
-import type { Exit } from "effect/Exit"
+import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AutoScaleEvidence, AutoScalePolicy, AutoScaleSample } from "./AutoScalePolicy.ts"
-import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
+import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
-import type { Cloneable, Job } from "./Job.ts"
-import type { CloseReport, PoolStats } from "./PoolStats.ts"
+import { isTask, pipeable } from "./internal/pipeable.ts"
+import type { Job } from "./Job.ts"
+import type { PoolEvent } from "./PoolEvent.ts"
+import type {
+  ClearOptions,
+  CloseOptions,
+  ForEachOptions,
+  MapEffectOptions,
+  ResizeOptions,
+  SubmitBlockingArguments,
+  SubmitOptions
+} from "./PoolOptions.ts"
+import type { CloseReport, KeyStats, PoolStats } from "./PoolStats.ts"
+import type { Cost } from "./Rate.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
-import type { NotAvailable, NotAvailableReason, TaskCancelled, TaskCancelledReason } from "./TaskPoolError.ts"
+import type { NotAvailable, TaskCancelled } from "./TaskPoolError.ts"
 
-export type { CloseReport, PoolStats } from "./PoolStats.ts"
+export type * from "./PoolEvent.ts"
+export type * from "./PoolOptions.ts"
+export type * from "./PoolStats.ts"
+export type * from "./Rate.ts"
 
 /**
  * The operations of a pool. `Self` is what a caller must provide: nothing for the service itself, the tag for its
@@ -31,7 +46,15 @@ export type { CloseReport, PoolStats } from "./PoolStats.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Operations<in out Self> {
+export interface Operations<in out Self> extends PoolClosures<Self>, PoolJobs<Self>, PoolControl<Self> {}
+
+/**
+ * Runs effects and functions of this process as tasks of a pool.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface PoolClosures<in out Self> {
   /**
    * Runs a task within the pool's limit and waits for its result.
    *
@@ -44,10 +67,10 @@ export interface Operations<in out Self> {
    * The task is an Effect, or a function that returns one. The pool calls the function with `args` when it dispatches
    * the task. The task runs in its own fiber with the caller's services, references, span and async context.
    *
-   * **Gotchas**
+   * A task that submits to its own pool lends its worker while it waits, so that nested work goes on even on one worker
+   * (the pool's option `nested`).
    *
-   * A task that submits to its own pool and waits keeps its worker meanwhile. If every worker does so, all wait
-   * forever. Use a second pool for nested work.
+   * In a pipe, `submit(options?)` takes the effect. `fork` and `submitNowait` do so too.
    *
    * **Example** (Submitting an effect and a function)
    *
@@ -60,10 +83,11 @@ export interface Operations<in out Self> {
    * const program = Effect.gen(function* () {
    *   const one = yield* TaskPool.submit(double(1))
    *   const two = yield* TaskPool.submit(double, { args: [2] })
-   *   return [one, two]
+   *   const three = yield* double(3).pipe(TaskPool.submit({ weight: 1 }))
+   *   return [one, two, three]
    * })
    *
-   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4]
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4, 6]
    * ```
    */
   readonly submit: Submit<Self>
@@ -132,22 +156,41 @@ export interface Operations<in out Self> {
    * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
    * fails the stream and interrupts its tasks and the upstream.
    *
+   * Takes the stream first, or last in a pipe.
+   *
    * **Example** (Mapping a stream)
    *
    * ```ts
    * import { Effect, Stream } from "effect"
    * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
    *
-   * const doubled = TaskPool.mapEffect(Stream.range(1, 3), (n) => Effect.succeed(n * 2))
+   * const doubled = Stream.range(1, 3).pipe(TaskPool.mapEffect((n) => Effect.succeed(n * 2)))
    * const program = Stream.runCollect(doubled)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => [2, 4, 6]
    * ```
    */
-  readonly mapEffect: <A, E, R, B, E2, R2>(
-    stream: Stream.Stream<A, E, R>,
-    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
-    options?: MapEffectOptions
-  ) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  readonly mapEffect: MapEffect<Self>
+  /**
+   * Corrects the cost of the task that this runs in, by differences of either sign: `{ tokens: actual - estimated }`.
+   *
+   * **Details**
+   *
+   * It changes the task's entry in the pool's rate, never below 0. More may push the window above the limit, and then
+   * nothing starts until it is below. Less lets the next task start earlier, in the same step. When the window has passed
+   * since the task's start, nothing changes. Dies outside of a task of the pool, and with `RangeError` for a number that is
+   * not finite, or for a unit that no rate has.
+   */
+  readonly adjustCost: (cost: Cost) => Effect.Effect<void, never, Self>
+}
+
+/**
+ * Runs jobs as tasks of a pool. A job has a name and plain arguments, so that it can run on a thread or in another
+ * process.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface PoolJobs<in out Self> {
   /**
    * Runs a job on the executor within the pool's limit and waits for its result.
    *
@@ -192,6 +235,15 @@ export interface Operations<in out Self> {
     ExecutorError | NotAvailable | TaskCancelled | (T extends undefined ? never : TimeoutError),
     Self | NoInfer<E>
   >
+}
+
+/**
+ * Controls and observes a pool, whatever its tasks are: its size, admission, statistics and end.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface PoolControl<in out Self> {
   /**
    * Changes the number of workers by `delta`, a safe integer, and returns the new target.
    *
@@ -204,25 +256,105 @@ export interface Operations<in out Self> {
    * `RangeError`, and changes nothing, if `delta` is not a safe integer.
    */
   readonly scale: (delta: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Sets the number of workers, an integer of 0 or more, and returns the new target. Behaves like `scale` in all else. */
+  /**
+   * Sets the number of workers, an integer of 0 or more or `Infinity`, and returns the new target. Behaves like `scale` in
+   * all else.
+   */
   readonly resize: (size: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Waits until no more tasks run than the target allows. */
+  /** Waits until no more workers are busy than the target allows. */
   readonly awaitResized: Effect.Effect<void, never, Self>
   /**
    * Stops admission: new tasks, and those at the door, fail with `NotAvailable`. Admitted tasks continue. Returns
    * whether the pool is paused now. Does nothing if the pool is already paused or is not open.
    */
   readonly pause: Effect.Effect<boolean, never, Self>
-  /** Admits tasks again. Returns whether the pool is paused now: `false`. */
+  /** Ends what `pause` began. Returns whether the pool is paused now, which `withPaused` may keep it. */
   readonly resume: Effect.Effect<boolean, never, Self>
   /** Pauses an open pool, or resumes a paused one. Returns whether the pool is paused now. */
   readonly togglePause: Effect.Effect<boolean, never, Self>
+  /** Runs an effect while the pool is paused. Each has a pause of its own: the pool is paused while any goes on. */
+  readonly withPaused: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Stops dispatch until the scope closes. Tasks are accepted and wait, and running ones continue. Holds nest: dispatch
+   * goes on when the last one has ended. Closing the pool ends them all.
+   *
+   * **Example** (Collecting tasks before the first one starts)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
+   *
+   * const order: Array<string> = []
+   * const task = (name: string) => Effect.sync(() => order.push(name))
+   *
+   * const program = Effect.gen(function* () {
+   *   yield* Effect.scoped(
+   *     Effect.gen(function* () {
+   *       yield* TaskPool.holdDispatch
+   *       yield* TaskPool.fork(task("later"), { weight: 2 })
+   *       yield* TaskPool.fork(task("first"), { weight: 1 })
+   *     })
+   *   )
+   *   yield* TaskPool.awaitIdle
+   *   return order
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolPriority.layer(1))) // => ["first", "later"]
+   * ```
+   */
+  readonly holdDispatch: Effect.Effect<void, never, Scope | Self>
+  /** Runs an effect while dispatch is held, as `holdDispatch` does. */
+  readonly withDispatchHeld: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Stops dispatch for a Duration from now on, such as a server's `Retry-After`. A later call extends it, and never
+   * shortens it. It goes on while the pool drains.
+   */
+  readonly holdFor: (duration: DurationInput) => Effect.Effect<void, never, Self>
+  /**
+   * Stops dispatch, waits until no task runs, runs an effect, and lets dispatch go on. Dies in a task of the pool, which
+   * would wait for itself.
+   */
+  readonly withQuiesced: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /**
+   * Cancels the waiting tasks, also those between two attempts, and returns how many. `options` tell which, default all.
+   * Their submitters get `TaskCancelled` (`"Cleared"`). Running tasks continue. Submitters at the door move up.
+   */
+  readonly clear: (options?: ClearOptions) => Effect.Effect<number, never, Self>
   /** Waits until no task waits in the queue. Returns at once if none does. */
   readonly awaitEmpty: Effect.Effect<void, never, Self>
-  /** Waits until no task waits and none runs. Returns at once if the pool is idle. */
+  /**
+   * Waits until no task waits, none runs and none is between two attempts. Returns at once if the pool is idle. Dies in a
+   * task of the pool, which would wait for itself.
+   */
   readonly awaitIdle: Effect.Effect<void, never, Self>
+  /**
+   * Waits until the statistics satisfy a predicate, which is checked now and after each change. Dies with what the
+   * predicate throws.
+   *
+   * **Gotchas**
+   *
+   * A task that waits until its own pool is idle waits forever.
+   *
+   * **Example** (Waiting for a short queue)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.gen(function* () {
+   *   for (let page = 0; page < 10; page++) yield* TaskPool.fork(Effect.yieldNow)
+   *   yield* TaskPool.awaitStats((stats) => stats.waiting < 5)
+   *   return (yield* TaskPool.stats).waiting
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(1))) // => 4
+   * ```
+   */
+  readonly awaitStats: (predicate: (stats: PoolStats) => boolean) => Effect.Effect<void, never, Self>
   /** Returns an atomic snapshot of the pool's statistics. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
+  /** Returns how many tasks of a key wait and run. */
+  readonly statsOf: (key: string | number) => Effect.Effect<KeyStats, never, Self>
   /**
    * Returns the last decisions on an auto-scale pool's size as a table, oldest first, one per line: the time, the
    * reason and the measurements. `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps
@@ -260,8 +392,11 @@ export interface Operations<in out Self> {
    * **Gotchas**
    *
    * A task that closes its own pool would wait for itself, so the effect dies.
+   *
+   * `holdFor` and a `rate` still hold tasks back while the pool drains. A task whose `retry` never ends keeps a drain
+   * without `drainTimeout` from ending.
    */
-  readonly close: (options?: CloseOptions) => Effect.Effect<CloseReport, never, Self>
+  readonly close: Close<Self>
   /**
    * Reopens a pool that `close` closed, with its last target. Does nothing on an open pool. If the pool is closing,
    * waits until it has closed. Fails with `NotAvailable` if the pool's scope has closed.
@@ -281,6 +416,17 @@ export interface TaskPoolService extends Operations<never> {
 }
 
 /**
+ * The type of `close`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Close<Self> {
+  (options: CloseOptions & { readonly collect: true }): Effect.Effect<Required<CloseReport>, never, Self>
+  (options?: CloseOptions): Effect.Effect<CloseReport, never, Self>
+}
+
+/**
  * The type of `submit`.
  *
  * @category models
@@ -289,15 +435,18 @@ export interface TaskPoolService extends Operations<never> {
 export interface Submit<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+  (
+    options?: SubmitOptions
+  ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -310,15 +459,18 @@ export interface Submit<Self> {
 export interface Fork<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+  (
+    options?: SubmitOptions
+  ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
-    options?: SubmitOptions
+    options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
 }
 
@@ -332,12 +484,12 @@ export interface ForEach<Self> {
   <A, B, E, R>(
     items: Iterable<A> | AsyncIterable<A>,
     f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options: ForEachOptions & { readonly discard: true }
+    options: ForEachOptions<NoInfer<A>, NoInfer<E>> & { readonly discard: true }
   ): Effect.Effect<void, E | NotAvailable | TaskCancelled, R | Self>
   <A, B, E, R>(
     items: Iterable<A> | AsyncIterable<A>,
     f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options?: ForEachOptions
+    options?: ForEachOptions<NoInfer<A>, NoInfer<E>>
   ): Effect.Effect<Array<B>, E | NotAvailable | TaskCancelled, R | Self>
 }
 
@@ -357,213 +509,6 @@ export interface All<Self> {
 }
 
 /**
- * Options of `forEach`.
- *
- * @category options
- * @since 0.1.0
- */
-export interface ForEachOptions extends SubmitOptions {
-  /** Whether to discard the results, default `false`. */
-  readonly discard?: boolean | undefined
-  /** Whether results are in the order of completion, default `false`: in the order of the items. */
-  readonly unordered?: boolean | undefined
-}
-
-/**
- * Options of `mapEffect`.
- *
- * @category options
- * @since 0.1.0
- */
-export interface MapEffectOptions extends SubmitOptions {
-  /** Whether results are in the order of completion, default `false`: in the order of the elements. */
-  readonly unordered?: boolean | undefined
-  /** The most results that wait downstream, an integer above 0, default 16. */
-  readonly bufferSize?: number | undefined
-}
-
-/**
- * Options of `submit`, `fork` and `submitNowait`; beside these, `args` are the arguments of a submitted function.
- *
- * @category options
- * @since 0.1.0
- */
-export interface SubmitOptions {
-  /**
-   * The task's priority on a priority pool: the smallest weight is dispatched first, equal weights first in, first out.
-   * A safe integer, default 4. Other pools ignore it.
-   */
-  readonly weight?: number | undefined
-}
-
-/**
- * The parameters of `submitBlocking` after the job: options, including the job's arguments. Both may be omitted if the
- * job has no parameters.
- *
- * @category models
- * @since 0.1.0
- */
-export type SubmitBlockingArguments<
-  Args extends ReadonlyArray<any>,
-  E,
-  T extends DurationInput | undefined
-> = Args extends readonly []
-  ? [options?: SubmitBlockingOptions<E, T> & { readonly args?: Args & Cloneable<Args> }]
-  : [options: SubmitBlockingOptions<E, T> & { readonly args: Args & Cloneable<Args> }]
-
-/**
- * Options of `submitBlocking`; beside these, `args` are the job's arguments.
- *
- * @category options
- * @since 0.1.0
- */
-export interface SubmitBlockingOptions<E = Executor, T extends DurationInput | undefined = DurationInput | undefined>
-  extends SubmitOptions, RunOptions {
-  /** How long the job may take after it is dispatched, a Duration, default no limit. */
-  readonly timeout?: T | undefined
-  /** The tag of the executor to run on, default `Executor`. */
-  readonly executor?: ExecutorTag<E, string> | undefined
-}
-
-/**
- * Options of `scale` and `resize`.
- *
- * @category options
- * @since 0.1.0
- */
-export interface ResizeOptions {
-  /** Whether surplus workers finish their current task (`"soft"`, the default) or are interrupted (`"hard"`). */
-  readonly mode?: "soft" | "hard" | undefined
-}
-
-/**
- * Time limits of closing a pool.
- *
- * @category options
- * @since 0.1.0
- */
-export interface ShutdownOptions {
-  /** How long admitted tasks may continue after closing has begun, a Duration, default no limit. */
-  readonly drainTimeout?: DurationInput | undefined
-  /**
-   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. After that, closing
-   * continues without these tasks, their submitters get `TaskCancelled`, and a log line names the tasks.
-   */
-  readonly interruptTimeout?: DurationInput | undefined
-}
-
-/**
- * Options of `close`; the timeouts default to the pool's own.
- *
- * @category options
- * @since 0.1.0
- */
-export interface CloseOptions extends ShutdownOptions {
-  /** Whether admitted tasks continue (`"drain"`, the default) or are interrupted (`"interrupt"`). */
-  readonly mode?: "drain" | "interrupt" | undefined
-}
-
-/**
- * Options of every pool.
- *
- * @category options
- * @since 0.1.0
- */
-export interface PoolOptions {
-  /** The pool's name in errors and logs, default the name of its module, such as `"AioFixedTaskPoolSimple"`. */
-  readonly name?: string | undefined
-  /** The most tasks that may wait in the queue, an integer of 0 or more, default unbounded. 0 means no queue. */
-  readonly capacity?: number | undefined
-  /** Whether a caller waits at the door when the queue is full (`"suspend"`, the default) or fails (`"fail"`). */
-  readonly onFull?: "suspend" | "fail" | undefined
-  /** Whether the pool starts paused, default `false`. */
-  readonly startPaused?: boolean | undefined
-  /** Time limits of closing. */
-  readonly shutdown?: ShutdownOptions | undefined
-}
-
-/**
- * Options of the fixed pools.
- *
- * @category options
- * @since 0.1.0
- */
-export interface FixedPoolOptions extends PoolOptions {
-  /** The number of workers, an integer of 0 or more, default 3. */
-  readonly size?: number | undefined
-}
-
-/**
- * Options of the auto-scale pools.
- *
- * @category options
- * @since 0.1.0
- */
-export interface AutoScalePoolOptions extends PoolOptions {
-  /** The fewest workers, and the initial number, an integer of 0 or more, default 3. */
-  readonly minSize?: number | undefined
-  /** The most workers, an integer of `minSize` or more, default `minSize + 5`. */
-  readonly maxSize?: number | undefined
-  /**
-   * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
-   *
-   * The policy determines how long its windows last. Those of `adaptive` last a quarter of a second or more, until
-   * enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none arrive, the
-   * pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`), and removes up to a
-   * quarter of those above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends after `interval`,
-   * if given.
-   */
-  readonly interval?: DurationInput | undefined
-  /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */
-  readonly policy?: AutoScalePolicy<any> | undefined
-  /**
-   * Returns what a task's exit says about the server behind it. By default a failure or defect that is Effect's
-   * `TimeoutError` means overload, and other failures and interruptions are ignored.
-   *
-   * **Example** (Handling a response of 429)
-   *
-   * ```ts
-   * import { AioAutoScaleTaskPoolSimple, type TaskOutcome, TaskPool } from "@aio-task-pool/core"
-   * import { Cause, Effect, Exit } from "effect"
-   *
-   * class TooMany {
-   *   readonly seconds = 2
-   * }
-   *
-   * const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
-   *   if (exit._tag === "Success") return "success"
-   *   const error = Cause.squash(exit.cause)
-   *   return error instanceof TooMany ? { overload: true, retryAfter: `${error.seconds} seconds` } : "ignore"
-   * }
-   * const pool = AioAutoScaleTaskPoolSimple.layer({ minSize: 1, maxSize: 200, classify })
-   *
-   * const program = Effect.exit(TaskPool.submit(Effect.fail(new TooMany())))
-   * Exit.isFailure(await Effect.runPromise(Effect.provide(program, pool))) // => true
-   * ```
-   */
-  readonly classify?: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
-}
-
-/**
- * What the exit of a task says about the server behind an auto-scale pool.
- *
- * **Details**
- *
- * - `"success"`: the task succeeded, and its run time counts.
- * - `"overload"`: the server is overloaded. `retryAfter`, a Duration, also stops dispatch for that long, at most 5
- *   minutes.
- * - `"ignore"`: neither.
- *
- * @category models
- * @since 0.2.0
- */
-export type TaskOutcome =
-  | "success"
-  | "overload"
-  | "ignore"
-  | { readonly overload: true; readonly retryAfter: DurationInput }
-
-/**
  * The tag that a pool's layer provides.
  *
  * @category options
@@ -575,34 +520,22 @@ export interface TagOption<Self> {
 }
 
 /**
- * An event of a pool.
+ * The type of `mapEffect`.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
-export type PoolEvent =
-  | { readonly _tag: "Scaled"; readonly from: number; readonly to: number; readonly why: string }
-  /** A decision on an auto-scale pool's size, even one that keeps it. Follows the `Scaled` event that it caused, if any. */
-  | {
-      readonly _tag: "Decided"
-      /** The policy's name. */
-      readonly policy: string
-      readonly from: number
-      readonly to: number
-      readonly reason: string
-      /** How long nothing is dispatched, in milliseconds. */
-      readonly pause: number
-      readonly evidence: AutoScaleEvidence | undefined
-      readonly sample: AutoScaleSample
-    }
-  | { readonly _tag: "Paused" }
-  | { readonly _tag: "Resumed" }
-  /** A policy's decision, or a server's `retryAfter`, holds dispatch until `Released`. */
-  | { readonly _tag: "Held" }
-  | { readonly _tag: "Released" }
-  | { readonly _tag: "Rejected"; readonly reason: NotAvailableReason }
-  | { readonly _tag: "Cancelled"; readonly reason: TaskCancelledReason; readonly started: boolean }
-  | { readonly _tag: "Closed"; readonly report: CloseReport }
+export interface MapEffect<Self> {
+  <A, E, R, B, E2, R2>(
+    stream: Stream.Stream<A, E, R>,
+    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
+  ): Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  <A, B, E2, R2>(
+    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
+  ): <E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+}
 
 /**
  * A tag for another pool, with all operations as statics.
@@ -653,20 +586,44 @@ function makeTag<Self>() {
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
     const call = (operation: Operation) => (first: unknown, second: unknown, third: unknown) =>
       new Call(tag, operation, first, second, third)
+    const taskCall = (operation: Operation) => {
+      // The service knows its options.
+      const piped: Operation = (pool, options, task) => (operation(pool, options, undefined, undefined) as any)(task)
+      const taskLast = (options: unknown, refusal: Call) =>
+        pipeable(refusal, (task) => new Call(tag, piped, options, task, undefined))
+      return (task: unknown, options?: unknown) => {
+        const submission = new Call(tag, operation, task, options, undefined)
+        return options !== undefined || isTask(task) ? submission : taskLast(task, submission)
+      }
+    }
     // A missing operation does not compile.
     const statics = {
-      submit: call((pool, task, options) => pool.submit(task, options)),
-      fork: call((pool, task, options) => pool.fork(task, options)),
-      submitNowait: call((pool, task, options) => pool.submitNowait(task, options)),
+      submit: taskCall((pool, task, options) => pool.submit(task, options)),
+      fork: taskCall((pool, task, options) => pool.fork(task, options)),
+      submitNowait: taskCall((pool, task, options) => pool.submitNowait(task, options)),
       forEach: call((pool, items, f, options) => pool.forEach(items, f, options)),
       all: call((pool, effects, options) => pool.all(effects, options)),
-      mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
-        Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
+      mapEffect: (first: any, second?: any, third?: any) => {
+        const map = (stream: Stream.Stream<any>, f: any, options: any) =>
+          Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options)))
+        return typeof first === "function"
+          ? (stream: Stream.Stream<any>) => map(stream, first, second)
+          : map(first, second, third)
+      },
       explain: call((pool, last) => pool.explain(last)),
       submitBlocking: call((pool, job, options) => pool.submitBlocking(job, options)),
       scale: call((pool, delta, options) => pool.scale(delta, options)),
       resize: call((pool, size, options) => pool.resize(size, options)),
       close: call((pool, options) => pool.close(options)),
+      withPaused: call((pool, effect) => pool.withPaused(effect)),
+      holdDispatch: value("holdDispatch"),
+      withDispatchHeld: call((pool, effect) => pool.withDispatchHeld(effect)),
+      holdFor: call((pool, duration) => pool.holdFor(duration)),
+      withQuiesced: call((pool, effect) => pool.withQuiesced(effect)),
+      clear: call((pool, options) => pool.clear(options)),
+      awaitStats: call((pool, predicate) => pool.awaitStats(predicate)),
+      statsOf: call((pool, key) => pool.statsOf(key)),
+      adjustCost: call((pool, cost) => pool.adjustCost(cost)),
       awaitResized: value("awaitResized"),
       pause: value("pause"),
       resume: value("resume"),

@@ -11,33 +11,12 @@
 import * as Data from "effect/Data"
 import { workers } from "./internal/words.ts"
 import type { PoolStats } from "./PoolStats.ts"
+import type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolReason.ts"
+
+export type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolReason.ts"
 
 /**
- * Why a task was not admitted.
- *
- * - `"Paused"`: the pool is paused.
- * - `"Closed"`: the pool is closing or closed.
- * - `"QueueFull"`: as many tasks wait as `capacity` allows, and the caller does not wait at the door.
- *
- * @category models
- * @since 0.1.0
- */
-export type NotAvailableReason = "Paused" | "Closed" | "QueueFull"
-
-/**
- * Why an admitted task was cancelled.
- *
- * - `"ScaledDown"`: a hard `scale` or `resize` removed its worker.
- * - `"Closed"`: the pool closed before the task had ended.
- * - `"Cancelled"`: `cancel` was called on its handle.
- *
- * @category models
- * @since 0.1.0
- */
-export type TaskCancelledReason = "ScaledDown" | "Closed" | "Cancelled"
-
-/**
- * The pool did not admit the task, which never started and never will.
+ * The task never started and never will: the pool did not admit it, or its `maxWait` has ended.
  *
  * **When to use**
  *
@@ -79,6 +58,10 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
     super(args)
     stackTraces.stackTraceLimit = limit
   }
+  /** A task that was not admitted, or waited too long, never started. */
+  get started(): false {
+    return false
+  }
   override get message(): string {
     const { capacity, running, size, waiting } = this.stats
     switch (this.reason) {
@@ -88,6 +71,12 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
         return `${this.pool}: the pool is closed and admits no task (${running} running, ${waiting} waiting)`
       case "QueueFull":
         return `${this.pool}: the queue is full (${waiting} of ${capacity} waiting, ${running} running on ${workers(size)})`
+      case "TooLarge":
+        return `${this.pool}: the task takes more workers, or costs more, than the pool ever has (${workers(size)})`
+      case "WaitedTooLong":
+        return `${this.pool}: the task did not start within its maxWait (${running} running, ${waiting} waiting)`
+      case "Nested":
+        return `${this.pool}: a task of the pool would wait for the pool itself, which nested: "fail" forbids`
     }
   }
 }
@@ -148,7 +137,9 @@ export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
     const why = {
       ScaledDown: "the pool was scaled down",
       Closed: "the pool closed",
-      Cancelled: "cancel was called on its handle"
+      Cancelled: "cancel was called on its handle",
+      Cleared: "the queue was cleared",
+      Dropped: "a new task took its place in the full queue"
     }
     return `${this.pool}: ${what} was cancelled because ${why[this.reason]} (${workers(size)}, ${running} running, ${waiting} waiting)`
   }

@@ -31,18 +31,25 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
         assert.deepStrictEqual(yield* nameAndSize, [kind, 3])
         assert.deepStrictEqual(yield* TaskPool.stats, {
           phase: "Open",
+          holds: [],
           size: 3,
           targetSize: 3,
           running: 0,
+          busy: 0,
+          lent: 0,
           waiting: 0,
+          delayed: 0,
           atDoor: 0,
           capacity: Infinity,
+          nextStart: 0,
           submitted: 0,
           succeeded: 0,
           failed: 0,
           interrupted: 0,
           cancelled: 0,
+          dropped: 0,
           rejected: 0,
+          rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
           largestSize: 3
         })
       }).pipe(Effect.provide(layer()))
@@ -118,8 +125,9 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
       Effect.gen(function* () {
         const busy = gated("busy")
         yield* TaskPool.fork(busy.task)
-        for (const refused of [TaskPool.submit, TaskPool.fork, TaskPool.submitNowait]) {
-          assert.strictEqual((yield* Effect.flip(Effect.asVoid(refused(Effect.void)))).reason, "QueueFull")
+        const { fork, submit, submitNowait } = TaskPool
+        for (const refused of [submit(Effect.void), fork(Effect.void), submitNowait(Effect.void)]) {
+          assert.propertyVal(yield* Effect.flip(refused), "reason", "QueueFull")
         }
         yield* expectStats({ rejected: 3, submitted: 1 })
         yield* busy.open
@@ -138,24 +146,26 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
 
   describe("wrong arguments are thrown where they are given", () => {
     const wrong: ReadonlyArray<readonly [() => unknown, string]> = [
-      [() => layer(2.5), "layer: size must be an integer >= 0, got 2.5"],
-      [() => layer(-1), "layer: size must be an integer >= 0, got -1"],
-      [() => layer(Number.NaN), "layer: size must be an integer >= 0, got NaN"],
-      [() => layer(Infinity), "layer: size must be an integer >= 0, got Infinity"],
-      [() => layer(2 ** 53), "layer: size must be an integer >= 0, got 9007199254740992"],
-      [() => layer("3" as never), 'layer: size must be an integer >= 0, got "3"'],
-      [() => layer({ size: -3 }), "layer: size must be an integer >= 0, got -3"],
+      [() => layer(2.5), "layer: size must be an integer >= 0 or Infinity, got 2.5"],
+      [() => layer(-1), "layer: size must be an integer >= 0 or Infinity, got -1"],
+      [() => layer(Number.NaN), "layer: size must be an integer >= 0 or Infinity, got NaN"],
+      [() => layer(2 ** 53), "layer: size must be an integer >= 0 or Infinity, got 9007199254740992"],
+      [() => layer("3" as never), 'layer: size must be an integer >= 0 or Infinity, got "3"'],
+      [() => layer({ size: -3 }), "layer: size must be an integer >= 0 or Infinity, got -3"],
       [() => layer(1, { capacity: -1 }), "layer: capacity must be an integer >= 0 or Infinity, got -1"],
       [() => layer({ capacity: 0.5 }), "layer: capacity must be an integer >= 0 or Infinity, got 0.5"],
       [() => layer({ capacity: Number.NaN }), "layer: capacity must be an integer >= 0 or Infinity, got NaN"],
-      [() => layer({ onFull: "drop" as never }), 'layer: onFull must be "suspend" or "fail", got "drop"'],
+      [
+        () => layer({ onFull: "drop" as never }),
+        'layer: onFull must be "suspend" or "fail" or "dropOldest", got "drop"'
+      ],
       [() => layer({ shutdown: { drainTimeout: -1 } }), "layer: drainTimeout must be a Duration >= 0, got -1"],
       [
         () => layer({ shutdown: { interruptTimeout: "soon" as never } }),
         'layer: interruptTimeout must be a Duration >= 0, got "soon"'
       ],
       [() => layer({ shutdown: { drainTimeout: Number.NaN } }), "layer: drainTimeout must be a Duration >= 0, got NaN"],
-      [() => make({ size: 1.5 }), "make: size must be an integer >= 0, got 1.5"]
+      [() => make({ size: 1.5 }), "make: size must be an integer >= 0 or Infinity, got 1.5"]
     ]
 
     it.for(wrong)("%s", ([construct, message]) => {
@@ -232,7 +242,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
         for (const each of bad) {
           const error = failureOf(yield* Effect.exit(Effect.provide(TaskPool.stats, each)))
           assert.instanceOf(error, Config.ConfigError)
-          assert.include(error.message, `${kind}.layerConfig: size must be an integer >= 0, got -1`)
+          assert.include(error.message, `${kind}.layerConfig: size must be an integer >= 0 or Infinity, got -1`)
         }
       })
     )

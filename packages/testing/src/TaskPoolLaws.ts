@@ -15,6 +15,7 @@ import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
 import { handlingLaws } from "./laws/handling.ts"
+import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
 import {
   Laws,
@@ -23,6 +24,7 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
@@ -90,8 +92,10 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
       describe("submitting", () => submittingLaws(laws))
       describe("limiting", () => limitingLaws(laws))
+      describe("nesting", () => nestingLaws(laws))
       describe("admitting", () => admittingLaws(laws))
       describe("pausing", () => pausingLaws(laws))
+      describe("holding", () => holdingLaws(laws))
       describe("resizing", () => resizingLaws(laws))
       describe("closing", () => closingLaws(laws))
       describe("handles", () => handlingLaws(laws))

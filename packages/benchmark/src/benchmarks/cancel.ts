@@ -1,5 +1,5 @@
 /**
- * Waiting tasks cancelled one by one in random order: only the cancelling is timed, until everybody knows of it.
+ * Cancels waiting tasks one by one in random order. Only the cancelling is timed, until every waiter is notified.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import { Random } from "@aio-task-pool/testing/random"
@@ -11,16 +11,16 @@ import type { Benchmark, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
-/** A pool without a worker, so that all tasks wait. */
+/** A pool without workers, so that all tasks wait. */
 const idlePool = AioFixedTaskPoolSimple.make({ size: 0 })
 
 const checkCancelled = (tasks: number, cancelled: number, waiting: number, tally: Tally): void => {
   tally.check(0, { least: 0, most: 0 })
   if (cancelled !== tasks) throw new WorkNotDone(`${cancelled} of ${tasks} tasks were cancelled`)
-  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks still wait`)
+  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks are still waiting`)
 }
 
-/** Puts tasks into a pool and answers how to cancel each, and whether it was. */
+/** Puts tasks into a pool. Returns for each how to cancel it, and whether it was cancelled. */
 type Fill = (
   pool: TaskPoolService,
   tasks: number,
@@ -35,7 +35,7 @@ const taskPool =
       const pool = yield* idlePool
       const waiting = new Random(1).shuffle(yield* fill(pool, tasks, tick.make(tally).effect))
       const before = (yield* pool.stats).waiting
-      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks wait`)
+      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks are waiting`)
       const start = now()
       yield* Effect.forEach(waiting, ({ cancel }) => cancel, { discard: true })
       const took = now() - start
@@ -46,7 +46,10 @@ const taskPool =
 
 const byHandle: Fill = (pool, tasks, task) =>
   Effect.map(Effect.replicateEffect(Effect.orDie(pool.fork(task)), tasks), (handles) =>
-    handles.map((handle) => ({ cancel: handle.cancel, cancelled: Effect.map(handle.await, Exit.isFailure) }))
+    handles.map((handle) => ({
+      cancel: handle.cancel,
+      cancelled: Effect.orDie(Effect.map(handle.await, Exit.isFailure))
+    }))
   )
 
 const bySubmitter: Fill = Effect.fnUntraced(function* (pool, tasks, task) {

@@ -20,10 +20,35 @@ export const checkPositive = (where: string, what: string, value: number): numbe
   Number.isSafeInteger(value) && value > 0 ? value : refuse(where, what, "an integer > 0", value)
 
 /** As `checkCount`, or `Infinity`. */
-export const checkCapacity = (where: string, value: number): number =>
+export const checkLimit = (where: string, what: string, value: number): number =>
   value === Infinity || (Number.isSafeInteger(value) && value >= 0)
     ? value
-    : refuse(where, "capacity", "an integer >= 0 or Infinity", value)
+    : refuse(where, what, "an integer >= 0 or Infinity", value)
+
+/** As `checkPositive`, or `Infinity`. */
+export const checkPositiveLimit = (where: string, what: string, value: number): number =>
+  value === Infinity ? value : checkPositive(where, what, value)
+
+/** The workers that a task takes: an integer above 0. */
+export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)
+
+/** The key of a task. */
+export const checkKey = (where: string, value: string | number): string | number => {
+  if (typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))) return value
+  throw new TypeError(`${where}: key must be a string or a number, got ${format(value)}`)
+}
+
+/** The label of a task. */
+export const checkLabel = (where: string, value: string): string => {
+  if (typeof value === "string") return value
+  throw new TypeError(`${where}: label must be a string, got ${format(value)}`)
+}
+
+/** A function of the caller's. */
+export const checkFunction = <A>(where: string, what: string, value: A): A => {
+  if (typeof value === "function") return value
+  throw new TypeError(`${where}: ${what} must be a function, got ${format(value)}`)
+}
 
 /** A change of size: a safe integer of either sign. */
 export const checkDelta = (where: string, value: number): number =>

@@ -14,27 +14,53 @@ import {
   type AutoScalePoolOptions,
   type FixedPoolOptions,
   type PoolOptions,
+  type PriorityOptions,
   type TagOption,
   TaskPool,
   type TaskPoolService
 } from "../TaskPool.ts"
-import { checkCapacity, checkCount, checkDuration, checkKnown, checkOrder, checkWord } from "./arguments.ts"
+import {
+  checkCount,
+  checkDuration,
+  checkFunction,
+  checkKnown,
+  checkLimit,
+  checkOrder,
+  checkPositiveLimit,
+  checkWord
+} from "./arguments.ts"
+import { checkRate } from "./pool/rate.ts"
 import { makeService, type ServiceOptions } from "./service.ts"
 import { autoScale } from "./autoScale/loop.ts"
 
 type Make<Options> = (options?: Options) => Effect.Effect<TaskPoolService, never, Scope>
 type Key<Self> = Context.Key<Self, TaskPoolService>
 
-const commonOptions = ["name", "tag", "capacity", "onFull", "startPaused", "shutdown"]
+const commonOptions = [
+  "name",
+  "tag",
+  "capacity",
+  "onFull",
+  "startPaused",
+  "shutdown",
+  "classify",
+  "nested",
+  "rate",
+  "perKey"
+]
 const fixedOptions = ["size", ...commonOptions]
-const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", "classify", ...commonOptions]
+const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
+
+/** The options that only a priority pool has. */
+const onlyPriority = (discipline: QueueDiscipline): ReadonlyArray<string> =>
+  discipline.name === "priority" ? ["ageing"] : []
 
 /** The three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
-    const { size = 3 } = checkKnown(where, options, fixedOptions)
-    const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER, initial: checkCount(where, "size", size) }
-    return { ...common(where, kind, discipline, options), ...bounds }
+    const { size = 3 } = checkKnown(where, options, [...fixedOptions, ...onlyPriority(discipline)])
+    const bounds = { min: 0, max: Infinity, initial: checkLimit(where, "size", size) }
+    return { ...common(where, kind, discipline, options), ...bounds, isFixed: true }
   }
   const make: Make<FixedPoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
 
@@ -67,11 +93,12 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 /** The three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
-    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
+    const known = [...autoScaleOptions, ...onlyPriority(discipline)]
+    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, known)
     const { classify, maxSize = minSize + 5 } = options
     const bounds = {
       min: checkCount(where, "minSize", minSize),
-      max: checkCount(where, "maxSize", maxSize),
+      max: checkLimit(where, "maxSize", maxSize),
       initial: minSize
     }
     checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
@@ -79,6 +106,7 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
     return {
       ...common(where, kind, discipline, options),
       ...bounds,
+      isFixed: false,
       sizing: (machine, context) => autoScale(machine, context, { policy, bounds, interval: period, classify })
     }
   }
@@ -99,21 +127,29 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 }
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
-  const { capacity = Infinity, name = kind, onFull = "suspend", shutdown = {}, startPaused = false } = options
-  const { drainTimeout = Duration.infinity, interruptTimeout = "3 seconds" } = checkKnown(
-    `${where}: shutdown`,
-    shutdown,
-    ["drainTimeout", "interruptTimeout"]
-  )
+  const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
+  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options as PoolOptions & PriorityOptions
+  const {
+    interruptTimeout = "3 seconds",
+    onInterrupt = "interrupt",
+    ...limits
+  } = checkKnown(`${where}: shutdown`, shutdown, ["drainTimeout", "interruptTimeout", "onInterrupt"])
+  const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
     name,
     discipline,
-    capacity: checkCapacity(where, capacity),
-    onFull: checkWord(where, "onFull", ["suspend", "fail"], onFull),
+    capacity: checkLimit(where, "capacity", capacity),
+    onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
     startPaused,
+    nested: checkWord(where, "nested", ["lend", "fail", "queue"], nested),
+    rates: rate === undefined ? [] : checkRate(where, rate),
+    perKey: checkPositiveLimit(where, "perKey", perKey),
+    ageing: ageing === undefined ? undefined : Duration.toMillis(checkDuration(where, "ageing", ageing, "> 0")),
+    classify: classify === undefined ? undefined : checkFunction(where, "classify", classify),
     shutdown: {
       drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),
-      interruptTimeout: checkDuration(where, "interruptTimeout", interruptTimeout)
+      interruptTimeout: checkDuration(where, "interruptTimeout", interruptTimeout),
+      onInterrupt: checkWord(where, "onInterrupt", ["interrupt", "drain"], onInterrupt)
     }
   }
 }

@@ -5,7 +5,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type { Duration } from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -17,7 +17,6 @@ import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
 import type {
   CloseOptions,
-  CloseReport,
   ForEachOptions,
   PoolEvent,
   ResizeOptions,
@@ -25,24 +24,43 @@ import type {
   TaskPoolService
 } from "../TaskPool.ts"
 import type { Sizing } from "./autoScale/loop.ts"
-import { checkCount, checkDelta, checkDuration, checkKnown, checkWord } from "./arguments.ts"
+import {
+  checkCount,
+  checkDelta,
+  checkDuration,
+  checkFunction,
+  checkKey,
+  checkKnown,
+  checkLabel,
+  checkLimit,
+  checkWord
+} from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
+import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { sourceOf } from "./bulk/source.ts"
+import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
+import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { type Classify, RetryAfter } from "./pool/outcome.ts"
+import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
-import { describe, makeTaskUnsafe, type TaskOptions, weightOf, type Work } from "./pool/task.ts"
-import { awaitEnds, awaitUntil } from "./pool/waits.ts"
+import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
+import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { keepShapes } from "./shapes.ts"
+import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */
 export interface ServiceOptions extends MachineOptions {
   readonly shutdown: ClosingDefaults
+  readonly classify: Classify | undefined
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
+
+const blockingOptionNames = [...submitOptions, "args", "executor", "onInterrupt", "timeout", "transfer"]
 
 /** Events a slow reader may lag behind before it loses the oldest. */
 const eventBuffer = 256
@@ -54,13 +72,16 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     const context = contextOf(fiber)
     const log = (message: string, defect: unknown): void =>
       void Effect.runForkWith(context)(Effect.logError(message, Cause.die(defect)))
-    const machine = new Machine(options, Context.get(context, Scheduler).makeDispatcher(), log)
+    const machine = new Machine(options, context, log)
+    if (options.classify !== undefined && options.sizing === undefined) {
+      machine.observe(new RetryAfter(machine, options.classify))
+    }
     const sizing = options.sizing?.(machine, context)
     const lifecycle = new Lifecycle(machine, context, { ...options, whileOpen: sizing?.run })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
-        const inside = machine.owns(fiber)
-        const report = lifecycle.closeForGoodUnsafe(Exit.isSuccess(exit) && !inside ? "drain" : "interrupt")
+        const inside = entryOf(machine, fiber) !== undefined
+        const report = lifecycle.closeForGoodUnsafe(inside ? "interrupt" : closingModeOf(exit, options.shutdown))
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : report
       })
@@ -77,7 +98,10 @@ const contextOf = ({ context }: Fiber<unknown, unknown>): Context.Context<never>
     ? Context.add(context, Scheduler, new MixedScheduler())
     : context
 
-const bulkOptions = ["weight", "discard", "unordered"]
+const closingModeOf = (exit: Exit.Exit<unknown, unknown>, { onInterrupt }: ClosingDefaults): "drain" | "interrupt" => {
+  if (Exit.isSuccess(exit)) return "drain"
+  return onInterrupt === "drain" && Cause.hasInterruptsOnly(exit.cause) ? "drain" : "interrupt"
+}
 
 const serviceOf = (
   machine: Machine,
@@ -87,10 +111,20 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: Work, submitOptions: TaskOptions) => new Submit(machine, work, submitOptions, suspends)
+  const submit = (work: any, submitOptions?: TaskOptions): any => {
+    const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
+    return submitOptions !== undefined || isTask(work)
+      ? submission
+      : taskLast("TaskPool.submit", submit, work, submission)
+  }
 
-  const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: TaskOptions) =>
-    new Fork((fiber) => makeTaskUnsafe(machine, where, work, submitOptions, fiber), mayWait)
+  const fork = (where: string, mayWait: boolean) => {
+    const operation = (work: any, submitOptions?: TaskOptions): any => {
+      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      return submitOptions !== undefined || isTask(work) ? submission : taskLast(where, operation, work, submission)
+    }
+    return operation
+  }
 
   const forEach = (
     where: string,
@@ -99,12 +133,13 @@ const serviceOf = (
     forEachOptions: ForEachOptions = {}
   ) =>
     runBulk(machine, () => {
-      const { discard = false, unordered = false } = checkKnown(where, forEachOptions, bulkOptions)
+      const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered"])
+      const { discard = false, unordered = false } = forEachOptions
       return {
         where,
         source: sourceOf(where, items),
         f,
-        weight: weightOf(where, forEachOptions),
+        ...taskOptions,
         collect: discard ? "discard" : unordered ? "unordered" : "ordered"
       }
     })
@@ -112,7 +147,7 @@ const serviceOf = (
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
     Effect.suspend(() => {
       const where = "TaskPool.all"
-      checkKnown(where, allOptions, ["weight"])
+      checkKnown(where, allOptions, submitOptions)
       if (typeof effects !== "object" || effects === null) {
         throw new TypeError(`${where}: effects must be an Iterable or a record, got ${describe(effects)}`)
       }
@@ -134,20 +169,46 @@ const serviceOf = (
       return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(machine, leaving), target)
     })
 
-  const close = (closeOptions: CloseOptions = {}): Effect.Effect<CloseReport> =>
+  const close = (closeOptions: CloseOptions = {}): Effect.Effect<any> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(closeOptions)
-      return machine.owns(fiber) ? waitsForItself("close") : lifecycle.closeUnsafe(how)
+      return fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
     })
 
   const start = Effect.withFiber((fiber) =>
-    machine.phase === "Draining" && machine.owns(fiber) ? waitsForItself("start") : lifecycle.start
+    machine.phase === "Draining" ? fromOutside("start", fiber, () => lifecycle.start) : lifecycle.start
   )
 
-  const waitsForItself = (operation: string): Effect.Effect<never> =>
-    Effect.die(
-      new Error(`TaskPool.${operation}: a task of ${machine.name} would wait for itself, because the pool waits for it`)
-    )
+  /** An operation that waits for all tasks of the pool: one of them would wait for itself. */
+  const fromOutside = <A, E, R>(
+    operation: string,
+    fiber: Fiber<unknown, unknown>,
+    effect: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> =>
+    entryOf(machine, fiber) === undefined
+      ? effect()
+      : Effect.die(
+          new Error(
+            `TaskPool.${operation}: a task of ${machine.name} would wait for itself, because the pool waits for it`
+          )
+        )
+
+  const hold = Effect.sync(() => machine.holds.beginByUser())
+  const withDispatchHeld = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.acquireUseRelease(hold, () => effect, Effect.sync)
+
+  /** Only an open pool can be paused or resumed. */
+  const setPaused = (paused: () => boolean) =>
+    Effect.sync(() => {
+      const isOpen = machine.phase === "Open"
+      if (isOpen) {
+        if (paused()) machine.pauses.pause()
+        else machine.pauses.resume()
+      }
+      return isOpen && machine.paused
+    })
+
+  const untilIdle = awaitUntil(machine, machine.isIdle)
 
   return {
     name: machine.name,
@@ -160,7 +221,10 @@ const serviceOf = (
       forEachOptions?: ForEachOptions
     ) => forEach("TaskPool.forEach", items, f, forEachOptions),
     all: all as TaskPoolService["all"],
-    mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
+    mapEffect: (first: any, second?: any, third?: any): any =>
+      typeof first === "function"
+        ? (stream: Stream.Stream<any, any, any>) => mapEffect(machine, stream, first, second)
+        : mapEffect(machine, first, second, third),
     submitBlocking: (job: any, blockingOptions: any = {}) =>
       Effect.suspend(() => {
         const where = "TaskPool.submitBlocking"
@@ -170,24 +234,65 @@ const serviceOf = (
           onInterrupt,
           timeout,
           transfer,
-          weight
-        } = checkKnown(where, blockingOptions, ["args", "executor", "onInterrupt", "timeout", "transfer", "weight"])
+          ...taskOptions
+        } = checkKnown(where, blockingOptions, blockingOptionNames)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
-        return submit(timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout)), {
-          weight
-        })
+        const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
+        return new Submit(machine, where, limited, taskOptions as TaskOptions, suspends)
       }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),
     resize: (size, resizeOptions) =>
-      resize("TaskPool.resize", "resize", () => checkCount("TaskPool.resize", "size", size), resizeOptions),
+      resize("TaskPool.resize", "resize", () => checkLimit("TaskPool.resize", "size", size), resizeOptions),
     awaitResized: awaitUntil(machine, machine.isResized),
-    pause: Effect.sync(() => machine.pause()),
-    resume: Effect.sync(() => machine.resume()),
-    togglePause: Effect.sync(() => (machine.paused ? machine.resume() : machine.pause())),
+    pause: setPaused(() => true),
+    resume: setPaused(() => false),
+    togglePause: setPaused(() => !machine.pauses.isByHand),
+    withPaused: (effect) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => machine.pauses.begin()),
+        () => effect,
+        Effect.sync
+      ),
+    holdDispatch: Effect.asVoid(Effect.acquireRelease(hold, Effect.sync)),
+    withDispatchHeld,
+    holdFor: (duration) =>
+      Effect.sync(() => {
+        const millis = Duration.toMillis(checkDuration("TaskPool.holdFor", "duration", duration))
+        if (machine.phase !== "Closed") machine.holds.beginFor(millis)
+      }),
+    withQuiesced: (effect) =>
+      Effect.withFiber((fiber) =>
+        fromOutside("withQuiesced", fiber, () =>
+          withDispatchHeld(Effect.andThen(awaitUntil(machine, machine.isQuiet), effect))
+        )
+      ),
+    clear: (clearOptions = {}) =>
+      Effect.sync(() => {
+        const where = "TaskPool.clear"
+        const { key, label } = checkKnown(where, clearOptions, ["key", "label"])
+        if (key !== undefined) checkKey(where, key)
+        if (label !== undefined) checkLabel(where, label)
+        return machine.clear({ key, label })
+      }),
     awaitEmpty: awaitUntil(machine, machine.isEmpty),
-    awaitIdle: awaitUntil(machine, machine.isIdle),
-    stats: Effect.sync(() => machine.stats()),
+    awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),
+    awaitStats: (predicate) =>
+      Effect.suspend(() => awaitStats(machine, checkFunction("TaskPool.awaitStats", "predicate", predicate))),
+    stats: Effect.sync(() => {
+      machine.settleOverflowed()
+      return machine.stats()
+    }),
+    statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
+    adjustCost: (cost) =>
+      Effect.withFiber((fiber) => {
+        const where = "TaskPool.adjustCost"
+        const change = checkCostChange(where, machine.rates, cost)
+        const entry = entryOf(machine, fiber)
+        if (entry === undefined) return Effect.die(new Error(`${where}: must be called in a task of ${machine.name}`))
+        machine.adjustCost(entry, change)
+        return Effect.void
+      }),
     explain: (last = 20) =>
       Effect.sync(() => {
         checkCount("TaskPool.explain", "last", last)
@@ -206,14 +311,16 @@ const closingOf = (options: CloseOptions): Closing => {
   const {
     drainTimeout,
     interruptTimeout,
+    collect = false,
     mode = "drain"
-  } = checkKnown(where, options, ["mode", "drainTimeout", "interruptTimeout"])
-  const limit = (what: string, value: CloseOptions["drainTimeout"]): Duration | undefined =>
+  } = checkKnown(where, options, ["mode", "drainTimeout", "interruptTimeout", "collect"])
+  const limit = (what: string, value: CloseOptions["drainTimeout"]): Duration.Duration | undefined =>
     value === undefined ? undefined : checkDuration(where, what, value)
   return {
     mode: checkWord(where, "mode", ["drain", "interrupt"], mode),
     drainTimeout: limit("drainTimeout", drainTimeout),
-    interruptTimeout: limit("interruptTimeout", interruptTimeout)
+    interruptTimeout: limit("interruptTimeout", interruptTimeout),
+    collect
   }
 }
 
@@ -227,7 +334,7 @@ const subscribe = (
     ),
     (queue) =>
       Effect.sync(() => {
-        machine.unsubscribe(queue)
+        machine.events.unsubscribe(queue)
         Queue.shutdownUnsafe(queue)
       })
   )

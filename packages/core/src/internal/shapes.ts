@@ -23,18 +23,39 @@ export const keepShapes = (): void => {
   const task = new Task(machine, Effect.void, undefined, 4, Context.empty())
   const bulk = new Bulk(
     machine,
-    { where: "", source: sourceOf("", []), f: () => Effect.void, weight: 4, collect: "discard" },
+    {
+      where: "",
+      source: sourceOf("", []),
+      f: () => Effect.void,
+      weight: 4,
+      itemOptions: undefined,
+      collect: "discard"
+    },
     Context.empty(),
     () => {}
   )
   // What is kept for good must not keep the async context of whoever made the first pool.
   Object.assign(bulk, { asyncContext: undefined })
-  const calls = [new Submit(machine, Effect.void, undefined, false), new Fork(() => task, false)]
+  const calls = [new Submit(machine, "", Effect.void, undefined, false), new Fork(() => task, false)]
   kept.push(machine, machineOf(lifo), machineOf(priority), task, bulk, new BulkTask(bulk), ...calls)
 }
 
 const machineOf = (discipline: QueueDiscipline): Machine =>
   new Machine(
-    { name: "", discipline, min: 0, max: 0, initial: 0, capacity: 0, onFull: "fail", startPaused: false },
-    { scheduleTask: () => {}, flush: () => {} }
+    {
+      name: "",
+      discipline,
+      min: 0,
+      max: 0,
+      initial: 0,
+      isFixed: true,
+      capacity: 0,
+      onFull: "fail",
+      startPaused: false,
+      nested: "lend",
+      rates: [],
+      perKey: Infinity,
+      ageing: undefined
+    },
+    Context.empty()
   )

@@ -265,8 +265,8 @@ export const yields = (times: number): Effect.Effect<void> =>
 
 /** Returns the rule that the statistics violate on their own, if any. */
 export const ruleBrokenBy = (stats: PoolStats): string | undefined => {
-  const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + running) {
+  const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
     return "I3: the statistics do not add up"
   }
   return waiting > capacity ? "I8: more tasks wait than the capacity allows" : undefined

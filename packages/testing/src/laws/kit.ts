@@ -3,7 +3,7 @@
  * says so, and checks exits and statistics.
  */
 import type { PoolOptions, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
-import { TaskPool } from "@aio-task-pool/core"
+import { TaskCancelled, TaskPool } from "@aio-task-pool/core"
 import { assert, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -224,6 +224,12 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 export const taggedFailureOf = (exit: Exit.Exit<unknown, unknown>, tag: string): Record<string, unknown> => {
   const error: any = failureOf(exit)
   return error?._tag === tag ? error : assert.fail(`expected ${tag}, got ${String(exit)}`)
+}
+
+/** Returns the `TaskCancelled` of an exit. */
+export const cancellationOf = (exit: Exit.Exit<unknown, unknown>): TaskCancelled => {
+  const error = failureOf(exit)
+  return error instanceof TaskCancelled ? error : assert.fail(`expected TaskCancelled, got ${String(exit)}`)
 }
 
 /** Returns the defect of an exit. */

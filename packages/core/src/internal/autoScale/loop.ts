@@ -14,7 +14,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import type {
@@ -25,11 +24,11 @@ import type {
   AutoScaleWindow
 } from "../../AutoScaleModel.ts"
 import { emptySample } from "../../AutoScalePolicy.ts"
-import type { TaskOutcome } from "../../TaskPool.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
 import { DecisionLog } from "./decisionLog.ts"
-import { classifyDefault, Meter, type MeterWindow } from "./meter.ts"
+import { type Classify, classifyDefault } from "../pool/outcome.ts"
+import { Meter, type MeterWindow } from "./meter.ts"
 
 /** The sizing of a pool while the pool is open. */
 export interface Sizing {
@@ -44,7 +43,7 @@ export interface SizingOptions<S> {
   readonly bounds: AutoScaleBounds
   /** The longest time without a decision; default 10 seconds, or longer if the policy's windows are longer. */
   readonly interval: Duration.Duration | undefined
-  readonly classify: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
+  readonly classify: Classify | undefined
 }
 
 const defaultInterval = 10_000 // ms
@@ -62,9 +61,10 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const log = new DecisionLog(machine, policy.name, bounds, context)
   const attach = (): Meter => {
     const meter = new Meter(machine, clock, classify)
-    machine.observe(meter)
+    detach = machine.observe(meter)
     return meter
   }
+  let detach: (() => void) | undefined
   let meter = attach()
 
   let loggedSize = false
@@ -158,8 +158,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
 
   /** Holds dispatch until the pause is over or the pool begins to close. */
   const pause = Effect.fnUntraced(function* (first: number) {
-    machine.hold("Policy")
-    machine.emit({ _tag: "Held" })
+    machine.holds.begin("Policy")
     const closing = awaitUntil(machine, () => machine.phase !== "Open")
     // A task that was still running may report a longer `retryAfter`.
     for (let left = first, longest = longestPause; left > 0 && machine.phase === "Open";) {
@@ -167,18 +166,12 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       longest -= left
       left = Math.min(longest, meter.retryAt - meter.now())
     }
-    machine.emit({ _tag: "Released" })
     meter.startWindow()
-    machine.release("Policy")
+    machine.holds.end("Policy")
   })
 
-  const releaseAll = (): void => {
-    machine.release("Overload", true)
-    machine.release("RetryAfter", true)
-  }
-
   const loop = Effect.gen(function* () {
-    if (!machine.isObserved) meter = attach()
+    if (detach === undefined) meter = attach()
     meter.startWindow()
     // A pool that was reopened, or resized before its first window, does not have the size that the policy starts from.
     if (machine.target !== bounds.initial) meter.resizedByHand()
@@ -195,7 +188,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       idleWindows = isIdle ? idleWindows + 1 : 0
       const left = machine.phase === "Open" ? pauseOf(decision) : 0
       if (left > 0) yield* pause(left)
-      releaseAll()
+      machine.holds.end("Overload", true)
     }
   })
 
@@ -209,9 +202,10 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       Effect.sync(() => {
         // Without the loop nothing would release a hold, and the pool would dispatch no task again.
         meter.detach()
-        machine.observe(undefined)
-        machine.release("Policy", true)
-        releaseAll()
+        detach!()
+        detach = undefined
+        machine.holds.end("Policy", true)
+        machine.holds.end("Overload", true)
       })
     )
   )

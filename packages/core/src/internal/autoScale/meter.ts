@@ -10,16 +10,12 @@
  * begins at once, and the sizing loop is woken. A window that ends by overload holds dispatch until the loop has
  * decided: otherwise tasks that fail at once would drain the queue meanwhile.
  */
-import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import type { AutoScaleSample, AutoScaleWindow } from "../../AutoScaleModel.ts"
-import type { TaskOutcome } from "../../TaskPool.ts"
-import type { Machine } from "../pool/machine.ts"
-import { describe } from "../pool/task.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
+import type { Machine } from "../pool/machine.ts"
+import { type Classify, classifyDefault, Outcomes } from "../pool/outcome.ts"
 
 /**
  * Task times are in ticks of 1/16 millisecond: small integers, which need no allocation. Ticks wrap around after 74
@@ -28,24 +24,6 @@ import type { Entry, MachineObserver } from "../pool/entry.ts"
 const ticksPerMilli = 16
 const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
 const ticksBetween = (from: number, to: number): number => (to - from) | 0
-
-const isOverload = (outcome: unknown): outcome is { readonly overload: true; readonly retryAfter: Duration.Input } =>
-  typeof outcome === "object" && outcome !== null && (outcome as { overload?: unknown }).overload === true
-
-const millisOf = (input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  return Option.isSome(duration) ? Duration.toMillis(duration.value) : 0
-}
-
-/** Classifies a timeout as overload. Ignores other failures and interruptions, which say nothing about the server. */
-export const classifyDefault = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
-  if (exit._tag === "Success") return "success"
-  for (const reason of exit.cause.reasons) {
-    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
-    if (Cause.isTimeoutError(error)) return "overload"
-  }
-  return "ignore"
-}
 
 /** A window with a time limit. */
 export interface MeterWindow extends AutoScaleWindow {
@@ -69,7 +47,8 @@ const notSampled = -(2 ** 31)
 export class Meter implements MachineObserver {
   private readonly machine: Machine
   private readonly clock: Clock.Clock
-  private readonly classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
+  private readonly outcomes: Outcomes
+  private readonly classifiesAll: boolean
 
   /** Wakes the sizing loop after a window has ended. */
   wakeUp: (() => void) | undefined = undefined
@@ -77,8 +56,6 @@ export class Meter implements MachineObserver {
   ended: AutoScaleSample | undefined = undefined
   /** The time before which nothing is dispatched, from a server's `Retry-After`. */
   retryAt = 0
-  /** Whether a defect of `classify` was logged. Only the first one is. */
-  private logged = false
   /** Whether to wake the loop at the end of the flush. Not earlier: the loop runs the policy, which is user code. */
   private wakes = false
   /** Whether the loop sleeps without a timer because the pool is idle. */
@@ -126,14 +103,11 @@ export class Meter implements MachineObserver {
   private lastProgressAt = 0
   private peak = 0
 
-  constructor(
-    machine: Machine,
-    clock: Clock.Clock,
-    classify: (exit: Exit.Exit<unknown, unknown>) => TaskOutcome = classifyDefault
-  ) {
+  constructor(machine: Machine, clock: Clock.Clock, classify: Classify = classifyDefault) {
     this.machine = machine
     this.clock = clock
-    this.classify = classify
+    this.outcomes = new Outcomes(machine, classify)
+    this.classifiesAll = classify !== classifyDefault
     this.running = machine.running
     this.startedAt = this.countedUntil = this.read()
     this.startWindow()
@@ -189,8 +163,7 @@ export class Meter implements MachineObserver {
 
   /** Counts a task whose fiber has ended, possibly in the step in which it began, or was abandoned. */
   settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    if (task.since !== notSampled || exit._tag === "Failure" || this.classify !== classifyDefault)
-      this.sampleExit(task, exit)
+    if (task.since !== notSampled || exit._tag === "Failure" || this.classifiesAll) this.sampleExit(task, exit)
     else {
       this.running--
       this.succeeded++
@@ -201,7 +174,7 @@ export class Meter implements MachineObserver {
     const now = this.read()
     this.count(now, this.running)
     this.running--
-    const outcome = this.classifyExit(exit)
+    const outcome = this.outcomes.of(task, exit)
     if (outcome === "success") this.succeed(task.since)
     else if (outcome === "ignore") this.failed++
     else {
@@ -340,26 +313,6 @@ export class Meter implements MachineObserver {
 
   // ---- counting --------------------------------------------------------------------------------------------------
 
-  /** Returns what `classify` says about an exit; a number is a server's `retryAfter` in milliseconds. */
-  private classifyExit(exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
-    if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
-    // `classify` is user code, and so are the getters of what it returns or throws.
-    try {
-      const outcome: unknown = this.classify(exit)
-      if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
-      if (isOverload(outcome)) return millisOf(outcome.retryAfter)
-      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
-    } catch (defect) {
-      this.logOnce('classify threw, the outcome counts as "ignore"', defect)
-    }
-    return "ignore"
-  }
-
-  private logOnce(message: string, defect: unknown): void {
-    if (!this.logged) this.machine.onDefect(defect, message)
-    this.logged = true
-  }
-
   // The sums are of integers, so they are exact below 2 ** 53.
   private succeed(since: number): void {
     this.succeeded++
@@ -389,7 +342,7 @@ export class Meter implements MachineObserver {
     if (!(millis > 0) || this.detached) return
     this.retryAt = Math.max(this.retryAt, now + millis)
     this.retryRequested = true
-    this.machine.hold("RetryAfter")
+    this.machine.holds.beginFor(millis)
   }
 
   /** Advances the integrals to `now`. */
@@ -398,14 +351,14 @@ export class Meter implements MachineObserver {
     if (passed <= 0) return
     this.countedUntil = now
     this.runningArea += running * passed
-    if (running >= size) this.saturatedTime += passed
+    if (this.machine.isSelective ? this.machine.isSaturated : running >= size) this.saturatedTime += passed
   }
 
   private endIfDue(now: number): void {
     const { window } = this
     if (window === undefined || this.detached) return
     if (this.retryRequested || this.overloadedFresh >= window.overloads) {
-      this.machine.hold("Overload")
+      this.machine.holds.begin("Overload")
       return this.end(now, "overload")
     }
     const elapsed = now - this.startedAt

@@ -24,9 +24,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import type { Traversal } from "../pool/entry.ts"
+import type { Wait } from "../pool/lending.ts"
+import { endLaunch } from "../pool/launch.ts"
 import type { Machine } from "../pool/machine.ts"
+import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import type { ItemOptionsOf } from "./itemOptions.ts"
 import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
 
 /** What a bulk is made of. */
@@ -36,18 +40,25 @@ export interface BulkOptions {
   readonly source: Source
   readonly f: (item: unknown, index: number) => unknown
   readonly weight: number
+  /** Gives a task the options of its item; `undefined` if no item has any. Runs user code. */
+  readonly itemOptions: ItemOptionsOf | undefined
   /** What becomes of the values: an array in the order of the items, or of completion, or nothing. */
   readonly collect: "ordered" | "unordered" | "discard"
 }
 
 /** Runs a bulk in a pool and waits for its result; interrupting the caller interrupts all its tasks. */
 export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Effect<any, any> =>
-  Effect.callback((resume) => {
-    const bulk = new Bulk(machine, options(), Fiber.getCurrent()!.context, resume)
-    bulk.request()
-    machine.flush()
-    return bulk.interrupt
-  })
+  Effect.withFiber((fiber) =>
+    waitWithin(machine, fiber, (wait) =>
+      Effect.callback((resume) => {
+        const bulk = new Bulk(machine, options(), fiber.context, resume)
+        bulk.wait = wait
+        bulk.request()
+        machine.flush()
+        return bulk.interrupt
+      })
+    )
+  )
 
 // An asynchronous source that always has an item ready lets the event loop go after this many.
 const fetchBudget = 1024
@@ -62,6 +73,10 @@ export class Bulk implements Traversal {
   private readonly endTraversal: (() => void) | undefined
   /** How many of its requests and tasks it has not been notified of. */
   private live = 0
+  /** How many of them have not settled. */
+  private unsettled = 0
+  /** The wait of a task that runs a bulk in its own pool. */
+  wait: Wait | undefined = undefined
   /** The newest of them: every older one runs or has settled. */
   private newest: BulkTask | undefined = undefined
   /** Settled tasks, reused for the next items: nothing else refers to them. */
@@ -103,6 +118,7 @@ export class Bulk implements Traversal {
     const task = this.spare.pop() ?? new BulkTask(this)
     this.newest = task
     this.live++
+    this.unsettled++
     const { source } = this.options
     if (source.isAsync) this.requestFetched(task, source.iterator)
     else {
@@ -176,8 +192,22 @@ export class Bulk implements Traversal {
       this.sourceOpen = false
       this.end()
     } else {
-      task.item = result.value
+      const { value } = result
+      if (this.options.itemOptions !== undefined && !this.setOptions(task, value)) return
+      task.item = value
       task.index = this.pulled++
+    }
+  }
+
+  /** Gives a request the options of its item. A bad one ends the bulk. */
+  private setOptions(task: BulkTask, item: unknown): boolean {
+    try {
+      this.options.itemOptions!(task, item, this.pulled)
+      return true
+    } catch (cause) {
+      this.failure ??= Exit.die(cause)
+      this.end()
+      return false
     }
   }
 
@@ -189,6 +219,17 @@ export class Bulk implements Traversal {
 
   private end(): void {
     if (this.state === "Pulling") this.state = "Ending"
+    this.endWait()
+  }
+
+  /** Nothing more will settle: the task that waits for this bulk takes its worker back. */
+  private endWait(): void {
+    if (this.wait !== undefined && this.state !== "Pulling" && this.unsettled === 0) this.wait.end()
+  }
+
+  onSettled(): void {
+    this.unsettled--
+    this.endWait()
   }
 
   /** Admission has ended while the source may be silent: the caller must not wait for it. */
@@ -243,7 +284,10 @@ export class Bulk implements Traversal {
     const request = this.newest!
     if (request.state !== "AtDoor" || !request.needsItem) return
     if (this.isAtEnd()) this.end()
-    else this.pull(request)
+    else {
+      this.pull(request)
+      if (!request.needsItem && request.state === "AtDoor" && !this.machine.admitsItem(request)) return
+    }
     if (this.state !== "Pulling" && request.needsItem && request.state === "AtDoor") this.machine.dropRequest(request)
   }
 
@@ -261,6 +305,15 @@ export class Bulk implements Traversal {
     const { newest } = this
     if (newest !== undefined && newest.state !== "Running" && newest.state !== "Settled") {
       this.machine.remove(newest, Exit.interrupt())
+    }
+    if (this.options.itemOptions !== undefined) this.removeWaiting()
+    this.endWait()
+  }
+
+  /** Ends the items that failed and wait for another attempt. */
+  private removeWaiting(): void {
+    for (const entry of this.machine.unstartedEntries) {
+      if (entry instanceof BulkTask && entry.bulk === this) this.machine.remove(entry, Exit.interrupt())
     }
   }
 
@@ -340,6 +393,8 @@ export class BulkTask extends Task {
     this.index = -1
     this.epoch = 0
     this.rejected = undefined
+    this.extra = undefined
+    this.weight = this.bulk.options.weight
     this.exit = this.answer = this.cancelReason = undefined
     return this
   }
@@ -364,10 +419,17 @@ export class BulkTask extends Task {
   override onStarted(): void {
     this.bulk.request()
   }
+  override get unfinished(): Task["unfinished"] {
+    const { index, item } = this
+    const { f } = this.bulk.options
+    return { task: () => f(item, index), args: [] }
+  }
   override onSettled(): void {
     const { exit } = this
+    endLaunch(this)
     // All else is the bulk's, and serves for its next item.
     this.item = this.fiber = undefined
+    this.bulk.onSettled()
     if (exit?._tag === "Failure" && this.rejected === undefined && this.bulk.state !== "Stopped") {
       this.bulk.stop(Exit.failCause(exit.cause))
     }

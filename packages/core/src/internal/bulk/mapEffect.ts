@@ -9,6 +9,7 @@
  * the stream fails with `NotAvailable`.
  */
 import type * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -16,12 +17,15 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { MapEffectOptions } from "../../TaskPool.ts"
-import { checkKnown, checkPositive } from "../arguments.ts"
+import { checkPositiveLimit } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
+import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
+import { waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
-import { Task, weightOf } from "../pool/task.ts"
+import { Task } from "../pool/task.ts"
 import { awaitEnds } from "../pool/waits.ts"
+import { type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
 
 type Map = (element: any, index: number) => Effect.Effect<any, any, any>
 
@@ -35,11 +39,10 @@ export const mapEffect = (
 ): Stream.Stream<any, any, any> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      checkKnown(where, options, ["weight", "unordered", "bufferSize"])
       const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>())
       yield* Effect.addFinalizer(() => mapping.leave)
       yield* mapping.start(stream)
-      return Stream.map(Stream.fromQueue(mapping.results), (value) => mapping.consumed(value))
+      return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
   )
 
@@ -48,8 +51,13 @@ class Mapping implements Traversal {
   readonly results: Queue.Queue<unknown, unknown>
   private readonly f: Map
   private readonly weight: number
+  private readonly itemOptions: ItemOptionsOf | undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
+  /** The context of the fiber that feeds, which is that of the tasks. */
+  private context: Context.Context<never> | undefined = undefined
+  /** The wait of a task of the pool for the next result. */
+  private wait: Wait | undefined = undefined
   private readonly room = Latch.makeUnsafe(true)
   private readonly live = new Set<ElementTask>()
   private readonly early = new Map<number, unknown>()
@@ -68,9 +76,11 @@ class Mapping implements Traversal {
     this.machine = machine
     this.results = results
     this.f = f
-    this.weight = weightOf(where, options)
+    const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize"])
+    this.weight = weight
+    this.itemOptions = itemOptions
     this.unordered = options.unordered ?? false
-    this.bufferSize = checkPositive(where, "bufferSize", options.bufferSize ?? 16)
+    this.bufferSize = checkPositiveLimit(where, "bufferSize", options.bufferSize ?? 16)
     this.endTraversal = machine.traverse(this)
   }
 
@@ -87,16 +97,17 @@ class Mapping implements Traversal {
   }
 
   private feed(element: unknown): Effect.Effect<unknown, unknown, any> {
-    return Effect.suspend(() => {
+    return Effect.withFiber((fiber) => {
+      this.context = fiber.context
       // The failure is on its way downstream, and the end of the scope interrupts this fiber.
       if (this.state === "Stopped") return Effect.never
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
-      const admit = new Fork((fiber) => {
-        const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, fiber.context, started)
-        this.live.add(task)
-        return task
-      }, true)
+      const { context } = this
+      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
+      this.itemOptions?.(task, element, index)
+      this.live.add(task)
+      const admit = new Fork(() => task, true)
       return Effect.andThen(admit, Effect.andThen(started.await, this.room.await))
     })
   }
@@ -154,6 +165,22 @@ class Mapping implements Traversal {
     }
   }
 
+  /** The next results. A task of the pool that waits for them lends its worker. */
+  readonly take = Effect.withFiber((fiber) => {
+    const { results } = this
+    const next = Queue.takeAll(results)
+    if (Queue.sizeUnsafe(results) > 0) return next
+    return waitWithin(this.machine, fiber, (wait) => {
+      this.wait = wait
+      return next
+    })
+  })
+
+  /** A result of this task reaches the stream in this step, or the failure that ends it. */
+  onSettled(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Failure" ? !task.rejected : this.unordered || task.index === this.nextIndex) this.wait?.end()
+  }
+
   consumed<A>(value: A): A {
     if (--this.unconsumed < this.bufferSize) this.room.openUnsafe()
     return value
@@ -201,9 +228,11 @@ class ElementTask extends Task implements Notifiable {
     this.machine.enqueueCompletion({ notify: () => void this.started.openUnsafe() })
   }
   override onSettled(): void {
-    const failed = this.exit?._tag === "Failure" && !this.rejected
+    const { exit } = this
     super.onSettled()
-    if (failed) this.mapping.stop()
+    if (exit === undefined) return
+    this.mapping.onSettled(this, exit)
+    if (exit._tag === "Failure" && !this.rejected) this.mapping.stop()
   }
   override get awaited(): boolean {
     return true

@@ -4,12 +4,15 @@
  * The machine decides when an entry is admitted, started and settled. How an entry runs its work, and whom it notifies,
  * is the entry's own business.
  */
+import type { Context } from "effect/Context"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import type { UnfinishedTask } from "../../PoolStats.ts"
 import type { NotAvailableReason, TaskCancelledReason } from "../../TaskPoolError.ts"
-import type { Weighted } from "../backlog.ts"
+import type { Weighted } from "../backlog/backlog.ts"
 import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
+import type { TaskExtra } from "./extra.ts"
 
 /** Something that waits to be notified at the end of a flush; what `notify` throws is logged. */
 export interface Notifiable {
@@ -18,12 +21,18 @@ export interface Notifiable {
 
 /** A task as the machine sees it. Only `pull`, `fork`, `onStarted` and `notify` may run user code. */
 export interface Entry extends Weighted<Entry>, Notifiable {
-  state: "New" | "AtDoor" | "Waiting" | "Running" | "Settled"
+  /** The machine that it belongs to. */
+  readonly machine: object
+  state: "New" | "AtDoor" | "Waiting" | "Running" | "Delayed" | "Settled"
+  /** Its submitter's context, until it settles. */
+  readonly context: Context<never> | undefined
+  /** What only some tasks have; `undefined` for a plain one. */
+  extra: TaskExtra | undefined
   /** The async context of a submitter whose task had to wait. */
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
-  /** The number of its launch, which its fiber and their children have in their context. */
-  readonly launchId: number
+  /** The mark of its fiber: it leads from the fiber to the entry, until the entry settles. */
+  launch: { entry: Entry | undefined; outer: unknown } | undefined
   /** Why it is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
   /** For the observer: when it arrived, and from its dispatch on when that was; and the epoch of the dispatch. */
@@ -49,8 +58,12 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   observe(): void
   /** Called when its fiber has begun. */
   onStarted(): void
+  /** Called when an attempt has failed and another may follow: releases the fiber, keeps the work. */
+  onDelayed(): void
   /** Called in the step in which it settles: keeps the outcome, releases everything else. */
   onSettled(): void
+  /** What was submitted, to be run elsewhere. */
+  readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }
 
 /**

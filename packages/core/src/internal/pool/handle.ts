@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
-import { NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
+import { type NotAvailable, NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
 import { checkWeight } from "../arguments.ts"
+import { waitWithin } from "./nested.ts"
 import type { Task } from "./task.ts"
 import { awaitEnds, awaitExit } from "./waits.ts"
 
@@ -15,12 +16,17 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     this.#task = task
   }
 
-  get join(): Effect.Effect<A, E | TaskCancelled> {
-    return Effect.flatten(awaitExit(this.#task))
+  get join(): Effect.Effect<A, E | TaskCancelled | NotAvailable> {
+    return Effect.flatten(this.await)
   }
 
-  get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled>> {
-    return awaitExit(this.#task)
+  get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable> {
+    return Effect.withFiber((fiber) => {
+      const task = this.#task
+      return task.exit === undefined
+        ? waitWithin(task.machine, fiber, (wait) => awaitExit(task, wait))
+        : Effect.succeed(task.exit)
+    })
   }
 
   get cancel(): Effect.Effect<void> {
@@ -33,7 +39,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     })
   }
 
-  get poll(): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskCancelled>>> {
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskCancelled | NotAvailable>>> {
     return Effect.sync(() => Option.fromUndefinedOr(this.#task.exit))
   }
 
@@ -47,7 +53,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
         checkWeight("TaskHandle.reprioritize", weight)
         const { machine } = this.#task
         const state = this.#stateNow()
-        if (state !== "Waiting") return Effect.fail(new NotWaiting({ pool: machine.name, state }))
+        if (state === "Running" || state === "Done") return Effect.fail(new NotWaiting({ pool: machine.name, state }))
         machine.reweigh(this.#task, weight)
         return Effect.void
       })
@@ -55,6 +61,6 @@ export class Handle<A, E> implements TaskHandle<A, E> {
 
   #stateNow(): TaskState {
     const { state } = this.#task
-    return state === "Settled" ? "Done" : state === "Running" ? "Running" : "Waiting"
+    return state === "Settled" ? "Done" : state === "Running" || state === "Delayed" ? state : "Waiting"
   }
 }

@@ -14,9 +14,11 @@ import type * as Queue from "effect/Queue"
 import { PreventSchedulerYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import type { UnfinishedTask } from "../../PoolStats.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
-import { NotAvailable } from "../../TaskPoolError.ts"
+import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import type { Entry } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 import { awaitUntil } from "./waits.ts"
 
@@ -25,12 +27,16 @@ export interface Closing {
   readonly mode: "drain" | "interrupt"
   readonly drainTimeout?: Duration.Duration | undefined
   readonly interruptTimeout?: Duration.Duration | undefined
+  /** Whether the report lists the tasks that did not complete. */
+  readonly collect?: boolean | undefined
 }
 
 /** The limits of a pool that names none when it is closed. */
 export interface ClosingDefaults {
   readonly drainTimeout: Duration.Duration
   readonly interruptTimeout: Duration.Duration
+  /** What an interruption of the scope does. */
+  readonly onInterrupt: "interrupt" | "drain"
 }
 
 // Waiting tasks that are cancelled in one step: a million of them must not keep the event loop.
@@ -44,6 +50,9 @@ interface CloseState {
   /** How long finalizers are awaited after that; once they are, until when. */
   interruptMillis: number
   abandonAt: number | undefined
+  collect: boolean
+  /** What closing may cancel, in the order of dispatch, with what the report says of it if it does. */
+  candidates: ReadonlyArray<readonly [Entry, UnfinishedTask]>
   /** Counts the changes above, so that the closing fiber looks again. */
   changes: number
   report: CloseReport | undefined
@@ -89,7 +98,8 @@ export class Lifecycle {
   closeUnsafe(how: Closing): Effect.Effect<CloseReport> {
     if (this.machine.phase === "Open") this.begin(how)
     // A drain does not shorten another closer's drain.
-    else if (this.machine.phase === "Draining" && how.mode === "interrupt") this.tighten(this.closing!, how)
+    else if (this.machine.phase === "Draining")
+      this.tighten(this.closing!, how.mode === "interrupt" ? how : { mode: "drain", collect: how.collect })
     this.machine.flush()
     return this.reported(this.closing!)
   }
@@ -99,11 +109,12 @@ export class Lifecycle {
     this.closedForGood = true
     if (this.machine.phase === "Draining") this.tighten(this.closing!, { mode, ...this.defaults })
     const report = this.closeUnsafe({ mode, ...this.defaults })
-    if (this.machine.phase === "Closed") this.machine.endEvents()
+    if (this.machine.phase === "Closed") this.machine.events.end(this.machine.guard)
     return report
   }
 
   private begin({
+    collect = false,
     drainTimeout = this.defaults.drainTimeout,
     interruptTimeout = this.defaults.interruptTimeout,
     mode
@@ -113,20 +124,25 @@ export class Lifecycle {
       drainUntil: this.now() + Duration.toMillis(drainTimeout),
       interruptMillis: Duration.toMillis(interruptTimeout),
       abandonAt: undefined,
+      collect,
+      candidates: [],
       changes: 0,
       report: undefined,
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
+    // The report counts from here on.
+    const run = this.run(closing)
     this.machine.beginClosing()
     // The closing fiber must hold the semaphore when this step ends, or `start` could come in between.
     const context = Context.add(this.context, PreventSchedulerYield, true)
-    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, this.run(closing))))
+    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, run)))
   }
 
   /** A later closer can only make a closing end sooner. */
-  private tighten(closing: CloseState, { drainTimeout, interruptTimeout, mode }: Closing): void {
+  private tighten(closing: CloseState, { collect = false, drainTimeout, interruptTimeout, mode }: Closing): void {
     if (mode === "interrupt") closing.mode = mode
+    if (collect) closing.collect = collect
     if (drainTimeout !== undefined) {
       closing.drainUntil = Math.min(closing.drainUntil, this.now() + Duration.toMillis(drainTimeout))
     }
@@ -181,8 +197,8 @@ export class Lifecycle {
   subscribe(reader: Queue.Queue<PoolEvent, any>, offer: (event: PoolEvent) => void): void {
     const { closing, machine } = this
     if (machine.phase === "Closed" && closing?.report !== undefined) offer({ _tag: "Closed", report: closing.report })
-    machine.subscribe(reader)
-    if (this.closedForGood && machine.phase === "Closed") machine.endEvents()
+    machine.events.subscribe(reader)
+    if (this.closedForGood && machine.phase === "Closed") machine.events.end(machine.guard)
   }
 
   private run(closing: CloseState): Effect.Effect<void> {
@@ -190,15 +206,22 @@ export class Lifecycle {
     const before = machine.stats()
     const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
+      // Without users' holds what waits may start in this step, but for an interrupting close it must not start at all.
+      if (closing.mode === "interrupt") machine.holds.begin("Closing")
+      machine.holds.onClosing()
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
       yield* Scope.close(this.openScope, Exit.void)
       const after = machine.stats()
       const completed = after.succeeded + after.failed - before.succeeded - before.failed
       const neverRun = machine.neverRun - neverRunBefore
-      closing.report = { completed, neverRun, interrupted: before.running + before.waiting - completed - neverRun }
+      const held = before.running + before.waiting + before.delayed
+      const tasks = closing.candidates.filter(([entry]) => wasCancelled(entry)).map(([, task]) => task)
+      const report = { completed, neverRun, interrupted: held - completed - neverRun }
+      closing.report = closing.collect ? { ...report, tasks } : report
+      closing.candidates = []
       machine.endClosing(closing.report)
-      if (this.closedForGood) machine.endEvents()
+      if (this.closedForGood) machine.events.end(machine.guard)
       machine.flush()
     })
   }
@@ -206,14 +229,15 @@ export class Lifecycle {
   /** Lets accepted tasks go on, until none is left, the time is over, or a closer wants an end. */
   private drain(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
-    // Without a worker nothing that waits would ever run.
-    const isStranded = (): boolean => machine.target === 0 && machine.waiting > 0
     const isOver = (): boolean => machine.isIdle() || closing.mode === "interrupt"
     return Effect.gen({ self: this }, function* () {
       while (!isOver()) {
-        if (isStranded()) {
-          if (machine.cancelWaiting("Closed", cancelledPerStep) === cancelledPerStep) yield* Effect.yieldNow
-        } else if (!(yield* this.changed(closing, () => isOver() || isStranded(), closing.drainUntil))) return
+        // A task that takes more workers than there are would never run.
+        if (machine.isStranded()) {
+          this.collect(closing)
+          machine.cancelStranded(cancelledPerStep)
+          yield* Effect.yieldNow
+        } else if (!(yield* this.changed(closing, () => isOver() || machine.isStranded(), closing.drainUntil))) return
       }
     })
   }
@@ -222,7 +246,8 @@ export class Lifecycle {
   private interruptRest(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
     return Effect.gen({ self: this }, function* () {
-      machine.hold("Closing")
+      machine.holds.begin("Closing")
+      this.collect(closing)
       closing.abandonAt = this.now() + closing.interruptMillis
       let cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
       machine.interruptAll("Closed")
@@ -233,6 +258,17 @@ export class Lifecycle {
       while (!machine.isIdle()) if (!(yield* this.changed(closing, machine.isIdle, closing.abandonAt))) break
       yield* this.abandon
     })
+  }
+
+  /** Notes what may be cancelled from here on, before it loses its work. */
+  private collect(closing: CloseState): void {
+    if (!closing.collect) return
+    const { runningEntries, unstartedEntries } = this.machine
+    const entries = Array.from(
+      new Set([...closing.candidates.map(([entry]) => entry), ...runningEntries, ...unstartedEntries])
+    )
+    const known = new Map(closing.candidates)
+    closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
   }
 
   /** Waits until `ready()`, or until a closer has changed the limits; `false` if neither comes before `until`. */
@@ -268,3 +304,16 @@ export class Lifecycle {
     return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
   }
 }
+
+const unfinishedOf = (entry: Entry): UnfinishedTask => {
+  const { extra, state, unfinished, weight } = entry
+  const started = state === "Running" || (extra !== undefined && extra.attempts > 0)
+  return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
+}
+
+/** Whether closing has ended a task. */
+const wasCancelled = ({ exit }: Entry): boolean =>
+  exit?._tag === "Failure" &&
+  exit.cause.reasons.some(
+    (reason) => reason._tag === "Fail" && reason.error instanceof TaskCancelled && reason.error.reason === "Closed"
+  )

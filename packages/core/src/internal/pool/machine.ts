@@ -2,8 +2,8 @@
  * The machine of a task pool: admission, dispatch, sizing, settling.
  *
  *     submit ──> admit ──> door ──> backlog ──> running ──> settled ──> notified
- *                  │  (queue full)  (waits)   (its own fiber)  (counted)  (submitter, joiners resumed)
- *                  └─> rejected
+ *                  │  (queue full)  (waits)↑  (its own fiber)  (counted)  (submitter, joiners resumed)
+ *                  └─> rejected            └── delayed ┘  (failed, and is tried again)
  *
  * Everything here is synchronous: JavaScript's single thread is the lock. What waits (submitters in `submit.ts`, closing in
  * `lifecycle.ts`, the sizing loop in `autoScale/loop.ts`) only calls in here. Only this file writes the machine's state.
@@ -12,11 +12,12 @@
  * *backlog* holds the waiting tasks in the discipline's order. A *worker* is the right to run one task: there are `target`
  * of them, and more while surplus tasks finish after a soft scale-down. A *request* is what a bulk puts at the door: a task
  * that takes its item from the source when there is a place for it. A *flush* admits from the door, fills the free workers
- * and notifies those whose task has settled.
+ * and notifies those whose task has settled. An *extra* is what a task has beside its weight; a task without one, in a pool
+ * without a rate, takes the short way everywhere.
  *
  * **User code** runs at five places, and every transition is complete there: a source gives an item (`pullFirst`), a task
- * begins (`run`), an observer classifies an outcome (`report`), a fiber is interrupted (`interrupt`), somebody is notified
- * (`notifyNext`). It may call every operation of the pool; a flush that it causes is left to the one that is under way.
+ * begins (`run`), an observer classifies an outcome (`report`), a failure is judged (`planRetry`), a fiber is interrupted
+ * (`interrupt`), somebody is notified (`notifyNext`). It may call every operation of the pool; a flush that it causes is left to the one that is under way.
  * What it throws is a defect of its own task, or is logged.
  *
  * Per-task code lives in small functions, rare paths in separate ones. V8 inlines up to a size limit, and a call that it
@@ -47,12 +48,17 @@
  * | Waiting | Running | `dispatchNext`                           |
  * |         | Settled | `remove`                                 |
  * | Running | Settled | `onExit`, `abandonRunning`               |
+ * |         | Delayed | `onExit`, if it may be tried again       |
+ * | Delayed | Waiting | `comeBack`                               |
+ * |         | Settled | `remove`, `onPlanned`                    |
  *
  * **Invariants** (tests cite them by number)
  *
- * - I1 The limit is never exceeded: running tasks, with their finalizers, never exceed the target, except surplus ones
- *   right after a soft scale-down.
- * - I2 Work-conserving: a waiting task beside a free worker is impossible at rest, unless dispatch is held.
+ * - I1 The limit is never exceeded: the workers of running tasks, with their finalizers and without those that are lent,
+ *   never exceed the target, except surplus ones right after a soft scale-down, and tasks that are interrupted while they
+ *   lend theirs.
+ * - I2 Work-conserving: at rest the task that is next could not start: its workers are not free, its key is at its limit,
+ *   the rate does not allow it, or dispatch is held.
  * - I3 Exactly one outcome: every admitted task settles exactly once on every path; none runs twice; a rejected one never
  *   runs.
  * - I4 Order is the discipline's, decided at dispatch; equal weights are first-in first-out; nobody overtakes at the door.
@@ -60,21 +66,22 @@
  * - I6 A closed pool has no fiber, no timer, no reference to a task, but those the log named as not ending.
  * - I7 A task sees its submitter's services, references, span and async context, and nobody else's; its children end
  *   with it.
- * - I8 `waiting <= capacity`.
+ * - I8 `waiting <= capacity`, without tasks that have started before.
  * - I9 Nobody waits at the door while the queue has a free place and the pool is open. (A place is taken while an item for
  *   it is pulled.)
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
-import * as Queue from "effect/Queue"
-import type { SchedulerDispatcher } from "effect/Scheduler"
+import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
-import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
+import type { ClearOptions, CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
-import { type Backlog, LinkedList } from "../backlog.ts"
+import { type Backlog, permitsOf } from "../backlog/backlog.ts"
+import { LinkedList } from "../backlog/list.ts"
 import {
   type AsyncContext,
   captureAsyncContext,
@@ -85,7 +92,20 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
+import { Agenda } from "./agenda.ts"
+import { type Attempts, Delayed } from "./delayed.ts"
+import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
+import type { TaskExtra } from "./extra.ts"
+import { Gate } from "./gate.ts"
+import { type Held, Holds } from "./holds.ts"
+import { Lending, type Wait, type Workers } from "./lending.ts"
+import { Events } from "./events.ts"
+import { Moment } from "./moment.ts"
+import { Observers } from "./observers.ts"
+import { Pauses } from "./pauses.ts"
+import type { CheckedRate, Costs } from "./rate.ts"
+import { Watchers } from "./watchers.ts"
 
 /** What a machine is made of, checked by its maker. */
 export interface MachineOptions {
@@ -95,13 +115,17 @@ export interface MachineOptions {
   readonly min: number
   readonly max: number
   readonly initial: number
+  /** Whether it has the size that it was given last, and so no largest one. */
+  readonly isFixed: boolean
   readonly capacity: number
-  readonly onFull: "suspend" | "fail"
+  readonly onFull: "suspend" | "fail" | "dropOldest"
   readonly startPaused: boolean
+  readonly nested: "lend" | "fail" | "queue"
+  readonly rates: ReadonlyArray<CheckedRate>
+  readonly perKey: number
+  /** Milliseconds per weight, or none. */
+  readonly ageing: number | undefined
 }
-
-/** Why dispatch is held. Reasons are independent: releasing one releases no other. */
-export type HoldReason = "Overload" | "Policy" | "RetryAfter" | "Closing"
 
 // A flush lets the event loop go after this many tasks that ended within it.
 const flushBudget = 1024
@@ -112,30 +136,42 @@ const maxLaunchDepth = 64
 // The array of completions is released after a burst, and kept otherwise: a new one for each task would cost as much.
 const keptCompletions = 1024
 
-// Counts the machines of all copies of this module: two copies in one program must not share a launch key.
-const count = Symbol.for("@aio-task-pool/core/machineCount")
-const nextMachineId = (): number => ((globalThis as any)[count] = ((globalThis as any)[count] ?? 0) + 1)
+const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine {
+export class Machine implements Workers, Held, Attempts {
   readonly name: string
   readonly min: number
   readonly max: number
   readonly capacity: number
-  readonly onFull: "suspend" | "fail"
+  readonly onFull: "suspend" | "fail" | "dropOldest"
+  readonly nested: "lend" | "fail" | "queue"
+  readonly rates: ReadonlyArray<CheckedRate>
+  private readonly isFixed: boolean
+  readonly agenda: Agenda
+  readonly clock: Clock.Clock
 
   #phase: "Open" | "Draining" | "Closed" = "Open"
-  #paused: boolean
+  readonly pauses: Pauses
   #target: number
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
   private limit: number
-  /** The workers that running tasks use. */
+  /** The workers that running tasks use, and those that they lend. */
   private used = 0
-  private readonly holds = new Map<HoldReason, number>()
+  private lent = 0
+  private lending: Lending | undefined = undefined
+  readonly elsewhere = new Elsewhere(this)
+  readonly holds: Holds
+  /** Whether tasks that wait for their workers come before all others. */
+  private blocked = false
   private largestSize: number
 
   private readonly door = new LinkedList<Entry>()
-  private readonly backlog: Backlog<Entry>
+  private backlog: Backlog<Entry>
+  private readonly gate: Gate
+  /** Whether a free worker may not be enough for the next task. */
+  private selective: boolean
   private readonly runningTasks = new LinkedList<Entry>()
+  private readonly delayed: Delayed
   /** Places of the queue for which an item is being pulled. */
   private reserved = 0
 
@@ -143,19 +179,25 @@ export class Machine {
   private succeeded = 0
   private failed = 0
   private interrupted = 0
-  private cancelledRunning = 0
-  private cancelledWaiting = 0
+  private cancelled = 0
+  private dropped = 0
+  /** How many tasks were cancelled before they started. */
+  private neverStarted = 0
   private rejected = 0
+  private readonly rejectedBy = {
+    Paused: 0,
+    Closed: 0,
+    QueueFull: 0,
+    TooLarge: 0,
+    WaitedTooLong: 0,
+    Nested: 0
+  } satisfies Record<NotAvailableReason, number>
 
-  /** Context key of the launch ID, by which the pool recognizes the fibers of its tasks. */
-  readonly launchKey: Context.Service<number, number>
-  launchCount = 0
+  private observers: ReadonlyArray<MachineObserver> = []
   private observer: MachineObserver | undefined = undefined
-  /** Conditions that fibers wait for, checked at the end of each flush. */
-  private readonly watchers = new Map<() => boolean, Set<Notifiable>>()
+  readonly watchers = new Watchers()
   private readonly traversals = new Set<Traversal>()
-  /** Readers of events: sliding queues, so that a slow one loses the oldest and never slows the pool. */
-  private readonly readers = new Set<Queue.Enqueue<PoolEvent, Cause.Done>>()
+  readonly events = new Events()
 
   private readonly dispatcher: SchedulerDispatcher
   private readonly log: (message: string, defect: unknown) => void
@@ -181,10 +223,10 @@ export class Machine {
     this.flush()
   }
 
-  /** `log` writes one line about a defect of user code that no task can have. */
+  /** `context` is that of the pool's own fibers. `log` writes one line about a defect that no task can have. */
   constructor(
     options: MachineOptions,
-    dispatcher: SchedulerDispatcher,
+    context: Context.Context<never>,
     log: (message: string, defect: unknown) => void = () => {}
   ) {
     this.name = options.name
@@ -192,12 +234,22 @@ export class Machine {
     this.max = options.max
     this.capacity = options.capacity
     this.onFull = options.onFull
-    this.#paused = options.startPaused
+    this.pauses = new Pauses(options.startPaused, (paused) => this.onPaused(paused))
     this.#target = this.limit = options.initial
     this.largestSize = options.initial
-    this.backlog = options.discipline.backlog()
-    this.launchKey = Context.Service(`@aio-task-pool/core/launchId/${nextMachineId()}`)
-    this.dispatcher = dispatcher
+    this.nested = options.nested
+    this.rates = options.rates
+    this.isFixed = options.isFixed
+    this.clock = Context.get(context, Clock.Clock)
+    this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
+    this.holds = new Holds(this, this.agenda)
+    this.delayed = new Delayed(this, this.agenda)
+    const { ageing, discipline, perKey, rates } = options
+    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
+    this.backlog = makeBacklog()
+    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, () => this.flush())
+    this.selective = this.gate.selective
+    this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
     this.log = log
   }
 
@@ -207,7 +259,8 @@ export class Machine {
   admit(entry: Entry, mayWait: boolean): void {
     if (this.inTransition !== undefined && this.launchDepth === 0) this.audit()
     if (this.#phase !== "Open") this.reject(entry, "Closed")
-    else if (this.#paused) this.reject(entry, "Paused")
+    else if (this.paused) this.reject(entry, "Paused")
+    else if (this.selective || entry.extra !== undefined) this.admitSelectively(entry, mayWait)
     else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
     } else {
@@ -217,18 +270,90 @@ export class Machine {
     this.flush()
   }
 
+  private admitSelectively(entry: Entry, mayWait: boolean): void {
+    if (this.isTooLarge(entry)) return this.reject(entry, "TooLarge")
+    this.prepare(entry)
+    if (this.door.size > 0 || this.backlog.size > 0 || !this.mayStart(entry)) this.enqueueOrReject(entry, mayWait)
+    else {
+      this.onAdmitted(entry)
+      this.launch(entry)
+    }
+    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
+  }
+
   /** Not all workers are free, or others came before. */
   private enqueueOrReject(entry: Entry, mayWait: boolean): void {
     if (this.door.size === 0 && this.hasPlace) {
       this.onAdmitted(entry)
       this.enqueue(entry)
-    } else if (mayWait) this.enqueueAtDoor(entry)
+    } else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
+    else if (mayWait) this.enqueueAtDoor(entry)
     else this.reject(entry, "QueueFull")
+  }
+
+  /** Cancels a waiting task, whose place the entry takes. */
+  private enqueueInstead(entry: Entry): void {
+    const victim = this.backlog.size === 0 ? undefined : this.backlog.victim(entry)
+    if (victim === undefined) return this.reject(entry, "QueueFull")
+    this.dropped++
+    this.takeOut(victim)
+    this.onAdmitted(entry)
+    this.enqueue(entry)
+    this.emit({ _tag: "Cancelled", reason: "Dropped", started: hasStarted(victim) })
+    this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
+  }
+
+  /** Whether a submitter would have to wait at the door with this entry. */
+  wouldWaitAtDoor(entry: Entry): boolean {
+    if (!this.isAdmitting || this.onFull !== "suspend") return false
+    const isFirst = this.door.size === 0 && this.backlog.size === 0
+    return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
+  }
+
+  /** Whether the pool never has what an entry takes. */
+  private isTooLarge(entry: Entry): boolean {
+    return this.gate.isTooLarge(entry, this.isFixed ? this.largestSize : this.max)
+  }
+
+  /** Before a task is admitted that is not plain. */
+  private prepare(entry: Entry): void {
+    this.backlog = this.gate.prepare(entry, this.backlog)
+    this.selective = this.gate.selective
+  }
+
+  /** Ends the task when its `maxWait` is over, unless it has started by then. */
+  private startDeadline(entry: Entry): void {
+    const { extra } = entry
+    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined) return
+    extra.deadline = new Moment(this.agenda, () => this.expire(entry))
+    extra.deadline.plan(this.agenda.now() + extra.maxWait)
+  }
+
+  private expire(entry: Entry): void {
+    // In the same instant a start wins.
+    this.holds.endDue(entry.extra!.deadline!.at)
+    this.flush()
+    if (entry.state === "AtDoor") {
+      this.door.remove(entry)
+      this.reject(entry, "WaitedTooLong")
+    } else if (entry.state === "Waiting") {
+      this.takeOut(entry)
+      this.countReason("WaitedTooLong")
+      this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
+      this.moveFromDoor()
+    }
+    this.flush()
   }
 
   /** Whether a request gets a place now. */
   get hasPlaceForRequest(): boolean {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
+  }
+
+  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  get isAboutToDispatch(): boolean {
+    if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
+    return this.used < this.limit && (!this.selective || this.nextMayStart())
   }
 
   private get hasPlace(): boolean {
@@ -240,6 +365,7 @@ export class Machine {
    * this step: a flush launches one after the other, so that items that end at once cannot grow the stack.
    */
   request(entry: Entry): void {
+    if (!entry.needsItem && !this.admitsItem(entry)) return
     if (this.door.size > 0 || !this.hasPlace) this.requestAtDoor(entry)
     else if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
     else if (!entry.needsItem || this.pullFor(entry)) this.enqueueRequest(entry)
@@ -253,6 +379,19 @@ export class Machine {
     } else this.requestAtDoor(entry)
   }
 
+  /** A request has its item, and so its options. Returns `false` if that is too large: then it is rejected. */
+  admitsItem(entry: Entry): boolean {
+    if (entry.extra === undefined && !this.selective) return true
+    if (this.isTooLarge(entry)) {
+      if (entry.state === "AtDoor") this.door.remove(entry)
+      this.reject(entry, "TooLarge")
+      return false
+    }
+    this.prepare(entry)
+    this.startDeadline(entry)
+    return true
+  }
+
   private requestAtDoor(entry: Entry): void {
     if (this.isAdmitting) this.enqueueAtDoor(entry)
     else this.reject(entry, this.notAdmitting)
@@ -260,7 +399,8 @@ export class Machine {
 
   /** Stores the async context of a task that was just admitted and must wait: it will start in another fiber's step. */
   captureAsyncContext(entry: Entry): void {
-    if (entry.state !== "Waiting" && entry.state !== "AtDoor") return
+    const startsLater = entry.state === "Waiting" || entry.state === "AtDoor" || entry.extra?.retry !== undefined
+    if (!startsLater || entry.state === "Settled") return
     entry.asyncContext = this.sharedAsyncContext = captureAsyncContextLike(this.sharedAsyncContext)
   }
 
@@ -276,11 +416,21 @@ export class Machine {
 
   /** What callers get after admission has ended. */
   rejection(): Cause.Cause<NotAvailable> {
-    return Cause.fail(new NotAvailable({ reason: this.notAdmitting, pool: this.name, stats: this.stats() }))
+    return Cause.fail(this.notAvailable(this.notAdmitting))
+  }
+
+  /** What an operation fails with that would wait for its own pool. */
+  rejectNested(): NotAvailable {
+    this.countRejection("Nested")
+    return this.notAvailable("Nested")
+  }
+
+  private notAvailable(reason: NotAvailableReason): NotAvailable {
+    return new NotAvailable({ reason, pool: this.name, stats: this.stats() })
   }
 
   get isAdmitting(): boolean {
-    return this.#phase === "Open" && !this.#paused
+    return this.#phase === "Open" && !this.paused
   }
 
   private get notAdmitting(): NotAvailableReason {
@@ -297,7 +447,7 @@ export class Machine {
   /** Fails a task that was not admitted. A request may turn out to have no item left: its bulk counts the rejection. */
   private reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
-    const exit = Exit.fail(new NotAvailable({ reason, pool: this.name, stats: this.stats() }))
+    const exit = Exit.fail(this.notAvailable(reason))
     entry.answer = exit
     entry.onRejected(reason)
     this.complete(entry, exit)
@@ -305,6 +455,11 @@ export class Machine {
 
   countRejection(reason: NotAvailableReason): void {
     this.rejected++
+    this.countReason(reason)
+  }
+
+  private countReason(reason: NotAvailableReason): void {
+    this.rejectedBy[reason]++
     this.emit({ _tag: "Rejected", reason })
   }
 
@@ -314,11 +469,17 @@ export class Machine {
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
+  /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
+  private endWaitAtDoor({ answer, caller, extra }: Entry): void {
+    if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
+  }
+
   private enqueue(entry: Entry): void {
     // A task that came by the door has arrived there.
     if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
     entry.state = "Waiting"
-    this.backlog.push(entry)
+    if (entry.extra === undefined || entry.extra.sequence < 0) this.backlog.push(entry)
+    else this.backlog.insert(entry, entry.extra.sequence)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -342,6 +503,7 @@ export class Machine {
       const entry = this.door.shift()!
       this.onAdmitted(entry)
       this.enqueue(entry)
+      this.endWaitAtDoor(entry)
     }
   }
 
@@ -368,7 +530,7 @@ export class Machine {
     }
     if (entry.state !== "New") return false
     if (entry.needsItem) this.complete(entry, undefined)
-    return !entry.needsItem
+    return !entry.needsItem && this.admitsItem(entry)
   }
 
   // ---- dispatch: in the step that makes it possible --------------------------------------------------------------
@@ -381,9 +543,15 @@ export class Machine {
   flush(): void {
     if (this.flushing || this.flushScheduled || this.launchDepth > 0) return
     if (this.inTransition !== undefined) this.audit()
+    if (this.blocked) this.lending!.flush()
     if (this.hasWork()) this.flushLoop()
     this.endFlush()
     if (this.head < this.tail) this.flush()
+  }
+
+  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  settleOverflowed(): void {
+    if (this.inTransition !== undefined) this.flush()
   }
 
   private flushLoop(): void {
@@ -404,6 +572,8 @@ export class Machine {
           progress = true
         }
         for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
+        if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
       } while (progress && budget > 0 && this.hasWork())
       thrown = false
@@ -426,7 +596,9 @@ export class Machine {
     return (
       this.head < this.tail ||
       this.deferredStarts.length > 0 ||
-      (this.used < this.limit && (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0))) ||
+      (this.used < this.limit &&
+        (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0)) &&
+        (!this.selective || this.nextMayStart())) ||
       (this.door.size > 0 && this.hasPlace)
     )
   }
@@ -434,6 +606,7 @@ export class Machine {
   /** Gives a free worker the next task, or the next task its item. Returns `false` if there is none. */
   private dispatchNext(): boolean {
     const { backlog, door } = this
+    if (this.selective && !this.nextMayStart()) return false
     // Taking a task frees a place of the queue. The request that gets it pulls before, while no transition is under way.
     if (door.size > 0 && door.head!.needsItem && (backlog.ready > 0 || backlog.size === 0)) {
       this.pullFirst()
@@ -445,16 +618,36 @@ export class Machine {
     const first = door.shift()!
     this.onAdmitted(first)
     this.launch(first)
+    this.endWaitAtDoor(first)
     return true
+  }
+
+  /** Whether the task that is next may start. A request is asked for its item first. */
+  private nextMayStart(): boolean {
+    const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
+    return next !== undefined && (next.needsItem || this.mayStart(next))
+  }
+
+  /** Whether an entry may start now: its workers are free, and the gate allows it. */
+  private mayStart(entry: Entry): boolean {
+    return this.used + permitsOf(entry) <= this.limit && this.gate.allows(entry)
   }
 
   private launchNext(): boolean {
     const entry = this.backlog.pop()
     if (entry === undefined) return false
     this.inTransition = entry
-    if (this.door.size > 0) this.moveFromDoor()
+    if (this.door.size > 0) this.refillFromDoor(entry)
     this.launch(entry)
     return true
+  }
+
+  /** Fills the place that an entry leaves. Tasks that come back to their workers must not find those of the entry free. */
+  private refillFromDoor(entry: Entry): void {
+    const permits = permitsOf(entry)
+    this.used += permits
+    this.moveFromDoor()
+    this.used -= permits
   }
 
   private launch(entry: Entry): void {
@@ -462,7 +655,8 @@ export class Machine {
     this.inTransition = entry
     entry.state = "Running"
     this.runningTasks.push(entry)
-    this.used++
+    if (entry.extra === undefined && !this.selective) this.used++
+    else this.takeWorkers(entry)
     this.observer?.dispatched(entry)
     if (this.launchDepth < maxLaunchDepth) this.start(entry)
     else {
@@ -470,6 +664,24 @@ export class Machine {
       this.deferredStarts.push(entry)
     }
     if (this.inTransition === entry) this.inTransition = outer === entry ? undefined : outer
+  }
+
+  private takeWorkers(entry: Entry): void {
+    this.used += permitsOf(entry)
+    this.gate.started(entry)
+    const { extra } = entry
+    if (extra === undefined) return
+    extra.attempts++
+    extra.deadline?.cancel()
+  }
+
+  /** A running task leaves its workers, for good or for a delay. */
+  private leaveWorkers(entry: Entry): void {
+    this.runningTasks.remove(entry)
+    const lent = this.lending !== undefined && this.lending.leftWorkers(entry)
+    if (lent) this.lent -= permitsOf(entry)
+    else this.used -= permitsOf(entry)
+    if (this.selective) this.gate.ended(entry, lent)
   }
 
   private startDeferred(): void {
@@ -488,8 +700,9 @@ export class Machine {
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
-      restoreFrame(frame)
+      // First: at the end of the stack the call throws, and a depth that stays would stop every flush.
       this.launchDepth = depth
+      restoreFrame(frame)
     }
   }
 
@@ -535,10 +748,11 @@ export class Machine {
     }
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
-    const { cancelledRunning, cancelledWaiting, failed, interrupted, succeeded } = this
-    const settled = succeeded + failed + interrupted + cancelledRunning + cancelledWaiting
-    this.used = this.runningTasks.size
-    this.submitted = settled + this.backlog.size + this.used
+    const { cancelled, failed, interrupted, succeeded } = this
+    const settled = succeeded + failed + interrupted + cancelled
+    this.used = -this.lent
+    for (const entry of this.runningTasks.toArray()) this.used += permitsOf(entry)
+    this.submitted = settled + this.backlog.size + this.runningTasks.size + this.delayed.entries.size
   }
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
@@ -549,12 +763,11 @@ export class Machine {
     if (entry.state === "Settled") return
     const outer = this.inTransition
     this.inTransition = entry
-    this.runningTasks.remove(entry)
-    this.used--
+    this.leaveWorkers(entry)
     if (exit._tag === "Success") {
       this.succeeded++
       this.settle(entry, exit)
-    } else this.onFailureExit(entry, exit)
+    } else if (entry.extra?.retry === undefined || !this.isDelayed(entry, exit)) this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
     if (this.inTransition === entry) this.inTransition = outer
     this.flush()
@@ -581,7 +794,7 @@ export class Machine {
   }
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
-    this.cancelledRunning++
+    this.cancelled++
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
@@ -596,8 +809,40 @@ export class Machine {
   private complete(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     entry.state = "Settled"
     entry.exit = exit
+    if (entry.extra !== undefined) this.releaseExtra(entry.extra)
     if (entry.awaited) this.enqueueCompletion(entry)
     entry.onSettled()
+  }
+
+  private releaseExtra(extra: TaskExtra): void {
+    extra.deadline?.cancel()
+    extra.due?.cancel()
+    const planning = extra.retry?.planning
+    // Its finalizers are user code.
+    if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })
+    extra.endWaits()
+  }
+
+  // ---- trying again ----------------------------------------------------------------------------------------------
+
+  /** Whether a task that has failed may be tried again. Nothing is dispatched before its own code has said when. */
+  private isDelayed(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
+    if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
+    this.launchDepth++
+    try {
+      return this.delayed.take(entry, exit)
+    } finally {
+      this.launchDepth--
+    }
+  }
+
+  comeBack(entry: Entry): void {
+    this.enqueue(entry)
+  }
+
+  fail(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    this.failed++
+    this.settle(entry, exit)
   }
 
   /** Tells the observer of an outcome. Its `classify` may call the pool: nothing is dispatched before the verdict. */
@@ -653,29 +898,14 @@ export class Machine {
 
   private endFlush(): void {
     this.observer?.rest()
-    if (this.backlog.size === 0) this.sharedAsyncContext = undefined
-    if (this.watchers.size > 0) this.enqueueReadyWatchers()
+    if (this.backlog.size === 0) this.onQueueEmpty()
+    if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
   }
 
-  // A resumed fiber may invalidate another watcher's condition. Watchers that are ready now are resumed anyway.
-  private enqueueReadyWatchers(): void {
-    for (const [ready, waiting] of this.watchers) {
-      if (!ready()) continue
-      this.watchers.delete(ready)
-      for (const watcher of waiting) this.enqueueCompletion(watcher)
-    }
-  }
-
-  /** Notifies `watcher` once, at the end of a flush after which `ready()` holds. */
-  watch(ready: () => boolean, watcher: Notifiable): void {
-    const waiting = this.watchers.get(ready)
-    if (waiting === undefined) this.watchers.set(ready, new Set([watcher]))
-    else waiting.add(watcher)
-  }
-
-  unwatch(ready: () => boolean, watcher: Notifiable): void {
-    const waiting = this.watchers.get(ready)
-    if (waiting?.delete(watcher) === true && waiting.size === 0) this.watchers.delete(ready)
+  private onQueueEmpty(): void {
+    this.sharedAsyncContext = undefined
+    // A pool at rest has no timer.
+    if (this.selective && this.door.size === 0) this.gate.rest()
   }
 
   /** Tells a traversal when admission ends, until the returned function is called. */
@@ -692,45 +922,88 @@ export class Machine {
    */
   remove(entry: Entry, outcome: Exit.Exit<never, unknown> | TaskCancelledReason): void {
     this.takeOut(entry)
-    this.settle(entry, typeof outcome === "string" ? this.neverRan(outcome) : outcome)
+    this.settle(entry, typeof outcome === "string" ? this.cancellation(outcome, hasStarted(entry)) : outcome)
     this.moveFromDoor()
   }
 
   private takeOut(entry: Entry): void {
-    if (entry.state === "AtDoor") this.door.remove(entry)
-    else if (entry.state === "Waiting") {
-      this.backlog.remove(entry)
-      this.cancelledWaiting++
-    }
+    if (entry.state === "AtDoor") return this.door.remove(entry)
+    if (entry.state !== "Waiting" && entry.state !== "Delayed") return
+    if (entry.state === "Waiting") this.backlog.remove(entry)
+    else this.delayed.entries.remove(entry)
+    this.cancelled++
+    if (!hasStarted(entry)) this.neverStarted++
   }
 
-  /** Takes a waiting task out of the queue; it settles as `TaskCancelled`. */
+  /** Takes a waiting or delayed task out; it settles as `TaskCancelled`. */
   cancel(entry: Entry, reason: TaskCancelledReason): void {
-    if (entry.state !== "Waiting") return
-    this.emit({ _tag: "Cancelled", reason, started: false })
+    if (entry.state !== "Waiting" && entry.state !== "Delayed") return
+    this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     this.remove(entry, reason)
     this.flush()
   }
 
-  /** Cancels up to `most` waiting tasks, in any order, and returns how many. One error serves all of them. */
+  /** Cancels waiting and delayed tasks in one step, and returns how many. */
+  clear({ key, label }: ClearOptions): number {
+    const matches = ({ extra }: Entry): boolean =>
+      (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
+    const all = this.unstartedEntries.filter(matches)
+    this.cancelAll(all, "Cleared")
+    return all.length
+  }
+
+  /** The waiting tasks in the order of dispatch, and the delayed ones. */
+  get unstartedEntries(): ReadonlyArray<Entry> {
+    return this.backlog.ordered().concat(this.delayed.entries.toArray())
+  }
+
+  /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
   cancelWaiting(reason: TaskCancelledReason, most: number): number {
     const cancelled: Array<Entry> = []
-    for (let entry = this.backlog.any(); entry !== undefined && cancelled.length < most; entry = this.backlog.any()) {
+    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.head
+    for (let entry = next(); entry !== undefined && cancelled.length < most; entry = next()) {
       this.takeOut(entry)
       cancelled.push(entry)
     }
-    const exit = this.neverRan(reason)
-    for (const entry of cancelled) {
-      this.emit({ _tag: "Cancelled", reason, started: false })
-      this.settle(entry, exit)
-    }
-    this.moveFromDoor()
-    this.flush()
+    this.settleCancelled(cancelled, reason)
     return cancelled.length
   }
 
-  private neverRan(reason: TaskCancelledReason): Exit.Exit<never, TaskCancelled> {
-    return Exit.fail(new TaskCancelled({ reason, started: false, pool: this.name, stats: this.stats() }))
+  /** Whether a task waits that takes more workers than there are. */
+  readonly isStranded = (): boolean =>
+    this.gate.maxPermits > this.#target &&
+    this.backlog.size > 0 &&
+    (this.#target === 0 || this.strandedEntries.length > 0)
+
+  private get strandedEntries(): ReadonlyArray<Entry> {
+    return this.backlog.ordered().filter((entry) => permitsOf(entry) > this.#target)
+  }
+
+  /** Cancels the waiting tasks that take more workers than there are; some of them if there are none. */
+  cancelStranded(most: number): void {
+    if (this.#target === 0) this.cancelWaiting("Closed", most)
+    else this.cancelAll(this.strandedEntries, "Closed")
+  }
+
+  private cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+    for (const entry of entries) this.takeOut(entry)
+    this.settleCancelled(entries, reason)
+  }
+
+  /** One error serves all that never ran, and one the others. */
+  private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+    const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
+    for (const entry of entries) {
+      const started = hasStarted(entry)
+      this.emit({ _tag: "Cancelled", reason, started })
+      this.settle(entry, started ? ran : neverRan)
+    }
+    this.moveFromDoor()
+    this.flush()
+  }
+
+  private cancellation(reason: TaskCancelledReason, started: boolean): Exit.Exit<never, TaskCancelled> {
+    return Exit.fail(new TaskCancelled({ reason, started, pool: this.name, stats: this.stats() }))
   }
 
   /** Interrupts a running task; the first reason stands. Its fiber may end in this very step. */
@@ -747,7 +1020,8 @@ export class Machine {
     entry.caller = undefined
     if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
     if (entry.state === "Settled") return
-    if (entry.state === "Waiting") this.emit({ _tag: "Cancelled", reason: "Cancelled", started: false })
+    if (entry.state === "Waiting" || entry.state === "Delayed")
+      this.emit({ _tag: "Cancelled", reason: "Cancelled", started: hasStarted(entry) })
     this.remove(entry, Exit.interrupt(by))
     this.flush()
   }
@@ -755,17 +1029,17 @@ export class Machine {
   /** Abandons the running tasks, which would not end: they settle now, whatever their fibers do later. */
   abandonRunning(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) {
-      this.runningTasks.remove(entry)
-      this.used--
+      this.leaveWorkers(entry)
       this.cancelRunning(entry, reason, [])
       if (this.observer !== undefined) this.report(entry, Exit.interrupt())
     }
     this.flush()
   }
 
-  /** Changes the weight of a waiting task. */
+  /** Changes the weight of a waiting or delayed task. */
   reweigh(entry: Entry, weight: number): void {
-    this.backlog.reweigh(entry, weight)
+    if (entry.state === "Waiting") this.backlog.reweigh(entry, weight)
+    else entry.weight = weight
   }
 
   // ---- sizing ----------------------------------------------------------------------------------------------------
@@ -775,7 +1049,7 @@ export class Machine {
     const from = this.#target
     this.#target = Math.max(this.min, Math.min(this.max, size))
     if (this.#target !== from) {
-      if (this.holds.size === 0) this.limit = this.#target
+      this.onHeld()
       this.observer?.resized(from, this.#target)
       this.largestSize = Math.max(this.largestSize, this.#target)
       this.emit({ _tag: "Scaled", from, to: this.#target, why })
@@ -791,34 +1065,63 @@ export class Machine {
     return this.#target
   }
 
-  /** Dispatches nothing until the release; admission and running tasks go on. Holds of one reason nest by counting. */
-  hold(reason: HoldReason): void {
-    this.holds.set(reason, (this.holds.get(reason) ?? 0) + 1)
-    this.limit = 0
+  onHeld(): void {
+    this.limit = this.holds.isHeld || this.blocked ? 0 : this.#target
   }
 
-  /** Ends one hold of a reason, or all of them; does nothing if there is none. */
-  release(reason: HoldReason, all = false): void {
-    const count = this.holds.get(reason)
-    if (count === undefined) return
-    if (count > 1 && !all) return void this.holds.set(reason, count - 1)
-    this.holds.delete(reason)
-    if (this.holds.size > 0) return
-    this.limit = this.#target
+  // ---- lending ---------------------------------------------------------------------------------------------------
+
+  /** A running task lends its workers, from the next flush on, while one of its fibers waits. */
+  lend(entry: Entry): Wait {
+    return (this.lending ??= new Lending(this)).begin(entry)
+  }
+
+  lendWorkers(entry: Entry): void {
+    this.used -= permitsOf(entry)
+    this.lent += permitsOf(entry)
+    if (this.selective) this.gate.lent(entry)
+  }
+
+  takeBackWorkers(entry: Entry, must: boolean): boolean {
+    const permits = permitsOf(entry)
+    const fits = this.used + permits <= this.#target || (permits > this.#target && this.used === 0)
+    if (!fits && !must) return false
+    this.used += permits
+    this.lent -= permits
+    if (this.selective) this.gate.tookBack(entry)
+    return true
+  }
+
+  blockDispatch(blocked: boolean): void {
+    this.blocked = blocked
+    this.onHeld()
+  }
+
+  /** Corrects what the start of a running task has cost. */
+  adjustCost(entry: Entry, changes: Costs): void {
+    this.gate.adjust(entry, changes)
     this.flush()
   }
 
   /**
-   * Interrupts the newest running tasks until no more go on than there are workers, and returns all that are being
-   * interrupted: once these have ended, the limit holds.
+   * Interrupts the newest busy tasks until no more go on than there are workers, and returns all that are being
+   * interrupted: once these have ended, the limit holds. Without a worker, tasks that lend theirs are interrupted too.
    */
   interruptSurplus(by: number): ReadonlyArray<Entry> {
-    if (this.used <= this.#target) return []
+    const isLent = (entry: Entry): boolean =>
+      this.#target > 0 && this.lending !== undefined && this.lending.isLent(entry)
+    if (this.used <= this.#target && this.#target > 0) return []
     const running = this.runningTasks.toArray()
     const leaving = running.filter((entry) => entry.cancelReason !== undefined)
-    const staying = running.filter((entry) => entry.cancelReason === undefined)
-    const surplus = staying.slice(this.#target)
-    for (const entry of surplus.toReversed()) this.interrupt(entry, "ScaledDown", by)
+    const staying = running.filter((entry) => entry.cancelReason === undefined && !isLent(entry))
+    const surplus: Array<Entry> = []
+    let busy = staying.reduce((sum, entry) => sum + permitsOf(entry), 0)
+    for (const entry of staying.toReversed()) {
+      if (busy <= this.#target) break
+      busy -= permitsOf(entry)
+      surplus.push(entry)
+    }
+    for (const entry of surplus) this.interrupt(entry, "ScaledDown", by)
     return leaving.concat(surplus)
   }
 
@@ -829,25 +1132,11 @@ export class Machine {
 
   // ---- pausing, closing ------------------------------------------------------------------------------------------
 
-  /** Ends admission until `resume`. Returns whether the pool is paused now. */
-  pause(): boolean {
-    if (this.#phase === "Open" && !this.#paused) {
-      this.#paused = true
-      this.emit({ _tag: "Paused" })
-      this.rejectDoor("Paused")
-      this.flush()
-    }
-    return this.#phase === "Open" && this.#paused
-  }
-
-  /** Admits again. Returns whether the pool is paused now: `false`. */
-  resume(): boolean {
-    if (this.#phase === "Open" && this.#paused) {
-      this.#paused = false
-      this.emit({ _tag: "Resumed" })
-      this.flush()
-    }
-    return false
+  private onPaused(paused: boolean): void {
+    if (this.#phase !== "Open") return
+    this.emit({ _tag: paused ? "Paused" : "Resumed" })
+    if (paused) this.rejectDoor("Paused")
+    this.flush()
   }
 
   /** Ends admission for good; the door is rejected in this step. */
@@ -859,14 +1148,15 @@ export class Machine {
   /** Nothing waits or runs any more. */
   endClosing(report: CloseReport): void {
     this.#phase = "Closed"
+    this.holds.onClosed()
     this.emit({ _tag: "Closed", report })
   }
 
   /** Admits again, after `endClosing`. */
   reopen(paused: boolean): void {
     this.#phase = "Open"
-    this.#paused = paused
-    this.release("Closing", true)
+    this.pauses.reset(paused)
+    this.holds.end("Closing", true)
   }
 
   // ---- looking ---------------------------------------------------------------------------------------------------
@@ -875,7 +1165,7 @@ export class Machine {
     return this.#phase
   }
   get paused(): boolean {
-    return this.#paused
+    return this.pauses.isPaused
   }
   get target(): number {
     return this.#target
@@ -896,77 +1186,78 @@ export class Machine {
   }
   /** How many tasks were cancelled before they started. */
   get neverRun(): number {
-    return this.cancelledWaiting
+    return this.neverStarted
   }
   /** The running tasks, the oldest first. */
   get runningEntries(): ReadonlyArray<Entry> {
     return this.runningTasks.toArray()
   }
-  readonly isIdle = (): boolean => this.backlog.size === 0 && this.runningTasks.size === 0
+  /** Whether the next task may have to wait beside a free worker. */
+  get isSelective(): boolean {
+    return this.selective
+  }
+  /** Whether all that keeps the next task from starting is the number of workers. */
+  get isSaturated(): boolean {
+    const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
+    if (next === undefined || next.needsItem) return this.backlog.size === 0 && this.used >= this.#target
+    return this.gate.untilStart(next) <= 0 && this.used + permitsOf(next) > this.#target
+  }
+  readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
   readonly isEmpty = (): boolean => this.backlog.size === 0
   readonly isResized = (): boolean => this.used <= this.#target
+  readonly isQuiet = (): boolean => this.runningTasks.size === 0
 
-  /** The launch ID of the task that a fiber belongs to, or belonged to. */
-  launchIdOf(fiber: Fiber<unknown, unknown>): number | undefined {
-    return Context.getOrUndefined(fiber.context, this.launchKey)
+  statsOf(key: string | number): KeyStats {
+    return this.gate.statsOf(key)
   }
 
-  /** Whether a fiber belongs to a task that still runs. */
-  owns(fiber: Fiber<unknown, unknown>): boolean {
-    const launchId = this.launchIdOf(fiber)
-    return launchId !== undefined && this.runningTasks.toArray().some((entry) => entry.launchId === launchId)
+  private get phaseNow(): PoolStats["phase"] {
+    if (this.#phase !== "Open") return this.#phase
+    return this.paused ? "Paused" : this.holds.isHeld ? "Held" : "Open"
   }
 
   stats(): PoolStats {
     return {
-      phase: this.#phase === "Open" && this.#paused ? "Paused" : this.#phase,
+      phase: this.phaseNow,
+      holds: this.holds.reasons,
       size: this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used),
       targetSize: this.#target,
       running: this.runningTasks.size,
+      busy: this.used,
+      lent: this.lent,
       waiting: this.backlog.size,
+      delayed: this.delayed.entries.size,
       atDoor: this.door.size,
       capacity: this.capacity,
+      nextStart: this.gate.untilStart(this.backlog.peek() ?? this.door.head),
       submitted: this.submitted,
       succeeded: this.succeeded,
       failed: this.failed,
       interrupted: this.interrupted,
-      cancelled: this.cancelledRunning + this.cancelledWaiting,
+      cancelled: this.cancelled,
+      dropped: this.dropped,
       rejected: this.rejected,
+      rejectedBy: { ...this.rejectedBy },
       largestSize: this.largestSize
     }
   }
 
   // ---- observing -------------------------------------------------------------------------------------------------
 
-  /** Reports to one observer, or to none. */
-  observe(observer: MachineObserver | undefined): void {
-    this.observer = observer
+  /** Reports to an observer, until the returned function is called. */
+  observe(observer: MachineObserver): () => void {
+    this.setObservers(this.observers.concat(observer))
+    return () => this.setObservers(this.observers.filter((each) => each !== observer))
   }
 
-  get isObserved(): boolean {
-    return this.observer !== undefined
-  }
-
-  subscribe(reader: Queue.Enqueue<PoolEvent, Cause.Done>): void {
-    this.readers.add(reader)
-  }
-
-  unsubscribe(reader: Queue.Enqueue<PoolEvent, Cause.Done>): void {
-    this.readers.delete(reader)
-  }
-
-  /** No event comes any more: ends every reader's stream. Resumes readers, so their observers may throw. */
-  endEvents(): void {
-    const readers = Array.from(this.readers)
-    this.readers.clear()
-    for (const reader of readers) this.guard(endReader, reader)
+  private setObservers(observers: ReadonlyArray<MachineObserver>): void {
+    this.observers = observers
+    this.observer = observers.length > 1 ? new Observers(observers) : observers[0]
   }
 
   emit(event: PoolEvent): void {
-    if (this.readers.size > 0) for (const reader of this.readers) Queue.offerUnsafe(reader, event)
+    this.events.emit(event)
   }
 }
 
 const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
-
-const endReader = (reader: Queue.Enqueue<PoolEvent, Cause.Done>): void => void Queue.endUnsafe(reader)

@@ -1,10 +1,15 @@
 /** `submit` and `fork` as effects: evaluating one admits a task, and waits if the caller has no answer yet. */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { Handle } from "./handle.ts"
-import type { Machine } from "./machine.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { endWith } from "./extra.ts"
+import { Handle } from "./handle.ts"
+import { innermostEntry, withoutLaunch } from "./launch.ts"
+import type { Wait } from "./lending.ts"
+import type { Machine } from "./machine.ts"
+import { waitInTask } from "./nested.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
@@ -16,38 +21,77 @@ export class Submit {
   private readonly work: Work
   private readonly options: TaskOptions
   private readonly mayWait: boolean
+  private readonly where: string
+  /** Whether what the submitter's task lends has been settled; and its wait, if it lends its workers of this pool. */
+  private readonly isWithin: boolean
+  private readonly wait: Wait | undefined
 
-  constructor(machine: Machine, work: Work, options: TaskOptions, mayWait: boolean) {
+  constructor(
+    machine: Machine,
+    where: string,
+    work: Work,
+    options: TaskOptions,
+    mayWait: boolean,
+    isWithin = false,
+    wait?: Wait
+  ) {
     this.machine = machine
+    this.where = where
     this.work = work
     this.options = options
     this.mayWait = mayWait
+    this.isWithin = isWithin
+    this.wait = wait
   }
 
-  admit(fiber: RuntimeFiber): Answer | Task {
-    const task = makeTaskUnsafe(this.machine, "TaskPool.submit", this.work, this.options, fiber)
-    this.machine.admit(task, this.mayWait)
+  begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
+    const { machine, wait } = this
+    if (!this.isWithin) {
+      const entry = innermostEntry(fiber)
+      if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
+    }
+    const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
+    if (wait !== undefined) endWith(task, wait)
+    machine.admit(task, this.mayWait)
     return task.state === "Settled" ? task.answer! : task
+  }
+
+  private within(wait: Wait | undefined): Submit {
+    return new Submit(this.machine, this.where, this.work, this.options, this.mayWait, true, wait)
   }
 }
 
 /** Admits a task and returns its handle. */
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
-  private readonly make: (fiber: RuntimeFiber) => Task
+  private readonly make: (context: Context.Context<never>) => Task
   private readonly mayWait: boolean
+  /** As for `Submit`: a fork waits at the door only. */
+  private readonly isWithin: boolean
+  private readonly wait: Wait | undefined
 
-  constructor(make: (fiber: RuntimeFiber) => Task, mayWait: boolean) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
     this.make = make
     this.mayWait = mayWait
+    this.isWithin = isWithin
+    this.wait = wait
   }
 
-  admit(fiber: RuntimeFiber): Answer | Task {
-    const task = this.make(fiber)
+  begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
+    const { isWithin, make, mayWait, wait } = this
+    const task = make(withoutLaunch(fiber.context))
+    const { machine } = task
+    if (wait !== undefined) endWith(task, wait)
+    else if (mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
+      const entry = innermostEntry(fiber)
+      if (entry !== undefined) {
+        return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
+      }
+    }
     task.answer = Exit.succeed(new Handle(task))
-    task.machine.admit(task, this.mayWait)
+    machine.admit(task, mayWait)
     // Its caller will be elsewhere when it starts.
-    task.machine.captureAsyncContext(task)
+    machine.captureAsyncContext(task)
     if (task.state === "AtDoor") return task
     const { answer } = task
     // A waiting task does not keep a handle that its caller may have dropped.
@@ -57,20 +101,20 @@ export class Fork {
 }
 
 interface Admission extends Effect.Effect<any, any> {
-  /** The caller's answer, or the task that will have it. */
-  admit(fiber: RuntimeFiber): Answer | Task
+  /** Returns the caller's answer, or the task that will have it, or what to do first. */
+  begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any>
 }
 
 // Admission and the beginning of the wait are one step: the caller may be interrupted between two steps, and its task would
 // be orphaned.
 const evaluate = hasKnownRuntime
   ? function (this: Admission, fiber: RuntimeFiber): Effect.Effect<any, any> {
-      const admitted = this.admit(fiber)
+      const admitted = this.begin(fiber)
       return admitted instanceof Task ? wait(fiber, admitted) : admitted
     }
   : function (this: Admission, fiber: RuntimeFiber): Effect.Effect<any, any> {
       return Effect.callback((resume) => {
-        const admitted = this.admit(fiber)
+        const admitted = this.begin(fiber)
         if (!(admitted instanceof Task)) return resume(admitted)
         if (admitted.asyncContext === undefined) admitted.machine.captureAsyncContext(admitted)
         admitted.caller = resume

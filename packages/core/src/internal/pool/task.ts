@@ -2,13 +2,15 @@
  * One submitted task: its work, its submitter's context, and its state.
  *
  *     New ──> AtDoor ──> Waiting ──> Running ──> Settled
- *      │        │          └────────────────────────↑      cancelled, or the pool closed
- *      └────────┴───────────────────────────────────↑      withdrawn or rejected: never admitted, not counted
+ *      │        │          │ ↑          ↓           ↑
+ *      │        │          │ └───── Delayed ────────┤      an attempt failed, another follows
+ *      │        │          └────────────────────────┤      cancelled, or the pool closed
+ *      └────────┴───────────────────────────────────┘      withdrawn or rejected: never admitted, not counted
  *
  * A task skips the states it does not need: the door if the queue has a place, the queue if a worker is free. It settles
  * exactly once (I3).
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -22,13 +24,14 @@ import {
   asEffects,
   makeFiber,
   observeLast,
-  overlay,
   type RuntimeFiber,
   type Waiter,
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
+import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
+import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import type { Machine } from "./machine.ts"
 import { awaitEnds } from "./waits.ts"
 
@@ -38,24 +41,21 @@ export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArr
 /** Options of a submission, as a function's caller gives them. */
 export type TaskOptions = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
 
-const withService: typeof overlay = hasKnownRuntime
-  ? overlay
-  : (context, key, value) => Context.add(context, key, value)
-
 /** The weight of a task that names none. */
 const defaultWeight = 4
 
 /** The checked weight of a task. */
-export const weightOf = (where: string, options: SubmitOptions | undefined): number => {
-  const weight = options?.weight
-  return weight === undefined ? defaultWeight : checkWeight(where, weight)
-}
+export const weightOf = (where: string, { weight }: Pick<SubmitOptions, "weight">): number =>
+  weight === undefined ? defaultWeight : checkWeight(where, weight)
 
 /** As `Effect.isEffect`, and quicker for the usual task. */
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
   typeof value === "object" && value !== null ? (value as any)[Effect.TypeId] !== undefined : Effect.isEffect(value)
 
-const knownOptions = ["weight", "args"] as const
+/** The options of every submission. */
+export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
+/** Those of a submitted function. */
+export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** A task of a submitter; throws if the work is neither an effect nor a function. */
 export const makeTaskUnsafe = (
@@ -63,14 +63,27 @@ export const makeTaskUnsafe = (
   where: string,
   work: Work,
   options: TaskOptions,
-  { context }: Fiber<unknown, unknown>
+  context: Context.Context<never>
 ): Task => {
-  const weight = options === undefined ? defaultWeight : weightOf(where, checkKnown(where, options, knownOptions))
+  if (options === undefined) return makePlainTask(machine, where, work, undefined, defaultWeight, context)
+  const weight = weightOf(where, checkKnown(where, options, taskOptions))
+  const task = makePlainTask(machine, where, work, options, weight, context)
+  task.extra = extraOf(where, machine, options)
+  return task
+}
+
+const makePlainTask = (
+  machine: Machine,
+  where: string,
+  work: Work,
+  options: TaskOptions,
+  weight: number,
+  context: Context.Context<never>
+): Task =>
   // The tag of a service is both: it is submitted as the effect it is.
-  return isEffect(work)
+  isEffect(work)
     ? new Task(machine, work, undefined, weight, context)
     : makeFunctionTask(machine, where, work, options, weight, context)
-}
 
 const makeFunctionTask = (
   machine: Machine,
@@ -133,7 +146,8 @@ export class Task implements Entry, Waiter {
   context: Context.Context<never> | undefined
   asyncContext: AsyncContext | undefined = undefined
   fiber: Fiber<unknown, unknown> | undefined = undefined
-  launchId = 0
+  extra: TaskExtra | undefined = undefined
+  launch: Launch | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   since = 0
   epoch = 0
@@ -170,11 +184,6 @@ export class Task implements Entry, Waiter {
     return this.state === "Running" ? awaitEnds(this.machine, [this]) : Effect.void
   }
 
-  /** The context of its fiber, by which the pool recognizes that fiber and all that it forks. */
-  contextWithLaunchId(): Context.Context<never> {
-    return withService(this.context!, this.machine.launchKey, (this.launchId = ++this.machine.launchCount))
-  }
-
   fork(): Fiber<unknown, unknown> {
     return forkTask(this)
   }
@@ -202,10 +211,20 @@ export class Task implements Entry, Waiter {
 
   onStarted(): void {}
 
+  onDelayed(): void {
+    endLaunch(this)
+    this.fiber = undefined
+  }
+
   onSettled(): void {
-    this.work = this.args = this.context = this.fiber = undefined
+    endLaunch(this)
+    this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get unfinished(): Entry["unfinished"] {
+    return { task: this.work!, args: this.args ?? [] }
   }
 
   get awaited(): boolean {
@@ -239,12 +258,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(task.contextWithLaunchId())
+      const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(task.contextWithLaunchId())(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
 
 asEffects(
   Task,

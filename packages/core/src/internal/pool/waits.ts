@@ -1,25 +1,33 @@
 /** What a fiber waits for: an outcome, the end of tasks, a condition on the machine. */
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Entry } from "./entry.ts"
+import { dontEndWith, endWith } from "./extra.ts"
+import { entryOf } from "./launch.ts"
+import type { Wait } from "./lending.ts"
+import type { PoolStats } from "../../PoolStats.ts"
 import type { Machine } from "./machine.ts"
 
-/** Waits for a task's outcome. Interrupting the waiter does not touch the task. */
-export const awaitExit = (task: Entry): Effect.Effect<Exit.Exit<any, any>> =>
+/** Waits for a task's outcome; ends `wait` when it is there. Interrupting the waiter does not touch the task. */
+export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any, any>> =>
   Effect.callback((resume) => {
     if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
+    if (wait !== undefined) endWith(task, wait)
     const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
     const observers = (task.observers ??= new Set())
     observers.add(observer)
-    return Effect.sync(() => void observers.delete(observer))
+    return Effect.sync(() => {
+      observers.delete(observer)
+      if (wait !== undefined) dontEndWith(task, wait)
+    })
   })
 
 /** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const self = machine.launchIdOf(Fiber.getCurrent()!)
-    const others = tasks.filter((task) => task.exit === undefined && task.launchId !== self)
+    const self = entryOf(machine, Fiber.getCurrent()!)
+    const others = tasks.filter((task) => task.exit === undefined && task !== self)
     let left = others.length
     if (left === 0) return resume(Effect.void)
     const observer = (): void => {
@@ -41,6 +49,25 @@ export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effec
     machine.flush()
     if (ready()) return resume(Effect.void)
     const watcher = { notify: () => resume(Effect.void) }
-    machine.watch(ready, watcher)
-    return Effect.sync(() => machine.unwatch(ready, watcher))
+    machine.watchers.add(ready, watcher)
+    return Effect.sync(() => machine.watchers.remove(ready, watcher))
+  })
+
+/** Waits until the statistics satisfy a predicate; dies with what that throws. */
+export const awaitStats = (machine: Machine, predicate: (stats: PoolStats) => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    let defect: Exit.Exit<void> = Exit.void
+    // The predicate is user code, which the machine must not hear of.
+    const ready = (): boolean => {
+      try {
+        return predicate(machine.stats())
+      } catch (cause) {
+        defect = Exit.die(cause)
+        return true
+      }
+    }
+    return Effect.andThen(
+      awaitUntil(machine, ready),
+      Effect.suspend(() => defect)
+    )
   })

@@ -151,7 +151,7 @@ export interface RuntimeContext extends Context.Context<never> {
 
 // A class, so that the engine knows its shape; the runtime builds the same context field by field. It is one object
 // where the runtime makes two: the context, and the entry that is laid over it.
-class Overlaid {
+export class Overlaid {
   cacheRoot: unknown
   base: ReadonlyMap<string, unknown>
   overlay: unknown

@@ -1,4 +1,5 @@
 import {
+  cancellationOf,
   defectLog,
   defectOf,
   expectStats,
@@ -22,21 +23,19 @@ import { AioFixedTaskPoolSimple, NotAvailable, TaskCancelled, type TaskHandle, T
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
-import { FifoBacklog, type Weighted } from "../../../src/internal/backlog.ts"
+import type { Weighted } from "../../../src/internal/backlog/backlog.ts"
+import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
 import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
+import { machineOptions } from "./machineOptions.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
 
 describe("a stack that comes to its end", () => {
   // A call that throws stands for a stack that ends there: the real depth of a stack depends on what the engine compiles.
-  for (const call of ["fork", "contextWithLaunchId", "onStarted", "observe"] as const) {
+  for (const call of ["fork", "onStarted", "observe"] as const) {
     it.effect(`costs the task that was being launched and not its worker, if it ends in ${call} (I2, I3)`, () =>
       Effect.withFiber((fiber) => {
-        const bounds = { min: 0, max: 1, initial: 1 }
-        const machine = new Machine(
-          { name: "pool", discipline: fifo, ...bounds, capacity: Infinity, onFull: "suspend", startPaused: false },
-          fiber.currentDispatcher
-        )
+        const machine = new Machine(machineOptions({ max: 1 }), fiber.context)
         const make = (work: Effect.Effect<unknown>) => new Task(machine, work, undefined, 4, fiber.context)
         const faulty = make(Effect.never)
         faulty[call] = () => {
@@ -359,7 +358,7 @@ describe("a task that acts on its own pool", () => {
       yield* Deferred.succeed(target, second)
       yield* go.open
       yield* first.join
-      const error = failureOf(yield* second.await)
+      const error = cancellationOf(yield* second.await)
       assert.isFalse(error.started)
       assert.strictEqual(victim.counts.begun, 0)
     }).pipe(Effect.provide(pool(1)))
@@ -756,7 +755,7 @@ describe("more than 1,024 tasks that end in one step", () => {
       yield* release
       const report = yield* TaskPool.close({ mode: "interrupt" })
       assert.deepStrictEqual(report, { completed: 0, interrupted: 0, neverRun: 976 })
-      assert.isFalse(failureOf(yield* handles[1999]!.await).started)
+      assert.isFalse(cancellationOf(yield* handles[1999]!.await).started)
       yield* TaskPool.start
       yield* hold
       yield* forkMany(2000, done)
@@ -886,19 +885,7 @@ describe("who waits for the pool to be idle", () => {
 
 describe("a machine", () => {
   const machineOf = (fiber: Fiber.Fiber<unknown, unknown>, discipline: QueueDiscipline = fifo) =>
-    new Machine(
-      {
-        name: "pool",
-        discipline,
-        min: 0,
-        max: 10,
-        initial: 0,
-        capacity: Infinity,
-        onFull: "suspend",
-        startPaused: false
-      },
-      fiber.currentDispatcher
-    )
+    new Machine(machineOptions({ discipline, initial: 0 }), fiber.context)
   const taskOf = (machine: Machine, fiber: Fiber.Fiber<unknown, unknown>, work: Effect.Effect<unknown> = Effect.void) =>
     new Task(machine, work, undefined, 4, fiber.context)
 
@@ -979,17 +966,17 @@ describe("a machine", () => {
     Effect.withFiber((fiber) => {
       const machine = machineOf(fiber)
       machine.resize(1, "test")
-      machine.hold("Policy")
-      machine.hold("Policy")
-      machine.hold("Overload")
+      machine.holds.begin("Policy")
+      machine.holds.begin("Policy")
+      machine.holds.begin("Overload")
       machine.admit(taskOf(machine, fiber), true)
       for (const release of ["Policy", "RetryAfter", "Overload"] as const) {
-        machine.release(release)
+        machine.holds.end(release)
         assert.deepInclude(machine.stats(), { waiting: 1, succeeded: 0 }, release)
       }
       machine.resize(2, "test")
       assert.deepInclude(machine.stats(), { waiting: 1, succeeded: 0 })
-      machine.release("Policy")
+      machine.holds.end("Policy")
       assert.deepInclude(machine.stats(), { waiting: 0, succeeded: 1 })
       return Effect.void
     })

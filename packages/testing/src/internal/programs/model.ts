@@ -38,6 +38,12 @@ export interface ModelOptions {
 
 type Count = "succeeded" | "failed" | "interrupted" | "cancelled"
 
+/** What the model knows of the statistics. */
+export type ModelStats = Omit<
+  PoolStats,
+  "capacity" | "holds" | "busy" | "lent" | "delayed" | "nextStart" | "dropped" | "rejectedBy"
+>
+
 type Finish = "succeeds" | "fails" | "dies" | "interrupts"
 
 export class ModelPool {
@@ -64,7 +70,7 @@ export class ModelPool {
     this.target = this.largestSize = options.size
   }
 
-  get stats(): Omit<PoolStats, "capacity"> {
+  get stats(): ModelStats {
     return {
       phase: this.phase === "Open" && this.paused ? "Paused" : this.phase,
       size: this.phase === "Closed" ? 0 : Math.max(this.target, this.running.length),

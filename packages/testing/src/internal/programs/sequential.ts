@@ -1,7 +1,7 @@
 /**
  * Sequential programs, each run on a pool and on its naive model.
  */
-import { type PoolStats, TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
+import { TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import { Ledger } from "../ledger.ts"
 import { Random } from "../random.ts"
 import { StepWorld } from "../stepWorld.ts"
-import { ModelPool } from "./model.ts"
+import { ModelPool, type ModelStats } from "./model.ts"
 import type { ProgramPool, ProgramRun } from "./run.ts"
 
 /** An event; `pick` chooses among the tasks that it may happen to. */
@@ -304,7 +304,7 @@ class Running {
   compare(where: string): void {
     this.rest()
     const { model } = this
-    const { capacity: _capacity, ...stats } = this.ledger.rest()
+    const stats = this.ledger.rest()
     this.expect("the statistics", comparable(model.stats), comparable(stats), where)
     this.expect("the started tasks", model.started, this.started, where)
     for (const [id, real] of this.reals) {
@@ -342,7 +342,7 @@ class Running {
 }
 
 // When a hard resize interrupts two items of a bulk, the pool or the bulk interrupts the second one.
-const comparable = (stats: Omit<PoolStats, "capacity">) => {
+const comparable = (stats: ModelStats) => {
   const { atDoor, cancelled, failed, interrupted, largestSize, phase, rejected, running, size } = stats
   const { submitted, succeeded, targetSize, waiting } = stats
   const ends = { succeeded, failed, "cancelled or interrupted": cancelled + interrupted, rejected }

@@ -1,0 +1,362 @@
+/**
+ * The options of a pool and of its operations.
+ *
+ * @since 0.2.0
+ */
+import type { Input as DurationInput } from "effect/Duration"
+import type { Exit } from "effect/Exit"
+import type { Schedule } from "effect/Schedule"
+import type { AutoScalePolicy } from "./AutoScalePolicy.ts"
+import type { Executor, ExecutorTag, RunOptions } from "./Executor.ts"
+import type { Cloneable } from "./Job.ts"
+import type { Cost, Rate } from "./Rate.ts"
+
+/**
+ * Options of `submit`, `fork`, `submitNowait`, `all` and `submitBlocking`; beside these, `args` are the arguments of a
+ * submitted function. `forEach` and `mapEffect` take them as `ItemOptions`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubmitOptions<E = any> {
+  /**
+   * The task's priority on a priority pool: the smallest weight is dispatched first, equal weights first in, first out.
+   * A safe integer, default 4. Other pools ignore it.
+   */
+  readonly weight?: number | undefined
+  /** A name for `clear` and for the reports of `close`, default none. */
+  readonly label?: string | undefined
+  /**
+   * Whom the task belongs to, such as a tenant or a host: keys take turns, and `perKey` limits each. A string or a number,
+   * default none. Tasks without a key take turns as one more key, which has no limit.
+   */
+  readonly key?: string | number | undefined
+  /**
+   * The number of workers that the task takes, an integer above 0, default 1. The next task waits until its workers are
+   * free, and no other task overtakes it. More than the pool can ever have fails with `NotAvailable` (`"TooLarge"`).
+   */
+  readonly permits?: number | undefined
+  /** What a start costs at the pool's `rate`, default 1 for each rate without a unit and 0 for the others. */
+  readonly cost?: Cost | undefined
+  /**
+   * The longest time from submission to the first start, the door included, a Duration, default no limit. After that the
+   * task never starts, and fails with `NotAvailable` (`"WaitedTooLong"`).
+   */
+  readonly maxWait?: DurationInput | undefined
+  /**
+   * When a task that has failed is tried again: a Schedule, or `RetryOptions`, default never. Between attempts the task
+   * has no worker. Only its own failures are tried again, not defects or interruptions.
+   */
+  readonly retry?: RetryOptions<E> | Schedule<unknown, E> | undefined
+}
+
+/**
+ * When a task that has failed is tried again, like the options of `Effect.retry`. Without `schedule` it is tried again at
+ * once.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface RetryOptions<E = any> {
+  /** The delays between attempts, and how many there are, default none and unlimited. */
+  readonly schedule?: Schedule<unknown, E> | undefined
+  /** The most retries, an integer of 0 or more or `Infinity`, default no limit of its own. */
+  readonly times?: number | undefined
+  /** Returns whether a failure is tried again, default all are. */
+  readonly while?: ((error: E) => boolean) | undefined
+  /** Returns whether a failure is final, default none is. */
+  readonly until?: ((error: E) => boolean) | undefined
+}
+
+/**
+ * An option of each item: a value, or a function of the item and its index, called once when the item is pulled.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export type PerItem<A, T> = T | ((item: A, index: number) => T)
+
+/**
+ * Options of the tasks of `forEach` and `mapEffect`: those of `submit`, of which some may depend on the item.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface ItemOptions<A = any, E = any> extends Omit<
+  SubmitOptions<E>,
+  "weight" | "label" | "key" | "permits" | "cost"
+> {
+  /** As `SubmitOptions.weight`. */
+  readonly weight?: PerItem<A, number> | undefined
+  /** As `SubmitOptions.label`. */
+  readonly label?: PerItem<A, string | undefined> | undefined
+  /** As `SubmitOptions.key`. */
+  readonly key?: PerItem<A, string | number | undefined> | undefined
+  /** As `SubmitOptions.permits`. */
+  readonly permits?: PerItem<A, number> | undefined
+  /** As `SubmitOptions.cost`. */
+  readonly cost?: PerItem<A, Cost> | undefined
+}
+
+/**
+ * Options of `forEach`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
+  /** Whether to discard the results, default `false`. */
+  readonly discard?: boolean | undefined
+  /** Whether results are in the order of completion, default `false`: in the order of the items. */
+  readonly unordered?: boolean | undefined
+}
+
+/**
+ * Options of `mapEffect`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
+  /** Whether results are in the order of completion, default `false`: in the order of the elements. */
+  readonly unordered?: boolean | undefined
+  /** The most results that wait downstream, an integer above 0 or `Infinity`, default 16. */
+  readonly bufferSize?: number | undefined
+}
+
+/**
+ * Options of `clear`: which waiting tasks to cancel, default all. If both are given, both must match.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface ClearOptions {
+  /** Only tasks of this key. */
+  readonly key?: string | number | undefined
+  /** Only tasks of this label. */
+  readonly label?: string | undefined
+}
+
+/**
+ * The parameters of `submitBlocking` after the job: options, including the job's arguments. Both may be omitted if the
+ * job has no parameters.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SubmitBlockingArguments<
+  Args extends ReadonlyArray<any>,
+  E,
+  T extends DurationInput | undefined
+> = Args extends readonly []
+  ? [options?: SubmitBlockingOptions<E, T> & { readonly args?: Args & Cloneable<Args> }]
+  : [options: SubmitBlockingOptions<E, T> & { readonly args: Args & Cloneable<Args> }]
+
+/**
+ * Options of `submitBlocking`; beside these, `args` are the job's arguments.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubmitBlockingOptions<E = Executor, T extends DurationInput | undefined = DurationInput | undefined>
+  extends SubmitOptions, RunOptions {
+  /** How long the job may take after it is dispatched, a Duration, default no limit. */
+  readonly timeout?: T | undefined
+  /** The tag of the executor to run on, default `Executor`. */
+  readonly executor?: ExecutorTag<E, string> | undefined
+}
+
+/**
+ * Options of `scale` and `resize`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ResizeOptions {
+  /** Whether surplus workers finish their current task (`"soft"`, the default) or are interrupted (`"hard"`). */
+  readonly mode?: "soft" | "hard" | undefined
+}
+
+/**
+ * Time limits of closing a pool.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ShutdownOptions {
+  /** How long admitted tasks may continue after closing has begun, a Duration, default no limit. */
+  readonly drainTimeout?: DurationInput | undefined
+  /**
+   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. After that, closing
+   * continues without these tasks, their submitters get `TaskCancelled`, and a log line names the tasks.
+   */
+  readonly interruptTimeout?: DurationInput | undefined
+}
+
+/**
+ * How a pool closes with its scope.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface PoolShutdownOptions extends ShutdownOptions {
+  /**
+   * Whether the pool interrupts its tasks (`"interrupt"`, the default) or drains (`"drain"`) when its scope ends by an
+   * interruption, such as that of a program by SIGTERM. `"drain"` has a `drainTimeout` of 10 seconds unless one is given.
+   */
+  readonly onInterrupt?: "interrupt" | "drain" | undefined
+}
+
+/**
+ * Options of `close`; the timeouts default to the pool's own.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface CloseOptions extends ShutdownOptions {
+  /** Whether admitted tasks continue (`"drain"`, the default) or are interrupted (`"interrupt"`). */
+  readonly mode?: "drain" | "interrupt" | undefined
+  /** Whether the report lists the tasks that never ran or were interrupted, default `false`. */
+  readonly collect?: boolean | undefined
+}
+
+/**
+ * Options of every pool.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PoolOptions {
+  /** The pool's name in errors and logs, default the name of its module, such as `"AioFixedTaskPoolSimple"`. */
+  readonly name?: string | undefined
+  /** The most tasks that may wait in the queue, an integer of 0 or more, default unbounded. 0 means no queue. */
+  readonly capacity?: number | undefined
+  /**
+   * What happens to a new task when the queue is full, default `"suspend"`:
+   *
+   * - `"suspend"`: its caller waits at the door.
+   * - `"fail"`: it is rejected with `NotAvailable` (`"QueueFull"`).
+   * - `"dropOldest"`: the task that has waited longest is cancelled (`"Dropped"`), and the new one takes its place. On a
+   *   priority pool the least urgent task is dropped, which may be the new one. With keys it is a task of the key with the
+   *   most waiting tasks.
+   *
+   * `forEach` and `mapEffect` wait at the door in any case.
+   */
+  readonly onFull?: "suspend" | "fail" | "dropOldest" | undefined
+  /**
+   * How many tasks may start in a time, default no limit: one rate, or several that hold together. A task that waits for
+   * the rate has no worker.
+   */
+  readonly rate?: Rate | ReadonlyArray<Rate> | undefined
+  /** The most workers that the tasks of one `key` take at a time, an integer above 0, default no limit. */
+  readonly perKey?: number | undefined
+  /**
+   * What happens when a task of the pool waits for the pool itself, in `submit`, `forEach`, `all`, `mapEffect`, at the door,
+   * or for a handle, default `"lend"`:
+   *
+   * - `"lend"`: it lends its worker meanwhile, and takes it back, ahead of the queue, before it goes on.
+   * - `"fail"`: the operation fails with `NotAvailable` (`"Nested"`).
+   * - `"queue"`: it keeps its worker. If every worker does so, all wait forever.
+   */
+  readonly nested?: "lend" | "fail" | "queue" | undefined
+  /** Whether the pool starts paused, default `false`. */
+  readonly startPaused?: boolean | undefined
+  /** How the pool closes. */
+  readonly shutdown?: PoolShutdownOptions | undefined
+  /**
+   * Returns what a task's exit says about the server behind it. By default a failure or defect that is Effect's
+   * `TimeoutError` means overload, and other failures are ignored. It is called for tasks that ended by themselves. A fixed
+   * pool uses only `retryAfter`.
+   *
+   * **Example** (Handling a response of 429)
+   *
+   * ```ts
+   * import { AioAutoScaleTaskPoolSimple, type TaskOutcome, TaskPool } from "@aio-task-pool/core"
+   * import { Cause, Effect, Exit } from "effect"
+   *
+   * class TooMany {
+   *   readonly seconds = 2
+   * }
+   *
+   * const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
+   *   if (exit._tag === "Success") return "success"
+   *   const error = Cause.squash(exit.cause)
+   *   return error instanceof TooMany ? { overload: true, retryAfter: `${error.seconds} seconds` } : "ignore"
+   * }
+   * const pool = AioAutoScaleTaskPoolSimple.layer({ minSize: 1, maxSize: 200, classify })
+   *
+   * const program = Effect.exit(TaskPool.submit(Effect.fail(new TooMany())))
+   * Exit.isFailure(await Effect.runPromise(Effect.provide(program, pool))) // => true
+   * ```
+   */
+  readonly classify?: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
+}
+
+/**
+ * Options of the priority pools.
+ *
+ * @category options
+ * @since 0.2.0
+ */
+export interface PriorityOptions {
+  /**
+   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
+   * tasks that arrive within `ageing` times the difference of their weights after it.
+   */
+  readonly ageing?: DurationInput | undefined
+}
+
+/**
+ * Options of the fixed pools.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface FixedPoolOptions extends PoolOptions {
+  /** The number of workers, an integer of 0 or more or `Infinity`, default 3. */
+  readonly size?: number | undefined
+}
+
+/**
+ * Options of the auto-scale pools.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AutoScalePoolOptions extends PoolOptions {
+  /** The fewest workers, and the initial number, an integer of 0 or more, default 3. */
+  readonly minSize?: number | undefined
+  /** The most workers, an integer of `minSize` or more or `Infinity`, default `minSize + 5`. */
+  readonly maxSize?: number | undefined
+  /**
+   * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
+   *
+   * The policy determines how long its windows last. Those of `adaptive` last a quarter of a second or more, until
+   * enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none arrive, the
+   * pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`), and removes up to a
+   * quarter of those above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends after `interval`,
+   * if given.
+   */
+  readonly interval?: DurationInput | undefined
+  /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */
+  readonly policy?: AutoScalePolicy<any> | undefined
+}
+
+/**
+ * What the exit of a task says about the server behind a pool.
+ *
+ * **Details**
+ *
+ * - `"success"`: the task succeeded, and its run time counts.
+ * - `"overload"`: the server is overloaded. `retryAfter`, a Duration, also stops dispatch for that long, at most 5
+ *   minutes.
+ * - `"ignore"`: neither.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type TaskOutcome =
+  | "success"
+  | "overload"
+  | "ignore"
+  | { readonly overload: true; readonly retryAfter: DurationInput }

@@ -1,0 +1,34 @@
+/**
+ * Why a task was not admitted, or cancelled.
+ *
+ * @since 0.2.0
+ */
+
+/**
+ * Why a task was not admitted.
+ *
+ * - `"Paused"`: the pool is paused.
+ * - `"Closed"`: the pool is closing or closed.
+ * - `"QueueFull"`: as many tasks wait as `capacity` allows, and the caller does not wait at the door.
+ * - `"TooLarge"`: its permits or its cost are more than the pool ever has.
+ * - `"WaitedTooLong"`: its `maxWait` ended before it started. It may have been in the queue.
+ * - `"Nested"`: a task of the pool would wait for the pool, which is made with `nested: "fail"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NotAvailableReason = "Paused" | "Closed" | "QueueFull" | "TooLarge" | "WaitedTooLong" | "Nested"
+
+/**
+ * Why an admitted task was cancelled.
+ *
+ * - `"ScaledDown"`: a hard `scale` or `resize` removed its worker.
+ * - `"Closed"`: the pool closed before the task had ended.
+ * - `"Cancelled"`: `cancel` was called on its handle.
+ * - `"Cleared"`: `clear` emptied the queue.
+ * - `"Dropped"`: a new task took its place in the full queue.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TaskCancelledReason = "ScaledDown" | "Closed" | "Cancelled" | "Cleared" | "Dropped"

@@ -1,0 +1,56 @@
+/**
+ * Smallest weight first, but a waiting task gains on newer ones: each `ageing` milliseconds count as one weight less.
+ *
+ * All entries age alike, so their order never changes while they wait: it is that of weight x `ageing` + arrival. A task is
+ * overtaken only by tasks that arrive within `ageing` x (difference of weights) after it.
+ */
+import type { Weighted } from "./backlog.ts"
+import { PriorityBacklog } from "./priority.ts"
+
+export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
+  private readonly ageing: number
+  private readonly now: () => number
+  /** The arrival of the entry in each slot. */
+  private arrivals: Array<number> = []
+
+  /** Both in milliseconds; `now` must not run backwards. */
+  constructor(ageing: number, now: () => number) {
+    super()
+    this.ageing = ageing
+    this.now = now
+  }
+
+  override insert(entry: T, sequence: number): void {
+    this.age(entry, this.stamp(entry), sequence)
+  }
+
+  /** Keeps the arrival: the age of a task is not lost with its weight. */
+  override reweigh(entry: T, weight: number, sequence = this.nextSequence()): void {
+    if (entry.weight === weight) return
+    const arrival = this.arrivals[entry.slot]!
+    this.remove(entry)
+    entry.weight = weight
+    this.age(entry, arrival, sequence)
+  }
+
+  /** Returns when the entry arrived, which is now if it has not been here before. */
+  stamp(entry: T): number {
+    const { extra } = entry
+    return extra === undefined ? this.now() : (extra.arrival ??= this.now())
+  }
+
+  protected override keyOf(entry: T): number {
+    return entry.weight * this.ageing + (entry.extra?.arrival ?? this.now())
+  }
+
+  protected override rebuild(): void {
+    const { arrivals } = this
+    this.arrivals = this.liveSlots().map((slot) => arrivals[slot]!)
+    super.rebuild()
+  }
+
+  private age(entry: T, arrival: number, sequence: number): void {
+    this.put(entry, entry.weight * this.ageing + arrival, sequence)
+    this.arrivals[entry.slot] = arrival
+  }
+}

@@ -1,0 +1,430 @@
+/**
+ * Keys take turns; within a key the pool's discipline decides.
+ *
+ * The turns are a deficit round robin (M. Shreedhar and G. Varghese, "Efficient fair queuing using deficit round robin",
+ * 1995) that charges afterwards: a key whose task takes p permits is passed over for its next p - 1 turns. So the next task
+ * of any key waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
+ */
+import { AgeingBacklog } from "./ageing.ts"
+import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
+
+type Key = string | number | undefined
+
+/**
+ * A node of a circle, alone at first. The lists of keys are circles: those of `list.ts` are left to tasks, whose methods
+ * would be slower for all pools if they had nodes of more shapes.
+ */
+class Link {
+  prev: this = this
+  next: this = this
+}
+
+const unlink = (node: Link): void => {
+  node.prev.next = node.next
+  node.next.prev = node.prev
+  node.prev = node.next = node
+}
+
+/** Moves a node to the end of a list, which is the circle behind `list`. */
+const append = (list: Link, node: Link): void => {
+  unlink(node)
+  node.prev = list.prev
+  node.next = list
+  list.prev.next = node
+  list.prev = node
+}
+
+/** The tasks of one key. */
+class Lane<T extends Weighted<T>> extends Link {
+  readonly key: Key
+  /** The only waiting entry: a million keys with one task each need no backlogs. Its slot has its sequence. */
+  private only: T | undefined = undefined
+  private backlog: Backlog<T> | undefined
+  /** Running tasks, and the permits of those that have not lent theirs. */
+  running = 0
+  permits = 0
+  /** Turns that are passed over. */
+  debt = 0
+  /** Whether an entry waits and the next one keeps to the key's limit. */
+  eligible = false
+  /** The list that it is in. */
+  list: Lane<T> | undefined = undefined
+  rank: Rank<T> | undefined = undefined
+
+  constructor(key: Key, backlog?: Backlog<T>) {
+    super()
+    this.key = key
+    this.backlog = backlog
+  }
+
+  get size(): number {
+    return this.backlog === undefined ? (this.only === undefined ? 0 : 1) : this.backlog.size
+  }
+
+  insert(entry: T, sequence: number, make: () => Backlog<T>): void {
+    if (this.backlog === undefined && this.only === undefined) {
+      entry.slot = sequence
+      this.only = entry
+    } else this.backlogOf(make).insert(entry, sequence)
+  }
+
+  /** The backlog, made now if there is none. */
+  private backlogOf(make: () => Backlog<T>): Backlog<T> {
+    if (this.backlog !== undefined) return this.backlog
+    const backlog = make()
+    if (this.only !== undefined) backlog.insert(this.only, this.only.slot)
+    this.only = undefined
+    return (this.backlog = backlog)
+  }
+
+  peek(): T | undefined {
+    return this.backlog === undefined ? this.only : this.backlog.peek()
+  }
+
+  pop(): T | undefined {
+    if (this.backlog !== undefined) return this.backlog.pop()
+    const { only } = this
+    this.only = undefined
+    return only
+  }
+
+  any(): T | undefined {
+    return this.backlog === undefined ? this.only : this.backlog.any()
+  }
+
+  remove(entry: T): void {
+    if (this.backlog === undefined) this.only = undefined
+    else this.backlog.remove(entry)
+  }
+
+  reweigh(entry: T, weight: number, sequence: number, make: () => Backlog<T>): void {
+    this.backlogOf(make).reweigh(entry, weight, sequence)
+  }
+
+  oldest(): T | undefined {
+    return this.backlog === undefined ? this.only : this.backlog.oldest()
+  }
+
+  sequenceOf(entry: T): number {
+    return this.backlog === undefined ? entry.slot : this.backlog.sequenceOf(entry)
+  }
+
+  ordered(): Array<T> {
+    if (this.backlog !== undefined) return this.backlog.ordered()
+    return this.only === undefined ? [] : [this.only]
+  }
+
+  victim(newcomer: T | undefined, make: () => Backlog<T>): T | undefined {
+    if (this.backlog === undefined && newcomer === undefined) return this.only
+    return this.backlogOf(make).victim(newcomer)
+  }
+}
+
+/** A lane's place among those with as many waiting tasks. */
+class Rank<T extends Weighted<T>> extends Link {
+  readonly lane: Lane<T> | undefined
+  constructor(lane: Lane<T> | undefined) {
+    super()
+    this.lane = lane
+  }
+}
+
+/** The lanes by how many tasks wait in them. */
+class Ranking<T extends Weighted<T>> {
+  /** For each number of tasks a list of the lanes that have so many. The last one is never empty. */
+  private readonly lists: Array<Rank<T> | undefined> = [undefined]
+
+  /** The largest number of waiting tasks. */
+  get most(): number {
+    return this.lists.length - 1
+  }
+
+  /** The lane that has had `most` for the longest time. */
+  get first(): Lane<T> | undefined {
+    return this.lists[this.most]?.next.lane
+  }
+
+  /** Ranks a lane whose size was `from`. */
+  move(lane: Lane<T>, from: number): void {
+    const { lists } = this
+    const { size } = lane
+    const rank = (lane.rank ??= new Rank(lane))
+    unlink(rank)
+    while (lists.length <= size) lists.push(undefined)
+    if (size > 0) append((lists[size] ??= new Rank<T>(undefined)), rank)
+    const left = lists[from]
+    if (left !== undefined && left.next === left) lists[from] = undefined
+    while (lists.length > 1 && lists.at(-1) === undefined) lists.pop()
+  }
+}
+
+/**
+ * A backlog for each key, and one for the tasks without a key, which is like a key without a limit.
+ *
+ * A lane is in the *ring* while it has a debt or its next entry may go, and takes turns there. It is *blocked* while
+ * entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
+ *
+ * After each change the debts of lanes at the head of the ring are paid, so that the head is the lane to serve. So when no
+ * lane can be served, all debts are paid at once: nobody waits for those turns.
+ */
+export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
+  size: number
+  /** How many lanes can be served. */
+  ready = 0
+  private readonly make: () => Backlog<T>
+  private readonly perKey: number
+  /** Gives new entries their arrival, if the discipline ages. */
+  private readonly ageing: AgeingBacklog<T> | undefined
+  private pushed: number
+  private readonly lanes = new Map<string | number, Lane<T>>()
+  private readonly unkeyed: Lane<T>
+  private readonly ring = new Lane<T>(undefined)
+  private readonly blocked = new Lane<T>(undefined)
+  /** The lane of the entry that was popped last. Its task is about to start, so it is kept until then or the next pop. */
+  private served: Lane<T> | undefined = undefined
+  /** Made when `victim` is first asked. */
+  private ranking: Ranking<T> | undefined = undefined
+
+  /**
+   * `perKey` is the most permits of a key in use, `Infinity` for no limit. `unkeyed` becomes the backlog of the tasks
+   * without a key.
+   */
+  constructor(make: () => Backlog<T>, perKey: number, unkeyed = make()) {
+    this.make = make
+    this.perKey = perKey
+    this.ageing = unkeyed instanceof AgeingBacklog ? unkeyed : undefined
+    this.pushed = unkeyed.nextSequence()
+    this.size = unkeyed.size
+    this.unkeyed = new Lane(undefined, unkeyed)
+    this.update(this.unkeyed)
+  }
+
+  push(entry: T): void {
+    this.insert(entry, this.pushed++)
+  }
+
+  nextSequence(): number {
+    return this.pushed++
+  }
+
+  insert(entry: T, sequence: number): void {
+    const lane = this.laneFor(entry)
+    if (entry.extra !== undefined) this.ageing?.stamp(entry)
+    lane.insert(entry, sequence, this.make)
+    this.size++
+    this.changed(lane, lane.size - 1)
+  }
+
+  peek(): T | undefined {
+    return this.ready === 0 ? undefined : this.ring.next.peek()
+  }
+
+  pop(): T | undefined {
+    const { served } = this
+    this.served = undefined
+    if (served !== undefined) this.dropIdle(served)
+    if (this.ready === 0) return undefined
+    const { next: lane, prev } = this.ring
+    const entry = lane.pop()!
+    this.size--
+    lane.debt = permitsOf(entry) - 1
+    if (lane !== prev) append(this.ring, lane)
+    this.served = lane
+    this.changed(lane, lane.size + 1)
+    return entry
+  }
+
+  any(): T | undefined {
+    return (this.ready > 0 ? this.ring : this.blocked).next.any()
+  }
+
+  remove(entry: T): void {
+    const lane = this.laneOf(entry)!
+    lane.remove(entry)
+    this.size--
+    this.changed(lane, lane.size + 1)
+  }
+
+  reweigh(entry: T, weight: number, sequence = this.nextSequence()): void {
+    const lane = this.laneOf(entry)!
+    lane.reweigh(entry, weight, sequence, this.make)
+    this.update(lane)
+  }
+
+  /** O(keys), beside what it costs within each. Meant for occasional use. */
+  oldest(): T | undefined {
+    let first: T | undefined
+    let least = Infinity
+    for (const lane of this.waitingLanes()) {
+      const entry = lane.oldest()!
+      const sequence = lane.sequenceOf(entry)
+      if (sequence >= least) continue
+      first = entry
+      least = sequence
+    }
+    return first
+  }
+
+  sequenceOf(entry: T): number {
+    return this.laneOf(entry)!.sequenceOf(entry)
+  }
+
+  /** The order if no key had a limit from now on. */
+  ordered(): Array<T> {
+    const all: Array<T> = []
+    let round = this.waitingLanes().map((lane) => ({ entries: lane.ordered(), next: 0, debt: lane.debt }))
+    while (round.length > 0) {
+      for (const lane of round) {
+        if (lane.debt > 0) {
+          lane.debt--
+          continue
+        }
+        const entry = lane.entries[lane.next++]!
+        lane.debt = permitsOf(entry) - 1
+        all.push(entry)
+      }
+      round = round.filter((lane) => lane.next < lane.entries.length)
+    }
+    return all
+  }
+
+  victim(newcomer?: T): T | undefined {
+    const ranking = (this.ranking ??= this.rank())
+    const own = newcomer === undefined ? undefined : this.laneOf(newcomer)
+    // Among keys with equally many the newcomer's own: a key must not push out others to get ahead of them.
+    if (own !== undefined && own.size === ranking.most) return own.victim(newcomer, this.make)
+    return ranking.first?.victim(undefined, this.make)
+  }
+
+  // ---- running tasks ---------------------------------------------------------------------------------------------
+
+  /** Whether the limit of its key lets a task start that does not wait here. */
+  mayStart(entry: T): boolean {
+    if (this.perKey === Infinity || entry.extra?.key === undefined) return true
+    return (this.keyedLaneOf(entry)?.permits ?? 0) + permitsOf(entry) <= this.perKey
+  }
+
+  /** Counts a task that starts, whether or not it has waited. */
+  started(entry: T): void {
+    const key = entry.extra?.key
+    if (key === undefined) return
+    const { served } = this
+    const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
+    if (lane === served) this.served = undefined
+    lane.running++
+    this.use(lane, permitsOf(entry))
+  }
+
+  /** Counts out a task that started; `lent` tells whether its permits are lent at that time. */
+  ended(entry: T, lent: boolean): void {
+    const lane = this.keyedLaneOf(entry)
+    if (lane === undefined) return
+    lane.running--
+    this.use(lane, lent ? 0 : -permitsOf(entry))
+  }
+
+  /** The permits of a running task do not count until it takes them back. */
+  lent(entry: T): void {
+    const lane = this.keyedLaneOf(entry)
+    if (lane !== undefined) this.use(lane, -permitsOf(entry))
+  }
+
+  tookBack(entry: T): void {
+    const lane = this.keyedLaneOf(entry)
+    if (lane !== undefined) this.use(lane, permitsOf(entry))
+  }
+
+  statsOf(key: string | number): { waiting: number; running: number } {
+    const lane = this.lanes.get(key)
+    return lane === undefined ? { waiting: 0, running: 0 } : { waiting: lane.size, running: lane.running }
+  }
+
+  // ---- lanes -----------------------------------------------------------------------------------------------------
+
+  private laneOf(entry: T): Lane<T> | undefined {
+    const key = entry.extra?.key
+    return key === undefined ? this.unkeyed : this.lanes.get(key)
+  }
+
+  /** Tasks without a key are not counted while they run. */
+  private keyedLaneOf(entry: T): Lane<T> | undefined {
+    const key = entry.extra?.key
+    return key === undefined ? undefined : this.lanes.get(key)
+  }
+
+  /** The lane of an entry, made now if there is none. */
+  private laneFor(entry: T): Lane<T> {
+    const key = entry.extra?.key
+    if (key === undefined) return this.unkeyed
+    let lane = this.lanes.get(key)
+    if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
+    return lane
+  }
+
+  private waitingLanes(): Array<Lane<T>> {
+    const lanes: Array<Lane<T>> = []
+    for (const list of [this.ring, this.blocked]) {
+      for (let lane = list.next; lane !== list; lane = lane.next) if (lane.size > 0) lanes.push(lane)
+    }
+    return lanes
+  }
+
+  private rank(): Ranking<T> {
+    const ranking = new Ranking<T>()
+    for (const lane of this.waitingLanes()) ranking.move(lane, 0)
+    return ranking
+  }
+
+  /** Changes the permits that a key uses. */
+  private use(lane: Lane<T>, permits: number): void {
+    lane.permits += permits
+    if (this.perKey === Infinity) this.dropIdle(lane)
+    else this.update(lane)
+  }
+
+  /** An entry was added to a lane, or taken from it. */
+  private changed(lane: Lane<T>, sizeBefore: number): void {
+    this.ranking?.move(lane, sizeBefore)
+    this.update(lane)
+  }
+
+  private update(lane: Lane<T>): void {
+    const eligible = this.isEligible(lane)
+    if (eligible !== lane.eligible) {
+      lane.eligible = eligible
+      this.ready += eligible ? 1 : -1
+    }
+    this.place(lane)
+    this.advance()
+  }
+
+  private isEligible(lane: Lane<T>): boolean {
+    if (lane.size === 0) return false
+    if (this.perKey === Infinity || lane === this.unkeyed) return true
+    return lane.permits + permitsOf(lane.peek()!) <= this.perKey
+  }
+
+  private place(lane: Lane<T>): void {
+    const list = lane.eligible || lane.debt > 0 ? this.ring : lane.size > 0 ? this.blocked : undefined
+    if (list !== lane.list) {
+      if (list === undefined) unlink(lane)
+      else append(list, lane)
+      lane.list = list
+    }
+    this.dropIdle(lane)
+  }
+
+  private dropIdle(lane: Lane<T>): void {
+    if (lane.list !== undefined || lane.running > 0 || lane === this.served || lane.key === undefined) return
+    this.lanes.delete(lane.key)
+  }
+
+  private advance(): void {
+    const { ring } = this
+    while (ring.next.debt > 0) {
+      const lane = ring.next
+      if (--lane.debt > 0 || lane.eligible) append(ring, lane)
+      else this.place(lane)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * A doubly linked list whose links live in its entries, so that one in the middle is removed in O(1) without a search. An
+ * entry is in at most one list at a time.
+ */
+
+/** What an entry of a list must have; the list owns the links. */
+export interface Linked<T> {
+  prev: T | undefined
+  next: T | undefined
+}
+
+/** A doubly linked list whose links live in its entries. */
+export class LinkedList<T extends Linked<T>> {
+  head: T | undefined = undefined
+  tail: T | undefined = undefined
+  size = 0
+
+  push(entry: T): void {
+    entry.prev = this.tail
+    if (this.tail === undefined) this.head = entry
+    else this.tail.next = entry
+    this.tail = entry
+    this.size++
+  }
+
+  unshift(entry: T): void {
+    entry.next = this.head
+    if (this.head === undefined) this.tail = entry
+    else this.head.prev = entry
+    this.head = entry
+    this.size++
+  }
+
+  shift(): T | undefined {
+    const entry = this.head
+    if (entry !== undefined) this.remove(entry)
+    return entry
+  }
+
+  pop(): T | undefined {
+    const entry = this.tail
+    if (entry !== undefined) this.remove(entry)
+    return entry
+  }
+
+  toArray(): Array<T> {
+    const entries: Array<T> = []
+    for (let entry = this.head; entry !== undefined; entry = entry.next) entries.push(entry)
+    return entries
+  }
+
+  /** The entry must be in this list. */
+  remove(entry: T): void {
+    const { next, prev } = entry
+    if (prev === undefined) this.head = next
+    else prev.next = next
+    if (next === undefined) this.tail = prev
+    else next.prev = prev
+    // A settled task that is kept by its handle must not keep its former neighbors.
+    entry.prev = undefined
+    entry.next = undefined
+    this.size--
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * First in first out, and last in first out: a list in the order of arrival, taken from one end or the other.
+ */
+import type { Backlog, Weighted } from "./backlog.ts"
+import { LinkedList } from "./list.ts"
+import { PriorityBacklog } from "./priority.ts"
+
+/** Entries by their sequence: 1 for the oldest first, -1 for the newest first. */
+class Returned<T extends Weighted<T>> extends PriorityBacklog<T> {
+  private readonly direction: 1 | -1
+
+  constructor(direction: 1 | -1) {
+    super()
+    this.direction = direction
+  }
+
+  override insert(entry: T, sequence: number): void {
+    this.put(entry, this.direction * sequence, sequence)
+  }
+}
+
+/**
+ * The list is in the order of its entries' sequences, which are in their slots. It only grows at its end: an entry that
+ * comes back to a place within it waits in a heap beside it, since a walk to that place could be as long as the list.
+ */
+abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
+  private pushed = 0
+  /** Undefined unless it has an entry. Its entries count in `size`. */
+  protected returned: Returned<T> | undefined = undefined
+
+  protected abstract readonly direction: 1 | -1
+  abstract peek(): T | undefined
+
+  get ready(): number {
+    return this.size
+  }
+
+  override push(entry: T): void {
+    entry.slot = this.pushed++
+    super.push(entry)
+  }
+
+  nextSequence(): number {
+    return this.pushed++
+  }
+
+  insert(entry: T, sequence: number): void {
+    if (this.tail === undefined || this.tail.slot < sequence) {
+      entry.slot = sequence
+      super.push(entry)
+    } else {
+      this.returned ??= new Returned(this.direction)
+      this.returned.insert(entry, sequence)
+      this.size++
+    }
+  }
+
+  override pop(): T | undefined {
+    const entry = this.peek()
+    if (entry !== undefined) this.remove(entry)
+    return entry
+  }
+
+  any(): T | undefined {
+    return this.head ?? this.returned?.any()
+  }
+
+  override remove(entry: T): void {
+    if (this.returned === undefined || this.isLinked(entry)) return super.remove(entry)
+    this.returned.remove(entry)
+    this.size--
+    if (this.returned.size === 0) this.returned = undefined
+  }
+
+  oldest(): T | undefined {
+    if (this.returned === undefined) return this.head
+    return this.older(this.direction === 1 ? this.returned.peek()! : this.returned.victim()!, this.head)
+  }
+
+  sequenceOf(entry: T): number {
+    return this.returned === undefined || this.isLinked(entry) ? entry.slot : this.returned.sequenceOf(entry)
+  }
+
+  victim(): T | undefined {
+    return this.oldest()
+  }
+
+  reweigh(entry: T, weight: number): void {
+    entry.weight = weight
+  }
+
+  /** All entries, the oldest first. */
+  protected byAge(): Array<T> {
+    const entries = this.toArray()
+    if (this.returned === undefined) return entries
+    return entries.concat(this.returned.ordered()).sort((a, b) => this.sequenceOf(a) - this.sequenceOf(b))
+  }
+
+  protected older(returned: T, linked: T | undefined): T {
+    return linked === undefined || this.sequenceOf(returned) < linked.slot ? returned : linked
+  }
+
+  protected newer(returned: T, linked: T | undefined): T {
+    return linked === undefined || this.sequenceOf(returned) > linked.slot ? returned : linked
+  }
+
+  /** Whether an entry of this backlog is in the list: those in the heap have no links. */
+  private isLinked(entry: T): boolean {
+    return entry.prev !== undefined || entry === this.head
+  }
+}
+
+/** First in, first out. */
+export class FifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implements Backlog<T> {
+  protected readonly direction = 1
+
+  peek(): T | undefined {
+    return this.returned === undefined ? this.head : this.older(this.returned.peek()!, this.head)
+  }
+
+  ordered(): Array<T> {
+    return this.byAge()
+  }
+}
+
+/** Last in, first out. */
+export class LifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implements Backlog<T> {
+  protected readonly direction = -1
+
+  peek(): T | undefined {
+    return this.returned === undefined ? this.tail : this.newer(this.returned.peek()!, this.tail)
+  }
+
+  ordered(): Array<T> {
+    return this.byAge().toReversed()
+  }
+}

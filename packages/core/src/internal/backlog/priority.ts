@@ -1,0 +1,196 @@
+/**
+ * Smallest weight first, equal weights first in, first out.
+ */
+import type { Backlog, Weighted } from "./backlog.ts"
+import { Heap, minCapacity } from "./heap.ts"
+
+/**
+ * An entry keeps a *slot* of its own while it waits; the heap orders the slots. A removed entry leaves its slot at once, in
+ * O(1). Its node leaves when it is first, or when such nodes outnumber the waiting entries.
+ */
+export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
+  size = 0
+  private pushed = 0
+  /** The entry in each slot. Slots are first taken in order, so that the arrays have no holes. */
+  private entries: Array<T | undefined> = []
+  /** The sequence of the entry in each slot: made when it is first needed. */
+  private sequences: Array<number> | undefined = undefined
+  private heap = new Heap()
+  /**
+   * The same entries, the last one first: made when `victim` is first asked. Removed entries leave it as they leave the
+   * heap. Their slots may have other entries by then, so a node counts only if the sequence is still that of its slot.
+   */
+  private lastFirst: Heap | undefined = undefined
+
+  get ready(): number {
+    return this.size
+  }
+
+  push(entry: T): void {
+    this.insert(entry, this.pushed++)
+  }
+
+  nextSequence(): number {
+    return this.pushed++
+  }
+
+  insert(entry: T, sequence: number): void {
+    this.put(entry, entry.weight, sequence)
+  }
+
+  peek(): T | undefined {
+    const { heap } = this
+    while (heap.length > 0) {
+      const entry = this.entries[heap.slots[0]!]
+      if (entry !== undefined) return entry
+      heap.shift()
+    }
+    return undefined
+  }
+
+  pop(): T | undefined {
+    const { heap } = this
+    while (heap.length > 0) {
+      // Read before the heap is ordered anew: the memory of a million entries takes as long as that.
+      const entry = this.entries[heap.slots[0]!]
+      this.entries[heap.shift()] = undefined
+      if (entry === undefined) continue
+      this.size--
+      if (4 * heap.length < heap.slots.length && heap.slots.length > minCapacity) this.rebuild()
+      return entry
+    }
+    return undefined
+  }
+
+  any(): T | undefined {
+    const { heap } = this
+    while (heap.length > 0) {
+      const entry = this.entries[heap.slots[heap.length - 1]!]
+      if (entry !== undefined) return entry
+      heap.length--
+    }
+    if (heap.slots.length > minCapacity) this.rebuild()
+    return undefined
+  }
+
+  remove(entry: T): void {
+    this.entries[entry.slot] = undefined
+    this.size--
+    if (2 * this.size < this.heap.length) this.rebuild()
+  }
+
+  reweigh(entry: T, weight: number, sequence?: number): void {
+    if (entry.weight === weight) return
+    this.remove(entry)
+    entry.weight = weight
+    this.insert(entry, sequence ?? this.pushed++)
+  }
+
+  /** O(n) over contiguous memory. Meant for occasional use. */
+  oldest(): T | undefined {
+    const { entries, heap } = this
+    let first: T | undefined
+    let least = Infinity
+    for (let node = 0; node < heap.length; node++) {
+      const sequence = heap.keys[2 * node + 1]!
+      if (sequence >= least) continue
+      const entry = entries[heap.slots[node]!]
+      if (entry === undefined) continue
+      first = entry
+      least = sequence
+    }
+    return first
+  }
+
+  /** The first call is O(n). */
+  sequenceOf(entry: T): number {
+    return (this.sequences ??= this.sequencesBySlot())[entry.slot]!
+  }
+
+  /** O(n log n). */
+  ordered(): Array<T> {
+    const { keys, slots } = this.heap
+    const nodes = this.liveNodes()
+    nodes.sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
+    return nodes.map((node) => this.entries[slots[node]!]!)
+  }
+
+  /** The first call is O(n); from then on each insertion costs a second heap. */
+  victim(newcomer?: T): T | undefined {
+    const lastFirst = (this.lastFirst ??= this.makeLastFirst())
+    const sequences = (this.sequences ??= this.sequencesBySlot())
+    while (lastFirst.length > 0) {
+      const slot = lastFirst.slots[0]!
+      const entry = this.entries[slot]
+      if (entry !== undefined && sequences[slot] === -lastFirst.keys[1]!) {
+        return newcomer === undefined || this.keyOf(newcomer) < -lastFirst.keys[0]! ? entry : undefined
+      }
+      lastFirst.shift()
+    }
+    return undefined
+  }
+
+  /** What an entry that comes now is ordered by. */
+  protected keyOf(entry: T): number {
+    return entry.weight
+  }
+
+  protected put(entry: T, key: number, sequence: number): void {
+    const slot = this.heap.freeSlot()
+    this.heap.push(key, sequence, slot)
+    this.entries[slot] = entry
+    entry.slot = slot
+    this.size++
+    if (this.sequences !== undefined) this.sequences[slot] = sequence
+    if (this.lastFirst !== undefined) this.putLastFirst(this.lastFirst, key, sequence, slot)
+  }
+
+  private putLastFirst(lastFirst: Heap, key: number, sequence: number, slot: number): void {
+    if (lastFirst.length < 2 * this.size + minCapacity) lastFirst.push(-key, -sequence, slot)
+    else this.lastFirst = this.makeLastFirst()
+  }
+
+  private sequencesBySlot(): Array<number> {
+    const { keys, length, slots } = this.heap
+    const sequences = this.entries.map(() => 0)
+    for (let node = 0; node < length; node++) sequences[slots[node]!] = keys[2 * node + 1]!
+    return sequences
+  }
+
+  private makeLastFirst(): Heap {
+    const { keys, slots } = this.heap
+    const lastFirst = new Heap()
+    for (const node of this.liveNodes()) lastFirst.push(-keys[2 * node]!, -keys[2 * node + 1]!, slots[node]!)
+    return lastFirst
+  }
+
+  /** The slots of the waiting entries, in the order of their nodes. */
+  protected liveSlots(): Array<number> {
+    return this.liveNodes().map((node) => this.heap.slots[node]!)
+  }
+
+  /** The nodes whose entry still waits. */
+  private liveNodes(): Array<number> {
+    const { entries, heap } = this
+    const nodes: Array<number> = []
+    for (let node = 0; node < heap.length; node++) if (entries[heap.slots[node]!] !== undefined) nodes.push(node)
+    return nodes
+  }
+
+  /** Rebuilds the heap without empty slots, and releases the memory that a burst took. The n-th node gets slot n. */
+  protected rebuild(): void {
+    const { entries, heap } = this
+    const { keys, length, slots } = heap
+    let capacity = slots.length
+    while (capacity > minCapacity && 4 * this.size < capacity) capacity /= 2
+    heap.reset(capacity)
+    this.entries = []
+    this.size = 0
+    if (this.sequences !== undefined) this.sequences = []
+    if (this.lastFirst !== undefined) this.lastFirst = new Heap()
+    for (let node = 0; node < length; node++) {
+      const entry = entries[slots[node]!]
+      if (entry !== undefined) this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
+    }
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * Everything in a pool that happens at a time: a deadline in the queue, the end of a hold, a retry that is due, the next
+ * start of a rate. A heap orders the items, and one timer serves them all.
+ *
+ *     add ──> timer sleeps until the first item is due ──> items fire, in order of time ──> timer, if any are left
+ *
+ * The timer is a fiber of the pool, in the context and the async context of the pool's maker. It runs only while there
+ * are items, so a pool at rest has no timer and does not keep its process alive. When the first item is removed, the timer
+ * keeps its time: it wakes once, finds nothing due, and sleeps until the next item.
+ *
+ * Nothing fires inside `add` or `remove`, even if the clock does not wait. An item that is added while others fire waits
+ * for a later step, so that items that add themselves again do not starve the event loop.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Fiber } from "effect/Fiber"
+import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+
+/** Something that happens at a time. */
+export interface Due {
+  /** Its slot in the agenda, which owns it; -1 if it is not in one. */
+  agendaSlot: number
+  fire(): void
+}
+
+// Many deadlines may be due at once. A million of them in one step would starve the event loop.
+const firesPerStep = 1024
+
+// The longest sleep that a platform's timer supports, in milliseconds. Longer ones consist of several.
+const longestSleep = 2 ** 31 - 1
+
+// How often the agenda reads a clock whose sleep failed or ended far too early, in milliseconds.
+const pollInterval = 100
+
+export class Agenda {
+  private readonly context: Context.Context<never>
+  private readonly asyncContext = captureAsyncContext()
+  private readonly clock: Clock.Clock
+  private readonly onDefect: (defect: unknown, message?: string) => void
+  private readonly heap = new DueHeap()
+  /** The last reading of the clock. */
+  private time = -Infinity
+  private timer: Fiber<void> | undefined = undefined
+  /** The time that the timer sleeps until; `Infinity` if there is none. */
+  private wakesAt = Infinity
+  private starting = false
+  private firing = false
+  private logged = false
+
+  /** `context` is the one of the pool's own fibers. `onDefect` logs what `fire` throws, and a defect of the clock. */
+  constructor(context: Context.Context<never>, onDefect: (defect: unknown, message?: string) => void) {
+    this.context = context
+    this.clock = Context.get(context, Clock.Clock)
+    this.onDefect = onDefect
+  }
+
+  get size(): number {
+    return this.heap.size
+  }
+
+  /** The time in milliseconds of the monotonic clock. Never falls, even if a clock goes back. */
+  now(): number {
+    const millis = millisOf(this.clock.monotonicTimeNanosUnsafe())
+    if (millis > this.time) this.time = millis
+    return this.time
+  }
+
+  /** Fires the item at a time, or in the next step if that has passed. Moves an item that is here already. O(log n). */
+  add(item: Due, at: number): void {
+    // The timer first: a stack overflow here would leave an item without a timer.
+    if (at < this.wakesAt && !this.firing) this.startTimer(at)
+    this.heap.remove(item)
+    // What is added while items fire comes behind all that is due now.
+    this.heap.push(item, this.firing ? Math.max(at, this.time) : at)
+  }
+
+  /** Takes an item out, if it is here. O(1), amortized. */
+  remove(item: Due): void {
+    if (item.agendaSlot < 0) return
+    this.heap.remove(item)
+    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, Infinity)
+  }
+
+  /** Starts a timer in place of the one that sleeps longer. Changes nothing before the new one sleeps. */
+  private startTimer(at: number): void {
+    const { starting } = this
+    this.starting = true
+    let timer: Fiber<void>
+    try {
+      const fork = () => Effect.runForkWith(this.context)(this.runTimer(at))
+      timer = runIsolated(this.asyncContext, fork, undefined, undefined)
+    } finally {
+      this.starting = starting
+    }
+    const exit = timer.pollUnsafe()
+    // A timer sleeps before it ends, except after a stack overflow.
+    if (exit?._tag === "Failure") throw Cause.squash(exit.cause)
+    // The clock is user code: it may have added an item that is due earlier, and with it another timer.
+    if (at < this.wakesAt) this.replaceTimer(timer, at)
+    else timer.interruptUnsafe()
+  }
+
+  private replaceTimer(timer: Fiber<void> | undefined, wakesAt: number): void {
+    const previous = this.timer
+    this.timer = timer
+    this.wakesAt = wakesAt
+    previous?.interruptUnsafe()
+  }
+
+  /** Goes on after a defect of the clock, or the items would never fire. */
+  private runTimer(at: number): Effect.Effect<void> {
+    return Effect.catchCause(this.sleepAndFire(at), (cause) => {
+      this.onClockDefect(Cause.squash(cause))
+      return Effect.andThen(
+        poll(pollInterval),
+        Effect.suspend(() => this.runTimer(this.wakesAt))
+      )
+    })
+  }
+
+  private onClockDefect(defect: unknown): void {
+    if (this.logged) return
+    this.logged = true
+    this.onDefect(defect, `the clock failed, and is read every ${pollInterval} ms`)
+  }
+
+  private sleepAndFire(at: number): Effect.Effect<void> {
+    return Effect.andThen(this.sleepUntil(at), this.fireAndGoOn)
+  }
+
+  private readonly fireAndGoOn = Effect.suspend(() => {
+    this.fireDue()
+    this.wakesAt = this.heap.first()
+    if (this.wakesAt < Infinity) return this.sleepAndFire(this.wakesAt)
+    this.timer = undefined
+    return Effect.void
+  })
+
+  /** Sleeps until a time, or ends earlier. Always suspends. */
+  private sleepUntil(at: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const from = this.now()
+      const millis = Math.min(at - from, longestSleep)
+      if (millis <= 0) return Effect.yieldNow
+      // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
+      const sleep = this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
+      // The runtime would end the fiber on the spot, and no handler would run.
+      if (!Effect.isEffect(sleep)) return Effect.die(new TypeError("the sleep of the clock is not an Effect"))
+      return Effect.andThen(
+        sleep,
+        Effect.suspend(() => {
+          // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
+          const isEarly = this.starting || this.now() - from < millis / 2
+          return isEarly ? poll(millis / 2) : Effect.void
+        })
+      )
+    })
+  }
+
+  private fireDue(): void {
+    const now = this.now()
+    const { pushed } = this.heap
+    this.firing = true
+    try {
+      for (let budget = firesPerStep; budget > 0; budget--) {
+        const item = this.heap.popDue(now, pushed)
+        if (item === undefined) break
+        this.fire(item)
+      }
+    } finally {
+      this.firing = false
+    }
+  }
+
+  private fire(item: Due): void {
+    try {
+      item.fire()
+    } catch (defect) {
+      this.onDefect(defect)
+    }
+  }
+}
+
+/** Waits by the platform's clock. */
+const poll = (millis: number): Effect.Effect<void> =>
+  Clock.Clock.defaultValue().sleep(Duration.millis(Math.max(1, Math.min(millis, pollInterval))))
+
+/** Whole milliseconds stay whole, however large: `Number(nanos)` has 53 bits, which are 104 days. */
+const millisOf = (nanos: bigint): number => {
+  const value = Number(nanos)
+  return value < Number.MAX_SAFE_INTEGER ? value / 1e6 : Number(nanos / 1_000_000n) + Number(nanos % 1_000_000n) / 1e6
+}
+
+/** The fewest slots that the heap keeps: a power of two. */
+const minCapacity = 16
+
+/**
+ * Items by time, equal times first in, first out: a heap as `PriorityBacklog` is one. Numbers lie side by side in flat
+ * arrays, so that neither comparing nor moving touches an item. What is pushed in order of time stays where it is put.
+ *
+ * A removed item leaves at once. Its numbers leave when they reach the top, or when the heap is rebuilt.
+ */
+class DueHeap {
+  size = 0
+  /** Counts the pushes: the sequence of the next one. */
+  pushed = 0
+  /** The item in each slot. */
+  private items: Array<Due | undefined> = []
+  /** Nodes of the heap, those of empty slots among them. */
+  private length = 0
+  /** Time and sequence of each node. */
+  private keys = new Float64Array(2 * minCapacity)
+  /** The slot of each node; from `length` on the free slots. */
+  private slots = firstSlots(minCapacity)
+
+  push(item: Due, at: number): void {
+    if (this.length === this.slots.length) this.rebuild()
+    const slot = this.slots[this.length]!
+    siftUp(this.keys, this.slots, this.length, at, this.pushed, slot)
+    this.items[slot] = item
+    item.agendaSlot = slot
+    this.length++
+    this.pushed++
+    this.size++
+  }
+
+  /** Takes an item out, if it is in. */
+  remove(item: Due): void {
+    if (item.agendaSlot < 0) return
+    this.items[item.agendaSlot] = undefined
+    item.agendaSlot = -1
+    this.size--
+    if (8 * this.size < this.slots.length && this.slots.length > minCapacity) this.rebuild()
+  }
+
+  /** The earliest time; `Infinity` if there is none. */
+  first(): number {
+    while (this.length > 0 && this.items[this.slots[0]!] === undefined) this.shift()
+    return this.length === 0 ? Infinity : this.keys[0]!
+  }
+
+  /** Takes out the first item that is due, unless it was pushed as number `before` or later. */
+  popDue(now: number, before: number): Due | undefined {
+    if (this.first() > now || this.length === 0 || this.keys[1]! >= before) return undefined
+    const item = this.items[this.slots[0]!]!
+    this.remove(item)
+    return item
+  }
+
+  /** Takes the first node out. */
+  private shift(): void {
+    const { keys, slots } = this
+    const slot = slots[0]!
+    const last = --this.length
+    const lastSlot = slots[last]!
+    slots[last] = slot
+    if (last > 0) siftUp(keys, slots, this.siftDown(), keys[2 * last]!, keys[2 * last + 1]!, lastSlot)
+  }
+
+  /** Moves the hole at the first node down to a leaf, and returns that. */
+  private siftDown(): number {
+    const { keys, length, slots } = this
+    let node = 0
+    for (let child = 1; child < length; child = 4 * node + 1) {
+      let least = child
+      let at = keys[2 * child]!
+      for (const end = Math.min(child + 4, length); ++child < end;) {
+        const other = keys[2 * child]!
+        if (other > at || (other === at && keys[2 * child + 1]! > keys[2 * least + 1]!)) continue
+        least = child
+        at = other
+      }
+      keys[2 * node] = at
+      keys[2 * node + 1] = keys[2 * least + 1]!
+      slots[node] = slots[least]!
+      node = least
+    }
+    return node
+  }
+
+  /** Rebuilds the heap without empty slots, at least half of it free. Changes nothing before it is complete. */
+  private rebuild(): void {
+    let capacity = minCapacity
+    while (capacity < 2 * this.size) capacity *= 2
+    const items: Array<Due> = []
+    const keys = new Float64Array(2 * capacity)
+    const slots = firstSlots(capacity)
+    let length = 0
+    for (let node = 0; node < this.length; node++) {
+      const item = this.items[this.slots[node]!]
+      if (item === undefined) continue
+      siftUp(keys, slots, length, this.keys[2 * node]!, this.keys[2 * node + 1]!, length)
+      items[length++] = item
+    }
+    for (let slot = 0; slot < length; slot++) items[slot]!.agendaSlot = slot
+    this.items = items
+    this.keys = keys
+    this.slots = slots
+    this.length = length
+  }
+}
+
+const firstSlots = (capacity: number) => {
+  const slots = new Int32Array(capacity)
+  for (let slot = 0; slot < capacity; slot++) slots[slot] = slot
+  return slots
+}
+
+/** Puts a slot into the heap, at a leaf or above it. Calls nothing, so that the end of the stack leaves no half of it. */
+const siftUp = (
+  keys: Float64Array,
+  slots: Int32Array,
+  from: number,
+  at: number,
+  sequence: number,
+  slot: number
+): void => {
+  let node = from
+  while (node > 0) {
+    const parent = (node - 1) >> 2
+    const other = keys[2 * parent]!
+    if (other < at || (other === at && keys[2 * parent + 1]! < sequence)) break
+    keys[2 * node] = other
+    keys[2 * node + 1] = keys[2 * parent + 1]!
+    slots[node] = slots[parent]!
+    node = parent
+  }
+  keys[2 * node] = at
+  keys[2 * node + 1] = sequence
+  slots[node] = slot
+}

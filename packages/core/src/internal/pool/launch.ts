@@ -1,0 +1,79 @@
+/**
+ * The launch of a task: by it a pool recognizes the fibers of its tasks.
+ *
+ * The fiber of a task has the launch in its context, and so have all fibers that it forks, and the tasks of other pools
+ * that it submits and waits for. What a task forks into a pool does not have it: nobody waits there.
+ */
+import * as Context from "effect/Context"
+import type { Fiber } from "effect/Fiber"
+import { overlay, Overlaid, type RuntimeContext } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
+import type { Entry } from "./entry.ts"
+
+export interface Launch {
+  /** The task, until it settles: a fiber that outlives its task belongs to none. */
+  entry: Entry | undefined
+  /** The context of its submitter, which may itself belong to a task, until the task settles. */
+  outer: Context.Context<never> | undefined
+}
+
+/** One key for all pools, and for all copies of this module. */
+const launchKey = Context.Service<Launch, Launch>("@aio-task-pool/core/launch")
+
+const noLaunch: Launch = { entry: undefined, outer: undefined }
+
+// A launch is its own context, where the runtime allows it: one object for each task less.
+class LaunchContext extends Overlaid implements Launch {
+  entry: Entry | undefined
+  outer: Context.Context<never> | undefined
+  constructor(under: Context.Context<never>, entry: Entry) {
+    super(under as RuntimeContext, launchKey.key, undefined)
+    this.value = this
+    this.entry = entry
+    this.outer = under
+  }
+}
+
+/** Makes the launch of an entry, and the context of its fiber. */
+export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
+  const { depth, maxDepth } = outer as RuntimeContext
+  if (hasKnownRuntime && depth < maxDepth) {
+    const launch = new LaunchContext(outer, entry)
+    entry.launch = launch
+    return launch as unknown as Context.Context<never>
+  }
+  const launch: Launch = { entry, outer }
+  entry.launch = launch
+  return Context.add(outer, launchKey, launch)
+}
+
+/** The launch is over. A chain of tasks, each of which submits the next, keeps no more than the last ones. */
+export const endLaunch = (entry: Entry): void => {
+  const { launch } = entry
+  if (launch === undefined) return
+  launch.entry = launch.outer = undefined
+  entry.launch = undefined
+}
+
+/** The context for a task that its submitter does not wait for. */
+export const withoutLaunch = (context: Context.Context<never>): Context.Context<never> =>
+  Context.getOrUndefined(context, launchKey)?.entry === undefined
+    ? context
+    : hasKnownRuntime
+      ? overlay(context, launchKey, noLaunch)
+      : Context.add(context, launchKey, noLaunch)
+
+/** The running task that a fiber belongs to, of whichever pool. */
+export const innermostEntry = ({ context }: Fiber<unknown, unknown>): Entry | undefined =>
+  Context.getOrUndefined(context, launchKey)?.entry
+
+/** The running task of a pool that a fiber belongs to. */
+export const entryOf = (machine: object, { context }: Fiber<unknown, unknown>): Entry | undefined => {
+  for (let inner: Context.Context<never> | undefined = context; inner !== undefined;) {
+    const launch: Launch | undefined = Context.getOrUndefined(inner, launchKey)
+    const entry = launch?.entry
+    if (entry === undefined || entry.machine === machine) return entry
+    inner = launch!.outer
+  }
+  return undefined
+}

@@ -1,0 +1,91 @@
+/** Operations of a pool that one of its own tasks waits in: the task lends its worker meanwhile, or the operation fails. */
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import type { NotAvailable } from "../../TaskPoolError.ts"
+import type { Entry } from "./entry.ts"
+import { entryOf, innermostEntry } from "./launch.ts"
+import type { Wait } from "./lending.ts"
+import type { Machine } from "./machine.ts"
+
+/** Runs an operation that waits for the pool. It ends `wait` in the step in which what it waits for has happened. */
+export const waitWithin = <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> => {
+  const entry = innermostEntry(fiber)
+  return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
+}
+
+/** As `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
+export const waitInTask = <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  entry: Entry,
+  operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> => {
+  const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
+  const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
+  return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
+}
+
+/** Runs an operation of another pool. The task lends its workers while both pools wait for each other. */
+const waitElsewhere = <A, E, R>(
+  entry: Entry,
+  other: Machine,
+  operation: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> =>
+  Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
+    const own = entry.machine as Machine
+    const crossing = own.elsewhere.begin(other.elsewhere, entry)
+    if (crossing === undefined) return Effect.fail(other.rejectNested())
+    return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
+      own.elsewhere.end(crossing)
+      return crossing.wait === undefined ? exit : goOn(own, crossing.wait, exit, restore)
+    })
+  })
+
+/** Runs an operation while a task of the pool lends its workers. */
+const lendWhile = <A, E, R>(
+  machine: Machine,
+  entry: Entry,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> =>
+  machine.nested === "fail"
+    ? Effect.fail(machine.rejectNested())
+    : Effect.uninterruptibleMask((restore) => {
+        const wait = machine.lend(entry)
+        machine.flush()
+        const admitted = Effect.suspend(() => operation(wait))
+        return Effect.flatMap(
+          Effect.exit(restore(machine.isAboutToDispatch ? afterDispatch(admitted) : admitted)),
+          (exit) => goOn(machine, wait, exit, restore)
+        )
+      })
+
+/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.andThen(Effect.yieldNow, admitted)
+
+/** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
+const goOn = <A, E>(
+  machine: Machine,
+  wait: Wait,
+  exit: Exit<A, E>,
+  restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
+): Effect.Effect<A, E> => {
+  wait.end()
+  machine.flush()
+  if (wait.isBack) return exit
+  const back = Effect.callback<void>((resume) => {
+    // The fiber may have yielded since it looked, and its task may have its worker again.
+    if (wait.isBack) return resume(Effect.void)
+    wait.onBack = () => resume(Effect.void)
+  })
+  const takeBack = Effect.sync(() => wait.takeBackNow())
+  return Effect.andThen(
+    Effect.onExit(restore(back), () => takeBack),
+    exit
+  )
+}

@@ -1,0 +1,88 @@
+/** What the exits of tasks say about the server behind a pool: the option `classify`. */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { TaskOutcome } from "../../PoolOptions.ts"
+import type { Entry, MachineObserver } from "./entry.ts"
+import type { Machine } from "./machine.ts"
+import { describe } from "./task.ts"
+
+export type Classify = (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
+
+// The longest time that a server may ask for, in milliseconds.
+const longestRetryAfter = 300_000
+
+/** Classifies a timeout as overload. Ignores other failures, which say nothing about the server. */
+export const classifyDefault: Classify = (exit) => {
+  if (exit._tag === "Success") return "success"
+  for (const reason of exit.cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    if (Cause.isTimeoutError(error)) return "overload"
+  }
+  return "ignore"
+}
+
+/** Calls a pool's `classify`, and accepts whatever it returns or throws. */
+export class Outcomes {
+  private readonly machine: Machine
+  readonly classify: Classify
+  /** Whether a defect was logged. Only the first one is. */
+  private logged = false
+
+  constructor(machine: Machine, classify: Classify) {
+    this.machine = machine
+    this.classify = classify
+  }
+
+  /** The outcome of a task; a number is a server's `retryAfter` in milliseconds. */
+  of({ cancelReason }: Entry, exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
+    if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
+    // A task that was interrupted says nothing about the server.
+    if (cancelReason !== undefined) return "ignore"
+    // `classify` is user code, and so are the getters of what it returns or throws.
+    try {
+      const outcome: unknown = this.classify(exit)
+      if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
+      if (isOverload(outcome)) return millisOf(outcome.retryAfter)
+      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
+    } catch (defect) {
+      this.logOnce('classify threw, the outcome counts as "ignore"', defect)
+    }
+    return "ignore"
+  }
+
+  private logOnce(message: string, defect: unknown): void {
+    if (!this.logged) this.machine.onDefect(defect, message)
+    this.logged = true
+  }
+}
+
+const isOverload = (outcome: unknown): outcome is { readonly overload: true; readonly retryAfter: Duration.Input } =>
+  typeof outcome === "object" && outcome !== null && (outcome as { overload?: unknown }).overload === true
+
+const millisOf = (input: Duration.Input): number => {
+  const duration = Duration.fromInput(input)
+  return Option.isSome(duration) ? Math.min(longestRetryAfter, Duration.toMillis(duration.value)) : 0
+}
+
+/** Holds the dispatch of a fixed pool when a server asks for it. */
+export class RetryAfter implements MachineObserver {
+  private readonly machine: Machine
+  private readonly outcomes: Outcomes
+
+  constructor(machine: Machine, classify: Classify) {
+    this.machine = machine
+    this.outcomes = new Outcomes(machine, classify)
+  }
+
+  settled(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    const outcome = this.outcomes.of(entry, exit)
+    if (typeof outcome === "number") this.machine.holds.beginFor(outcome)
+  }
+  arrived(): void {}
+  dispatched(): void {}
+  resized(): void {}
+  resizedByHand(): void {}
+  rest(): void {}
+}

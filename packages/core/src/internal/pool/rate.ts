@@ -1,0 +1,338 @@
+/**
+ * The rate of a pool: what may start in any window of a length. An exact log of the starts in the sliding window.
+ *
+ * Pure: the caller gives the time, in milliseconds of a clock that never goes back. A start at t counts in
+ * [t, t + window), in real numbers. Rounding must not shorten a window: `now - t` may round up, and `t + window` down.
+ *
+ * Tokens are summed with their rounding errors, so that a gate that never rests does not drift. The limit has a tolerance
+ * of 2^-51 of itself for costs such as 0.1, which are rounded before they arrive here: ten of them fit into 1. Integers
+ * below 2^51 are unaffected by it.
+ */
+import * as Duration from "effect/Duration"
+import { format } from "effect/Formatter"
+import type { Cost, Rate } from "../../Rate.ts"
+import { checkDuration, checkKnown } from "../arguments.ts"
+
+/** A rate whose values are checked. */
+export interface CheckedRate {
+  readonly limit: number
+  /** In milliseconds. */
+  readonly window: number
+  readonly unit: string | undefined
+}
+
+/** One number per rate. */
+export type Costs = ReadonlyArray<number>
+
+/** A start that a gate has counted: what `adjust` needs to correct it. */
+export interface Start {
+  readonly at: number
+  costs: Costs
+}
+
+const refuse = (where: string, what: string, rule: string, value: unknown): never => {
+  throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
+}
+
+/** One rate or several. Reads each property once. */
+export const checkRate = (where: string, rate: Rate | ReadonlyArray<Rate>): ReadonlyArray<CheckedRate> => {
+  if (!Array.isArray(rate)) return [checkOneRate(where, "rate", rate as Rate)]
+  if (rate.length === 0) return refuse(where, "rate", "a Rate or a non-empty array of them", rate)
+  return Array.from(rate, (one: Rate, index) => checkOneRate(where, `rate[${index}]`, one))
+}
+
+const checkOneRate = (where: string, what: string, rate: Rate): CheckedRate => {
+  if (typeof rate !== "object" || rate === null) return refuse(where, what, "an object", rate)
+  const { limit, unit, window } = checkKnown(`${where}: ${what}`, rate, ["limit", "window", "unit"])
+  if (!Number.isFinite(limit) || limit <= 0) refuse(where, `${what}.limit`, "a finite number > 0", limit)
+  const millis = Duration.toMillis(checkDuration(where, `${what}.window`, window, "> 0"))
+  if (millis === Infinity) refuse(where, `${what}.window`, "a finite Duration", window)
+  if (unit !== undefined && (typeof unit !== "string" || unit === "")) {
+    refuse(where, `${what}.unit`, "a non-empty string", unit)
+  }
+  return { limit, window: millis, unit }
+}
+
+/** The cost of a task for each rate. A unit that no rate has is refused, also if there is no rate. */
+export const checkCost = (where: string, rates: ReadonlyArray<CheckedRate>, cost: Cost | undefined): Costs =>
+  costsOf(where, rates, cost, 1, 0)
+
+/** As `checkCost`, for a correction: numbers of either sign. What it does not name stays as it is. */
+export const checkCostChange = (where: string, rates: ReadonlyArray<CheckedRate>, change: Cost): Costs =>
+  costsOf(where, rates, change, 0, -Infinity)
+
+const costsOf = (
+  where: string,
+  rates: ReadonlyArray<CheckedRate>,
+  cost: Cost | undefined,
+  byDefault: number,
+  least: number
+): Costs => {
+  const rule = least === 0 ? "a finite number >= 0" : "a finite number"
+  const isValid = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= least
+  if (isValid(cost)) return rates.map(({ unit }) => (unit === undefined ? cost : 0))
+  const costs = rates.map(({ unit }) => (unit === undefined ? byDefault : 0))
+  if (cost === undefined) return costs
+  if (typeof cost !== "object" || cost === null) return refuse(where, "cost", `${rule}, or an object of them`, cost)
+  for (const unit of Object.keys(cost)) {
+    const value = cost[unit]
+    if (value === undefined) continue
+    let known = false
+    for (let index = 0; index < rates.length; index++) {
+      if (rates[index]!.unit !== unit) continue
+      costs[index] = isValid(value) ? value : refuse(where, `cost.${unit}`, rule, value)
+      known = true
+    }
+    if (!known) {
+      const units = new Set(rates.flatMap((rate) => (rate.unit === undefined ? [] : [rate.unit])))
+      throw new RangeError(`${where}: unknown unit ${format(unit)} (known: ${[...units].join(", ") || "none"})`)
+    }
+  }
+  return costs
+}
+
+/**
+ * Says when the next start is allowed, under several rates at once. A start is allowed while what the window holds and
+ * its own cost are at most the limit of each rate. So a start of cost 0 waits too, while a correction has pushed the
+ * window above the limit.
+ */
+export class RateGate {
+  readonly defaultCosts: Costs
+  private readonly logs: ReadonlyArray<Log>
+
+  constructor(rates: ReadonlyArray<CheckedRate>) {
+    this.defaultCosts = checkCost("RateGate", rates, undefined)
+    this.logs = rates.map(({ limit, window }) => new Log(limit, window))
+  }
+
+  /** Whether the costs are above a limit, so that such a start is never allowed. */
+  isTooLarge(costs: Costs): boolean {
+    return this.logs.some((log, index) => costs[index]! > log.most)
+  }
+
+  /**
+   * Milliseconds until a start of these costs is allowed, if nothing else starts: 0 if it is now, `Infinity` if never.
+   * `now` plus the result, rounded, is not too early. Forgets what has left the window.
+   */
+  untilStart(costs: Costs, now: number): number {
+    let at = now
+    for (let index = 0; index < this.logs.length; index++) {
+      const log = this.logs[index]!
+      log.forget(now)
+      at = Math.max(at, log.whenFits(costs[index]!))
+    }
+    let wait = at - now
+    while (now + wait < at) wait = above(wait)
+    return wait
+  }
+
+  /** Takes the tokens of a start. It must be allowed: `untilStart` is 0. */
+  start(costs: Costs, now: number): Start {
+    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, costs[index]!)
+    return { at: now, costs }
+  }
+
+  /**
+   * Changes the costs of a start, which do not fall below 0. Does nothing for a rate whose window the start has left.
+   */
+  adjust(start: Start, changes: Costs, now: number): void {
+    start.costs = start.costs.map((cost, index) => {
+      const change = changes[index]!
+      return change === 0 ? cost : this.logs[index]!.adjust(start.at, cost, change, now)
+    })
+  }
+}
+
+/** The fewest entries of a full log, and the fewest that it has space for: a power of two. */
+const minEntries = 16
+
+/**
+ * The starts in the window of one rate, oldest first, in a ring. Starts at one time share an entry, those of cost 0
+ * included: a correction may follow.
+ *
+ * At most about `limit` entries are kept. When all are taken, empty ones are dropped and neighbors merge into the later
+ * one, which can only delay a start. A merged entry has at most `4 * limit / maxEntries` tokens, and any two neighbors
+ * have more. So at most about half of the entries remain, and a start costs O(1), amortized.
+ */
+class Log {
+  /** The limit and its tolerance. */
+  readonly most: number
+  private readonly limit: number
+  private readonly window: number
+  private readonly maxEntries: number
+  /** When each entry leaves the window. */
+  private ends = new Float64Array(minEntries)
+  /** The tokens of each entry, and the sum of their rounding errors. */
+  private tokens = new Float64Array(minEntries)
+  private errors = new Float64Array(minEntries)
+  private head = 0
+  private length = 0
+  /** The tokens in the window, and the sum of their rounding errors. */
+  private used = 0
+  private error = 0
+  /** The last answer of `whenFits`, valid until a start or a correction. The head of a queue asks again and again. */
+  private knownCost = NaN
+  private knownTime = 0
+
+  constructor(limit: number, window: number) {
+    this.limit = limit
+    this.window = window
+    this.most = Math.min(limit * (1 + 2 ** -51), Number.MAX_VALUE)
+    this.maxEntries = Math.max(minEntries, Math.ceil(limit))
+  }
+
+  /** Forgets the entries that have left the window, and releases the memory that a burst took. */
+  forget(now: number): void {
+    while (this.length > 0 && this.ends[this.head]! <= now) {
+      this.count(-this.tokens[this.head]!)
+      this.count(-this.errors[this.head]!)
+      this.head = this.at(1)
+      this.length--
+    }
+    if (this.length === 0) this.used = this.error = 0
+    if (4 * this.length < this.ends.length && this.ends.length > minEntries) this.shrink()
+  }
+
+  /** The time from which a cost fits, if nothing else starts: `-Infinity` if it does now. */
+  whenFits(cost: number): number {
+    if (this.used + this.error + cost <= this.most) return -Infinity
+    if (cost !== this.knownCost) {
+      this.knownTime = this.findFit(cost)
+      this.knownCost = cost
+    }
+    return this.knownTime
+  }
+
+  /** Sums as `forget` will, so that both agree to the last bit. */
+  private findFit(cost: number): number {
+    let { error, used } = this
+    let index = -1
+    while (used + error + cost > this.most) {
+      if (++index === this.length) return cost <= this.most ? this.ends[this.at(index - 1)]! : Infinity
+      const tokens = -this.tokens[this.at(index)]!
+      const errors = -this.errors[this.at(index)]!
+      error += roundingError(used, tokens)
+      used += tokens
+      error += roundingError(used, errors)
+      used += errors
+    }
+    return this.ends[this.at(index)]!
+  }
+
+  start(now: number, cost: number): void {
+    this.add(sumAbove(now, this.window), cost)
+  }
+
+  /** Changes the cost of a start, and returns what it is then. */
+  adjust(start: number, cost: number, change: number, now: number): number {
+    const end = sumAbove(start, this.window)
+    if (end <= now) return cost
+    // A number that is absurd beside the limit would take the sum's last digits, or make it infinite.
+    const changed = Math.max(0, Math.min(cost + change, 2 ** 52 * this.limit))
+    if (changed !== cost) {
+      this.add(end, changed)
+      this.add(end, -cost)
+    }
+    return changed
+  }
+
+  /**
+   * Adds tokens to the first entry that ends at a time or later. A start is in that entry, unless its own had no tokens
+   * and has left.
+   */
+  private add(end: number, tokens: number): void {
+    const at = this.at(this.indexOf(end))
+    this.errors[at]! += roundingError(this.tokens[at]!, tokens)
+    this.tokens[at]! += tokens
+    this.count(tokens)
+    this.knownCost = NaN
+  }
+
+  private count(tokens: number): void {
+    this.error += roundingError(this.used, tokens)
+    this.used += tokens
+  }
+
+  /** The first entry that ends at a time or later, or a new one. */
+  private indexOf(end: number): number {
+    if (this.length === 0 || this.ends[this.at(this.length - 1)]! < end) return this.push(end)
+    let low = 0
+    let high = this.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.ends[this.at(middle)]! < end) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  private push(end: number): number {
+    if (this.length >= this.maxEntries) this.merge()
+    if (this.length === this.ends.length) this.reserve(2 * this.length)
+    const at = this.at(this.length)
+    this.ends[at] = end
+    this.tokens[at] = this.errors[at] = 0
+    return this.length++
+  }
+
+  private merge(): void {
+    const { ends, errors, tokens } = this
+    const tokensOf = (at: number): number => tokens[at]! + errors[at]!
+    let taken = 0
+    for (let index = 0; index < this.length; index++) if (tokensOf(this.at(index)) > 0) taken++
+    const largest = 2 * taken > this.maxEntries ? (4 * Math.max(this.limit, this.used)) / this.maxEntries : 0
+    let kept = 0
+    for (let index = 0; index < this.length; index++) {
+      const at = this.at(index)
+      if (tokensOf(at) <= 0) continue
+      const last = this.at(kept - 1)
+      if (kept > 0 && tokensOf(last) + tokensOf(at) <= largest) {
+        ends[last] = ends[at]!
+        errors[last]! += errors[at]! + roundingError(tokens[last]!, tokens[at]!)
+        tokens[last]! += tokens[at]!
+      } else {
+        const to = this.at(kept++)
+        ends[to] = ends[at]!
+        tokens[to] = tokens[at]!
+        errors[to] = errors[at]!
+      }
+    }
+    this.length = kept
+  }
+
+  private shrink(): void {
+    let capacity = this.ends.length
+    while (capacity > minEntries && 2 * this.length < capacity / 2) capacity /= 2
+    this.reserve(capacity)
+  }
+
+  private reserve(capacity: number): void {
+    const copy = (values: Float64Array) => {
+      const copied = new Float64Array(capacity)
+      for (let index = 0; index < this.length; index++) copied[index] = values[this.at(index)]!
+      return copied
+    }
+    const [ends, tokens, errors] = [copy(this.ends), copy(this.tokens), copy(this.errors)]
+    this.ends = ends
+    this.tokens = tokens
+    this.errors = errors
+    this.head = 0
+  }
+
+  private at(index: number): number {
+    return (this.head + index) & (this.ends.length - 1)
+  }
+}
+
+/** What the rounded sum of two numbers lacks, exactly (D. E. Knuth's TwoSum). */
+const roundingError = (a: number, b: number): number => {
+  const sum = a + b
+  const rest = sum - a
+  return a - (sum - rest) + (b - rest)
+}
+
+/** The next number above a positive one. */
+const above = (value: number): number => value + value * (2 ** -53 * (1 + 2 ** -52))
+
+/** The sum of two numbers, rounded up. */
+const sumAbove = (a: number, b: number): number => (roundingError(a, b) > 0 ? above(a + b) : a + b)

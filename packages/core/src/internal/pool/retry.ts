@@ -1,0 +1,91 @@
+/** When a task that failed is tried again: `retry` of a submission. */
+import * as Cause from "effect/Cause"
+import type { Clock } from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Exit, Failure } from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import type { RetryOptions } from "../../PoolOptions.ts"
+import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
+import { checkFunction, checkKnown, checkLimit } from "../arguments.ts"
+
+type Planned = Exit<number | undefined>
+
+/** The retries of one task. */
+export class Retry {
+  private readonly clock: Clock
+  private readonly options: RetryOptions
+  private attempts = 0
+  private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
+
+  /** The fiber of a schedule that takes time to answer. */
+  planning: Fiber<unknown, unknown> | undefined = undefined
+
+  constructor(clock: Clock, options: RetryOptions) {
+    this.clock = clock
+    this.options = options
+  }
+
+  /**
+   * Returns the milliseconds to wait before the next attempt, or `undefined` as the value if there is none. If a schedule
+   * takes time to answer, returns nothing, and calls `onPlanned` later. Runs user code, in the submitter's context.
+   */
+  plan(error: unknown, context: Context.Context<never>, onPlanned: (planned: Planned) => void): Planned | undefined {
+    const fiber = Effect.runForkWith(context)(this.next(error))
+    const planned = fiber.pollUnsafe()
+    if (planned === undefined) {
+      this.planning = fiber
+      fiber.addObserver(onPlanned)
+    }
+    return planned
+  }
+
+  private next(error: unknown): Effect.Effect<number | undefined> {
+    const { schedule, times = Infinity, until, while: goesOn } = this.options
+    return Effect.suspend(() => {
+      if (++this.attempts > times) return Effect.undefined
+      if (goesOn !== undefined && !goesOn(error)) return Effect.undefined
+      if (until !== undefined && until(error)) return Effect.undefined
+      return schedule === undefined ? Effect.succeed(0) : this.delay(schedule, error)
+    })
+  }
+
+  private delay(schedule: Schedule.Schedule<unknown, any>, error: unknown): Effect.Effect<number | undefined> {
+    const first =
+      this.step === undefined
+        ? Effect.map(Schedule.toStep(schedule), (step) => (this.step = step))
+        : Effect.succeed(this.step)
+    return Effect.flatMap(first, (step) =>
+      Pull.matchEffect(step(this.clock.currentTimeMillisUnsafe(), error), {
+        onSuccess: ([, delay]) => Effect.succeed(Duration.toMillis(delay)),
+        onFailure: Effect.failCause,
+        onDone: () => Effect.undefined
+      })
+    )
+  }
+}
+
+/** The checked option `retry`. */
+export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Schedule.Schedule<unknown, any>): Retry => {
+  if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
+  const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
+  if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
+    throw new TypeError(`${where}: retry.schedule must be a Schedule`)
+  }
+  if (goesOn !== undefined) checkFunction(`${where}: retry`, "while", goesOn)
+  if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
+  if (times !== undefined) checkLimit(`${where}: retry`, "times", times)
+  return new Retry(clock, retry)
+}
+
+const retryOptions = ["schedule", "times", "while", "until"]
+
+/** The first failure of a task's own, if it has no defect and no interruption: only that is tried again. */
+export const failureToRetry = ({ cause }: Failure<unknown, unknown>): { readonly error: unknown } | undefined => {
+  const [first] = cause.reasons
+  if (first === undefined || !Cause.isFailReason(first) || !cause.reasons.every(Cause.isFailReason)) return undefined
+  return first.error instanceof NotAvailable || first.error instanceof TaskCancelled ? undefined : first
+}

@@ -1,0 +1,165 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import { disciplines, type Entry, entryOf, Pair } from "./models.ts"
+
+const Command = Schema.Tuple([
+  Schema.Literals(["push", "push", "push", "pop", "remove", "reweigh", "later", "return", "wait", "victim"]),
+  Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 })),
+  Schema.Int.check(Schema.isBetween({ minimum: -3, maximum: 3 }))
+])
+
+const perform = (pair: Pair, [command, index, weight]: typeof Command.Type): void => {
+  switch (command) {
+    case "push":
+      return index % 3 === 0 ? pair.pushWithPlace(weight, undefined, false) : pair.push(weight, undefined)
+    case "later":
+      return pair.pushWithPlace(weight, undefined, true)
+    case "pop":
+      return void pair.pop()
+    case "remove":
+      return pair.remove(index)
+    case "reweigh":
+      return pair.reweigh(index, weight)
+    case "return":
+      return pair.comeBack(index)
+    case "wait":
+      pair.time += index % 13
+      return
+    case "victim":
+      return pair.checkVictim(weight, undefined)
+  }
+}
+
+describe.each(disciplines)("$name", (discipline) => {
+  it.effect.prop(
+    "whatever is done to it, it agrees with a sorted array in everything that it tells (I4)",
+    [Arbitrary.array(Arbitrary.schema(Command), { maxLength: 60 })],
+    ([commands]) =>
+      Effect.sync(() => {
+        const pair = new Pair(discipline)
+        for (const command of commands) {
+          perform(pair, command)
+          pair.checkAll()
+        }
+        pair.drain()
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+
+  it.effect("100 weights and up to 300 waiting entries agree with a sorted array over 20,000 operations (I4)", () =>
+    Effect.gen(function* () {
+      const random = yield* Random.Random
+      const below = (limit: number) => Math.floor(random.nextDoubleUnsafe() * limit)
+      const pair = new Pair(discipline)
+      for (let i = 0; i < 20_000; i++) {
+        const growing = pair.waiting.length < 50 || (pair.waiting.length < 300 && i % 2000 < 1000)
+        const dice = below(20)
+        if (dice < (growing ? 12 : 4)) pair.push(below(100) - 50, undefined)
+        else if (dice < 14) pair.pop()
+        else if (dice < 16) pair.remove(below(1000))
+        else if (dice < 17) pair.pushWithPlace(below(100) - 50, undefined, dice % 2 === 0)
+        else if (dice < 18) pair.comeBack(below(1000))
+        else if (i > 10_000 && dice < 19) pair.checkVictim(below(100) - 50, undefined)
+        else pair.reweigh(below(1000), below(100) - 50)
+        if (i % 500 === 0) pair.checkAll()
+        if (dice === 0) pair.time += below(100)
+      }
+      pair.drain()
+    }).pipe(Random.withSeed("backlog"))
+  )
+
+  it("a burst that came, was cancelled for the most part and came again keeps the order (I4)", () => {
+    const pair = new Pair(discipline)
+    const weights = Array.from({ length: 600 }, (_, i) => (i * 7919) % 97)
+    for (const weight of weights) pair.push(weight, undefined)
+    for (let i = 0; i < 560; i++) pair.remove(i * 31)
+    for (const weight of weights) pair.push(weight, undefined)
+    for (let i = 0; i < 100; i++) pair.remove(i * 17)
+    assert.strictEqual(pair.waiting.length, 540)
+    pair.drain()
+  })
+
+  it("a full queue that drops one for each that comes keeps what its definition keeps", () => {
+    const pair = new Pair(discipline)
+    for (let i = 0; i < 50; i++) pair.push((i * 7) % 11, undefined)
+    for (let i = 0; i < 500; i++) {
+      pair.time += i % 3
+      const weight = (i * 5) % 13
+      pair.checkVictim(weight, undefined)
+      const victim = pair.backlog.victim(entryOf(-1, weight))
+      if (victim === undefined) continue
+      pair.remove(pair.waiting.findIndex(({ entry }) => entry === victim))
+      pair.push(weight, undefined)
+      assert.strictEqual(pair.waiting.length, 50)
+    }
+    pair.checkAll()
+    pair.drain()
+  })
+
+  it("an empty backlog has nothing to give", () => {
+    const backlog = discipline.make(() => 0)
+    assert.isUndefined(backlog.pop())
+    assert.isUndefined(backlog.peek())
+    assert.isUndefined(backlog.any())
+    assert.isUndefined(backlog.oldest())
+    assert.isUndefined(backlog.victim(entryOf(0, 0)))
+    assert.deepStrictEqual(backlog.ordered(), [])
+    assert.strictEqual(backlog.size, 0)
+    assert.strictEqual(backlog.ready, 0)
+  })
+
+  it("nothing of what left is reachable from an emptied backlog (I6)", () => {
+    const backlog = discipline.make(() => 0)
+    const entries = Array.from({ length: 50 }, (_, id) => entryOf(id, id % 7))
+    for (const entry of entries) backlog.push(entry)
+    backlog.victim(entryOf(50, 0))
+    for (const entry of entries.slice(20, 30)) backlog.remove(entry)
+    while (backlog.size > 0) backlog.pop()
+    assert.deepStrictEqual(reachable(backlog, new Set(entries)), [])
+    assert.deepStrictEqual(reachable(entries[25]!, new Set(entries)), [25])
+  })
+})
+
+describe("AgeingBacklog", () => {
+  const ageing = disciplines.find(({ name }) => name === "AgeingBacklog")!
+
+  it("overtakes a task only by those that arrive within the span times the difference of weights after it", () => {
+    let now = 0
+    const backlog = ageing.make(() => now)
+    backlog.push(entryOf(0, 5))
+    // Four weights less, so 40 ms: what arrives at 39 goes first, what arrives at 40 does not.
+    for (now = 30; now <= 50; now++) backlog.push(entryOf(now, 1))
+    const order = backlog.ordered().map(({ id }) => id)
+    assert.deepStrictEqual(order.slice(0, order.indexOf(0)), [30, 31, 32, 33, 34, 35, 36, 37, 38, 39])
+  })
+
+  it("a task that comes back for another attempt keeps its age", () => {
+    let now = 0
+    const backlog = ageing.make(() => now)
+    const entry = entryOf(0, 3, {})
+    const place = backlog.nextSequence()
+    backlog.insert(entry, place)
+    backlog.pop()
+    now = 100
+    backlog.push(entryOf(1, 1))
+    backlog.insert(entry, place)
+    assert.strictEqual(backlog.pop()?.id, 0)
+  })
+})
+
+/** The ids of the entries that can be reached from `root` through properties, arrays and maps. */
+function reachable(root: unknown, entries: ReadonlySet<unknown>): Array<number> {
+  const seen = new Set<unknown>()
+  const todo: Array<unknown> = [root]
+  while (todo.length > 0) {
+    const value = todo.pop()
+    if (typeof value !== "object" || value === null || seen.has(value)) continue
+    seen.add(value)
+    todo.push(...Object.values(value))
+    if (value instanceof Map) todo.push(...value.keys(), ...value.values())
+  }
+  return [...seen].filter((value): value is Entry => entries.has(value)).map((entry) => entry.id)
+}
