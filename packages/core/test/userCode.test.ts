@@ -282,7 +282,7 @@ describe("misuse", () => {
       }
     }
     const misspelt = { capcity: 5 } as {}
-    const known = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey"
+    const known = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing"
     assert.strictEqual(
       message(() => layer(1, misspelt)),
       `AioFixedTaskPoolSimple.layer: unknown option "capcity" (known: size, ${known})`
