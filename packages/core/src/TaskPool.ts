@@ -313,6 +313,11 @@ export interface PoolControl<in out Self> {
   /**
    * Stops dispatch, waits until no task runs, runs an effect, and lets dispatch go on. Dies in a task of the pool, which
    * would wait for itself.
+   *
+   * **Gotchas**
+   *
+   * A running task that waits for another task of the pool runs on until that one has ended. If that one is held, both wait
+   * until the hold ends. If tasks submit to their own pool, limit the wait, for example with `Effect.timeout`.
    */
   readonly withQuiesced: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
   /**

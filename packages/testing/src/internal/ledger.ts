@@ -38,7 +38,7 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may abandon tasks, which then run without being counted. */
   abandons = false
-  /** Whether the pool may hold dispatch on its own, which its statistics do not show. */
+  /** Whether the pool may hold dispatch on its own. */
   holds = false
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
@@ -93,7 +93,7 @@ export class Ledger {
 
   // The tasks of submitters without a result that have not begun must be in the queue or at the door.
   private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open")
+    if (atDoor > 0 && phase !== "Open" && phase !== "Held")
       this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
     if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
       this.violated("I9: a submitter waits at the door beside a free place", "at rest")
@@ -263,13 +263,16 @@ export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolServic
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
 
-/** Returns the rule that the statistics violate on their own, if any. */
-export const ruleBrokenBy = (stats: PoolStats): string | undefined => {
+/**
+ * Returns the rule that the statistics violate on their own, if any. `comingBack` is the number of tasks that may wait
+ * beyond the capacity, because they have started before.
+ */
+export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefined => {
   const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
   if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
     return "I3: the statistics do not add up"
   }
-  return waiting > capacity ? "I8: more tasks wait than the capacity allows" : undefined
+  return waiting > capacity + comingBack ? "I8: more tasks wait than the capacity allows" : undefined
 }
 
 const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
@@ -278,8 +281,8 @@ const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknow
 /** Returns a snapshot of a pool's statistics. */
 export const statsOf = (pool: TaskPoolService): PoolStats => now(pool.stats)
 
-// Runs an effect that takes no step; `runSync` would make a scheduler for each.
-const now = <A>(effect: Effect.Effect<A>): A => {
+/** Runs an effect that takes no step. `runSync` would make a scheduler for each. */
+export const now = <A>(effect: Effect.Effect<A>): A => {
   const exit = Effect.runFork(effect).pollUnsafe()
   if (exit?._tag !== "Success") throw new Error("an operation that only reads takes more than one step")
   return exit.value

@@ -285,7 +285,7 @@ export const resizingLaws = (laws: Laws): void => {
         const busy = yield* occupy(pool, 1)
         const before = yield* pool.stats
         const wrongDeltas = [1.5, Number.NaN, Infinity, -Infinity, 2 ** 53, "1" as never]
-        const wrongSizes = [...wrongDeltas, -1]
+        const wrongSizes = [1.5, Number.NaN, -1, -Infinity, 2 ** 53, "1" as never]
         for (const options of [{}, { mode: "hard" }] satisfies Array<ResizeOptions>) {
           for (const delta of wrongDeltas) {
             const defect = defectOf(yield* Effect.exit(pool.scale(delta, options)))

@@ -114,6 +114,8 @@ class Mapping implements Traversal {
 
   /** The upstream has ended, or nothing more is pulled. */
   private end(failure: Cause.Cause<unknown> | undefined): void {
+    // The fiber that feeds may have been interrupted when it had an element, and before it asked for a place.
+    for (const task of this.live) if (task.state === "New") this.live.delete(task)
     if (this.state !== "Feeding") return
     this.state = "Ending"
     this.failure = failure
