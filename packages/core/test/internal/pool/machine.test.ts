@@ -1,3 +1,15 @@
+import {
+  cancellationOf,
+  defectLog,
+  defectOf,
+  expectStats,
+  failureOf,
+  gated,
+  isInterrupted,
+  settle,
+  start,
+  stubborn
+} from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -14,19 +26,7 @@ import { Task } from "../../../src/internal/pool/task.ts"
 import type { Weighted } from "../../../src/internal/backlog/backlog.ts"
 import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
 import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
-import {
-  cancellationOf,
-  defectLog,
-  defectOf,
-  expectStats,
-  failureOf,
-  gated,
-  isInterrupted,
-  machineOptions,
-  settle,
-  start,
-  stubborn
-} from "../../kit.ts"
+import { machineOptions } from "./machineOptions.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
 
