@@ -61,7 +61,7 @@ export const endWith = (entry: HasExtra, wait: EndsWith): void => {
 }
 
 /** Takes back `endWith`: the waiter was interrupted. */
-export const dontEndWith = ({ extra }: HasExtra, wait: Wait): void => {
+export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
   const index = extra?.waits?.lastIndexOf(wait) ?? -1
   if (index >= 0) extra!.waits!.splice(index, 1)
 }
