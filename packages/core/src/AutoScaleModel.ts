@@ -83,8 +83,8 @@ export interface AutoScaleSample {
   /** The share of the window, 0 to 1, in which all workers were busy, and more would have let the next task start. */
   readonly saturated: number
   /**
-   * Tasks waiting for a worker at the end of the window, including those at the door; 0 while the rate or a key's limit
-   * keeps the next task from starting.
+   * Tasks waiting for a worker at the end of the window, including those at the door; 0 while a hold of the user, the
+   * rate or a key's limit keeps the next task from starting.
    */
   readonly queued: number
   /** The fewest tasks that waited so at once. */

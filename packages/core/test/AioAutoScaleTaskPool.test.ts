@@ -352,6 +352,30 @@ describe("the sizing of an auto-scale pool", () => {
       )
   )
 
+  it.effect("does not grow while dispatch is held, and grows afterwards", () =>
+    Effect.gen(function* () {
+      yield* TaskPool.withDispatchHeld(
+        Effect.gen(function* () {
+          yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.sleep("1 minute")))
+          yield* TestClock.adjust("1 minute")
+          yield* expectStats({ waiting: 50, largestSize: 2 })
+        })
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.isAbove(yield* sizeNow, 2)
+    }).pipe(
+      Effect.provide(
+        layer({
+          minSize: 2,
+          maxSize: 20,
+          interval: "1 second",
+          policy: AutoScalePolicy.score,
+          shutdown: { drainTimeout: 0 }
+        })
+      )
+    )
+  )
+
   it.effect("does not grow by demand alone for tasks whose key is at its limit", () =>
     Effect.gen(function* () {
       yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.never, { key: "ada" }))

@@ -307,10 +307,11 @@ export class Meter implements MachineObserver {
     return this.machine.queued
   }
 
-  /** Tasks that wait for a worker. More workers would not help tasks that wait for the rate or for their key's limit. */
+  /** Tasks that wait for a worker. More workers would not help tasks that the user, the rate or their key holds back. */
   get wanting(): number {
     const { machine } = this
-    return machine.isSelective && !machine.isSaturated ? 0 : machine.queued
+    const isHeldBack = machine.holds.has("User") || (machine.isSelective && !machine.isSaturated)
+    return isHeldBack ? 0 : machine.queued
   }
 
   get resizedSince(): boolean {
