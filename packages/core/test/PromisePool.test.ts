@@ -871,7 +871,7 @@ describe("closing", () => {
     assert.deepStrictEqual(released, ["task", "resource"])
   })
 
-  it("inside a task of the pool rejects, however late in the task, and in what it submits", () =>
+  it("inside a task of the pool, or waiting for it to be idle, rejects, however late and in what it submits", () =>
     withPool(layer(2), async (pool) => {
       const closeLate = () => nextTurn().then(() => pool.close())
       for (const fn of [

@@ -286,8 +286,8 @@ export class Machine implements Workers, Held, Attempts {
     if (this.door.size === 0 && this.hasPlace) {
       this.onAdmitted(entry)
       this.enqueue(entry)
-    } else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
-    else if (mayWait) this.enqueueAtDoor(entry)
+    } else if (mayWait) this.enqueueAtDoor(entry)
+    else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
   }
 
@@ -303,9 +303,9 @@ export class Machine implements Workers, Held, Attempts {
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
 
-  /** Whether a submitter would have to wait at the door with this entry. */
+  /** Whether a submitter who may wait would have to, at the door, with this entry. */
   wouldWaitAtDoor(entry: Entry): boolean {
-    if (!this.isAdmitting || this.onFull !== "suspend") return false
+    if (!this.isAdmitting) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
@@ -466,12 +466,19 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
+    if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
   /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
   private endWaitAtDoor({ answer, caller, extra }: Entry): void {
     if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
+  }
+
+  /** Notes the place that a task takes now, and again whenever it comes back. */
+  private assignPlace(extra: TaskExtra): void {
+    extra.sequence = this.backlog.nextSequence()
+    extra.arrival = this.agenda.now()
   }
 
   private enqueue(entry: Entry): void {
@@ -931,6 +938,8 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
     else this.delayed.entries.remove(entry)
+    // It is in no list from here on: what ends it before it settles must not take it out again.
+    entry.state = "New"
     this.cancelled++
     if (!hasStarted(entry)) this.neverStarted++
   }
@@ -993,10 +1002,10 @@ export class Machine implements Workers, Held, Attempts {
   /** One error serves all that never ran, and one the others. */
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
+    for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
-      const started = hasStarted(entry)
-      this.emit({ _tag: "Cancelled", reason, started })
-      this.settle(entry, started ? ran : neverRan)
+      // The end of another item may have ended the bulk, and this one with it.
+      if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
     this.moveFromDoor()
     this.flush()
