@@ -13,7 +13,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
+  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
     [`${core}/AutoScaleModel.ts`, `${core}/internal/policy/*`, policyModules],

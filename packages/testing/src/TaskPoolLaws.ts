@@ -10,8 +10,8 @@
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
 import { ageingLaws } from "./laws/ageing.ts"
-import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
 import { blockingLaws } from "./laws/blocking.ts"
+import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
 import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
@@ -77,9 +77,9 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, nested tasks, permits, keys, the door, pausing, holding, resizing, closing, handles,
- * context, events, jobs and bulk work, ageing on pools that have it, the guarantees of other pool libraries, and the
- * isolation of calls from hostile user code of other calls.
+ * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
+ * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
  *

@@ -176,8 +176,8 @@ export const handlingLaws = (laws: Laws): void => {
       const handle = yield* pool.fork(Effect.never)
       yield* handle.cancel
       const error = failureOf(yield* handle.await, "TaskCancelled")
-      assert.strictEqual(error["pool"], "db")
-      assert.match(String(error["message"]), /^db: /)
+      assert.strictEqual(error.pool, "db")
+      assert.match(error.message, /^db: /)
     })
   )
 
