@@ -25,6 +25,12 @@ export class Delayed {
     this.agenda = agenda
   }
 
+  /** In the order in which they are due. */
+  ordered(): Array<Entry> {
+    const dueOf = ({ extra }: Entry): number => (extra!.due?.isPlanned === true ? extra!.due.at : Infinity)
+    return this.entries.toArray().sort((a, b) => (dueOf(a) < dueOf(b) ? -1 : dueOf(a) > dueOf(b) ? 1 : 0))
+  }
+
   /** Takes a task that has failed, unless such a failure is final. */
   take(entry: Entry, exit: Failure<unknown, unknown>): boolean {
     const failure = failureToRetry(exit)
