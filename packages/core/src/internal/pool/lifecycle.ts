@@ -4,6 +4,7 @@
  * Closing runs in a fiber of the pool's own, so it goes on when the closer is interrupted, and every closer waits for the
  * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,7 +15,7 @@ import type * as Queue from "effect/Queue"
 import { PreventSchedulerYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { UnfinishedTask } from "../../PoolStats.ts"
+import type { PoolStats, UnfinishedTask } from "../../PoolStats.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
@@ -55,6 +56,9 @@ interface CloseState {
   candidates: ReadonlyArray<readonly [Entry, UnfinishedTask]>
   /** Counts the changes above, so that the closing fiber looks again. */
   changes: number
+  /** The numbers of the pool when it began to close, and how many tasks had never run. */
+  readonly before: PoolStats
+  readonly neverRunBefore: number
   report: CloseReport | undefined
   readonly isReported: () => boolean
 }
@@ -127,6 +131,9 @@ export class Lifecycle {
       collect,
       candidates: [],
       changes: 0,
+      // Closing releases holds, and tasks may start and end in that step.
+      before: this.machine.stats(),
+      neverRunBefore: this.machine.neverRun,
       report: undefined,
       isReported: () => closing.report !== undefined
     }
@@ -201,8 +208,7 @@ export class Lifecycle {
 
   private run(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
-    const before = machine.stats()
-    const neverRunBefore = machine.neverRun
+    const { before, neverRunBefore } = closing
     return Effect.gen({ self: this }, function* () {
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
@@ -211,7 +217,7 @@ export class Lifecycle {
       const completed = after.succeeded + after.failed - before.succeeded - before.failed
       const neverRun = machine.neverRun - neverRunBefore
       const held = before.running + before.waiting + before.delayed
-      const tasks = closing.candidates.filter(([entry]) => wasCancelled(entry)).map(([, task]) => task)
+      const tasks = closing.candidates.filter(([entry]) => !hasCompleted(machine, entry)).map(([, task]) => task)
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
       closing.candidates = []
@@ -258,10 +264,10 @@ export class Lifecycle {
   /** Notes what may be cancelled from here on, before it loses its work. */
   private collect(closing: CloseState): void {
     if (!closing.collect) return
-    const { runningEntries, unstartedEntries } = this.machine
-    const entries = Array.from(
-      new Set([...closing.candidates.map(([entry]) => entry), ...runningEntries, ...unstartedEntries])
-    )
+    const { machine } = this
+    // A submitter may have withdrawn a task since it was noted.
+    const cancelled = closing.candidates.filter(([entry]) => wasCancelled(machine, entry)).map(([entry]) => entry)
+    const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
     const known = new Map(closing.candidates)
     closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
   }
@@ -306,9 +312,17 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Whether closing has ended a task. */
-const wasCancelled = ({ exit }: Entry): boolean =>
+/** Whether closing has cancelled a task, which may itself have failed with the cancellation of another pool. */
+const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
   exit?._tag === "Failure" &&
   exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof TaskCancelled && reason.error.reason === "Closed"
+    (reason) =>
+      reason._tag === "Fail" &&
+      reason.error instanceof TaskCancelled &&
+      reason.error.reason === "Closed" &&
+      reason.error.pool === machine.name
   )
+
+/** Whether a task has ended by itself, and not because closing has cut it or a call that it was a part of. */
+const hasCompleted = (machine: Machine, entry: Entry): boolean =>
+  entry.exit?._tag !== "Failure" || !(Cause.hasInterruptsOnly(entry.exit.cause) || wasCancelled(machine, entry))
