@@ -29,7 +29,7 @@ const report = (ratio: number): Report => ({
   }
 })
 
-it("a table of one run has a row for each comparison and says which targets are kept", () => {
+it("a table of one run has a row for each comparison and says which targets are met", () => {
   assert.strictEqual(
     table([report(1.9)]),
     [
@@ -42,7 +42,7 @@ it("a table of one run has a row for each comparison and says which targets are 
   )
 })
 
-it("a table of several runs has a column for each, and a target is kept when all runs keep it", () => {
+it("a table of several runs has a column for each, and a target is met when all runs meet it", () => {
   const cells = table([report(1.9), report(2.1)])
     .split("\n")
     .map((line) => line.split("|").map((cell) => cell.trim()))

@@ -46,7 +46,7 @@ it("one disturbed run moves neither the ratio nor the costs", () => {
   assert.deepStrictEqual(summary, { ratio: 0.5, low: 0.5, high: 0.5, ours: 2, theirs: 4, pairs: 10 })
 })
 
-it("drift that touches both sides of a pair alike leaves the ratio as it is", () => {
+it("drift that affects both sides of a pair alike does not change the ratio", () => {
   const drifting = Array.from({ length: 10 }, (_, index) => ({ ours: 3 * (index + 1), theirs: 2 * (index + 1) }))
   assert.strictEqual(summarize(drifting).ratio, 1.5)
 })

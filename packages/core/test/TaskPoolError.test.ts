@@ -243,8 +243,8 @@ describe("operations with wrong arguments die with RangeError and change nothing
     ["TaskPool.scale: delta must be a safe integer, got NaN", TaskPool.scale(Number.NaN)],
     ["TaskPool.scale: delta must be a safe integer, got Infinity", TaskPool.scale(Infinity)],
     ['TaskPool.scale: mode must be "soft" or "hard", got "rough"', TaskPool.scale(1, { mode: "rough" as never })],
-    ["TaskPool.resize: size must be an integer >= 0, got -1", TaskPool.resize(-1)],
-    ["TaskPool.resize: size must be an integer >= 0, got 1.5", TaskPool.resize(1.5, { mode: "hard" })],
+    ["TaskPool.resize: size must be an integer >= 0 or Infinity, got -1", TaskPool.resize(-1)],
+    ["TaskPool.resize: size must be an integer >= 0 or Infinity, got 1.5", TaskPool.resize(1.5, { mode: "hard" })],
     ['TaskPool.close: mode must be "drain" or "interrupt", got "now"', TaskPool.close({ mode: "now" as never })],
     ["TaskPool.close: drainTimeout must be a Duration >= 0, got -4", TaskPool.close({ drainTimeout: -4 })],
     [

@@ -282,7 +282,7 @@ describe("misuse", () => {
       }
     }
     const misspelt = { capcity: 5 } as {}
-    const known = "name, tag, capacity, onFull, startPaused, shutdown"
+    const known = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing"
     assert.strictEqual(
       message(() => layer(1, misspelt)),
       `AioFixedTaskPoolSimple.layer: unknown option "capcity" (known: size, ${known})`
@@ -293,11 +293,11 @@ describe("misuse", () => {
     )
     assert.strictEqual(
       message(() => AioAutoScaleTaskPoolSimple.layer(misspelt)),
-      `AioAutoScaleTaskPoolSimple.layer: unknown option "capcity" (known: minSize, maxSize, interval, policy, classify, ${known})`
+      `AioAutoScaleTaskPoolSimple.layer: unknown option "capcity" (known: minSize, maxSize, interval, policy, ${known})`
     )
     assert.include(
       message(() => layer(1, { shutdown: { drainTimout: 1 } as {} })),
-      'shutdown: unknown option "drainTimout" (known: drainTimeout, interruptTimeout)'
+      'shutdown: unknown option "drainTimout" (known: drainTimeout, interruptTimeout, onInterrupt)'
     )
     layer(1, { capacity: undefined, capcity: undefined } as {})
   })

@@ -28,7 +28,7 @@ const row = (stdout: string, title: string): ReadonlyArray<string> => {
   return line.slice(title.length).trim().split(/\s+/)
 }
 
-// A minute at least, so that it has not ended before it is told to.
+// Lasts at least a minute, so that it does not end before it is stopped.
 const lasting = ["--only", "fixed", "--cost", "2000"]
 
 /** Starts the demo and waits until it says where its server is. */
@@ -68,18 +68,18 @@ describe("demo", () => {
       const [requests, failures, , , , , size] = row(stdout, "everything at once")
       assert.deepStrictEqual([requests, size], ["40", "40"])
       assert.isAbove(Number(failures), 0)
-      // What the client calls a failure is what the server says that it refused.
+      // The client's failures are the requests that the server says it rejected.
       assert.include(
         stdout,
-        `had at most 4 requests at work at once, served ${160 - Number(failures)} and refused ${failures}.`
+        `handled at most 4 requests at once, served ${160 - Number(failures)} and rejected ${failures}.`
       )
-      assert.include(stdout, `The failures of everything at once: ${failures} refused with 503.`)
+      assert.include(stdout, `Failures of everything at once: ${failures} rejected with 503.`)
 
       for (const title of ["fixed pool", "auto-scale pool", "priority pool"]) {
         const [requests, failures, , , , , size] = row(stdout, title)
         assert.deepStrictEqual([requests, failures, size], ["40", "0", "4"], title)
       }
-      const sizes = /auto-scale pool went through the sizes (.*)\./.exec(stdout)![1]!.split(" → ").map(Number)
+      const sizes = /Sizes of the auto-scale pool: (.*)\./.exec(stdout)![1]!.split(" → ").map(Number)
       assert.deepStrictEqual([sizes[0], sizes.at(-1)], [2, 4])
       assert.deepStrictEqual(
         sizes,
@@ -88,9 +88,12 @@ describe("demo", () => {
       assert.include(
         stdout,
         `Sent all at once, ${failures} of 40 requests failed; ` +
-          "behind a task pool of at most 4 none failed and every body was the file on disk."
+          "behind a task pool of at most 4 workers none failed, and every body matched the file on disk."
       )
-      assert.match(stdout, /40 files of effect, packed and hashed[^]*on 2 worker threads[^]*Both gave the same bytes\./)
+      assert.match(
+        stdout,
+        /40 files of effect, compressed and hashed[^]*on 2 worker threads[^]*Both gave the same bytes\./
+      )
       // Without a terminal there are plain lines only.
       assert.notInclude(stdout, "\u001B")
       assert.notInclude(stdout, "\r")
@@ -105,7 +108,10 @@ describe("demo", () => {
       assert.deepStrictEqual([urgent, others], ["4", "36"])
       assert.isBelow(Number(urgentP50), Number(othersP50))
       // Two were on the workers before the first urgent one came.
-      assert.match(stdout, /4 urgent requests were submitted last, and half of them had ended by place [345] of 40/)
+      assert.match(
+        stdout,
+        /4 urgent requests were submitted last\. Their median place in the order of completion was [345] of 40/
+      )
     })
   )
 

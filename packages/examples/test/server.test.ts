@@ -8,7 +8,7 @@ import { startServer } from "../src/demo/serverProcess.ts"
 
 const layer = Layer.merge(NodeServices.layer, NodeCrypto.layerDigest)
 
-/** A folder with so many files, and a server for it. */
+/** A folder with `count` files, and a server for it. */
 const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: number; backlog: number; cost: number }) {
   const fileSystem = yield* FileSystem.FileSystem
   const { join } = yield* Path.Path
@@ -23,17 +23,17 @@ const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: numbe
 
 // Real processes and sockets: real time.
 describe("the demo's server and client", () => {
-  it.live("the server runs at most its limit and refuses requests beyond its backlog", () =>
+  it.live("the server runs at most its limit and rejects requests beyond its backlog", () =>
     Effect.gen(function* () {
       const { fetch, files, load } = yield* setUp(20, { limit: 3, backlog: 2, cost: 1000 })
       const answers = yield* Effect.forEach(files, (file) => Effect.result(fetch(file)), { concurrency: "unbounded" })
       const errors = answers.flatMap((answer) => (answer._tag === "Failure" ? [answer.failure] : []))
-      for (const error of errors) assert.isTrue(error._tag === "Refused" && error.status === 503)
+      for (const error of errors) assert.isTrue(error._tag === "Rejected" && error.status === 503)
       // 5 that come at once are served; more only if this machine needed a second to send 20 requests.
       assert.isAtMost(errors.length, 15)
       assert.isAbove(errors.length, 0)
-      const [served, refused] = [20 - errors.length, errors.length]
-      assert.deepStrictEqual(yield* load, { atWork: 0, mostAtWork: 3, served, refused })
+      const [served, rejected] = [20 - errors.length, errors.length]
+      assert.deepStrictEqual(yield* load, { active: 0, mostActive: 3, served, rejected })
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
@@ -53,12 +53,12 @@ describe("the demo's server and client", () => {
       const { fetch, files } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
       for (const path of ["1.ts", "..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd"]) {
         const error = yield* Effect.flip(fetch({ ...files[0]!, path }))
-        assert.isTrue(error._tag === "Refused" && error.status === 404, path)
+        assert.isTrue(error._tag === "Rejected" && error.status === 404, path)
       }
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.live("a server that ends by itself is reported", () =>
+  it.live("a server that ends on its own is reported", () =>
     Effect.gen(function* () {
       const { server } = yield* setUp(1, { limit: 1, backlog: 1, cost: 0 })
       yield* Effect.sync(() => process.kill(server.pid, "SIGKILL"))

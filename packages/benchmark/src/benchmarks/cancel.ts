@@ -1,5 +1,5 @@
 /**
- * Waiting tasks cancelled one by one in random order: only the cancelling is timed, until everybody knows of it.
+ * Cancels waiting tasks one by one in random order. Only the cancelling is timed, until every waiter is notified.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
@@ -11,16 +11,16 @@ import { timed } from "../clock.ts"
 import { makeRandom, shuffle } from "../random.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
-/** A pool without a worker, so that all tasks wait. */
+/** A pool without workers, so that all tasks wait. */
 const idlePool = AioFixedTaskPoolSimple.make({ size: 0 })
 
 const checkCancelled = (tasks: number, cancelled: number, waiting: number, tally: Tally): void => {
   tally.check(0, { least: 0, most: 0 })
   if (cancelled !== tasks) throw new WorkNotDone(`${cancelled} of ${tasks} tasks were cancelled`)
-  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks still wait`)
+  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks are still waiting`)
 }
 
-/** Puts tasks into a pool and answers how to cancel each, and whether it was. */
+/** Puts tasks into a pool. Returns for each how to cancel it, and whether it was cancelled. */
 type Fill = (
   pool: TaskPoolService,
   tasks: number,
@@ -35,7 +35,7 @@ const taskPool =
       const pool = yield* idlePool
       const waiting = shuffle(yield* fill(pool, tasks, tick.make(tally).effect), makeRandom(1))
       const before = (yield* pool.stats).waiting
-      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks wait`)
+      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks are waiting`)
       const start = now()
       yield* Effect.forEach(waiting, ({ cancel }) => cancel, { discard: true })
       const took = now() - start

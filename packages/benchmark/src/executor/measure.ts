@@ -1,4 +1,4 @@
-/** Ratios from interleaved pairs: a slow drift and a busy neighbour hit both sides of a pair alike. */
+/** Ratios from interleaved pairs, because slow drift and other load affect both sides of a pair alike. */
 import { Effect } from "effect"
 
 export interface Ratio {
@@ -18,7 +18,7 @@ export const paired = <E1, R1, E2, R2>(
   { pairs, tasks }: { readonly pairs: number; readonly tasks: number }
 ): Effect.Effect<Ratio, E1 | E2, R1 | R2> =>
   Effect.gen(function* () {
-    // Both sides compiled, their threads warm.
+    // Warms up both sides and their threads.
     for (let i = 0; i < 3; i++) {
       yield* ours
       yield* theirs

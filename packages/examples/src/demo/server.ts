@@ -1,9 +1,9 @@
 /**
- * A file server with a real IO limit, as a program of its own: it prints its address on the first line and ends when
- * its standard input does, so it never outlives the process that started it.
+ * A file server with a real IO limit, as a separate program. It prints its address on the first line and ends when its
+ * standard input ends, so it never outlives the process that started it.
  *
- * The limit is what a disk, a database or somebody else's service has: so many requests at work, a few that wait, and
- * who comes on top is refused with 503.
+ * Its limit is like that of a disk, a database or a remote service: it handles `limit` requests at once, lets `backlog`
+ * more wait, and rejects the others with 503.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -26,7 +26,7 @@ import * as Stream from "effect/Stream"
 import { listFiles } from "./files.ts"
 import type { ServerLoad, ServerOptions } from "./serverProcess.ts"
 
-/** At most `limit` effects at work and `backlog` that wait for them; `None` for who comes on top. */
+/** Runs at most `limit` effects at once and lets `backlog` more wait; returns `None` for the others. */
 const makeIoLimit = ({ backlog, limit }: ServerOptions) => {
   const room = Semaphore.makeUnsafe(limit + backlog)
   const desk = Semaphore.makeUnsafe(limit)
@@ -40,16 +40,16 @@ const routes = (options: ServerOptions) =>
       const { join } = yield* Path.Path
       const known = new Set(yield* Effect.orDie(listFiles(options.root)))
       const withinLimit = makeIoLimit(options)
-      const load = { atWork: 0, mostAtWork: 0, served: 0, refused: 0 }
+      const load = { active: 0, mostActive: 0, served: 0, rejected: 0 }
 
       const read = Effect.fnUntraced(
         function* (path: string) {
-          load.mostAtWork = Math.max(load.mostAtWork, ++load.atWork)
+          load.mostActive = Math.max(load.mostActive, ++load.active)
           const body = yield* Effect.orDie(fileSystem.readFile(join(options.root, path)))
           yield* Effect.sleep(options.cost)
           return body
         },
-        Effect.ensuring(Effect.sync(() => load.atWork--))
+        Effect.ensuring(Effect.sync(() => load.active--))
       )
 
       yield* router.add(
@@ -60,7 +60,7 @@ const routes = (options: ServerOptions) =>
           if (!known.has(path)) return HttpServerResponse.empty({ status: 404 })
           const body = yield* withinLimit(read(path))
           if (Option.isNone(body)) {
-            load.refused++
+            load.rejected++
             return HttpServerResponse.empty({ status: 503, headers: { "retry-after": "1" } })
           }
           load.served++
@@ -82,7 +82,7 @@ const layer = (options: ServerOptions) =>
       NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 60_000 }), {
         host: "127.0.0.1",
         port: 0,
-        // Connections are not what this server is short of: it refuses by a plain answer, not by lost packets.
+        // This server accepts every connection, so that it rejects with a response and not with lost packets.
         backlog: 4096,
         gracefulShutdownTimeout: "1 second"
       })
@@ -92,8 +92,8 @@ const layer = (options: ServerOptions) =>
 const server = Command.make(
   "server",
   {
-    root: Flag.Directory("root").pipe(Flag.withDescription("The folder whose .ts files are served")),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("Requests at work at once")),
+    root: Flag.Directory("root").pipe(Flag.withDescription("Folder whose .ts files are served")),
+    limit: Flag.Int("limit").pipe(Flag.withDescription("Requests handled at once")),
     backlog: Flag.Int("backlog").pipe(Flag.withDescription("Requests that may wait")),
     cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy"))
   },

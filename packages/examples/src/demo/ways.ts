@@ -1,5 +1,5 @@
 /**
- * The ways to fetch all files: each sends every request at once, and differs in what stands between them and the server.
+ * The ways to fetch all files. Each sends every request at once; they differ in the pool between requests and server.
  */
 import {
   AioAutoScaleTaskPoolSimple,
@@ -13,19 +13,19 @@ import { FileClient } from "./client.ts"
 import type { SourceFile } from "./files.ts"
 import type { Answer, Watch } from "./stopwatch.ts"
 
-/** What a way is given. */
+/** The input of a way. */
 export interface Trial {
   readonly files: ReadonlyArray<SourceFile>
-  /** The most requests that a pool lets through at once. */
+  /** The maximum number of workers of a pool. */
   readonly size: number
   /** Times a request, from submitting it to its checked body. */
   readonly watch: Watch
 }
 
-/** What became of a trial. */
+/** The outcome of a trial. */
 export interface Outcome {
   readonly answers: ReadonlyArray<Answer>
-  /** The most requests that were let through at once. */
+  /** The most requests that were sent at once. */
   readonly largestSize: number
   /** The sizes that an auto-scale pool went through. */
   readonly sizes?: ReadonlyArray<number>
@@ -84,7 +84,7 @@ const priority: Way = {
   run: ({ files, size, watch }) =>
     Effect.gen(function* () {
       const { fetch } = yield* FileClient
-      // The last tenth is urgent: submitted behind everything else, and meant to overtake it.
+      // The last tenth is urgent: submitted after all others, and meant to overtake them.
       const urgentFrom = files.length - Math.ceil(files.length / 10)
       const answers = yield* Effect.forEach(
         files,
@@ -99,7 +99,7 @@ const priority: Way = {
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size)))
 }
 
-/** All ways, by the names that `--only` takes. */
+/** All ways, by the names that `--only` accepts. */
 export const ways = { "at-once": atOnce, fixed, "auto-scale": autoScale, priority }
 
 /** The name of a way. */

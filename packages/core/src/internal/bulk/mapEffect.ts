@@ -106,7 +106,7 @@ class Mapping implements Traversal {
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
       const { context } = this
-      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context!, started)
+      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
       this.itemOptions?.(task, element, index)
       this.live.add(task)
       const admit = new Fork(() => task, true)
@@ -116,6 +116,8 @@ class Mapping implements Traversal {
 
   /** The upstream has ended, or nothing more is pulled. */
   private end(failure: Cause.Cause<unknown> | undefined): void {
+    // The fiber that feeds may have been interrupted when it had an element, and before it asked for a place.
+    for (const task of this.live) if (task.state === "New") this.live.delete(task)
     if (this.state !== "Feeding") return
     this.state = "Ending"
     this.failure = failure

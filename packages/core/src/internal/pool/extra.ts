@@ -56,6 +56,12 @@ export const endWith = (entry: HasExtra, wait: Wait): void => {
   else extra.waits.push(wait)
 }
 
+/** Takes back `endWith`: the waiter was interrupted. */
+export const dontEndWith = ({ extra }: HasExtra, wait: Wait): void => {
+  const index = extra?.waits?.lastIndexOf(wait) ?? -1
+  if (index >= 0) extra!.waits!.splice(index, 1)
+}
+
 /** The extra of checked options; `undefined` if none of them is given. */
 export const extraOf = (
   where: string,

@@ -13,8 +13,8 @@ import type { Entry } from "./entry.ts"
 export interface Launch {
   /** The task, until it settles: a fiber that outlives its task belongs to none. */
   entry: Entry | undefined
-  /** The context of its submitter, which may itself belong to a task. */
-  readonly outer: Context.Context<never> | undefined
+  /** The context of its submitter, which may itself belong to a task, until the task settles. */
+  outer: Context.Context<never> | undefined
 }
 
 /** One key for all pools, and for all copies of this module. */
@@ -25,7 +25,7 @@ const noLaunch: Launch = { entry: undefined, outer: undefined }
 // A launch is its own context, where the runtime allows it: one object for each task less.
 class LaunchContext extends Overlaid implements Launch {
   entry: Entry | undefined
-  readonly outer: Context.Context<never>
+  outer: Context.Context<never> | undefined
   constructor(under: Context.Context<never>, entry: Entry) {
     super(under as RuntimeContext, launchKey.key, undefined)
     this.value = this
@@ -47,6 +47,14 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
   return Context.add(outer, launchKey, launch)
 }
 
+/** The launch is over. A chain of tasks, each of which submits the next, keeps no more than the last ones. */
+export const endLaunch = (entry: Entry): void => {
+  const { launch } = entry
+  if (launch === undefined) return
+  launch.entry = launch.outer = undefined
+  entry.launch = undefined
+}
+
 /** The context for a task that its submitter does not wait for. */
 export const withoutLaunch = (context: Context.Context<never>): Context.Context<never> =>
   Context.getOrUndefined(context, launchKey)?.entry === undefined
@@ -54,6 +62,10 @@ export const withoutLaunch = (context: Context.Context<never>): Context.Context<
     : hasKnownRuntime
       ? overlay(context, launchKey, noLaunch)
       : Context.add(context, launchKey, noLaunch)
+
+/** The running task that a fiber belongs to, of whichever pool. */
+export const innermostEntry = ({ context }: Fiber<unknown, unknown>): Entry | undefined =>
+  Context.getOrUndefined(context, launchKey)?.entry
 
 /** The running task of a pool that a fiber belongs to. */
 export const entryOf = (machine: object, { context }: Fiber<unknown, unknown>): Entry | undefined => {

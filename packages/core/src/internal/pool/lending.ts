@@ -28,6 +28,8 @@ class Loan implements Linked<Loan> {
   next: Loan | undefined = undefined
   readonly entry: Entry
   waits = 0
+  /** Whether the entry has left its workers. A fiber that outlives its task may still wait, and takes nothing back. */
+  isOver = false
   /** The wait that ended last, while its fiber waits for the workers. */
   returning: Wait | undefined = undefined
 
@@ -90,6 +92,7 @@ export class Lending {
   end(wait: Wait, must: boolean): void {
     const { loan } = wait
     if (wait.isBack || loan === undefined) return
+    if (loan.isOver) return this.leave(wait)
     const first = loan.returning !== wait
     if (first && --loan.waits > 0) return this.leave(wait)
     if (!must && (!first || this.returning.size > 0 || !this.workers.takeBackWorkers(loan.entry, false))) {
@@ -116,6 +119,7 @@ export class Lending {
     const loan = this.loans.get(entry)
     if (loan === undefined) return false
     this.loans.delete(entry)
+    loan.isOver = true
     if (loan.returning !== undefined) this.resume(loan)
     return true
   }

@@ -5,7 +5,6 @@
  * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,7 +14,7 @@ import type * as Queue from "effect/Queue"
 import { PreventSchedulerYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { PoolStats, UnfinishedTask } from "../../PoolStats.ts"
+import type { UnfinishedTask } from "../../PoolStats.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
@@ -56,9 +55,6 @@ interface CloseState {
   candidates: ReadonlyArray<readonly [Entry, UnfinishedTask]>
   /** Counts the changes above, so that the closing fiber looks again. */
   changes: number
-  /** The numbers of the pool when it began to close, and how many tasks had never run. */
-  readonly before: PoolStats
-  readonly neverRunBefore: number
   report: CloseReport | undefined
   readonly isReported: () => boolean
 }
@@ -71,7 +67,6 @@ export class Lifecycle {
   private readonly defaults: ClosingDefaults
   /** Runs while the pool is open: the sizing loop of an auto-scale pool. */
   private readonly whileOpen: Effect.Effect<void> | undefined
-  private readonly clock: Clock.Clock
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
   private openScope = Scope.makeUnsafe()
@@ -91,7 +86,6 @@ export class Lifecycle {
   ) {
     this.machine = machine
     this.context = context
-    this.clock = Context.get(context, Clock.Clock)
     this.startPaused = options.startPaused
     this.defaults = options.shutdown
     this.whileOpen = options.whileOpen
@@ -131,17 +125,16 @@ export class Lifecycle {
       collect,
       candidates: [],
       changes: 0,
-      // Closing releases holds, and tasks may start and end in that step.
-      before: this.machine.stats(),
-      neverRunBefore: this.machine.neverRun,
       report: undefined,
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
+    // The report counts from here on.
+    const run = this.run(closing)
     this.machine.beginClosing()
     // The closing fiber must hold the semaphore when this step ends, or `start` could come in between.
     const context = Context.add(this.context, PreventSchedulerYield, true)
-    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, this.run(closing))))
+    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, run)))
   }
 
   /** A later closer can only make a closing end sooner. */
@@ -208,8 +201,12 @@ export class Lifecycle {
 
   private run(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
-    const { before, neverRunBefore } = closing
+    const before = machine.stats()
+    const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
+      // Without users' holds what waits may start in this step, but for an interrupting close it must not start at all.
+      if (closing.mode === "interrupt") machine.holds.begin("Closing")
+      machine.holds.onClosing()
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
       yield* Scope.close(this.openScope, Exit.void)
@@ -302,7 +299,7 @@ export class Lifecycle {
   })
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return this.machine.agenda.now()
   }
 }
 

@@ -94,6 +94,7 @@ import {
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import { Agenda } from "./agenda.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
+import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
@@ -158,6 +159,7 @@ export class Machine implements Workers, Held, Attempts {
   private used = 0
   private lent = 0
   private lending: Lending | undefined = undefined
+  readonly elsewhere = new Elsewhere(this)
   readonly holds: Holds
   /** Whether tasks that wait for their workers come before all others. */
   private blocked = false
@@ -348,6 +350,12 @@ export class Machine implements Workers, Held, Attempts {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
   }
 
+  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  get isAboutToDispatch(): boolean {
+    if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
+    return this.used < this.limit && (!this.selective || this.nextMayStart())
+  }
+
   private get hasPlace(): boolean {
     return this.backlog.size + this.reserved < this.capacity
   }
@@ -458,10 +466,13 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
-    if (entry.extra?.retry !== undefined) this.assignPlace(entry.extra)
-    if (entry.answer === undefined || entry.caller === undefined) return
-    this.enqueueCompletion(entry)
-    entry.extra?.endWaits()
+    if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
+    if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
+  }
+
+  /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
+  private endWaitAtDoor({ answer, caller, extra }: Entry): void {
+    if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
   }
 
   /** Notes the place that a task takes now, and again whenever it comes back. */
@@ -499,6 +510,7 @@ export class Machine implements Workers, Held, Attempts {
       const entry = this.door.shift()!
       this.onAdmitted(entry)
       this.enqueue(entry)
+      this.endWaitAtDoor(entry)
     }
   }
 
@@ -544,6 +556,11 @@ export class Machine implements Workers, Held, Attempts {
     if (this.head < this.tail) this.flush()
   }
 
+  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  settleOverflowed(): void {
+    if (this.inTransition !== undefined) this.flush()
+  }
+
   private flushLoop(): void {
     let budget = flushBudget
     let thrown = true
@@ -553,7 +570,6 @@ export class Machine implements Workers, Held, Attempts {
       do {
         progress = false
         for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
-        if (this.blocked) this.lending!.flush()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
         let free = this.limit - this.used
@@ -563,6 +579,8 @@ export class Machine implements Workers, Held, Attempts {
           progress = true
         }
         for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
+        if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
       } while (progress && budget > 0 && this.hasWork())
       thrown = false
@@ -607,6 +625,7 @@ export class Machine implements Workers, Held, Attempts {
     const first = door.shift()!
     this.onAdmitted(first)
     this.launch(first)
+    this.endWaitAtDoor(first)
     return true
   }
 
@@ -625,9 +644,17 @@ export class Machine implements Workers, Held, Attempts {
     const entry = this.backlog.pop()
     if (entry === undefined) return false
     this.inTransition = entry
-    if (this.door.size > 0) this.moveFromDoor()
+    if (this.door.size > 0) this.refillFromDoor(entry)
     this.launch(entry)
     return true
+  }
+
+  /** Fills the place that an entry leaves. Tasks that come back to their workers must not find those of the entry free. */
+  private refillFromDoor(entry: Entry): void {
+    const permits = permitsOf(entry)
+    this.used += permits
+    this.moveFromDoor()
+    this.used -= permits
   }
 
   private launch(entry: Entry): void {
@@ -680,8 +707,9 @@ export class Machine implements Workers, Held, Attempts {
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
-      restoreFrame(frame)
+      // First: at the end of the stack the call throws, and a depth that stays would stop every flush.
       this.launchDepth = depth
+      restoreFrame(frame)
     }
   }
 
@@ -1052,11 +1080,9 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- lending ---------------------------------------------------------------------------------------------------
 
-  /** A running task lends its workers while one of its fibers waits for the pool. */
+  /** A running task lends its workers, from the next flush on, while one of its fibers waits. */
   lend(entry: Entry): Wait {
-    const wait = (this.lending ??= new Lending(this)).begin(entry)
-    this.flush()
-    return wait
+    return (this.lending ??= new Lending(this)).begin(entry)
   }
 
   lendWorkers(entry: Entry): void {
@@ -1122,10 +1148,9 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Ends admission for good, and the holds of users; the door is rejected in this step. */
+  /** Ends admission for good; the door is rejected in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
-    this.holds.onClosing()
     this.rejectDoor("Closed")
   }
 

@@ -4,13 +4,9 @@ import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import type { Entry } from "./entry.ts"
-import { entryOf } from "./launch.ts"
+import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
-
-/** The task of this pool that would wait for its own pool in this fiber. */
-export const waitingEntry = (machine: Machine, fiber: Fiber<unknown, unknown>): Entry | undefined =>
-  machine.nested === "queue" || machine.running === 0 ? undefined : entryOf(machine, fiber)
 
 /** Runs an operation that waits for the pool. It ends `wait` in the step in which what it waits for has happened. */
 export const waitWithin = <A, E, R>(
@@ -18,12 +14,40 @@ export const waitWithin = <A, E, R>(
   fiber: Fiber<unknown, unknown>,
   operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> => {
-  const entry = waitingEntry(machine, fiber)
-  return entry === undefined ? operation(undefined) : lendWhile(machine, entry, operation)
+  const entry = innermostEntry(fiber)
+  return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
 }
 
-/** As `waitWithin`, in a fiber that belongs to a task of the pool. */
-export const lendWhile = <A, E, R>(
+/** As `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
+export const waitInTask = <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  entry: Entry,
+  operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> => {
+  const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
+  const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
+  return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
+}
+
+/** Runs an operation of another pool. The task lends its workers while both pools wait for each other. */
+const waitElsewhere = <A, E, R>(
+  entry: Entry,
+  other: Machine,
+  operation: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotAvailable, R> =>
+  Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
+    const own = entry.machine as Machine
+    const crossing = own.elsewhere.begin(other.elsewhere, entry)
+    if (crossing === undefined) return Effect.fail(other.rejectNested())
+    return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
+      own.elsewhere.end(crossing)
+      return crossing.wait === undefined ? exit : goOn(own, crossing.wait, exit, restore)
+    })
+  })
+
+/** Runs an operation while a task of the pool lends its workers. */
+const lendWhile = <A, E, R>(
   machine: Machine,
   entry: Entry,
   operation: (wait: Wait) => Effect.Effect<A, E, R>
@@ -32,10 +56,17 @@ export const lendWhile = <A, E, R>(
     ? Effect.fail(machine.rejectNested())
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
-        return Effect.flatMap(Effect.exit(restore(Effect.suspend(() => operation(wait)))), (exit) =>
-          goOn(machine, wait, exit, restore)
+        machine.flush()
+        const admitted = Effect.suspend(() => operation(wait))
+        return Effect.flatMap(
+          Effect.exit(restore(machine.isAboutToDispatch ? afterDispatch(admitted) : admitted)),
+          (exit) => goOn(machine, wait, exit, restore)
         )
       })
+
+/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.andThen(Effect.yieldNow, admitted)
 
 /** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
 const goOn = <A, E>(
@@ -48,6 +79,8 @@ const goOn = <A, E>(
   machine.flush()
   if (wait.isBack) return exit
   const back = Effect.callback<void>((resume) => {
+    // The fiber may have yielded since it looked, and its task may have its worker again.
+    if (wait.isBack) return resume(Effect.void)
     wait.onBack = () => resume(Effect.void)
   })
   const takeBack = Effect.sync(() => wait.takeBackNow())

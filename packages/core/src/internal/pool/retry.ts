@@ -17,14 +17,14 @@ type Planned = Exit<number | undefined>
 /** The retries of one task. */
 export class Retry {
   private readonly clock: Clock
-  private readonly options: RetryOptions<any>
+  private readonly options: RetryOptions
   private attempts = 0
   private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
 
   /** The fiber of a schedule that takes time to answer. */
   planning: Fiber<unknown, unknown> | undefined = undefined
 
-  constructor(clock: Clock, options: RetryOptions<any>) {
+  constructor(clock: Clock, options: RetryOptions) {
     this.clock = clock
     this.options = options
   }
@@ -69,11 +69,7 @@ export class Retry {
 }
 
 /** The checked option `retry`. */
-export const retryOf = (
-  clock: Clock,
-  where: string,
-  retry: RetryOptions<any> | Schedule.Schedule<unknown, any>
-): Retry => {
+export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Schedule.Schedule<unknown, any>): Retry => {
   if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
   const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {

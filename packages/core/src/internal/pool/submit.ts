@@ -6,10 +6,10 @@ import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { endWith } from "./extra.ts"
 import { Handle } from "./handle.ts"
-import { withoutLaunch } from "./launch.ts"
+import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
-import { lendWhile, waitingEntry } from "./nested.ts"
+import { waitInTask } from "./nested.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
@@ -22,7 +22,8 @@ export class Submit {
   private readonly options: TaskOptions
   private readonly mayWait: boolean
   private readonly where: string
-  /** The wait of a task that submits to its own pool. */
+  /** Whether what the submitter's task lends has been settled; and its wait, if it lends its workers of this pool. */
+  private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
   constructor(
@@ -31,21 +32,23 @@ export class Submit {
     work: Work,
     options: TaskOptions,
     mayWait: boolean,
-    wait: Wait | undefined = undefined
+    isWithin = false,
+    wait?: Wait
   ) {
     this.machine = machine
     this.where = where
     this.work = work
     this.options = options
     this.mayWait = mayWait
+    this.isWithin = isWithin
     this.wait = wait
   }
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
     const { machine, wait } = this
-    if (wait === undefined) {
-      const entry = waitingEntry(machine, fiber)
-      if (entry !== undefined) return lendWhile(machine, entry, (wait) => this.within(wait))
+    if (!this.isWithin) {
+      const entry = innermostEntry(fiber)
+      if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
     if (wait !== undefined) endWith(task, wait)
@@ -53,8 +56,8 @@ export class Submit {
     return task.state === "Settled" ? task.answer! : task
   }
 
-  private within(wait: Wait): Submit {
-    return new Submit(this.machine, this.where, this.work, this.options, this.mayWait, wait)
+  private within(wait: Wait | undefined): Submit {
+    return new Submit(this.machine, this.where, this.work, this.options, this.mayWait, true, wait)
   }
 }
 
@@ -63,23 +66,27 @@ export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (context: Context.Context<never>) => Task
   private readonly mayWait: boolean
-  /** The wait of a task at the door of its own pool. */
+  /** As for `Submit`: a fork waits at the door only. */
+  private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
-  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, wait: Wait | undefined = undefined) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
     this.make = make
     this.mayWait = mayWait
+    this.isWithin = isWithin
     this.wait = wait
   }
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
-    const { make, mayWait, wait } = this
+    const { isWithin, make, mayWait, wait } = this
     const task = make(withoutLaunch(fiber.context))
     const { machine } = task
     if (wait !== undefined) endWith(task, wait)
-    else if (mayWait && machine.wouldWaitAtDoor(task)) {
-      const entry = waitingEntry(machine, fiber)
-      if (entry !== undefined) return lendWhile(machine, entry, (wait) => new Fork(() => task, mayWait, wait))
+    else if (mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
+      const entry = innermostEntry(fiber)
+      if (entry !== undefined) {
+        return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
+      }
     }
     task.answer = Exit.succeed(new Handle(task))
     machine.admit(task, mayWait)

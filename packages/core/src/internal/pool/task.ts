@@ -31,7 +31,7 @@ import {
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
-import { contextOfLaunch, type Launch } from "./launch.ts"
+import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import type { Machine } from "./machine.ts"
 import { awaitEnds } from "./waits.ts"
 
@@ -54,7 +54,8 @@ const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
 
 /** The options of every submission. */
 export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
-const taskOptions = [...submitOptions, "args"]
+/** Those of a submitted function. */
+export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** A task of a submitter; throws if the work is neither an effect nor a function. */
 export const makeTaskUnsafe = (
@@ -211,11 +212,12 @@ export class Task implements Entry, Waiter {
   onStarted(): void {}
 
   onDelayed(): void {
-    this.launch!.entry = this.launch = this.fiber = undefined
+    endLaunch(this)
+    this.fiber = undefined
   }
 
   onSettled(): void {
-    if (this.launch !== undefined) this.launch.entry = this.launch = undefined
+    endLaunch(this)
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Entry } from "./entry.ts"
-import { endWith } from "./extra.ts"
+import { dontEndWith, endWith } from "./extra.ts"
 import { entryOf } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
@@ -17,7 +17,10 @@ export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any
     const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
     const observers = (task.observers ??= new Set())
     observers.add(observer)
-    return Effect.sync(() => void observers.delete(observer))
+    return Effect.sync(() => {
+      observers.delete(observer)
+      if (wait !== undefined) dontEndWith(task, wait)
+    })
   })
 
 /** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */

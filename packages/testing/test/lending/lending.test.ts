@@ -1,0 +1,97 @@
+import { AioFixedTaskPoolSimple, type NotAvailable } from "@aio-task-pool/core"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Body, Operation } from "./bodies.ts"
+import { everySmallTask } from "./lending.ts"
+import { runBody, type Setting } from "./run.ts"
+
+everySmallTask(61)
+
+// What the runs of all small tasks have found: the smallest of each.
+
+const pause: Operation = { do: "yield" }
+const one: Setting = {
+  discipline: "fifo",
+  size: 1,
+  capacity: 0,
+  onFull: "suspend",
+  pools: 1,
+  crowd: 0,
+  budget: 2048
+}
+const value = (...operations: ReadonlyArray<Operation>): Body => ({ operations, end: "value" })
+const ends = (body: Body, setting: Partial<Setting>) => assert.isUndefined(runBody(body, { ...one, ...setting }).broken)
+
+it("a task that forks at the door does not take back the worker that the forked task starts on", () => {
+  const body = value({ do: "fork", body: value(pause) })
+  for (const capacity of [0, 1]) for (const crowd of [1, 2, 3]) ends(body, { capacity, crowd, budget: 3 })
+})
+
+it("a task that forks at the door goes on when its worker is free before it waits for that", () => {
+  ends(value({ do: "fork", body: value() }), { capacity: 1, crowd: 1, budget: 3 })
+})
+
+it("a task goes on when the task that took its worker ends in the round of a flush in which it started", () => {
+  const body = value({ do: "fork", body: value() }, { do: "fork and join", body: value(pause) })
+  ends(body, { capacity: 1 })
+})
+
+const twoPools = Effect.all([
+  AioFixedTaskPoolSimple.make({ size: 1, name: "one" }),
+  AioFixedTaskPoolSimple.make({ size: 1, name: "other" })
+])
+
+it.effect("tasks of two pools that submit to the other pool both end, though each has the only worker", () =>
+  Effect.gen(function* () {
+    const [one, other] = yield* twoPools
+    const crossing = [
+      one.submit(Effect.andThen(Effect.yieldNow, other.submit(Effect.succeed(1)))),
+      other.submit(Effect.andThen(Effect.yieldNow, one.submit(Effect.succeed(2))))
+    ]
+    assert.deepStrictEqual(yield* Effect.all(crossing, { concurrency: "unbounded" }), [1, 2])
+    for (const pool of [one, other]) assert.strictEqual((yield* pool.stats).lent, 0)
+  })
+)
+
+it.effect("a task that joins its fork in another pool lends its worker to what that fork submits", () =>
+  Effect.gen(function* () {
+    const [one, other] = yield* twoPools
+    const joining = Effect.flatMap(other.fork(one.submit(Effect.succeed("inner"))), ({ join }) => join)
+    assert.strictEqual(yield* one.submit(joining), "inner")
+  })
+)
+
+it.effect("a task keeps its worker while it waits for a pool that does not wait for its own", () =>
+  Effect.gen(function* () {
+    const [one, other] = yield* twoPools
+    const seen = other.submit(Effect.andThen(Effect.yieldNow, one.stats))
+    const { busy, lent } = yield* one.submit(seen)
+    assert.deepStrictEqual([busy, lent], [1, 0])
+  })
+)
+
+it.effect("a wait that closes a cycle with a pool that forbids nested waits fails", () =>
+  Effect.gen(function* () {
+    const strict = yield* AioFixedTaskPoolSimple.make({ size: 1, nested: "fail" })
+    const other = yield* AioFixedTaskPoolSimple.make({ size: 1 })
+    const crossing = [
+      strict.submit(Effect.andThen(Effect.yieldNow, other.submit(Effect.void))),
+      other.submit(Effect.andThen(Effect.yieldNow, Effect.flip(strict.submit(Effect.void))))
+    ]
+    const [, rejection] = yield* Effect.all(crossing, { concurrency: "unbounded" })
+    assert.strictEqual((rejection as NotAvailable).reason, "Nested")
+  })
+)
+
+it.effect("a fiber that outlives its task, and waits for the pool, takes no worker", () =>
+  Effect.gen(function* () {
+    const pool = yield* AioFixedTaskPoolSimple.make({ size: 1 })
+    const outliving = Effect.forkDetach(pool.submit(Effect.yieldNow), { startImmediately: true })
+    yield* pool.submit(Effect.andThen(outliving, Effect.yieldNow))
+    yield* pool.awaitIdle
+    yield* Effect.yieldNow
+    const { busy, lent } = yield* pool.stats
+    assert.deepStrictEqual([busy, lent], [0, 0])
+    yield* pool.submit(Effect.void)
+  })
+)
