@@ -11,7 +11,7 @@ import {
   expectCancelled,
   expectNotAvailable,
   expectStats,
-  failureOf,
+  taggedFailureOf,
   gated,
   hasEnded,
   type Laws,
@@ -392,8 +392,7 @@ const retryAfterLaws = (laws: Laws): void => {
         const next = gated("next")
         const fiber = yield* start(pool.submit(next.task))
         yield* task.open
-        const exit = yield* Fiber.await(first)
-        assert.instanceOf(Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined, TooMany)
+        assert.instanceOf(yield* Effect.flip(Fiber.join(first)), TooMany)
         yield* settle
         assert.strictEqual(next.counts.begun, 0)
         assert.include((yield* pool.stats).holds, "RetryAfter")
@@ -761,7 +760,9 @@ const closingLaws = (laws: Laws): void => {
       yield* pool.start
       yield* expectStats(pool, { phase: "Open", holds: [] })
       assert.strictEqual(
-        failureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")["reason"],
+        taggedFailureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")[
+          "reason"
+        ],
         "Paused"
       )
     })

@@ -89,7 +89,7 @@ const waitingLaws = (laws: Laws): void => {
       if (laws.capacity === undefined) return
       const inner = gated("inner")
       const outer = yield* start(
-        pool.submit(Effect.forEach(Array.from({ length: laws.capacity! + 2 }), () => pool.fork(inner.task)))
+        pool.submit(Effect.forEach(Array.from({ length: laws.capacity + 2 }), () => pool.fork(inner.task)))
       )
       yield* reached(pool, inner.started)
       yield* expectStats(pool, {

@@ -47,7 +47,7 @@ const asItBegins = "as a task begins"
 // The longest runs need about 300.
 const stepLimit = 2_000
 
-type State = "new" | "active" | "inside" | "ended"
+type State = "new" | "active" | "inside" | "ended" | "left"
 
 /** A task as its own code sees it. */
 interface Record {
@@ -173,9 +173,10 @@ class Running {
     if (busy + lent !== running) this.violated(`a worker is lost, ${where}`)
     let [active, excused, returning, inside] = [0, 0, 0, 0]
     for (const record of this.records) {
-      if (record.pool !== pool || record.state === "ended" || record.state === "new") continue
-      // A task that is interrupted takes its worker back above the limit.
-      if (record.interrupted) excused++
+      if (record.pool !== pool || record.state === "left" || record.state === "new") continue
+      // A task that is interrupted takes its worker back above the limit, and leaves it some steps after its own end.
+      if (record.state === "ended" && (!record.interrupted || busy <= stats.targetSize)) record.state = "left"
+      else if (record.interrupted) excused++
       else if (record.state === "active") active++
       else {
         inside++

@@ -134,9 +134,7 @@ export class Agenda {
   private readonly fireAndGoOn = Effect.suspend(() => {
     this.fireDue()
     this.wakesAt = this.heap.first()
-    if (this.wakesAt < Infinity) return this.sleepAndFire(this.wakesAt)
-    this.timer = undefined
-    return Effect.void
+    return this.wakesAt < Infinity ? this.sleepAndFire(this.wakesAt) : Effect.void
   })
 
   /** Sleeps until a time, or ends earlier. Always suspends. */

@@ -4,7 +4,6 @@
  * Closing runs in a fiber of the pool's own, so it goes on when the closer is interrupted, and every closer waits for the
  * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -67,7 +66,6 @@ export class Lifecycle {
   private readonly defaults: ClosingDefaults
   /** Runs while the pool is open: the sizing loop of an auto-scale pool. */
   private readonly whileOpen: Effect.Effect<void> | undefined
-  private readonly clock: Clock.Clock
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
   private openScope = Scope.makeUnsafe()
@@ -87,7 +85,6 @@ export class Lifecycle {
   ) {
     this.machine = machine
     this.context = context
-    this.clock = Context.get(context, Clock.Clock)
     this.startPaused = options.startPaused
     this.defaults = options.shutdown
     this.whileOpen = options.whileOpen
@@ -301,7 +298,7 @@ export class Lifecycle {
   })
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return this.machine.agenda.now()
   }
 }
 

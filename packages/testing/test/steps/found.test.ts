@@ -1,0 +1,23 @@
+// What random interleavings have found: the smallest runs of each, at every step.
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { replay, taskPoolScenarios } from "../../src/index.ts"
+import { layerOf } from "../laws/pools.ts"
+
+const scenarios = taskPoolScenarios((options) => layerOf.fixedSimple({ minSize: 0, maxSize: 3, ...options }))
+
+it.effect("a stream ends when admission ends between an element and its request for a place", () => {
+  const scenario = scenarios.find(({ name }) => name === "busy without a queue: mapEffect")!
+  const runs = [8, 9, 10, 11].flatMap((budget) => Array.from({ length: 14 }, (_, actorAt) => ({ budget, actorAt })))
+  return Effect.forEach(runs, ({ actorAt, budget }) =>
+    replay(scenario, {
+      scenario: scenario.name,
+      budget,
+      padding: 0,
+      actor: "pause",
+      actorAt,
+      interruptAt: undefined,
+      seed: undefined
+    })
+  )
+})
