@@ -50,6 +50,20 @@ export const checkFunction = <A>(where: string, what: string, value: A): A => {
   throw new TypeError(`${where}: ${what} must be a function, got ${format(value)}`)
 }
 
+/** What a predicate of the caller's has returned. A promise or an effect would count as true, whatever it comes to. */
+export const checkAnswer = (where: string, what: string, answer: unknown): boolean => {
+  if (typeof answer !== "object" || answer === null) return Boolean(answer)
+  handlePromise(answer)
+  throw new TypeError(`${where}: ${what} must return a boolean, got ${format(answer)}`)
+}
+
+/** Whether the value is a promise. Nobody will wait for it: if it rejects later, that must not end the process. */
+export const handlePromise = (value: unknown): boolean => {
+  if (!(value instanceof Promise)) return false
+  value.then(undefined, () => {})
+  return true
+}
+
 /** A change of size: a safe integer of either sign. */
 export const checkDelta = (where: string, value: number): number =>
   Number.isSafeInteger(value) ? value : refuse(where, "delta", "a safe integer", value)

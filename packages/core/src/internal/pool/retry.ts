@@ -10,7 +10,7 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
-import { checkFunction, checkKnown, checkLimit } from "../arguments.ts"
+import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
 
 type Planned = Exit<number | undefined>
 
@@ -47,8 +47,8 @@ export class Retry {
     const { schedule, times = Infinity, until, while: goesOn } = this.options
     return Effect.suspend(() => {
       if (++this.attempts > times) return Effect.undefined
-      if (goesOn !== undefined && !goesOn(error)) return Effect.undefined
-      if (until !== undefined && until(error)) return Effect.undefined
+      if (goesOn !== undefined && !checkAnswer("retry", "while", goesOn(error))) return Effect.undefined
+      if (until !== undefined && checkAnswer("retry", "until", until(error))) return Effect.undefined
       return schedule === undefined ? Effect.succeed(0) : this.delay(schedule, error)
     })
   }
@@ -78,7 +78,7 @@ export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Sched
   if (goesOn !== undefined) checkFunction(`${where}: retry`, "while", goesOn)
   if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
   if (times !== undefined) checkLimit(`${where}: retry`, "times", times)
-  return new Retry(clock, retry)
+  return new Retry(clock, { schedule, times, until, while: goesOn })
 }
 
 const retryOptions = ["schedule", "times", "while", "until"]
