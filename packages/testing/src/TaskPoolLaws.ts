@@ -10,6 +10,7 @@
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
 import { ageingLaws } from "./laws/ageing.ts"
+import { blockingLaws } from "./laws/blocking.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
 import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
@@ -78,8 +79,8 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, nested tasks, permits, keys, the door, pausing, holding, resizing, closing, handles,
- * context, events and bulk work, ageing on pools that have it, the
+ * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -117,6 +118,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("blocking work", () => blockingLaws(laws))
       describe("streaming", () => streamingLaws(laws))
       describe("peers", () => peerLaws(laws))
       describe("rates", () => rateLaws(laws))

@@ -126,10 +126,10 @@ export const drainingLaws = (laws: Laws): void => {
         const killer = yield* start(Fiber.interrupt(running))
         yield* settle
         assert.isFalse(hasEnded(killer))
-        assert.deepStrictEqual([forked.counts.finalized, submitted.counts.finalized], [0, 1])
+        assert.deepStrictEqual([forked.counts.ended, submitted.counts.ended], [0, 1])
         yield* forked.open
         yield* Fiber.join(killer)
-        assert.strictEqual(forked.counts.finalized, 1)
+        assert.strictEqual(forked.counts.ended, 1)
       })
   )
 

@@ -11,9 +11,9 @@ import * as Stream from "effect/Stream"
 import { TaskPool } from "@aio-task-pool/core"
 import { type Laws, settle, start } from "./kit.ts"
 
-/** What readers are told, and that they never hold the pool up. */
+/** Registers the laws of events: what readers receive, and that they never slow the pool. */
 export const eventLaws = (laws: Laws): void => {
-  laws.law("a reader is told what happens to the pool, in order", { minSize: 0, maxSize: 5 }, (pool) =>
+  laws.law("a reader receives the events of the pool in order", { minSize: 0, maxSize: 5 }, (pool) =>
     Effect.gen(function* () {
       const events = yield* recordEvents(pool)
       yield* pool.scale(2)

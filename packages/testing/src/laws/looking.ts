@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { makeRandomBelow } from "../internal/random.ts"
+import { Random } from "../internal/random.ts"
 import { defectOf, expectStats, gated, hasEnded, type Laws, occupy, settle, start } from "./kit.ts"
 
 /** Lets time pass, and everything run that can run then. */
@@ -247,7 +247,8 @@ const waitsTooLong = (pool: TaskPoolService): Effect.Effect<unknown> =>
 
 /** Random submissions with all options, while the pool is held, paused, cleared and resized. */
 const anything = Effect.fnUntraced(function* (pool: TaskPoolService, seed: number) {
-  const below = makeRandomBelow(seed)
+  const random = new Random(seed)
+  const below = (limit: number): number => random.below(limit)
   const pick = <A>(values: ReadonlyArray<A>): A => values[below(values.length)]!
   const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   const handles: Array<TaskHandle<unknown, unknown>> = []

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { makeRandomBelow, type RandomBelow } from "../internal/random.ts"
+import { Random } from "../internal/random.ts"
 import { disciplineOf, orderOf } from "./discipline.ts"
 import {
   defectOf,
@@ -494,13 +494,7 @@ export const rateLaws = (laws: Laws): void => {
       `under random load no window holds more than its limit, and no task waits that the rate allows: ${name} (load 2)`,
       { size: 4, minSize: 0, maxSize: 6, rate },
       (pool) =>
-        Effect.forEach(
-          [1, 2],
-          (seed) => underLoad(pool, rate, makeRandomBelow((seed + 2 * (laws.capacity ?? 2)) * 7919)),
-          {
-            discard: true
-          }
-        )
+        Effect.forEach([1, 2], (seed) => underLoad(pool, rate, new Random(seed, laws.capacity ?? 2)), { discard: true })
     )
   }
 }
@@ -516,29 +510,29 @@ const costsOf = (rate: ReadonlyArray<Rate>, cost: Cost | undefined): ReadonlyArr
   )
 
 /** A load of random submitters, who may go away, on a pool that is held, paused and resized now and then. */
-const underLoad = Effect.fnUntraced(function* (pool: TaskPoolService, rate: ReadonlyArray<Rate>, below: RandomBelow) {
+const underLoad = Effect.fnUntraced(function* (pool: TaskPoolService, rate: ReadonlyArray<Rate>, random: Random) {
   const starts: Array<Start> = []
   const submitters: Array<Fiber.Fiber<unknown, unknown>> = []
   const costs: ReadonlyArray<Cost | undefined> = [undefined, 0, 1, 2, 0.1, 0.3, { tokens: 0.5 }, { tokens: 1.5 }]
   const units = new Set(rate.map(({ unit }) => unit))
   const fits = costs.filter((cost) => typeof cost !== "object" || Object.keys(cost).every((unit) => units.has(unit)))
   const submit = (runs: number): Effect.Effect<unknown> => {
-    const cost = fits[below(fits.length)]
+    const cost = fits[random.below(fits.length)]
     const task = Effect.flatMap(Clock.currentTimeMillis, (at) => {
       starts.push({ at, costs: costsOf(rate, cost) })
       return runs === 0 ? Effect.void : Effect.sleep(runs)
     })
-    return Effect.map(start(Effect.exit(pool.submit(task, { cost, weight: below(5) }))), (fiber) => {
+    return Effect.map(start(Effect.exit(pool.submit(task, { cost, weight: random.below(5) }))), (fiber) => {
       submitters.push(fiber)
     })
   }
   for (let step = 0; step < 150; step++) {
-    const what = below(20)
-    if (what < 10) yield* submit(below(4) * 7)
-    else if (what < 12 && submitters.length > 0) yield* Fiber.interrupt(submitters[below(submitters.length)]!)
-    else if (what === 12) yield* pool.resize(below(6))
+    const what = random.below(20)
+    if (what < 10) yield* submit(random.below(4) * 7)
+    else if (what < 12 && submitters.length > 0) yield* Fiber.interrupt(submitters[random.below(submitters.length)]!)
+    else if (what === 12) yield* pool.resize(random.below(6))
     else if (what === 13) yield* Effect.andThen(pool.pause, pool.resume)
-    else if (what === 14) yield* pool.withDispatchHeld(Effect.andThen(submit(0), pass(below(20))))
+    else if (what === 14) yield* pool.withDispatchHeld(Effect.andThen(submit(0), pass(random.below(20))))
     else if (what === 15) {
       const { nextStart } = yield* pool.stats
       const before = starts.length
@@ -549,7 +543,7 @@ const underLoad = Effect.fnUntraced(function* (pool: TaskPoolService, rate: Read
         const { running, targetSize } = yield* pool.stats
         if (starts.length === before) assert.isAtLeast(running, targetSize, "nextStart has passed, and nothing starts")
       }
-    } else yield* pass(below(30))
+    } else yield* pass(random.below(30))
     yield* settle
     const { atDoor, nextStart, running, targetSize, waiting } = yield* pool.stats
     if (waiting + atDoor > 0 && running < targetSize) {

@@ -17,7 +17,6 @@ import {
   expectCancelled,
   expectNotAvailable,
   expectStats,
-  failureOf,
   gated,
   hasEnded,
   type Laws,
@@ -300,7 +299,7 @@ export const retryLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("the door keeps its order whether or not a task may be tried again (load 8, I4)", { needs: 1 }, (pool) =>
+  laws.law("the door keeps its order whether or not a task may be tried again (load 8, I4)", { needs: 1 }, (_pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return
       const layer = laws.layerOf({ size: 1, capacity: 3 })
@@ -682,6 +681,8 @@ const failureOfOwn = (exit: Exit.Exit<unknown, unknown>): unknown =>
 
 /** A rejection without its numbers, which are beyond the capacity here. */
 const withoutWaiting = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
-  const error = failureOf(exit, "NotAvailable") as unknown as NotAvailable
-  return Exit.fail(new NotAvailable({ ...error, stats: { ...error.stats, capacity: Infinity } }))
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  if (!(error instanceof NotAvailable)) return assert.fail(`expected NotAvailable, got ${String(exit)}`)
+  const { pool, reason, stats } = error
+  return Exit.fail(new NotAvailable({ reason, pool, stats: { ...stats, capacity: Infinity } }))
 }
