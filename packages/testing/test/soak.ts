@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import { env } from "node:process"
 import { type LawOptions, type LayerOf, StepScheduler } from "../src/index.ts"
+import { ruleBrokenBy } from "../src/internal/rules.ts"
 import { layerOf } from "./laws/pools.ts"
 
 // SEED repeats a soak whose seed was printed.
@@ -29,11 +30,8 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
   let done = 0
 
   const check = (stats: PoolStats): void => {
-    const { cancelled, failed, interrupted, submitted, succeeded, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + stats.running || waiting > stats.capacity || running > stats.running) {
-      assert.fail(`SEED=${seed}, operation ${done}, ${running} run: ${JSON.stringify(stats)}`)
-    }
+    const rule = ruleBrokenBy(stats) ?? (running > stats.running ? `I1: ${running} tasks really run` : undefined)
+    if (rule !== undefined) assert.fail(`SEED=${seed}, operation ${done}, ${rule}: ${JSON.stringify(stats)}`)
   }
   const checkNow = Effect.map(pool.stats, check)
 

@@ -9,6 +9,7 @@ import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import { LimitWatch, ruleBrokenAtRest, ruleBrokenBy } from "./rules.ts"
 
 /** One task that a test hands to a pool. */
 export interface Entry {
@@ -34,12 +35,10 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may give a task up, which then runs on and counts no more. */
   givesUp = false
-  /** Whether the pool may hold dispatch by itself, which its numbers do not tell. */
-  holds = false
   /** How many bulks, streams and other calls have not ended that may have a task without an entry. */
   bulks = 0
   private running = 0
-  private allowed = 0
+  private readonly limit = new LimitWatch()
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
@@ -53,7 +52,7 @@ export class Ledger {
 
   /** Notes that the pool may have as many workers as this, until it has fewer tasks that run. */
   allow(size: number): void {
-    this.allowed = Math.max(this.allowed, size)
+    this.limit.allow(size)
   }
 
   /** How many tasks really run. */
@@ -64,37 +63,24 @@ export class Ledger {
   /** What must hold at every moment. */
   look(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + running) this.violated("I3: the numbers do not add up", where)
-    if (waiting > capacity) this.violated("I8: more wait than may", where)
-    if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
-    // Surplus tasks may finish, but nothing may begin beside them.
-    if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
-    this.allowed = Math.max(running, targetSize)
+    const rule = ruleBrokenBy(stats) ?? this.limit.look(stats)
+    if (rule !== undefined) this.violated(rule, where)
+    if (this.running > stats.running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
     return stats
   }
 
   /** What must hold when nothing moves any more. */
   rest(): PoolStats {
     const stats = this.look("at rest")
+    const rule = ruleBrokenAtRest(stats)
+    if (rule !== undefined) this.violated(rule, "at rest")
     this.restAtDoor(stats)
-    if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
-      this.violated("I2: a task waits beside a free worker", "at rest")
-    }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) {
-      this.violated("I6: a closed pool has tasks", "at rest")
-    }
     return stats
   }
 
   // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
   // stand at the door.
-  private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open") this.violated("tasks stand at the door of a pool that admits none", "at rest")
-    if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
-      this.violated("I9: a task stands at the door though there is a place", "at rest")
-    }
+  private restAtDoor({ atDoor, waiting }: PoolStats): void {
     let pending = 0
     for (const entry of this.entries) {
       if (entry.told !== undefined || entry.item) continue

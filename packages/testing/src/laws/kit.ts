@@ -11,6 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { ruleBrokenBy } from "../internal/rules.ts"
 
 /** A pool as the laws need it; see `LawOptions` of the module `TaskPoolLaws`. */
 export interface LawOptions extends PoolOptions, PriorityOptions {
@@ -181,12 +182,10 @@ export const expectStats = (pool: TaskPoolService, expected: Partial<PoolStats>)
     expectConserved(stats)
   })
 
-/** The conservation law, and I8. */
+/** Expects the statistics to keep the rules of every moment: conservation, I1, I8. */
 export const expectConserved = (stats: PoolStats): void => {
-  const { cancelled, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  const settled = succeeded + failed + interrupted + cancelled
-  if (submitted !== settled + waiting + running) assert.fail(`tasks got lost: ${JSON.stringify(stats)}`)
-  if (waiting > stats.capacity) assert.fail(`more wait than may (I8): ${JSON.stringify(stats)}`)
+  const rule = ruleBrokenBy(stats)
+  if (rule !== undefined) assert.fail(`${rule}: ${JSON.stringify(stats)}`)
 }
 
 /** Expects `TaskCancelled`. */
