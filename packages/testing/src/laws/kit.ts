@@ -1,7 +1,7 @@
 /**
  * What the laws are written with: how a law is registered, and tasks that begin and end when a law says so.
  */
-import type { PoolOptions, PoolStats, PriorityOptions, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
+import type { PoolOptions, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import { TaskPool } from "@aio-task-pool/core"
 import { assert, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import { ruleBrokenBy } from "../internal/rules.ts"
 
 /** A pool as the laws need it; see `LawOptions` of the module `TaskPoolLaws`. */
-export interface LawOptions extends PoolOptions, PriorityOptions {
+export interface LawOptions extends PoolOptions {
   readonly size: number
   readonly minSize?: number | undefined
   readonly maxSize?: number | undefined

@@ -97,7 +97,7 @@ const waitingLaws = (laws: Laws): void => {
         busy: 1,
         lent: 1,
         waiting: laws.capacity,
-        atDoor: laws.capacity === 0 ? 0 : 1
+        atDoor: 0
       })
       yield* inner.open
       yield* promptly(pool, Fiber.join(outer))
