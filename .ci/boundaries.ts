@@ -13,7 +13,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
+  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
     [`${core}/AutoScaleModel.ts`, `${core}/internal/policy/*`, policyModules],
@@ -76,7 +77,6 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
 
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
-  ["packages/testing/src/simulator/main.ts", ["**"], "A command line."],
   [
     "packages/testing/src/**",
     [
@@ -98,6 +98,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
+          "@aio-task-pool/testing/{kit,random}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],

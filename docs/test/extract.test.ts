@@ -53,9 +53,17 @@ describe("examplesOf", () => {
     ])
   })
 
+  it("finds a fence in a quotation, one of tildes, and none in code that is only indented", () => {
+    const text = ["> ```ts", "> a()", "> ```", "", "~~~ts", "b()", "~~~", "", "    ```ts", "    c()", "    ```"]
+    expect(examplesOf("a.md", text.join("\n")).map(({ code, line }) => [line, code])).toEqual([
+      [1, ["a()"]],
+      [5, ["b()"]]
+    ])
+  })
+
   it("names the line of a fence that is never closed", () => {
     expect(() => examplesOf("a.md", `text\n${fence}ts\na()`)).toThrow("a.md:2: the fence is never closed")
-    expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is not closed")
+    expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is never closed")
   })
 })
 

@@ -2,6 +2,7 @@
  * The results of a run, as data and as a table.
  */
 import * as Schema from "effect/Schema"
+import { markdownTable } from "./markdown.ts"
 import { median } from "./statistics.ts"
 
 /** One comparison. `ratio` is ours / theirs, below 1 is better; `low` and `high` are its 95 % interval. */
@@ -70,17 +71,7 @@ export const table = (reports: ReadonlyArray<Report>): string => {
     const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
     return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
   })
-  return alignColumns([header, ...body], 2)
-}
-
-/** Formats a Markdown table, header first. The first `leftColumns` columns are aligned left, the others right. */
-const alignColumns = (lines: ReadonlyArray<ReadonlyArray<string>>, leftColumns: number): string => {
-  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)))
-  const pad = (cell: string, column: number) =>
-    column < leftColumns ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-  const rule = widths.map((width, column) => (column < leftColumns ? "-".repeat(width) : "-".repeat(width - 1) + ":"))
-  const [header, ...body] = lines.map((cells) => cells.map(pad))
-  return [header!, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+  return markdownTable([header, ...body], 2)
 }
 
 /** Formats a number with two decimals, or with three below 0.1. */

@@ -1,7 +1,7 @@
 /**
  * Medians of noisy pairs of numbers, with their intervals.
  */
-import { makeRandom } from "./random.ts"
+import { Random } from "@aio-task-pool/testing/random"
 
 /** The costs of both sides in one pair of runs. */
 export interface Pair {
@@ -27,10 +27,10 @@ export const median = (values: ReadonlyArray<number>): number => {
 
 /** The middle 95 % of the medians of resamples: the same number of values, drawn with replacement. */
 export const medianInterval = (values: ReadonlyArray<number>, draws = 2_000): readonly [low: number, high: number] => {
-  const random = makeRandom(1)
-  const medians = Array.from({ length: draws }, () =>
-    median(values.map(() => values[Math.floor(random() * values.length)]!))
-  ).sort((a, b) => a - b)
+  const random = new Random(1)
+  const medians = Array.from({ length: draws }, () => median(values.map(() => random.pick(values)))).sort(
+    (a, b) => a - b
+  )
   const cut = Math.floor(draws * 0.025)
   return [medians[cut]!, medians[draws - 1 - cut]!]
 }

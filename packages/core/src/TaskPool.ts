@@ -597,15 +597,16 @@ function makeTag<Self>() {
       const taskLast = (options: unknown, refusal: Call) =>
         pipeable(refusal, (task) => new Call(tag, piped, options, task, undefined))
       return (task: unknown, options?: unknown) => {
-        const submission = new Call(tag, operation, task, options, undefined)
+        // The service need not look again: a look takes as long as a hundredth of a small task.
+        const submission = new Call(tag, operation, task, options, true)
         return options !== undefined || isTask(task) ? submission : taskLast(task, submission)
       }
     }
     // A missing operation does not compile.
     const statics = {
-      submit: taskCall((pool, task, options) => pool.submit(task, options)),
-      fork: taskCall((pool, task, options) => pool.fork(task, options)),
-      submitNowait: taskCall((pool, task, options) => pool.submitNowait(task, options)),
+      submit: taskCall((pool, task, options, known) => asMade(pool).submit(task, options, known)),
+      fork: taskCall((pool, task, options, known) => asMade(pool).fork(task, options, known)),
+      submitNowait: taskCall((pool, task, options, known) => asMade(pool).submitNowait(task, options, known)),
       forEach: call((pool, items, f, options) => pool.forEach(items, f, options)),
       all: call((pool, effects, options) => pool.all(effects, options)),
       mapEffect: (first: any, second?: any, third?: any) => {
@@ -642,6 +643,11 @@ function makeTag<Self>() {
     return Object.assign(tag, statics) as any
   }
 }
+
+/** The service as the pools make it: `known` says that `task` is a task, and not its options. */
+const asMade = (
+  pool: TaskPoolService
+): Record<"submit" | "fork" | "submitNowait", (task: any, options: any, known: boolean | undefined) => unknown> => pool
 
 type Operation = (pool: TaskPoolService, first: any, second: any, third: any) => unknown
 

@@ -1,3 +1,4 @@
+import { expectStats, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -18,7 +19,6 @@ import {
   type AutoScalePoolOptions,
   TaskPool
 } from "../src/index.ts"
-import { expectStats, failureOf, gated, settle, start } from "./kit.ts"
 
 class OtherPool extends TaskPool.Tag<OtherPool>()("test/OtherPool") {}
 

@@ -1,3 +1,4 @@
+import { expectStats, failureOf, gated, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -13,7 +14,6 @@ import {
   TaskPool,
   type TaskPoolService
 } from "../src/index.ts"
-import { expectStats, failureOf, gated, start } from "./kit.ts"
 
 class OtherPool extends TaskPool.Tag<OtherPool>()("test/OtherPool") {}
 

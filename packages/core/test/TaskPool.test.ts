@@ -1,3 +1,4 @@
+import { defectOf, expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,7 +16,6 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../src/index.ts"
-import { defectOf, expectStats, gated, settle, start } from "./kit.ts"
 
 class DbPool extends TaskPool.Tag<DbPool>()("test/DbPool") {}
 class WebPool extends TaskPool.Tag<WebPool>()("test/WebPool") {}

@@ -1,3 +1,4 @@
+import { defectOf, expectConserved, failureOf, gated, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,6 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../src/index.ts"
-import { defectOf, expectConserved, failureOf, gated, start } from "./kit.ts"
 
 const stats: PoolStats = {
   phase: "Open",

@@ -1,5 +1,6 @@
 // Users' code throws, calls the pool again, returns nonsense and never answers. The tests were red before the defects that
 // they name were fixed, but for a few cases beside them that guard what held already.
+import { defectLog, defectOf, expectConserved, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -23,7 +24,6 @@ import {
   TaskPool,
   type TaskPoolService
 } from "../src/index.ts"
-import { defectLog, defectOf, expectConserved, failureOf, gated, settle, start } from "./kit.ts"
 
 const layer = AioFixedTaskPoolSimple.layer
 const runFork = <A, E>(effect: Effect.Effect<A, E>) => void Effect.runFork(effect)

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "vitest"
 import { execFile } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { setImmediate as nextTurn } from "node:timers/promises"

@@ -10,10 +10,13 @@
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
 import { ageingLaws } from "./laws/ageing.ts"
+import { blockingLaws } from "./laws/blocking.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
+import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
 import { eventLaws } from "./laws/events.ts"
+import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
@@ -27,11 +30,14 @@ import {
 import { limitingLaws } from "./laws/limiting.ts"
 import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
+import { overflowLaws } from "./laws/overflowing.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
+import { rateLaws } from "./laws/rates.ts"
 import { permitLaws, permitOrderLaws } from "./laws/permits.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
+import { retryLaws } from "./laws/retrying.ts"
 import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
@@ -71,8 +77,8 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, nested tasks, permits, keys, the door, pausing, holding, resizing, closing, handles,
- * context, events and bulk work, ageing on pools that have it, the
+ * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -110,8 +116,14 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("blocking work", () => blockingLaws(laws))
       describe("streaming", () => streamingLaws(laws))
       describe("peers", () => peerLaws(laws))
+      describe("rates", () => rateLaws(laws))
+      describe("expiring", () => expiringLaws(laws))
+      describe("overflowing", () => overflowLaws(laws))
+      describe("clearing", () => clearingLaws(laws))
+      describe("retrying", () => retryLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

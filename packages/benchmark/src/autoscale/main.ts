@@ -84,7 +84,7 @@ const program = Command.make(
       Flag.withDefault(false)
     ),
     write: Flag.Boolean("write").pipe(
-      Flag.withDescription("Write docs/benchmarks/autoscale-http.md and .svg"),
+      Flag.withDescription("Write docs/benchmarks/autoscale-http.md, .json and .svg"),
       Flag.withDefault(false)
     )
   },
@@ -110,7 +110,9 @@ const program = Command.make(
       versions: `Node ${process.versions.node}, effect 4.1.0, p-queue 10.0.0`
     }
     yield* writeDocument("autoscale-http.md", page(all, environment))
-    yield* writeDocument("autoscale-http.svg", plot(all[0]![1]!, environment))
+    const sizes = all[0]![1]!.sizes.map(([at, size]) => [Math.round(at), size] as const)
+    yield* writeDocument("autoscale-http.json", `${JSON.stringify({ capacities, length, sizes })}\n`)
+    yield* writeDocument("autoscale-http.svg", plot({ capacities, length, sizes }))
   })
 ).pipe(Command.withDescription("Drives a real HTTP server whose capacity changes from 40 to 10 to 60."))
 

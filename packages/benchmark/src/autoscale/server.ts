@@ -5,10 +5,10 @@
  * `GET /work` takes 50 to 150 milliseconds. The server handles `capacity` such requests at once, queues the same
  * number again, and rejects the rest with 503 at once. `GET /capacity/10` sets the capacity.
  */
+import { Random } from "@aio-task-pool/testing/random"
 import { createServer, type ServerResponse } from "node:http"
-import { makeRandom } from "../random.ts"
 
-const random = makeRandom(5)
+const random = new Random(5)
 const waiting: Array<ServerResponse> = []
 let capacity = 1
 let active = 0
@@ -21,7 +21,7 @@ const work = (response: ServerResponse): void => {
       response.end("done")
       handleNext()
     },
-    50 + 100 * random()
+    50 + 100 * random.next()
   )
 }
 

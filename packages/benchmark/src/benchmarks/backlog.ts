@@ -2,10 +2,10 @@
  * The same task behind few and behind many others. The time per task must not grow with the backlog.
  */
 import { AioFixedTaskPoolLifo, AioFixedTaskPoolPriority, AioFixedTaskPoolSimple } from "@aio-task-pool/core"
+import { Random } from "@aio-task-pool/testing/random"
 import * as Effect from "effect/Effect"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
-import { makeRandom } from "../random.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
 const few = 10_000
@@ -14,8 +14,8 @@ const few = 10_000
 const side =
   (make: typeof AioFixedTaskPoolSimple.make, tasks: number, times: number): Side =>
   async (now) => {
-    const random = makeRandom(1)
-    const weights = Array.from({ length: tasks }, () => ({ weight: Math.floor(random() * 1_000_000) }))
+    const random = new Random(1)
+    const weights = Array.from({ length: tasks }, () => ({ weight: random.below(1_000_000) }))
     const tally = new Tally()
     const { effect } = tick.make(tally)
     const once = Effect.gen(function* () {

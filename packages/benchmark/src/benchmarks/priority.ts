@@ -2,12 +2,12 @@
  * Tasks with weights, all submitted at once: the smallest weight runs first, equal weights in FIFO order.
  */
 import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
+import { Random } from "@aio-task-pool/testing/random"
 import { priorityQueue } from "async"
 import * as Effect from "effect/Effect"
 import PQueue from "p-queue"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
-import { makeRandom } from "../random.ts"
 import { limit, Tally, tick, type Work, WorkNotDone } from "../work.ts"
 
 /** Submits one task for each weight, in this order. */
@@ -80,9 +80,9 @@ export const priority: Benchmark = {
   unit: "µs",
   comparisons: (quick) => {
     const length = quick ? 10_000 : 80_000
-    const random = makeRandom(1)
+    const random = new Random(1)
     const weights = {
-      random: Array.from({ length }, () => Math.floor(random() * 1_000_000)),
+      random: Array.from({ length }, () => random.below(1_000_000)),
       equal: Array.from({ length }, () => 4),
       descending: Array.from({ length }, (_, index) => length - index)
     }

@@ -11,7 +11,8 @@ import { cpus } from "node:os"
 import { Piscina } from "piscina"
 import { Tinypool } from "tinypool"
 import * as jobs from "./jobs.ts"
-import { median, paired, type Ratio, timed } from "./measure.ts"
+import { median } from "../statistics.ts"
+import { paired, timed } from "./measure.ts"
 
 const threads = 2
 const pairs = Number(process.argv[2] ?? 15)
@@ -28,7 +29,6 @@ const forEach = <A, E, R>(tasks: number, concurrency: number, f: (i: number) => 
     { concurrency, discard: true }
   )
 
-const rows: Array<readonly [what: string, target: string, Ratio]> = []
 const compare = Effect.fnUntraced(function* <E1, R1, E2, R2>(
   what: string,
   target: string,
@@ -38,7 +38,6 @@ const compare = Effect.fnUntraced(function* <E1, R1, E2, R2>(
 ) {
   if (!pattern.test(what)) return
   const ratio = yield* paired(ours, theirs, { pairs, tasks })
-  rows.push([what, target, ratio])
   console.log(
     `| ${what} | ${round(ratio.ratio)} (${round(ratio.low)} to ${round(ratio.high)}) | ${target} | ${rate(ratio.ours)} | ${rate(ratio.theirs)} |`
   )

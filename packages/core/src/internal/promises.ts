@@ -59,6 +59,12 @@ class Run {
 
 const makeController = (): Controller => new (globalThis as any).AbortController()
 
+/** The number of functions on the stack, each of which submitted the next one. */
+let depth = 0
+
+/** From this depth on a function is called in a later turn of the event loop: the chain may have no end. */
+const maxDepth = 16
+
 /** A layer, checked. */
 export const checkLayer = (where: string, layer: unknown): void => {
   if (Layer.isLayer(layer)) return
@@ -82,12 +88,13 @@ export const effectOf = (
   fn: Fn,
   args: ReadonlyArray<unknown>,
   signal: Signal | undefined
-): Effect.Effect<any, unknown> =>
-  Effect.callback((resume) => {
+): Effect.Effect<any, unknown> => {
+  const call = Effect.callback<any, unknown>((resume) => {
     // The end of an aborted task starts this one, which is aborted next.
     if (signal?.aborted === true) return undefined
     const run = new Run()
     // A plain `try`: the function is user code, and so is the `then` of what it returns.
+    depth++
     try {
       const result = taskContext.run(Fiber.getCurrent()!.context, () => fn(...args, run))
       if (isPrimitive(result)) resume(Effect.succeed(result))
@@ -99,9 +106,13 @@ export const effectOf = (
       }
     } catch (error) {
       resume(Effect.fail(error))
+    } finally {
+      depth--
     }
     return Effect.sync(() => run.abort(signal?.aborted === true ? signal.reason : undefined))
   })
+  return depth < maxDepth ? call : Effect.andThen(Effect.yieldNow, call)
+}
 
 const isPrimitive = (value: unknown): boolean =>
   value === null || (typeof value !== "object" && typeof value !== "function")

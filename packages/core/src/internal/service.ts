@@ -111,17 +111,19 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: any, submitOptions?: TaskOptions): any => {
+  const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
     const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
-    return submitOptions !== undefined || isTask(work)
+    return known || submitOptions !== undefined || isTask(work)
       ? submission
       : taskLast("TaskPool.submit", submit, work, submission)
   }
 
   const fork = (where: string, mayWait: boolean) => {
-    const operation = (work: any, submitOptions?: TaskOptions): any => {
+    const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
       const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
-      return submitOptions !== undefined || isTask(work) ? submission : taskLast(where, operation, work, submission)
+      return known || submitOptions !== undefined || isTask(work)
+        ? submission
+        : taskLast(where, operation, work, submission)
     }
     return operation
   }

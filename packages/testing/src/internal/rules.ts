@@ -34,18 +34,18 @@ export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefin
 export interface NextTask {
   /** The most workers that it may take, default 1. */
   readonly permits?: number | undefined
-  /** Whether its key may be at its limit, default `false`. */
-  readonly mayBeKeptByKey?: boolean | undefined
+  /** Whether it may have to wait for what the statistics do not show, such as the limit of its key, default `false`. */
+  readonly mayHaveToWait?: boolean | undefined
 }
 
 /** Returns the rule that statistics violate when no step is left, if any. */
 export const ruleBrokenAtRest = (stats: PoolStats, next: NextTask = {}): string | undefined => {
   const { atDoor, busy, capacity, delayed, holds, lent, nextStart, phase, running, size, targetSize, waiting } = stats
-  const { mayBeKeptByKey = false, permits = 1 } = next
+  const { mayHaveToWait = false, permits = 1 } = next
   if (phase === "Closed") {
     return atDoor + busy + delayed + lent + running + size + waiting > 0 ? "I6: a closed pool has tasks" : undefined
   }
-  const mayStart = holds.length === 0 && nextStart === 0 && busy + permits <= targetSize && !mayBeKeptByKey
+  const mayStart = holds.length === 0 && nextStart === 0 && busy + permits <= targetSize && !mayHaveToWait
   if (waiting > 0 && mayStart) return "I2: the next task could start and waits"
   if (atDoor === 0) return undefined
   if (phase !== "Open" && phase !== "Held") return "I9: submitters wait at the door of a pool that admits no tasks"
@@ -57,11 +57,6 @@ export const ruleBrokenAtRest = (stats: PoolStats, next: NextTask = {}): string 
 export class LimitWatch {
   private allowed = 0
   private lent = 0
-
-  /** Notes that as many workers may be busy as this, until fewer are. */
-  allow(size: number): void {
-    this.allowed = Math.max(this.allowed, size)
-  }
 
   /** Returns the rule that is broken by a change to these statistics, if any. */
   look({ busy, lent, targetSize }: PoolStats): string | undefined {

@@ -11,7 +11,7 @@ import {
   expectCancelled,
   expectNotAvailable,
   expectStats,
-  failureOf,
+  taggedFailureOf,
   gated,
   hasEnded,
   type Laws,
@@ -760,7 +760,9 @@ const closingLaws = (laws: Laws): void => {
       yield* pool.start
       yield* expectStats(pool, { phase: "Open", holds: [] })
       assert.strictEqual(
-        failureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")["reason"],
+        taggedFailureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")[
+          "reason"
+        ],
         "Paused"
       )
     })

@@ -71,7 +71,7 @@ describe("the rules at rest", () => {
     ["a task that waits beside a free worker", {}, undefined, /I2/],
     ["no free worker", { busy: 3 }, undefined, undefined],
     ["a head that takes more workers than are free", {}, { permits: 2 }, undefined],
-    ["a key at its limit", {}, { mayBeKeptByKey: true }, undefined],
+    ["a key at its limit", {}, { mayHaveToWait: true }, undefined],
     ["a hold", { phase: "Held", holds: ["RetryAfter"] }, undefined, undefined],
     ["a rate that does not allow the next start", { nextStart: 5 }, undefined, undefined],
     ["a paused pool beside a free worker", { phase: "Paused" }, undefined, /I2/],

@@ -417,7 +417,8 @@ export class BulkTask extends Task {
     return this.cancelReason === undefined && this.bulk.state !== "Stopped"
   }
   override onStarted(): void {
-    this.bulk.request()
+    // An item that is tried again has had its successor.
+    if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this

@@ -1,10 +1,10 @@
+import { defectOf, expectStats, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
-import { defectOf, expectStats, failureOf, gated, settle, start } from "../../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 

@@ -1,3 +1,4 @@
+import { settle } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
@@ -9,7 +10,6 @@ import * as TestClock from "effect/testing/TestClock"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { Agenda, type Due } from "../../../src/internal/pool/agenda.ts"
 import { checkRate, RateGate } from "../../../src/internal/pool/rate.ts"
-import { settle } from "../../kit.ts"
 
 const day = 24 * 60 * 60 * 1000
 

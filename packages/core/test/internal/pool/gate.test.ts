@@ -11,7 +11,7 @@ import { Task } from "../../../src/internal/pool/task.ts"
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
 import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
-import { machineOptions } from "../../kit.ts"
+import { machineOptions } from "./machineOptions.ts"
 import { lanesOf } from "../backlog/turns.ts"
 
 const makeBacklog = () => new FifoBacklog<Entry>()

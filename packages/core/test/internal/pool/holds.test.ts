@@ -1,3 +1,4 @@
+import { expectStats, settle } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,7 +8,6 @@ import { AioFixedTaskPoolSimple, type PoolEvent, TaskPool } from "../../../src/i
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
 import { type Held, Holds } from "../../../src/internal/pool/holds.ts"
 import { Pauses } from "../../../src/internal/pool/pauses.ts"
-import { expectStats, settle } from "../../kit.ts"
 
 /** Holds, and a record of what they told. */
 const world = Effect.withFiber((fiber) => {

@@ -1,3 +1,4 @@
+import { expectStats, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -8,7 +9,7 @@ import { Handle } from "../../../src/internal/pool/handle.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
-import { expectStats, machineOptions, settle, start } from "../../kit.ts"
+import { machineOptions } from "./machineOptions.ts"
 
 /** Workers of which a number is free, and a record of what was asked of them. */
 class FreeWorkers implements Workers {
