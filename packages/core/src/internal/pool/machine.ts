@@ -963,9 +963,9 @@ export class Machine implements Workers, Held, Attempts {
     return all.length
   }
 
-  /** The waiting tasks in the order of dispatch, and the delayed ones. */
+  /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.entries.toArray())
+    return this.backlog.ordered().concat(this.delayed.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
