@@ -93,7 +93,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     const { target } = machine
     const peak = meter.takePeak()
     const quiet = peak === 0 && meter.queued === 0
-    const wanted = meter.queued > 0 && machine.running >= target
+    const wanted = meter.queued > 0 && machine.isSaturated
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
     const to = wanted ? target + 1 : peak < target && meter.queued === 0 ? fewer : target
     if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {
