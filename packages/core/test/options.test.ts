@@ -16,7 +16,7 @@ import {
   TaskPool,
   UnknownTaskWeight
 } from "../src/index.ts"
-import { defectOf, failureOf, gated, settle, start } from "./kit.ts"
+import { defectOf, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
 
 type Call = (options: any) => Effect.Effect<unknown, unknown, TaskPool | Executor>
 
