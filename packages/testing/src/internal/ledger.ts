@@ -42,6 +42,8 @@ export class Ledger {
   holds = false
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
+  /** The number of tasks that may wait beyond the capacity, because they come back for another attempt. */
+  comingBack = 0
   private running = 0
   private allowed = 0
 
@@ -69,7 +71,7 @@ export class Ledger {
   check(where: string): PoolStats {
     const stats = statsOf(this.pool)
     const { running, targetSize } = stats
-    const rule = ruleBrokenBy(stats)
+    const rule = ruleBrokenBy(stats, this.comingBack)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
     // Surplus tasks may finish, but no task may begin beside them.
