@@ -41,6 +41,8 @@ export class Ledger {
   abandons = false
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
+  /** The number of tasks that may wait beyond the capacity, because they come back for another attempt. */
+  comingBack = 0
   private running = 0
   private readonly limit = new LimitWatch()
 
@@ -67,7 +69,7 @@ export class Ledger {
   /** Checks the rules that hold at every moment. */
   check(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const rule = ruleBrokenBy(stats) ?? this.limit.look(stats)
+    const rule = ruleBrokenBy(stats, this.comingBack) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
     return stats
