@@ -5,7 +5,7 @@
  * may be in the middle of something. A violated rule is noted and not thrown: what throws inside of user code would be
  * that code's failure.
  */
-import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
+import type { KeyStats, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -13,6 +13,10 @@ import type * as Exit from "effect/Exit"
 /** One task that a test hands to a pool. */
 export interface Entry {
   readonly name: string
+  /** The most times that it may begin. */
+  readonly attempts: number
+  readonly permits: number
+  readonly key: string | undefined
   begun: number
   ended: number
   /** Times that its submitter was told what became of it. */
@@ -23,6 +27,8 @@ export interface Entry {
   readonly item: boolean
   /** What its submitter has of it, if it was handed over. */
   handle: TaskHandle<unknown, unknown> | undefined
+  /** Whether it waits in an operation of its own pool, and may lend its workers. */
+  inside: boolean
   /** Whether its submitter went away while it was handed over: nobody knows whether it was admitted. */
   loose: boolean
 }
@@ -34,12 +40,21 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may give a task up, which then runs on and counts no more. */
   givesUp = false
-  /** Whether the pool may hold dispatch by itself, which its numbers do not tell. */
-  holds = false
+  /** Whether the pool may change its size by itself. */
+  sizesItself = false
+  /** The most workers of the tasks of one key. */
+  perKey = Infinity
+  /** Whether what waits may have to wait for a time, which has passed before the pool slept until then. */
+  isLate: () => boolean = () => false
   /** How many bulks, streams and other calls have not ended that may have a task without an entry. */
   bulks = 0
   private running = 0
+  /** The permits of tasks that run and do not wait for their pool. */
+  private computing = 0
+  private mostPermits = 1
   private allowed = 0
+  private lent = 0
+  private readonly keys = new Set<string>()
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
@@ -64,35 +79,68 @@ export class Ledger {
   /** What must hold at every moment. */
   look(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { cancelled, capacity, failed, interrupted, running, submitted, succeeded, targetSize, waiting } = stats
+    const { busy, cancelled, capacity, delayed, failed, interrupted, lent, running, submitted, succeeded } = stats
+    const { targetSize, waiting } = stats
     const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + running) this.violated("I3: the numbers do not add up", where)
-    if (waiting > capacity) this.violated("I8: more wait than may", where)
+    if (submitted !== settled + waiting + delayed + running) this.violated("I3: the numbers do not add up", where)
+    if (stats.rejected + stats.cancelled < sumOf(stats.rejectedBy)) {
+      this.violated("the rejections do not add up", where)
+    }
+    if (waiting > capacity && waiting > capacity + this.comingBack) this.violated("I8: more wait than may", where)
+    if (busy < 0 || lent < 0) this.violated("I1: a worker is counted twice", where)
     if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
-    // Surplus tasks may finish, but nothing may begin beside them.
-    if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
-    this.allowed = Math.max(running, targetSize)
+    if (this.computing > busy && !this.givesUp) {
+      this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
+    }
+    // Surplus tasks may finish, but nothing may begin beside them. A task that is interrupted while it lends its workers
+    // takes them back above the limit.
+    const takenBack = Math.max(0, this.lent - lent)
+    if (busy > Math.max(targetSize, this.allowed + takenBack)) {
+      this.violated("I1: a task began beside surplus ones", where)
+    }
+    this.allowed = Math.max(busy, targetSize)
+    this.lent = lent
     return stats
+  }
+
+  // Tasks that have begun and may begin again may wait beyond the capacity.
+  private get comingBack(): number {
+    return this.entries.filter(({ attempts, begun, told }) => attempts > 1 && begun > 0 && told === undefined).length
   }
 
   /** What must hold when nothing moves any more. */
   rest(): PoolStats {
     const stats = this.look("at rest")
-    this.restAtDoor(stats)
-    if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
+    const isHeld = stats.holds.length > 0 || stats.nextStart > 0 || stats.busy + this.mostPermits > stats.targetSize
+    const mayStart = !isHeld && stats.phase !== "Closed" && !this.isLate()
+    this.restAtDoor(stats, mayStart)
+    if (mayStart && stats.waiting > 0 && this.isKeyReady(stats.waiting)) {
       this.violated("I2: a task waits beside a free worker", "at rest")
     }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) {
+    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.delayed + stats.size > 0) {
       this.violated("I6: a closed pool has tasks", "at rest")
     }
     return stats
   }
 
+  // Whether a task waits whose key is not at its limit.
+  private isKeyReady(waiting: number): boolean {
+    if (this.perKey === Infinity) return true
+    let withoutKey = waiting
+    for (const key of this.keys) {
+      const stats = keyStatsOf(this.pool, key)
+      withoutKey -= stats.waiting
+      if (stats.waiting > 0 && (stats.running + 1) * this.mostPermits <= this.perKey) return true
+    }
+    return withoutKey > 0
+  }
+
   // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
   // stand at the door.
-  private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open") this.violated("tasks stand at the door of a pool that admits none", "at rest")
-    if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
+  private restAtDoor({ atDoor, capacity, phase, waiting }: PoolStats, mayStart: boolean): void {
+    if (atDoor > 0 && phase !== "Open" && phase !== "Held")
+      this.violated("tasks stand at the door of a pool that admits none", "at rest")
+    if (atDoor > 0 && (waiting < capacity || (mayStart && this.perKey === Infinity))) {
       this.violated("I9: a task stands at the door though there is a place", "at rest")
     }
     let pending = 0
@@ -108,19 +156,30 @@ export class Ledger {
     // With a bulk, as many of those that wait may be its own.
     const lost = pending - waiting - atDoor
     if (lost > 0) this.violated(`I3: ${lost} submitters were told nothing, and have no task`, "at rest")
-    if (lost < 0 && this.bulks === 0) this.violated(`I5: ${-lost} tasks wait that nobody has submitted`, "at rest")
+    if (lost < 0 && this.bulks === 0 && lost + this.comingBack < 0)
+      this.violated(`I5: ${-lost} tasks wait that nobody has submitted`, "at rest")
   }
 
   /** A task to be handed to the pool. */
-  entry(name: string, item = false): Entry {
+  entry(
+    name: string,
+    item = false,
+    { attempts = 1, key, permits = 1 }: Partial<Pick<Entry, "attempts" | "key" | "permits">> = {}
+  ): Entry {
+    this.mostPermits = Math.max(this.mostPermits, permits)
+    if (key !== undefined) this.keys.add(key)
     const entry: Entry = {
       name,
+      attempts,
+      permits,
+      key,
       begun: 0,
       ended: 0,
       tellings: 0,
       told: undefined,
       item,
       handle: undefined,
+      inside: false,
       loose: false
     }
     this.entries.push(entry)
@@ -138,9 +197,10 @@ export class Ledger {
   }
 
   begin(entry: Entry): void {
-    if (++entry.begun > 1) this.violated(`I3: ${entry.name} begins twice`, "as it begins")
+    if (++entry.begun > entry.attempts) this.violated(`I3: ${entry.name} begins too often`, "as it begins")
     if (entry.told !== undefined) this.violated(`I3: ${entry.name} begins when its submitter was told`, "as it begins")
     this.running++
+    this.computing += entry.permits
     this.look(`as ${entry.name} begins`)
   }
 
@@ -148,6 +208,32 @@ export class Ledger {
     this.look(`as ${entry.name} ends`)
     entry.ended++
     this.running--
+    this.computing -= entry.permits
+  }
+
+  /** An operation of its own pool that the task of an entry waits for. */
+  within<A, E, R>(entry: Entry, operation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        entry.inside = true
+        this.computing -= entry.permits
+      }),
+      () => operation,
+      () =>
+        Effect.sync(() => {
+          entry.inside = false
+          this.computing += entry.permits
+          this.look(`as a wait of ${entry.name} ends`)
+        })
+    )
+  }
+
+  /** The permits of the tasks of a key that run and do not wait for their pool. */
+  permitsOf(key: string): number {
+    return this.entries.reduce(
+      (sum, each) => sum + (each.key === key && each.begun > each.ended && !each.inside ? each.permits : 0),
+      0
+    )
   }
 
   /** The submitter of a task, or the caller of a bulk, was told. */
@@ -180,12 +266,12 @@ export class Ledger {
 }
 
 /** What a submitter was told goes with what its task did. */
-const isFit = ({ begun, ended, item, loose, told }: Entry): boolean => {
-  if (begun > 1 || begun !== ended) return false
+const isFit = ({ attempts, begun, ended, item, loose, told }: Entry): boolean => {
+  if (begun > attempts || begun !== ended) return false
   if (loose) return true
   if (told === undefined) return false
   if (item) return true
-  if (told._tag === "Success") return begun === 1
+  if (told._tag === "Success") return begun > 0
   const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
@@ -207,3 +293,12 @@ export const statsOf = (pool: TaskPoolService): PoolStats => {
   if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")
   return exit.value
 }
+
+const keyStatsOf = (pool: TaskPoolService, key: string): KeyStats => {
+  const exit = Effect.runFork(pool.statsOf(key)).pollUnsafe()
+  if (exit?._tag !== "Success") throw new Error("TaskPool.statsOf takes more than one step")
+  return exit.value
+}
+
+const sumOf = (numbers: Readonly<Record<string, number>>): number =>
+  Object.values(numbers).reduce((sum, each) => sum + each, 0)

@@ -155,7 +155,7 @@ class Running {
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
       ledger.givesUp = plan.interruptTimeout !== undefined
-      ledger.holds = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+      ledger.sizesItself = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
   }
@@ -248,7 +248,9 @@ class Running {
 
   /** As many tasks run at once as there are workers. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    const places = this.places.filter(({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.holds))
+    const places = this.places.filter(
+      ({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.sizesItself)
+    )
     return this.steps.fork(
       Effect.forEach(places, ({ pool }) =>
         Effect.gen(function* () {
