@@ -919,6 +919,8 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
     else this.delayed.entries.remove(entry)
+    // A task that settles may end others of its bulk, which may have been taken out with it.
+    entry.state = "New"
     this.cancelled++
     if (!hasStarted(entry)) this.neverStarted++
   }
@@ -982,6 +984,7 @@ export class Machine implements Workers, Held, Attempts {
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
     for (const entry of entries) {
+      if (entry.state === "Settled") continue
       const started = hasStarted(entry)
       this.emit({ _tag: "Cancelled", reason, started })
       this.settle(entry, started ? ran : neverRan)
