@@ -40,6 +40,8 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may give a task up, which then runs on and counts no more. */
   givesUp = false
+  /** Whether a full queue drops its oldest task for a new one. */
+  drops = false
   /** Whether the pool may change its size by itself. */
   sizesItself = false
   /** The most workers of the tasks of one key. */
@@ -103,9 +105,12 @@ export class Ledger {
     return stats
   }
 
-  // Tasks that have begun and may begin again may wait beyond the capacity.
+  // Tasks that have begun and may begin again may wait beyond the capacity. When one of them is dropped, the new task takes
+  // its place.
   private get comingBack(): number {
-    return this.entries.filter(({ attempts, begun, told }) => attempts > 1 && begun > 0 && told === undefined).length
+    return this.entries.filter(
+      ({ attempts, begun, told }) => attempts > 1 && begun > 0 && (this.drops || told === undefined)
+    ).length
   }
 
   /** What must hold when nothing moves any more. */
@@ -137,7 +142,7 @@ export class Ledger {
 
   // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
   // stand at the door.
-  private restAtDoor({ atDoor, capacity, phase, waiting }: PoolStats, mayStart: boolean): void {
+  private restAtDoor({ atDoor, capacity, lent, phase, waiting }: PoolStats, mayStart: boolean): void {
     if (atDoor > 0 && phase !== "Open" && phase !== "Held")
       this.violated("tasks stand at the door of a pool that admits none", "at rest")
     if (atDoor > 0 && (waiting < capacity || (mayStart && this.perKey === Infinity))) {
@@ -153,11 +158,12 @@ export class Ledger {
         pending++
       }
     }
-    // With a bulk, as many of those that wait may be its own.
-    const lost = pending - waiting - atDoor
+    // With a bulk, as many of those that wait may be its own. A task that lends its workers may be told of its own task when
+    // it has them again.
+    const lost = pending - waiting - atDoor - lent
     if (lost > 0) this.violated(`I3: ${lost} submitters were told nothing, and have no task`, "at rest")
-    if (lost < 0 && this.bulks === 0 && lost + this.comingBack < 0)
-      this.violated(`I5: ${-lost} tasks wait that nobody has submitted`, "at rest")
+    if (lost + lent + this.comingBack < 0 && this.bulks === 0)
+      this.violated(`I5: ${-lost - lent} tasks wait that nobody has submitted`, "at rest")
   }
 
   /** A task to be handed to the pool. */

@@ -59,8 +59,9 @@ interface Record {
   ended: number
   /** Whether a failure beside it interrupts it, directly or with a task that waits for it. */
   interrupted: boolean
-  /** Tasks that it has begun and waits for. */
+  /** Tasks that it has begun and waits for, and whether one of them has failed. */
   inner: Array<Record>
+  failing: boolean
 }
 
 export const runBody = (body: Body, setting: Setting): Ran => {
@@ -211,7 +212,7 @@ class Running {
       this.setting.onFull === "fail" &&
       reason === "QueueFull" &&
       stats.waiting >= stats.capacity &&
-      stats.busy + stats.waiting + stats.atDoor >= stats.targetSize
+      (stats.waiting > 0 || stats.busy + stats.atDoor >= stats.targetSize)
     )
   }
 
@@ -242,8 +243,9 @@ class Running {
       state: "new",
       expected: 1,
       ended: 0,
-      interrupted: outer?.interrupted ?? false,
-      inner: []
+      interrupted: outer !== undefined && (outer.interrupted || outer.failing),
+      inner: [],
+      failing: false
     }
     this.records.push(record)
     outer?.inner.push(record)
@@ -260,6 +262,7 @@ class Running {
           if (outer === undefined) return
           outer.ended++
           if (Exit.isSuccess(exit)) return
+          outer.failing = true
           for (const sibling of outer.inner) if (sibling !== record) interrupt(sibling)
         })
       )
@@ -336,6 +339,7 @@ class Running {
       record.expected = expected
       record.ended = 0
       record.inner = []
+      record.failing = false
       return Effect.onExit(effect, () =>
         Effect.sync(() => {
           record.state = "active"
