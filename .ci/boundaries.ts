@@ -1,5 +1,5 @@
-// Who may import whom, types included, and that no modules form a circle. The first row that matches a file is its rule.
-// Relative imports are resolved to paths of the repository, so that a row names folders. `node .ci/boundaries.ts`
+// Checks which files may import which, types included, and that there are no circular imports. The first row that
+// matches a file is its rule. Relative imports are resolved to paths of the repository. Run it with `node .ci/boundaries.ts`.
 import { globSync, readFileSync } from "node:fs"
 import { matchesGlob, posix } from "node:path"
 
@@ -13,7 +13,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/{PoolStats,AutoScaleModel}.ts`, [], "Models are types only."],
+  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
     [`${core}/AutoScaleModel.ts`, `${core}/internal/policy/*`, policyModules],
@@ -50,7 +51,12 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [`${core}/internal/**`, `${core}/[A-Z]*.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
-  [`${core}/TaskPool.ts`, [`${core}/!(Aio*|index).ts`, effect], "The contract knows no implementation."],
+  [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
+  [
+    `${core}/TaskPool.ts`,
+    [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
+    "The contract knows no implementation."
+  ],
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
@@ -58,7 +64,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "The core imports itself and effect, each module by its own path."
   ],
 
-  // What a thread loads: each thread waits for it.
+  // What a thread loads, and waits for.
   [
     "packages/node/src/{worker.ts,internal/{protocol,errorCodec,loading,jobQueue}.ts}",
     ["packages/node/src/internal/{protocol,errorCodec,loading,jobQueue}.ts", "@aio-task-pool/core/Job", "node:*"],
@@ -71,7 +77,6 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
 
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
-  ["packages/testing/src/simulator/main.ts", ["**"], "A command line."],
   [
     "packages/testing/src/**",
     [
@@ -93,6 +98,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
+          "@aio-task-pool/testing/{kit,random}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],
@@ -129,7 +135,7 @@ const graph = new Map(files.map((file) => [file, importsOf(file)]))
 const problems: Array<string> = []
 for (const [file, imports] of graph) {
   const row = rows.find(([pattern]) => matchesGlob(file, pattern))
-  if (row === undefined) problems.push(`${file}: no row says what it may import`)
+  if (row === undefined) problems.push(`${file}: no row says what this file may import`)
   else {
     for (const specifier of imports) {
       if (!row[1].some((pattern) => matchesGlob(specifier, pattern)))
@@ -140,7 +146,7 @@ for (const [file, imports] of graph) {
 
 const done = new Set<string>()
 const visit = (file: string, path: ReadonlyArray<string>): void => {
-  if (path.includes(file)) problems.push(`a circle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
+  if (path.includes(file)) problems.push(`circular import: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`)
   if (done.has(file) || path.includes(file)) return
   for (const specifier of graph.get(file) ?? []) visit(specifier, [...path, file])
   done.add(file)

@@ -1,8 +1,8 @@
-// Sees that pnpm-lock.yaml holds every platform's binaries of the tools. pnpm leaves out without a word what the registry
-// it resolved against does not serve, and who works on that platform then has no binary.
+// Checks that pnpm-lock.yaml lists the binaries of all tools for every platform. pnpm silently omits binaries that its
+// registry does not serve, and contributors on that platform then have no binary.
 import { globSync, readFileSync } from "node:fs"
 
-// `check:effect` is for CI and Linux; nothing that a newcomer runs needs it.
+// Only `check:effect` needs it, which runs on Linux and in CI.
 const known = new Set(["@effect/tsgo"])
 
 const lock = readFileSync("pnpm-lock.yaml", "utf8")
@@ -11,7 +11,7 @@ for (const file of globSync("node_modules/.pnpm/*/node_modules/{*,@*/*}/package.
   const { name, optionalDependencies = {}, version } = JSON.parse(readFileSync(file, "utf8"))
   for (const dependency of Object.keys(optionalDependencies)) {
     if (known.has(name) || lock.includes(`${dependency}@`)) continue
-    console.error(`pnpm-lock.yaml: ${name}@${version} lacks its optional ${dependency}`)
+    console.error(`pnpm-lock.yaml: ${name}@${version} lacks its optional dependency ${dependency}`)
     missing++
   }
 }

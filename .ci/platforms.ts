@@ -1,5 +1,6 @@
-// Runs every recipe of docs/guide/bundlers-and-platforms.md as a user would: the packed packages installed with npm, then
-// `npm start`, on the pinned Node and on the oldest one that `engines` admits. Prints a line for each, and fails if one does.
+// Runs every recipe of docs/guide/bundlers-and-platforms.md as a user would: installs the packed packages with npm, then
+// runs `npm start`, on the pinned Node and on the oldest one that `engines` allows. Prints one line per recipe, and
+// fails if a recipe fails.
 //
 //   node .ci/platforms.ts [directory of tarballs] [--only name]
 import { execFile } from "node:child_process"
@@ -15,11 +16,11 @@ const oldest = engines.node.replace(">=", "")
 const recipes = join(root, "packages/examples/platforms")
 
 interface Recipe {
-  /** What it prints if it works. */
+  /** Its output on success. */
   readonly prints: RegExp
   /** Whether it needs no second run on the oldest Node. */
   readonly once?: true
-  /** How it runs a file, where a program with a job in its own file must be refused as on Node. */
+  /** The command that runs a file. A program with a job in its own file must fail with it as on Node. */
   readonly runs?: ReadonlyArray<string>
 }
 
@@ -44,7 +45,7 @@ const { positionals, values } = parseArgs({ allowPositionals: true, options: { o
 const scratch = mkdtempSync(join(tmpdir(), "platforms-"))
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}`, NO_COLOR: "1", CI: "true" }
 
-/** Runs a command to its end; resolves with what it printed, and rejects with that and the command if it fails. */
+/** Runs a command. Resolves with its output; if it fails, rejects with the command and its output. */
 const run = (command: string, args: ReadonlyArray<string>, cwd: string): Promise<string> =>
   new Promise((resolve, reject) => {
     execFile(command, args, { cwd, env, maxBuffer: 2 ** 26, timeout: 600_000 }, (error, stdout, stderr) => {
@@ -76,7 +77,7 @@ const installChromium = async (): Promise<void> => {
   await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], root)
 }
 
-/** Runs one recipe; resolves with the version of its tool. */
+/** Runs one recipe. Resolves with the version of its tool. */
 const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise<string> => {
   const { once, prints, runs } = expected[name]!
   const directory = join(scratch, name)
@@ -95,9 +96,11 @@ const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise
   if (runs !== undefined) {
     cpSync(join(root, "packages/node/test/programs/own/awaited.ts"), join(directory, "awaited.ts"))
     const output = await run("npx", ["--no-install", ...runs, "awaited.ts"], directory)
-    if (!output.includes("move its jobs to a module of their own")) throw new Error(`is not refused:\n${output}`)
+    if (!output.includes("move its jobs to a module of their own"))
+      throw new Error(`a job in the program's own file did not fail:\n${output}`)
   }
-  for (const output of outputs) if (!prints.test(output)) throw new Error(`printed no ${prints}:\n${output}`)
+  for (const output of outputs)
+    if (!prints.test(output)) throw new Error(`the output does not match ${prints}:\n${output}`)
   const tool = Object.keys(JSON.parse(readFileSync(join(directory, "package.json"), "utf8")).devDependencies ?? {})[0]
   const version = prints.exec(outputs[0]!)!.groups?.["version"]
   return version ?? (tool === undefined ? process.versions.node : versionOf(directory, tool))
@@ -107,7 +110,7 @@ let failed = 0
 try {
   const names = Object.keys(expected)
   for (const { name } of globSync("*", { cwd: recipes, withFileTypes: true })) {
-    if (!names.includes(name)) throw new Error(`.ci/platforms.ts does not know the recipe ${name}`)
+    if (!names.includes(name)) throw new Error(`.ci/platforms.ts has no entry for the recipe ${name}`)
   }
   const chosen = names.filter((name) => values.only === undefined || name === values.only)
   if (chosen.length === 0) throw new Error(`--only must be one of ${names.join(", ")}, got ${values.only}`)
@@ -115,7 +118,7 @@ try {
   const packed = positionals[0] ?? (await pack())
   const tarballs = globSync("aio-task-pool-{core,node}-*.tgz", { cwd: packed }).map((file) => join(packed, file))
   if (tarballs.length !== 2)
-    throw new Error(`${packed} must hold one tarball of core and of node, got ${tarballs.length}`)
+    throw new Error(`${packed} must contain one tarball of core and one of node, got ${tarballs.length}`)
 
   const work = async (): Promise<void> => {
     for (let name = chosen.shift(); name !== undefined; name = chosen.shift()) {

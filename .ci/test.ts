@@ -1,11 +1,11 @@
 // Runs the tests. The last line on stdout is always `N passed, N failed, N skipped`.
 //
 //   node .ci/test.ts               extracts the examples, checks the types, runs all tests
-//   node .ci/test.ts --all         runs all tests; with --coverage, as CI does on one Node, it sees that enough is covered
-//   node .ci/test.ts --quick       runs the tests that uncommitted changes may affect
+//   node .ci/test.ts --all         runs all tests; with --coverage, as in CI on one Node, it also checks the coverage
+//   node .ci/test.ts --quick       runs the tests that uncommitted changes can affect
 //   node .ci/test.ts --proof       runs the long versions, `*.proof.ts`
 //
-// Other arguments go to vitest. With `--quick` they replace the choice by changes: `--quick --project node`.
+// Other arguments go to vitest. With `--quick` they replace the selection by changes: `--quick --project node`.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -20,12 +20,12 @@ const scratch = mkdtempSync(join(tmpdir(), "test-"))
 const totals = join(scratch, "totals")
 const env: NodeJS.ProcessEnv = { ...process.env, TEST_TOTALS: totals }
 if (!process.stdout.isTTY) {
-  // Vitest and the demo color their output even in a file, unless told not to. Node warns if both variables are set.
+  // Vitest and the demo color their output even in a file, unless NO_COLOR is set. Node warns if both variables are set.
   env["NO_COLOR"] = "1"
   delete env["FORCE_COLOR"]
 }
 
-/** Runs a program to its end, and tells whether it succeeded. */
+/** Runs a program and returns whether it succeeded. */
 const run = (...command: ReadonlyArray<string>): boolean =>
   spawnSync(process.execPath, command, { cwd: root, env, stdio: "inherit" }).status === 0
 
@@ -41,9 +41,9 @@ const passed =
         ? vitest()
         : run("--run", "check") && vitest()
 
-// Without totals the types did not check, or vitest did not start.
+// Without totals, the type check failed or vitest did not start.
 let line = existsSync(totals) ? readFileSync(totals, "utf8") : `0 passed, ${passed ? 0 : 1} failed, 0 skipped`
-// The coverage may be too low although every test passed.
+// The coverage can be too low although every test passed.
 if (!passed) line = line.replace(", 0 failed", ", 1 failed")
 rmSync(scratch, { recursive: true })
 console.log(line)

@@ -9,6 +9,8 @@
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import jsTokens from "js-tokens"
+import { fromMarkdown } from "mdast-util-from-markdown"
 
 interface Example {
   readonly file: string
@@ -60,31 +62,37 @@ export const problemOfCopy = (at: string, { code, path }: Copy, text: string | u
 const valueOf = (marks: ReadonlyArray<string>, name: string): string | undefined =>
   marks.includes(name) ? marks[marks.indexOf(name) + 1] : undefined
 
-const fencesOf = (file: string, text: string): Array<Fence> => {
-  const fences: Array<Fence> = []
-  let open: { line: number; indent: string; ticks: string; info: string; code: Array<string> } | undefined
-  for (const [index, raw] of text.split("\n").entries()) {
-    // In a source file only the lines of a doc comment can hold a fence.
-    const line = file.endsWith(".ts") ? /^\s*\*(?: (?<comment>.*)|$)/.exec(raw) : { groups: { comment: raw } }
-    const content = line?.groups?.comment ?? ""
-    const at = `${file}:${index + 1}`
-    if (open === undefined) {
-      const { indent, info, ticks } = /^(?<indent>\s*)(?<ticks>`{3,})(?<info>[^`]*)$/.exec(content)?.groups ?? {}
-      if (ticks !== undefined) open = { line: index + 1, indent: indent!, ticks, info: info!.trim(), code: [] }
-      else if (/^\s*~~~/.test(content)) throw new Error(`${at}: examples are fenced with backticks`)
-    } else if (line === null) {
-      throw new Error(`${file}:${open.line}: the fence is not closed in its comment`)
-    } else if (content.trimStart().startsWith(open.ticks)) {
-      const [language = "", ...marks] = open.info.split(/\s+/)
-      fences.push({ line: open.line, language, marks, code: open.code })
-      open = undefined
-    } else {
-      open.code.push(content.startsWith(open.indent) ? content.slice(open.indent.length) : content.trimStart())
-    }
-  }
-  if (open !== undefined) throw new Error(`${file}:${open.line}: the fence is never closed`)
-  return fences
+const fencesOf = (file: string, text: string): Array<Fence> =>
+  // In a source file only a doc comment can hold a fence.
+  file.endsWith(".ts")
+    ? docCommentsOf(text).flatMap(({ before, markdown }) => fencesIn(file, markdown, before))
+    : fencesIn(file, text, 0)
+
+/** The doc comments of a source file without their stars, and the number of lines before each. */
+const docCommentsOf = (source: string): Array<{ readonly before: number; readonly markdown: string }> => {
+  let before = 0
+  return Array.from(jsTokens(source)).flatMap(({ type, value }) => {
+    const comment = { before, markdown: value.slice(0, -2).replaceAll(/^[ \t]*\/?\*+ ?/gm, "") }
+    before += value.split("\n").length - 1
+    return type === "MultiLineComment" && value.startsWith("/**") ? [comment] : []
+  })
 }
+
+const fencesIn = (file: string, markdown: string, before: number): Array<Fence> =>
+  codesOf(fromMarkdown(markdown)).flatMap(({ lang, meta, position, value }) => {
+    const { end, start } = position!
+    const [opening, ...rest] = markdown.slice(start.offset, end.offset).split("\n")
+    const line = before + start.line
+    // Code that is only indented has no fence.
+    if (!/^(?:```|~~~)/.test(opening!)) return []
+    if (!/^[\s>]*(?:```+|~~~+)$/.test(rest.at(-1) ?? "")) throw new Error(`${file}:${line}: the fence is never closed`)
+    return [{ line, language: lang ?? "", marks: meta?.split(/\s+/) ?? [], code: value.split("\n") }]
+  })
+
+type Node = ReturnType<typeof fromMarkdown> | ReturnType<typeof fromMarkdown>["children"][number]
+
+const codesOf = (node: Node): Array<Extract<Node, { type: "code" }>> =>
+  node.type === "code" ? [node] : "children" in node ? node.children.flatMap(codesOf) : []
 
 const assertion =
   /^(?<declare>\s*(?:export )?const (?<name>\w+)(?:: [^=]+)? = )?(?<indent>\s*)(?<actual>.+?);?\s*\/\/ => (?<expected>.+?);?$/

@@ -1,4 +1,4 @@
-// Blocking functions of a user's program, on the packed worker threads.
+// Runs blocking functions of a user's program on the packed worker threads.
 import { deepStrictEqual } from "node:assert"
 import { AioFixedTaskPoolSimple, Executor, TaskPool } from "@aio-task-pool/core"
 import { NodeExecutor } from "@aio-task-pool/node"

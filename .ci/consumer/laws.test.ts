@@ -1,4 +1,4 @@
-// The laws of the packed testing package, held against a pool of the packed core.
+// Runs the laws of the packed testing package on a pool of the packed core.
 import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
 import { taskPoolLaws } from "@aio-task-pool/testing"
 

@@ -1,4 +1,4 @@
-// A user's program: runs where the packed packages were installed with npm.
+// A user's program, which runs with the packed packages installed by npm.
 import { deepStrictEqual, ok } from "node:assert"
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import { everyStep } from "@aio-task-pool/testing/EveryStep"
@@ -18,7 +18,7 @@ deepStrictEqual(await Effect.runPromise(Effect.provide(program, AioFixedTaskPool
   targetSize: 3
 })
 
-// The packed testing package tries the packed core, without a test runner.
+// The packed testing package runs on the packed core, without a test runner.
 const steps = everyStep({
   name: "submit",
   setup: () => AioFixedTaskPoolSimple.make({ size: 1 }),
@@ -30,9 +30,9 @@ const { distinct } = await Effect.runPromise(steps)
 ok(distinct > 50)
 console.log(`Node ${process.version}: four tasks on three workers, ${distinct} interleavings of submit`)
 
-// On this Node and this effect the hot path is what was measured, and not what else would do.
+// The hot path must use the runtime's internal protocol on this Node and this effect, and not the public fallback.
 const runtime = new URL("node_modules/@aio-task-pool/core/dist/internal/runtime/probe.js", import.meta.url).href
 const { hasKnownRuntime } = (await import(runtime)) as { readonly hasKnownRuntime: boolean }
-ok(hasKnownRuntime, "the packed core does not know this runtime")
+ok(hasKnownRuntime, "the probe of the packed core rejects this runtime")
 
 await import("./blocking.ts")

@@ -16,16 +16,16 @@ describe("examplesOf", () => {
     ])
   })
 
-  it("gives a fence marked `as` the name that others import it by", () => {
+  it("gives a fence marked `as` the name by which others import it", () => {
     const [example] = examplesOf("a.md", `${fence}ts as b.ts\nexport const b = 1\n${fence}`)
     expect(example).toEqual({ file: "a.md", line: 1, tests: false, as: "b.ts", code: ["export const b = 1"] })
   })
 
-  it("knows an example that registers tests of its own", () => {
+  it("recognizes an example that registers its own tests", () => {
     expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`)[0]?.tests).toBe(true)
   })
 
-  it("takes the indentation of a list off the code, but not the code's own", () => {
+  it("removes the indentation of a list from the code, but not the code's own", () => {
     const text = ["- item", `  ${fence}ts`, "  if (a) {", "    b()", "  }", `  ${fence}`]
     expect(examplesOf("a.md", text.join("\n"))[0]?.code).toEqual(["if (a) {", "  b()", "}"])
   })
@@ -53,16 +53,24 @@ describe("examplesOf", () => {
     ])
   })
 
+  it("finds a fence in a quotation, one of tildes, and none in code that is only indented", () => {
+    const text = ["> ```ts", "> a()", "> ```", "", "~~~ts", "b()", "~~~", "", "    ```ts", "    c()", "    ```"]
+    expect(examplesOf("a.md", text.join("\n")).map(({ code, line }) => [line, code])).toEqual([
+      [1, ["a()"]],
+      [5, ["b()"]]
+    ])
+  })
+
   it("names the line of a fence that is never closed", () => {
     expect(() => examplesOf("a.md", `text\n${fence}ts\na()`)).toThrow("a.md:2: the fence is never closed")
-    expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is not closed")
+    expect(() => examplesOf("a.ts", `/**\n * ${fence}ts\n * a()\n */\n`)).toThrow("a.ts:2: the fence is never closed")
   })
 })
 
 describe("copiesOf", () => {
   const text = [`${fence}ts file src/a.ts`, "a()", "", "b()", fence, `${fence}js file b.js`, "c()", fence].join("\n")
 
-  it("finds the fences of any language that show a file, which are no examples", () => {
+  it("finds the fences of any language that show a file, which are not examples", () => {
     expect(copiesOf("a.md", text)).toEqual([
       { line: 1, path: "src/a.ts", code: ["a()", "", "b()"] },
       { line: 6, path: "b.js", code: ["c()"] }
@@ -98,13 +106,13 @@ describe("assertLine", () => {
   })
 
   it.each([") // => 1", "  .pipe(f) // => 1", "return 1 // => 1", "let x = 1 // => 1", "f({ // => 1"])(
-    "refuses %s, whose value it cannot name, and says where it stands",
+    "rejects %s, whose value it cannot name, and says where it is",
     (line) => {
       expect(() => assertLine(line, "a.md:7")).toThrow("a.md:7: '// =>' must follow")
     }
   )
 
-  it("refuses an arrow without a space or a value", () => {
+  it("rejects an arrow without a space or a value", () => {
     expect(() => assertLine("f() //=> 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
     expect(() => assertLine("// => 1", "a.md:7")).toThrow("a.md:7: an assertion is written")
   })
@@ -116,7 +124,7 @@ describe("an example that a newcomer copies", () => {
 
   it.each(pages)("prints what it shows: the first one of %s", (page) => {
     const [example] = examplesOf(page, readFileSync(join(root, page), "utf8"))
-    // Where neither git, the type checker nor the linter looks, and `@aio-task-pool` is found all the same.
+    // A folder that git, the type checker and the linter ignore, and where `@aio-task-pool` resolves.
     mkdirSync(join(root, ".vitest"), { recursive: true })
     const folder = mkdtempSync(join(root, ".vitest/copied-"))
     try {
@@ -132,7 +140,7 @@ describe("an example that a newcomer copies", () => {
 })
 
 describe("assertEquals", () => {
-  it("passes what Effect holds to be equal and names the line, the value and the other value otherwise", () => {
+  it("passes if Effect considers the values equal, and otherwise names the line and both values", () => {
     assertEquals([1, { a: 2 }], [1, { a: 2 }], "a.md:1")
     expect(() => assertEquals([1], [2], "a.md:3")).toThrow("a.md:3: expected [ 2 ], got [ 1 ]")
   })

@@ -1,20 +1,20 @@
 /**
- * What the cost of a run is read from, in microseconds.
+ * Clocks that measure the cost of a run, in microseconds.
  */
 
-/** Tells the microseconds that have passed since some moment. */
+/** Returns the microseconds since a fixed moment. */
 export type Clock = () => number
 
-/** The time that passes for everybody. */
+/** Wall-clock time. */
 export const wallClock: Clock = () => performance.now() * 1000
 
-/** The time that processors gave to this process, its garbage collection included: other processes do not disturb it. */
+/** Processor time of this process, including garbage collection. Other processes do not disturb it. */
 export const processorClock: Clock = () => {
   const { system, user } = process.cpuUsage()
   return system + user
 }
 
-/** How long something takes. */
+/** Measures how long `run` takes. */
 export const timed = async (now: Clock, run: () => Promise<unknown>): Promise<number> => {
   const start = now()
   await run()

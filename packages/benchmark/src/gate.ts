@@ -1,21 +1,31 @@
 /**
- * The regressions that no noise can make: an algorithm that got worse.
+ * Regressions that noise cannot cause: an algorithm that got worse.
  */
 import type { Report } from "./report.ts"
 
 const bounds = [
-  { benchmark: "backlog", peer: undefined, most: 4, meaning: "a task costs more the more of them wait" },
-  { benchmark: "submit", peer: "Effect Semaphore", most: 0.3, meaning: "waiting costs more the more of them wait" }
+  {
+    benchmark: "backlog",
+    peer: undefined,
+    most: 4,
+    meaning: "the cost of a task grows with the number of waiting tasks"
+  },
+  {
+    benchmark: "submit",
+    peer: "Effect Semaphore",
+    most: 0.3,
+    meaning: "the cost of waiting grows with the number of waiting tasks"
+  }
 ] as const
 
-/** What is wrong with a run, a sentence each; also when it does not contain what would show it. */
+/** Returns one sentence for each regression of a run, and for each comparison that the run lacks. */
 export const regressions = (report: Report): ReadonlyArray<string> =>
   bounds.flatMap(({ benchmark, meaning, most, peer }) => {
     const ratios = Object.entries(report[benchmark]?.ratios ?? {}).filter(([name]) => (peer ?? name) === name)
     if (ratios.length === 0) return [`${benchmark}${peer === undefined ? "" : `, ${peer}`}: not measured`]
     return (
       ratios
-        // The lower end of the interval: one disturbed pair is no regression.
+        // The lower end of the interval, because one disturbed pair is not a regression.
         .filter(([, { low }]) => low > most)
         .map(([name, { ratio }]) => `${benchmark}, ${name}: ratio ${ratio.toFixed(2)}, at most ${most}: ${meaning}`)
     )

@@ -1,6 +1,7 @@
 /**
- * Runs one benchmark in processes of its own, so that it finds the same heap and the same compiled code whichever ran
- * before it; and in several, one after the other, because the engine compiles the same code otherwise each time.
+ * Runs one benchmark in its own process, so that it finds the same heap and the same compiled code whichever
+ * benchmark ran before it. Runs several such processes, one after another, because the engine compiles the same code
+ * differently each time.
  */
 import { fileURLToPath } from "node:url"
 import * as CliError from "effect/cli/CliError"

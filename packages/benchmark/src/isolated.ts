@@ -1,6 +1,6 @@
 /**
- * A process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. Its pairs are on standard output,
- * progress on standard error.
+ * The process of one benchmark: `node --expose-gc isolated.ts <name> [--quick] [--cpu]`. It prints its pairs to standard
+ * output and its progress to standard error.
  */
 import { benchmarks } from "./benchmarks.ts"
 import { showNumber } from "./report.ts"

@@ -27,25 +27,25 @@ import type { RunOptions } from "./run.ts"
 const names = Argument.Literals(
   "name",
   benchmarks.map(({ name }) => name)
-).pipe(Argument.withDescription("Run only these benchmarks"), Argument.variadic())
+).pipe(Argument.withDescription("Benchmarks to run (default: all)"), Argument.variadic())
 
 const flag = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
 
 const flags = {
-  quick: flag("quick", "Less work and few pairs: all benchmarks within 60 seconds, for orientation only"),
-  cpu: flag("cpu", "Read processor time instead of the time on the wall, where other programs run too"),
+  quick: flag("quick", "Less work and fewer pairs: all benchmarks within 60 seconds, for orientation only"),
+  cpu: flag("cpu", "Measure processor time instead of wall-clock time, on a machine that runs other programs"),
   json: flag("json", "Print one JSON object instead of a Markdown table"),
-  markdown: flag("markdown", "Write the table to docs/benchmarks/results.md too"),
-  svg: flag("svg", "Write a plot to docs/benchmarks/ratios.svg too"),
-  gate: flag("gate", "Fail on regressions that no noise can make"),
+  markdown: flag("markdown", "Also write the table to docs/benchmarks/results.md"),
+  svg: flag("svg", "Also write a plot to docs/benchmarks/ratios.svg"),
+  gate: flag("gate", "Fail on regressions that noise cannot cause"),
   from: Flag.File("from", { mustExist: true }).pipe(
-    Flag.withDescription("Show runs that were saved with --json instead of measuring; may be given several times"),
+    Flag.withDescription("Show a run that was saved with --json instead of measuring; can be repeated"),
     Flag.atLeast(0)
   )
 }
 
-/** The run found what must not be. */
+/** The run found a regression. */
 class Regressed extends Data.TaggedError("Regressed")<{ readonly regressions: ReadonlyArray<string> }> {
   override get message(): string {
     return this.regressions.join("\n")

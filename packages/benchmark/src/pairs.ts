@@ -1,11 +1,11 @@
 /**
- * The harness: runs both sides of a comparison in turns, in one process.
+ * The harness: runs both sides of a comparison alternately, in one process.
  */
 import type { Comparison, Side } from "./benchmark.ts"
 import { type Clock, wallClock } from "./clock.ts"
 import type { Pair } from "./statistics.ts"
 
-/** How long to go on, in milliseconds: with the warm-up, then with pairs, at least and at most so many of them. */
+/** Milliseconds of warm-up and of measuring; `least` and `most` limit the number of pairs. */
 export interface Effort {
   readonly warmUp: number
   readonly least: number
@@ -13,7 +13,7 @@ export interface Effort {
   readonly milliseconds: number
 }
 
-/** Two pairs are the least that show each side first once. */
+/** With two pairs each side is first once. */
 export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 300 }
 
 export const thoroughly: Effort = { warmUp: 500, least: 2, most: 12, milliseconds: 2_000 }
@@ -21,8 +21,8 @@ export const thoroughly: Effort = { warmUp: 500, least: 2, most: 12, millisecond
 export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughly)
 
 /**
- * Runs both sides to warm up, at least once, then in pairs, in which each comes first as often as the other. Rejects
- * when a side did not do its work.
+ * Runs both sides to warm up, at least once, then in pairs, in which each side comes first equally often. Rejects if a
+ * side did not do its work.
  */
 export const measure = async (
   { ours, theirs }: Comparison,
@@ -30,8 +30,8 @@ export const measure = async (
   now: Clock = wallClock
 ): Promise<ReadonlyArray<Pair>> => {
   const run = (side: Side) => {
-    // Nobody pays for what another left behind. A major collection would also throw away the compiled code whose
-    // objects are all gone, and so charge every run with compiling it again.
+    // So that no side pays for the garbage of the other. A major collection would also drop the compiled code whose
+    // objects have all died, and every run would pay for compiling it again.
     globalThis.gc?.({ type: "minor" })
     return side(now)
   }
@@ -55,8 +55,8 @@ export const measure = async (
 }
 
 /**
- * Who goes first, in the order of Thue and Morse: A,B B,A B,A A,B ... A mere alternation has a period, and so have major
- * collections: with every fourth run they met the same side each time, and a side was 0.87 of itself.
+ * Whether ours goes first, in the Thue-Morse order: A,B B,A B,A A,B ... Simple alternation has a period, and so have
+ * major collections. They met the same side in every fourth run: a side compared with itself had a ratio of 0.87.
  */
 const oursFirst = (pair: number): boolean => {
   let ones = 0

@@ -1,15 +1,16 @@
 /**
- * What a run of the benchmarks found, as data, and as the table that people read.
+ * The results of a run, as data and as a table.
  */
 import * as Schema from "effect/Schema"
+import { markdownTable } from "./markdown.ts"
 import { median } from "./statistics.ts"
 
-/** One comparison: `ratio` is ours / theirs, below 1 is better; 95 of 100 runs like this lie between `low` and `high`. */
+/** One comparison. `ratio` is ours / theirs, below 1 is better; `low` and `high` are its 95 % interval. */
 export const Ratio = Schema.Struct({
   ratio: Schema.Finite,
   low: Schema.Finite,
   high: Schema.Finite,
-  /** What one task cost on each side, in the benchmark's unit. */
+  /** The cost of one task on each side, in the benchmark's unit. */
   ours: Schema.Finite,
   theirs: Schema.Finite,
   pairs: Schema.Int,
@@ -19,7 +20,7 @@ export const Ratio = Schema.Struct({
 })
 export type Ratio = typeof Ratio.Type
 
-/** One benchmark, measured in processes of its own. */
+/** The result of one benchmark. */
 export const Result = Schema.Struct({
   title: Schema.String,
   unit: Schema.Literals(["µs", "bytes"]),
@@ -29,7 +30,7 @@ export const Result = Schema.Struct({
     machine: Schema.String,
     /** Version by name. */
     versions: Schema.Record(Schema.String, Schema.String),
-    /** The flags it was run with. */
+    /** The command line flags. */
     flags: Schema.String
   })
 })
@@ -39,11 +40,11 @@ export type Result = typeof Result.Type
 export const Report = Schema.Record(Schema.String, Result)
 export type Report = typeof Report.Type
 
-/** Whether a comparison keeps its target, if it has one. */
-export const keepsTarget = ({ ours, ratio, target }: Ratio): boolean =>
+/** Whether a comparison meets its target, if it has one. */
+export const meetsTarget = ({ ours, ratio, target }: Ratio): boolean =>
   target === undefined || ("ratio" in target ? ratio <= target.ratio : ours <= target.ours)
 
-/** A comparison as several runs found it. */
+/** One comparison in several runs. */
 export interface Row {
   readonly benchmark: string
   readonly peer: string
@@ -70,20 +71,10 @@ export const table = (reports: ReadonlyArray<Report>): string => {
     const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
     return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
   })
-  return alignColumns([header, ...body], 2)
+  return markdownTable([header, ...body], 2)
 }
 
-/** A Markdown table with its header first: so many columns lean to the left, the others to the right. */
-const alignColumns = (lines: ReadonlyArray<ReadonlyArray<string>>, toTheLeft: number): string => {
-  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)))
-  const pad = (cell: string, column: number) =>
-    column < toTheLeft ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-  const rule = widths.map((width, column) => (column < toTheLeft ? "-".repeat(width) : "-".repeat(width - 1) + ":"))
-  const [header, ...body] = lines.map((cells) => cells.map(pad))
-  return [header!, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
-}
-
-/** Two digits that matter. */
+/** Formats a number with two decimals, or with three below 0.1. */
 export const showNumber = (value: number): string => value.toFixed(value < 0.1 ? 3 : 2)
 
 const showRatio = ({ high, low, ratio }: Ratio): string =>
@@ -95,10 +86,10 @@ const showTarget = (runs: ReadonlyArray<Ratio>, unit: Result["unit"]): string =>
   const target = runs[0]?.target
   if (target === undefined) return ""
   const most = "ratio" in target ? `${target.ratio}` : `${target.ours} ${unit}`
-  return `${runs.every(keepsTarget) ? "✓" : "✗"} ≤ ${most}`
+  return `${runs.every(meetsTarget) ? "✓" : "✗"} ≤ ${most}`
 }
 
-/** The page of one or more runs. */
+/** The results page of one or more runs. */
 export const page = (reports: ReadonlyArray<Report>): string => `# Results
 
 Made by \`bench --markdown\`; [how it is measured](README.md). A ratio is ours / theirs, below 1 is better, with its 95 % interval.
@@ -108,7 +99,7 @@ ${table(reports)}
 ${provenance(reports)}
 `
 
-/** Where and with what the runs were made, one sentence for each run. */
+/** Date, machine and versions of each run, one line each. */
 export const provenance = (reports: ReadonlyArray<Report>): string =>
   reports
     .flatMap((report) => Object.values(report).slice(0, 1))

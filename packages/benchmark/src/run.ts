@@ -1,5 +1,5 @@
 /**
- * Runs one benchmark: its pairs are made in this process, and those of several processes summed up.
+ * Runs one benchmark in this process, and combines the pairs of several processes.
  */
 import { availableParallelism } from "node:os"
 import { getCurrentVersion } from "effect/Version"
@@ -13,9 +13,9 @@ import { type Pair, summarize } from "./statistics.ts"
 
 /** How to run a benchmark. */
 export interface RunOptions {
-  /** Less work and few pairs. */
+  /** Less work and fewer pairs. */
   readonly quick: boolean
-  /** Read processor time instead of the time on the wall. */
+  /** Measure processor time instead of wall-clock time. */
   readonly cpu: boolean
 }
 
@@ -25,34 +25,34 @@ export const flagsOf = ({ cpu, quick }: RunOptions): ReadonlyArray<string> => [
   ...(cpu ? ["--cpu"] : [])
 ]
 
-/** The pairs that one process has made, by peer. */
+/** The pairs of one process, by peer. */
 export const Measured = Schema.Record(
   Schema.String,
   Schema.Array(Schema.Struct({ ours: Schema.Finite, theirs: Schema.Finite }))
 )
 export type Measured = typeof Measured.Type
 
-/** Measures a benchmark, and tells each comparison as it is made. Rejects when a side did not do its work. */
+/** Measures a benchmark, and calls `onComparison` after each comparison. Rejects if a side did not do its work. */
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
-  tell: (peer: string, pairs: ReadonlyArray<Pair>) => void
+  onComparison: (peer: string, pairs: ReadonlyArray<Pair>) => void
 ): Promise<Measured> => {
   const measured: Record<string, ReadonlyArray<Pair>> = {}
   for (const comparison of benchmark.comparisons(quick)) {
     const pairs = await measure(comparison, effortOf(quick), cpu ? processorClock : wallClock)
     measured[comparison.peer] = pairs
-    tell(comparison.peer, pairs)
+    onComparison(comparison.peer, pairs)
   }
   return measured
 }
 
-/** What the pairs of all processes say. */
+/** Combines the pairs of all processes. */
 export const resultOf = (benchmark: Benchmark, options: RunOptions, parts: ReadonlyArray<Measured>): Result => {
   const ratios: Record<string, Ratio> = {}
   for (const { peer, target } of benchmark.comparisons(options.quick)) {
     const summary = summarize(parts.flatMap((part) => part[peer]!))
-    // The targets hold for the whole work.
+    // The targets apply to the full work only.
     ratios[peer] = { ...summary, ...(target && !options.quick && { target }) }
   }
   return { title: benchmark.title, unit: benchmark.unit, ratios, environment: environment(options) }

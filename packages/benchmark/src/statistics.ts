@@ -1,15 +1,15 @@
 /**
- * What a few noisy pairs of numbers say: medians, and how far they can be trusted.
+ * Medians of noisy pairs of numbers, with their intervals.
  */
-import { makeRandom } from "./random.ts"
+import { Random } from "@aio-task-pool/testing/random"
 
-/** What both sides cost in one pair of runs. */
+/** The costs of both sides in one pair of runs. */
 export interface Pair {
   readonly ours: number
   readonly theirs: number
 }
 
-/** The ratio ours / theirs with its interval, and what each side cost. */
+/** The ratio ours / theirs with its interval, and the cost of each side. */
 export interface Summary {
   readonly ratio: number
   readonly low: number
@@ -25,17 +25,17 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** The middle 95 % of the medians of as many values, drawn at random with replacement. */
+/** The middle 95 % of the medians of resamples: the same number of values, drawn with replacement. */
 export const medianInterval = (values: ReadonlyArray<number>, draws = 2_000): readonly [low: number, high: number] => {
-  const random = makeRandom(1)
-  const medians = Array.from({ length: draws }, () =>
-    median(values.map(() => values[Math.floor(random() * values.length)]!))
-  ).sort((a, b) => a - b)
+  const random = new Random(1)
+  const medians = Array.from({ length: draws }, () => median(values.map(() => random.pick(values)))).sort(
+    (a, b) => a - b
+  )
   const cut = Math.floor(draws * 0.025)
   return [medians[cut]!, medians[draws - 1 - cut]!]
 }
 
-/** Slow drift and a busy neighbour touch both sides of a pair alike: the median is taken of the pairs' ratios. */
+/** Takes the median of the pairs' ratios, because slow drift and other load affect both sides of a pair alike. */
 export const summarize = (pairs: ReadonlyArray<Pair>): Summary => {
   const ratios = pairs.map(({ ours, theirs }) => ours / theirs)
   const [low, high] = medianInterval(ratios)

@@ -1,5 +1,5 @@
 /**
- * The ways to run many tasks, a few at once: ours, Effect's own, and the peers', each as its users write it.
+ * The ways to run many tasks within a limit: ours, Effect's own, and the peers', each as its users write it.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import { queue } from "async"
@@ -12,10 +12,10 @@ import pLimit from "p-limit"
 import PQueue from "p-queue"
 import { limit, type Way, type Work } from "./work.ts"
 
-/** As many callers as items, all at once. */
+/** One caller per item, all at once. */
 const atOnce = { concurrency: "unbounded" } as const
 
-/** Ours: every caller submits its task to the pool in its context. */
+/** Ours: each caller submits its task to the pool. */
 export const submitTo =
   (layer: Layer.Layer<TaskPool>): Way =>
   ({ effect }, items) =>
@@ -25,7 +25,7 @@ export const taskPool = submitTo(AioFixedTaskPoolSimple.layer(limit))
 
 // ---- Effect's own --------------------------------------------------------------------------------------------------
 
-/** The least that Effect allows: a fiber for each task, and no limit. */
+/** The minimum in Effect: a fiber for each task, and no limit. */
 export const unlimited: Way = ({ effect }, items) => Effect.runPromise(Effect.forEach(items, () => effect, atOnce))
 
 export const effectSemaphore: Way = ({ effect }, items) => {
@@ -60,7 +60,7 @@ export const fastQueue: Way = ({ promise }, items) => {
 }
 
 export const asyncQueue: Way = ({ promise }, items) => {
-  // `async` knows an asynchronous worker by its syntax.
+  // `async` recognizes an asynchronous worker by its syntax.
   const tasks = queue(async (task: Work["promise"]) => await task(), limit)
   return Promise.all(items.map(() => tasks.pushAsync(promise)))
 }

@@ -1,11 +1,11 @@
 /**
- * The work of a task, in the same words for effects and for promises, and the count that shows that it was done.
+ * The work of a task, as an effect and as a promise, and the tally that shows that it was done.
  */
 import * as Effect from "effect/Effect"
 import type { Side } from "./benchmark.ts"
 import { timed } from "./clock.ts"
 
-/** The most tasks that may run at once, on every side. */
+/** The limit on running tasks, on both sides. */
 export const limit = 10
 
 /** A task, as an effect and as a function that returns a promise. */
@@ -29,15 +29,15 @@ export class Tally {
     this.ran++
   }
 
-  /** Throws unless all tasks ran, and as many at once as expected. */
+  /** Throws unless all tasks ran, with at least `least` and at most `most` of them at once. */
   check(tasks: number, { least, most }: { readonly least: number; readonly most: number }): void {
     if (this.ran !== tasks) throw new WorkNotDone(`${this.ran} of ${tasks} tasks ran`)
     if (this.mostAtOnce > most) throw new WorkNotDone(`${this.mostAtOnce} tasks ran at once, the limit is ${most}`)
-    if (this.mostAtOnce < least) throw new WorkNotDone(`only ${this.mostAtOnce} tasks ran at once, not ${least}`)
+    if (this.mostAtOnce < least) throw new WorkNotDone(`at most ${this.mostAtOnce} of ${least} tasks ran at once`)
   }
 }
 
-/** A side did something else than its work: its time means nothing. */
+/** A side did not do its work, so its time means nothing. */
 export class WorkNotDone extends Error {
   override readonly name = "WorkNotDone"
 }
@@ -45,7 +45,7 @@ export class WorkNotDone extends Error {
 /** What the tasks do. */
 export interface Kind {
   readonly make: (tally: Pick<Tally, "begin" | "end">) => Work
-  /** Whether so many of the tasks as the limit allows must have been seen to run at once. */
+  /** Whether the tally must have seen as many tasks run at once as the limit allows. */
   readonly overlaps: boolean
 }
 
@@ -70,10 +70,10 @@ const waits = (wait: (done: () => void) => void, overlaps: boolean): Kind => ({
   })
 })
 
-/** Each task waits one `setImmediate`. */
+/** Each task waits for one `setImmediate`. */
 export const tick = waits(setImmediate, true)
 
-/** Each task waits one microtask turn. */
+/** Each task waits for one microtask. */
 export const micro = waits(queueMicrotask, false)
 
 /** Each task succeeds at once. */
@@ -94,10 +94,10 @@ export const sync: Kind = {
   }
 }
 
-/** How tasks are handed over and awaited: one task for each item. */
+/** A way to submit one task for each item and to wait for all of them. */
 export type Way = (work: Work, items: ReadonlyArray<number>) => Promise<unknown>
 
-/** A side that times one way of handing over so many tasks, at most so many at once. */
+/** A side that times one way to run `tasks` tasks, at most `atOnce` of them at once. */
 export const side = (kind: Kind, tasks: number, way: Way, atOnce = limit): Side => {
   const items = Array.from({ length: tasks }, (_, index) => index)
   return async (now) => {

@@ -19,22 +19,22 @@ const fine = {
   backlog: result({ FIFO: 1, LIFO: 1.2, priority: 4.4 })
 }
 
-it("what noise can make is no regression", () => {
+it("a difference that noise can cause is not a regression", () => {
   assert.deepStrictEqual(regressions(fine), [])
 })
 
-it("a task that costs more behind many is one", () => {
+it("a task that costs more behind many others is a regression", () => {
   assert.deepStrictEqual(regressions({ ...fine, backlog: result({ FIFO: 4.5, LIFO: 1 }) }), [
-    "backlog, FIFO: ratio 4.50, at most 4: a task costs more the more of them wait"
+    "backlog, FIFO: ratio 4.50, at most 4: the cost of a task grows with the number of waiting tasks"
   ])
 })
 
-it("coming near to what Effect's Semaphore costs is one", () => {
+it("costs close to those of Effect's Semaphore are a regression", () => {
   assert.deepStrictEqual(regressions({ ...fine, submit: result({ "Effect Semaphore": 0.34 }) }), [
-    "submit, Effect Semaphore: ratio 0.34, at most 0.3: waiting costs more the more of them wait"
+    "submit, Effect Semaphore: ratio 0.34, at most 0.3: the cost of waiting grows with the number of waiting tasks"
   ])
 })
 
-it("a run that left out what would show a regression does not pass", () => {
+it("a run without the comparisons that show a regression does not pass", () => {
   assert.deepStrictEqual(regressions({}), ["backlog: not measured", "submit, Effect Semaphore: not measured"])
 })

@@ -7,7 +7,7 @@ import { Report } from "../src/report.ts"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
-// A process: the command line is what is tested.
+// A process, because these tests check the command line.
 const bench = (...args: ReadonlyArray<string>) =>
   promisify(execFile)(process.execPath, [main, ...args], { env: { ...process.env, NO_COLOR: "1" } }).then(
     ({ stdout }) => ({ code: 0, stdout, stderr: "" }),
@@ -27,14 +27,14 @@ it("--quick --json prints one JSON object with the ratios", async () => {
   }
 })
 
-it("a wrong name is refused with the names there are", async () => {
+it("a wrong name is rejected, with the list of names", async () => {
   const { code, stderr } = await bench("sbmit")
   assert.strictEqual(code, 1)
   assert.include(stderr, '"sbmit"')
   assert.include(stderr, '"submit" | "submit-micro"')
 })
 
-it("a wrong flag is refused with the one that was meant", async () => {
+it("a wrong flag is rejected, with the one that was meant", async () => {
   const { code, stderr } = await bench("--quik")
   assert.strictEqual(code, 1)
   assert.include(stderr, "--quik")

@@ -6,7 +6,7 @@ const recorded = (order: Array<string>, name: string, costs: Iterator<number>) =
   return Promise.resolve(costs.next().value as number)
 }
 
-it("after a warm-up the sides go in turns, each first as often as the other", async () => {
+it("after a warm-up the sides alternate, each first equally often", async () => {
   const order: Array<string> = []
   const ours = recorded(order, "A", [99, 1, 2, 3, 4].values())
   const theirs = recorded(order, "B", [99, 10, 20, 30, 40].values())
@@ -20,7 +20,7 @@ it("after a warm-up the sides go in turns, each first as often as the other", as
   ])
 })
 
-it("no new pair begins once the time is over", async () => {
+it("no new pair begins after the time is over", async () => {
   const side = () => Promise.resolve(1)
   const pairs = await measure(
     { peer: "peer", ours: side, theirs: side },

@@ -22,26 +22,26 @@ for (const [name, way] of Object.entries(limited)) {
   })
 }
 
-it("a way that leaves a task out is found", async () => {
+it("a way that omits a task is detected", async () => {
   const lazy: Way = (work, items) => ways.taskPool(work, items.slice(1))
   assert.strictEqual(await reasonOf(lazy), "39 of 40 tasks ran")
 })
 
-it("a way that runs a task twice is found", async () => {
+it("a way that runs a task twice is detected", async () => {
   const eager: Way = (work, items) => ways.taskPool(work, [...items, 40])
   assert.strictEqual(await reasonOf(eager), "41 of 40 tasks ran")
 })
 
-it("a way that exceeds the limit is found", async () => {
+it("a way that exceeds the limit is detected", async () => {
   assert.strictEqual(await reasonOf(unlimited), `40 tasks ran at once, the limit is ${limit}`)
 })
 
-it("a way that runs one task after the other is found", async () => {
+it("a way that runs one task after another is detected", async () => {
   const single: Way = ({ effect }, items) => Effect.runPromise(Effect.forEach(items, () => effect))
-  assert.strictEqual(await reasonOf(single), `only 1 tasks ran at once, not ${limit}`)
+  assert.strictEqual(await reasonOf(single), `at most 1 of ${limit} tasks ran at once`)
 })
 
-it("a side answers the time of one task", async () => {
+it("a side returns the time of one task", async () => {
   const readings = [1_000, 9_000].values()
   assert.strictEqual(await side(tick, 40, ways.taskPool)(() => readings.next().value!), 200)
 })

@@ -1,5 +1,5 @@
 /**
- * A task pool whose number of workers follows the load, last in, first out.
+ * A task pool whose number of workers follows the load, last in, first out. Takes the options of `AioAutoScaleTaskPoolSimple`.
  *
  * @since 0.1.0
  */
@@ -9,14 +9,7 @@ import { lifo } from "./QueueDiscipline.ts"
 const pool = autoScalePool("AioAutoScaleTaskPoolLifo", lifo)
 
 /**
- * Provides the pool, which closes with the layer's scope: it drains if the scope ends with a success, and interrupts
- * its tasks if the scope ends with a failure or an interruption.
- *
- * **Details**
- *
- * `options` are `minSize` (default 3), `maxSize` (default minSize + 5), `interval` (default 10 seconds), `policy`
- * (default `AutoScalePolicy.adaptive()`), `classify`, those of every pool, and `tag`, the tag to provide, default
- * `TaskPool`. Throws `RangeError` if an option is out of range.
+ * Provides the pool, which closes with the layer's scope.
  *
  * **Example** (Providing the pool)
  *
@@ -34,19 +27,7 @@ const pool = autoScalePool("AioAutoScaleTaskPoolLifo", lifo)
 export const layer = pool.layer
 
 /**
- * Provides the pool like `layer`, with options from `Config`. Fails with `ConfigError` if a value is missing or out of
- * range.
- *
- * **Example** (Reading the size from the configuration)
- *
- * ```ts
- * import { Config, Effect } from "effect"
- * import { AioAutoScaleTaskPoolLifo, TaskPool } from "@aio-task-pool/core"
- *
- * const program = Effect.map(TaskPool.stats, (stats) => stats.targetSize)
- * const layer = AioAutoScaleTaskPoolLifo.layerConfig({ minSize: Config.succeed(1), maxSize: Config.succeed(2) })
- * await Effect.runPromise(Effect.provide(program, layer)) // => 1
- * ```
+ * Provides the pool like `layer`, with the options from `Config`.
  *
  * @category layers
  * @since 0.1.0
@@ -55,20 +36,6 @@ export const layerConfig = pool.layerConfig
 
 /**
  * Makes the pool without a layer. It closes with the scope.
- *
- * **Example** (Making a pool in a scope)
- *
- * ```ts
- * import { Effect } from "effect"
- * import { AioAutoScaleTaskPoolLifo } from "@aio-task-pool/core"
- *
- * const program = Effect.gen(function* () {
- *   const pool = yield* AioAutoScaleTaskPoolLifo.make({ minSize: 2 })
- *   return yield* pool.submit(Effect.succeed("done"))
- * })
- *
- * await Effect.runPromise(Effect.scoped(program)) // => "done"
- * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * A task pool with a fixed number of workers, smallest weight first.
+ * A task pool with a fixed number of workers, smallest weight first. Takes the options of `AioFixedTaskPoolSimple`.
  *
  * @since 0.1.0
  */
@@ -9,13 +9,7 @@ import { priority } from "./QueueDiscipline.ts"
 const pool = fixedPool("AioFixedTaskPoolPriority", priority)
 
 /**
- * Provides the pool, which closes with the layer's scope: it drains if the scope ends with a success, and interrupts
- * its tasks if the scope ends with a failure or an interruption.
- *
- * **Details**
- *
- * Call it as `layer(size, options)`, with size 3 by default, or as `layer(options)`. `options.tag` is the tag to
- * provide, default `TaskPool`. Throws `RangeError` if an option is out of range.
+ * Provides the pool, which closes with the layer's scope.
  *
  * **Example** (Providing the pool)
  *
@@ -23,7 +17,7 @@ const pool = fixedPool("AioFixedTaskPoolPriority", priority)
  * import { Effect } from "effect"
  * import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
  *
- * const program = TaskPool.submit(Effect.succeed("done"))
+ * const program = TaskPool.submit(Effect.succeed("done"), { weight: 1 })
  * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolPriority.layer(3))) // => "done"
  * ```
  *
@@ -33,19 +27,7 @@ const pool = fixedPool("AioFixedTaskPoolPriority", priority)
 export const layer = pool.layer
 
 /**
- * Provides the pool like `layer`, with the size or the options from `Config`. Fails with `ConfigError` if a value is
- * missing or out of range.
- *
- * **Example** (Reading the size from the configuration)
- *
- * ```ts
- * import { Config, Effect } from "effect"
- * import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
- *
- * const program = Effect.map(TaskPool.stats, (stats) => stats.targetSize)
- * const layer = AioFixedTaskPoolPriority.layerConfig({ size: Config.succeed(2) })
- * await Effect.runPromise(Effect.provide(program, layer)) // => 2
- * ```
+ * Provides the pool like `layer`, with the size or the options from `Config`.
  *
  * @category layers
  * @since 0.1.0
@@ -54,20 +36,6 @@ export const layerConfig = pool.layerConfig
 
 /**
  * Makes the pool without a layer. It closes with the scope.
- *
- * **Example** (Making a pool in a scope)
- *
- * ```ts
- * import { Effect } from "effect"
- * import { AioFixedTaskPoolPriority } from "@aio-task-pool/core"
- *
- * const program = Effect.gen(function* () {
- *   const pool = yield* AioFixedTaskPoolPriority.make({ size: 2 })
- *   return yield* pool.submit(Effect.succeed("done"))
- * })
- *
- * await Effect.runPromise(Effect.scoped(program)) // => "done"
- * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -14,6 +14,7 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
+import { checkPositive } from "./internal/arguments.ts"
 import * as inline from "./internal/executorInline.ts"
 import type { Cloneable, Job } from "./Job.ts"
 
@@ -306,8 +307,8 @@ const map = (
   options: MapOptions | undefined
 ): Effect.Effect<Array<unknown>, ExecutorError> =>
   Effect.suspend(() => {
-    const size = checkCount("chunk", options?.chunk, 1)
-    const fibers = checkCount("concurrency", options?.concurrency, driver.parallelism * 16)
+    const size = checkPositive("Executor.map", "chunk", options?.chunk ?? 1)
+    const fibers = checkPositive("Executor.map", "concurrency", options?.concurrency ?? driver.parallelism * 16)
     if (typeof (items as any)?.[Symbol.iterator] !== "function") throw wrong("Executor.map", "items", "iterable", items)
     const iterator: Iterator<unknown> = items[Symbol.iterator]()
     const answers: Array<Array<unknown>> = []
@@ -369,9 +370,3 @@ const map = (
       Effect.map(() => answers.flat())
     )
   })
-
-const checkCount = (option: string, value: number | undefined, otherwise: number): number => {
-  if (value === undefined) return otherwise
-  if (Number.isSafeInteger(value) && value >= 1) return value
-  throw new RangeError(`Executor.map: ${option} must be an integer >= 1, got ${value}`)
-}

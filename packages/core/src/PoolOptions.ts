@@ -248,6 +248,12 @@ export interface PoolOptions {
    * the rate has no worker.
    */
   readonly rate?: Rate | ReadonlyArray<Rate> | undefined
+  /**
+   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
+   * tasks that arrive within `ageing` times the difference of their weights after it. Only the priority pools take it:
+   * the others throw `TypeError`.
+   */
+  readonly ageing?: DurationInput | undefined
   /** The most workers that the tasks of one `key` take at a time, an integer above 0, default no limit. */
   readonly perKey?: number | undefined
   /**
@@ -290,20 +296,6 @@ export interface PoolOptions {
    * ```
    */
   readonly classify?: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
-}
-
-/**
- * Options of the priority pools.
- *
- * @category options
- * @since 0.2.0
- */
-export interface PriorityOptions {
-  /**
-   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
-   * tasks that arrive within `ageing` times the difference of their weights after it.
-   */
-  readonly ageing?: DurationInput | undefined
 }
 
 /**

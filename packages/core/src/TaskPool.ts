@@ -17,6 +17,7 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
+import { isTask, pipeable } from "./internal/pipeable.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type {
@@ -69,6 +70,8 @@ export interface PoolClosures<in out Self> {
    * A task that submits to its own pool lends its worker while it waits, so that nested work goes on even on one worker
    * (the pool's option `nested`).
    *
+   * In a pipe, `submit(options?)` takes the effect. `fork` and `submitNowait` do so too.
+   *
    * **Example** (Submitting an effect and a function)
    *
    * ```ts
@@ -80,10 +83,11 @@ export interface PoolClosures<in out Self> {
    * const program = Effect.gen(function* () {
    *   const one = yield* TaskPool.submit(double(1))
    *   const two = yield* TaskPool.submit(double, { args: [2] })
-   *   return [one, two]
+   *   const three = yield* double(3).pipe(TaskPool.submit({ weight: 1 }))
+   *   return [one, two, three]
    * })
    *
-   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4]
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4, 6]
    * ```
    */
   readonly submit: Submit<Self>
@@ -152,22 +156,20 @@ export interface PoolClosures<in out Self> {
    * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
    * fails the stream and interrupts its tasks and the upstream.
    *
+   * Takes the stream first, or last in a pipe.
+   *
    * **Example** (Mapping a stream)
    *
    * ```ts
    * import { Effect, Stream } from "effect"
    * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
    *
-   * const doubled = TaskPool.mapEffect(Stream.range(1, 3), (n) => Effect.succeed(n * 2))
+   * const doubled = Stream.range(1, 3).pipe(TaskPool.mapEffect((n) => Effect.succeed(n * 2)))
    * const program = Stream.runCollect(doubled)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => [2, 4, 6]
    * ```
    */
-  readonly mapEffect: <A, E, R, B, E2, R2>(
-    stream: Stream.Stream<A, E, R>,
-    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
-    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
-  ) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  readonly mapEffect: MapEffect<Self>
   /**
    * Corrects the cost of the task that this runs in, by differences of either sign: `{ tokens: actual - estimated }`.
    *
@@ -444,6 +446,9 @@ export interface Submit<Self> {
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
+  (
+    options?: SubmitOptions
+  ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
     options?: SubmitOptions<NoInfer<E>>
@@ -465,6 +470,9 @@ export interface Fork<Self> {
     task: () => Effect.Effect<A, E, R>,
     options?: SubmitOptions<NoInfer<E>>
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
+  (
+    options?: SubmitOptions
+  ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: Effect.Effect<A, E, R>,
     options?: SubmitOptions<NoInfer<E>>
@@ -517,6 +525,24 @@ export interface TagOption<Self> {
 }
 
 /**
+ * The type of `mapEffect`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface MapEffect<Self> {
+  <A, E, R, B, E2, R2>(
+    stream: Stream.Stream<A, E, R>,
+    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
+  ): Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+  <A, B, E2, R2>(
+    f: (element: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapEffectOptions<NoInfer<A>, NoInfer<E2>>
+  ): <E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<B, E | E2 | NotAvailable | TaskCancelled, R | R2 | Self>
+}
+
+/**
  * A tag for another pool, with all operations as statics.
  *
  * @category models
@@ -565,15 +591,31 @@ function makeTag<Self>() {
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
     const call = (operation: Operation) => (first: unknown, second: unknown, third: unknown) =>
       new Call(tag, operation, first, second, third)
+    const taskCall = (operation: Operation) => {
+      // The service knows its options.
+      const piped: Operation = (pool, options, task) => (operation(pool, options, undefined, undefined) as any)(task)
+      const taskLast = (options: unknown, refusal: Call) =>
+        pipeable(refusal, (task) => new Call(tag, piped, options, task, undefined))
+      return (task: unknown, options?: unknown) => {
+        // The service need not look again: a look takes as long as a hundredth of a small task.
+        const submission = new Call(tag, operation, task, options, true)
+        return options !== undefined || isTask(task) ? submission : taskLast(task, submission)
+      }
+    }
     // A missing operation does not compile.
     const statics = {
-      submit: call((pool, task, options) => pool.submit(task, options)),
-      fork: call((pool, task, options) => pool.fork(task, options)),
-      submitNowait: call((pool, task, options) => pool.submitNowait(task, options)),
+      submit: taskCall((pool, task, options, known) => asMade(pool).submit(task, options, known)),
+      fork: taskCall((pool, task, options, known) => asMade(pool).fork(task, options, known)),
+      submitNowait: taskCall((pool, task, options, known) => asMade(pool).submitNowait(task, options, known)),
       forEach: call((pool, items, f, options) => pool.forEach(items, f, options)),
       all: call((pool, effects, options) => pool.all(effects, options)),
-      mapEffect: (stream: Stream.Stream<any>, f: any, options: any) =>
-        Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options))),
+      mapEffect: (first: any, second?: any, third?: any) => {
+        const map = (stream: Stream.Stream<any>, f: any, options: any) =>
+          Stream.unwrap(Effect.map(tag, (pool) => pool.mapEffect(stream, f, options)))
+        return typeof first === "function"
+          ? (stream: Stream.Stream<any>) => map(stream, first, second)
+          : map(first, second, third)
+      },
       explain: call((pool, last) => pool.explain(last)),
       submitBlocking: call((pool, job, options) => pool.submitBlocking(job, options)),
       scale: call((pool, delta, options) => pool.scale(delta, options)),
@@ -601,6 +643,11 @@ function makeTag<Self>() {
     return Object.assign(tag, statics) as any
   }
 }
+
+/** The service as the pools make it: `known` says that `task` is a task, and not its options. */
+const asMade = (
+  pool: TaskPoolService
+): Record<"submit" | "fork" | "submitNowait", (task: any, options: any, known: boolean | undefined) => unknown> => pool
 
 type Operation = (pool: TaskPoolService, first: any, second: any, third: any) => unknown
 

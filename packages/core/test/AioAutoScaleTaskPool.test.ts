@@ -1,3 +1,4 @@
+import { expectStats, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -14,11 +15,10 @@ import {
   AioAutoScaleTaskPoolLifo,
   AioAutoScaleTaskPoolPriority,
   AioAutoScaleTaskPoolSimple,
-  type AutoScalePolicy,
+  AutoScalePolicy,
   type AutoScalePoolOptions,
   TaskPool
 } from "../src/index.ts"
-import { expectStats, failureOf, gated, settle, start } from "./kit.ts"
 
 class OtherPool extends TaskPool.Tag<OtherPool>()("test/OtherPool") {}
 
@@ -74,8 +74,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
     const wrong: ReadonlyArray<readonly [() => unknown, string]> = [
       [() => layer({ minSize: 2.5 }), "layer: minSize must be an integer >= 0, got 2.5"],
       [() => layer({ minSize: -1 }), "layer: minSize must be an integer >= 0, got -1"],
-      [() => layer({ maxSize: Number.NaN }), "layer: maxSize must be an integer >= 0, got NaN"],
-      [() => layer({ maxSize: Infinity }), "layer: maxSize must be an integer >= 0, got Infinity"],
+      [() => layer({ maxSize: Number.NaN }), "layer: maxSize must be an integer >= 0 or Infinity, got NaN"],
       [() => layer({ minSize: 5, maxSize: 4 }), "layer: maxSize must be an integer >= minSize, which is 5, got 4"],
       [() => layer({ maxSize: 2 }), "layer: maxSize must be an integer >= minSize, which is 3, got 2"],
       [() => layer({ capacity: -1 }), "layer: capacity must be an integer >= 0 or Infinity, got -1"],
@@ -329,6 +328,61 @@ describe("the sizing of an auto-scale pool", () => {
       assert.deepStrictEqual(seen.states, [0, 0])
     }).pipe(Effect.provide(layer({ policy })))
   })
+
+  const byDemand = [AutoScalePolicy.adaptive(), AutoScalePolicy.queue(), AutoScalePolicy.score]
+  it.effect.each(byDemand.map((policy) => [policy.name, policy] as const))(
+    "%s does not grow for tasks that wait for the rate",
+    ([, policy]) =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.sleep("10 millis")))
+        for (let i = 0; i < 30; i++) yield* TestClock.adjust("1 second")
+        yield* expectStats({ succeeded: 30, largestSize: 2 })
+      }).pipe(
+        Effect.provide(
+          layer({
+            minSize: 2,
+            maxSize: 20,
+            interval: "1 second",
+            policy,
+            rate: { limit: 1, window: "1 second" },
+            shutdown: { drainTimeout: 0 }
+          })
+        ),
+        Random.withSeed("rate")
+      )
+  )
+
+  it.effect("does not grow while dispatch is held, and grows afterwards", () =>
+    Effect.gen(function* () {
+      yield* TaskPool.withDispatchHeld(
+        Effect.gen(function* () {
+          yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.sleep("1 minute")))
+          yield* TestClock.adjust("1 minute")
+          yield* expectStats({ waiting: 50, largestSize: 2 })
+        })
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.isAbove(yield* sizeNow, 2)
+    }).pipe(
+      Effect.provide(
+        layer({
+          minSize: 2,
+          maxSize: 20,
+          interval: "1 second",
+          policy: AutoScalePolicy.score,
+          shutdown: { drainTimeout: 0 }
+        })
+      )
+    )
+  )
+
+  it.effect("does not grow by demand alone for tasks whose key is at its limit", () =>
+    Effect.gen(function* () {
+      yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.never, { key: "ada" }))
+      yield* TestClock.adjust("1 minute")
+      yield* expectStats({ running: 2, largestSize: 2 })
+    }).pipe(Effect.provide(layer({ minSize: 2, maxSize: 20, perKey: 2, shutdown: { drainTimeout: 0 } })))
+  )
 
   it.effect("continues while the pool is paused", () => {
     const { policy, seen } = spy(({ size }) => size)

@@ -1,3 +1,4 @@
+import { expectStats, failureOf, gated, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -13,7 +14,6 @@ import {
   TaskPool,
   type TaskPoolService
 } from "../src/index.ts"
-import { expectStats, failureOf, gated, start } from "./kit.ts"
 
 class OtherPool extends TaskPool.Tag<OtherPool>()("test/OtherPool") {}
 
@@ -125,8 +125,9 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
       Effect.gen(function* () {
         const busy = gated("busy")
         yield* TaskPool.fork(busy.task)
-        for (const refused of [TaskPool.submit, TaskPool.fork, TaskPool.submitNowait]) {
-          assert.strictEqual((yield* Effect.flip(Effect.asVoid(refused(Effect.void)))).reason, "QueueFull")
+        const { fork, submit, submitNowait } = TaskPool
+        for (const refused of [submit(Effect.void), fork(Effect.void), submitNowait(Effect.void)]) {
+          assert.propertyVal(yield* Effect.flip(refused), "reason", "QueueFull")
         }
         yield* expectStats({ rejected: 3, submitted: 1 })
         yield* busy.open
@@ -145,24 +146,26 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
 
   describe("wrong arguments are thrown where they are given", () => {
     const wrong: ReadonlyArray<readonly [() => unknown, string]> = [
-      [() => layer(2.5), "layer: size must be an integer >= 0, got 2.5"],
-      [() => layer(-1), "layer: size must be an integer >= 0, got -1"],
-      [() => layer(Number.NaN), "layer: size must be an integer >= 0, got NaN"],
-      [() => layer(Infinity), "layer: size must be an integer >= 0, got Infinity"],
-      [() => layer(2 ** 53), "layer: size must be an integer >= 0, got 9007199254740992"],
-      [() => layer("3" as never), 'layer: size must be an integer >= 0, got "3"'],
-      [() => layer({ size: -3 }), "layer: size must be an integer >= 0, got -3"],
+      [() => layer(2.5), "layer: size must be an integer >= 0 or Infinity, got 2.5"],
+      [() => layer(-1), "layer: size must be an integer >= 0 or Infinity, got -1"],
+      [() => layer(Number.NaN), "layer: size must be an integer >= 0 or Infinity, got NaN"],
+      [() => layer(2 ** 53), "layer: size must be an integer >= 0 or Infinity, got 9007199254740992"],
+      [() => layer("3" as never), 'layer: size must be an integer >= 0 or Infinity, got "3"'],
+      [() => layer({ size: -3 }), "layer: size must be an integer >= 0 or Infinity, got -3"],
       [() => layer(1, { capacity: -1 }), "layer: capacity must be an integer >= 0 or Infinity, got -1"],
       [() => layer({ capacity: 0.5 }), "layer: capacity must be an integer >= 0 or Infinity, got 0.5"],
       [() => layer({ capacity: Number.NaN }), "layer: capacity must be an integer >= 0 or Infinity, got NaN"],
-      [() => layer({ onFull: "drop" as never }), 'layer: onFull must be "suspend" or "fail", got "drop"'],
+      [
+        () => layer({ onFull: "drop" as never }),
+        'layer: onFull must be "suspend" or "fail" or "dropOldest", got "drop"'
+      ],
       [() => layer({ shutdown: { drainTimeout: -1 } }), "layer: drainTimeout must be a Duration >= 0, got -1"],
       [
         () => layer({ shutdown: { interruptTimeout: "soon" as never } }),
         'layer: interruptTimeout must be a Duration >= 0, got "soon"'
       ],
       [() => layer({ shutdown: { drainTimeout: Number.NaN } }), "layer: drainTimeout must be a Duration >= 0, got NaN"],
-      [() => make({ size: 1.5 }), "make: size must be an integer >= 0, got 1.5"]
+      [() => make({ size: 1.5 }), "make: size must be an integer >= 0 or Infinity, got 1.5"]
     ]
 
     it.for(wrong)("%s", ([construct, message]) => {
@@ -239,7 +242,7 @@ describe.for(Object.entries(pools))("%s", ([kind, { layer, layerConfig, make }])
         for (const each of bad) {
           const error = failureOf(yield* Effect.exit(Effect.provide(TaskPool.stats, each)))
           assert.instanceOf(error, Config.ConfigError)
-          assert.include(error.message, `${kind}.layerConfig: size must be an integer >= 0, got -1`)
+          assert.include(error.message, `${kind}.layerConfig: size must be an integer >= 0 or Infinity, got -1`)
         }
       })
     )

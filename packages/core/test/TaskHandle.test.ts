@@ -1,3 +1,4 @@
+import { expectStats, failureOf, gated, isInterrupted, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +14,6 @@ import {
   type TaskHandle,
   TaskPool
 } from "../src/index.ts"
-import { expectStats, failureOf, gated, isInterrupted, settle, start } from "./kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 

@@ -1,12 +1,21 @@
+import { defectOf, expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { pipe } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, type PoolEvent, TaskPool } from "../src/index.ts"
-import { expectStats, gated, settle, start } from "./kit.ts"
+import {
+  AioFixedTaskPoolPriority,
+  AioFixedTaskPoolSimple,
+  type MapEffect,
+  type PoolEvent,
+  TaskPool,
+  UnknownTaskType,
+  UnknownTaskWeight
+} from "../src/index.ts"
 
 class DbPool extends TaskPool.Tag<DbPool>()("test/DbPool") {}
 class WebPool extends TaskPool.Tag<WebPool>()("test/WebPool") {}
@@ -212,6 +221,177 @@ describe("what is submitted", () => {
       yield* TaskPool.awaitIdle
       assert.deepStrictEqual(seen, ["submit 1", "fork 2", "submit 3"])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1, { capacity: 0 })))
+  )
+})
+
+describe("in a pipe", () => {
+  // By the statics, and by the service's own; each gives the result of the task.
+  type Operation = (options?: any) => (task: Effect.Effect<any, any>) => Effect.Effect<any, any, TaskPool>
+  const operations = Effect.map(TaskPool, (pool) =>
+    [TaskPool, pool].flatMap(({ fork, submit, submitNowait }): ReadonlyArray<Operation> => [
+      submit,
+      (options) => (task) => Effect.flatMap(fork(options)(task), (handle) => handle.join),
+      (options) => (task) => Effect.flatMap(submitNowait(options)(task), (handle) => handle.join)
+    ])
+  )
+  const alone = (operation: unknown, options: unknown): Effect.Effect<unknown, unknown, TaskPool> =>
+    (operation as any)(options)
+
+  it.effect("submit, fork and submitNowait take the task last", () =>
+    Effect.gen(function* () {
+      for (const operation of yield* operations) {
+        assert.strictEqual(yield* Effect.succeed("effect").pipe(operation()), "effect")
+        assert.strictEqual(yield* Effect.succeed("weight").pipe(operation({ weight: 1 })), "weight")
+        assert.strictEqual(yield* Effect.succeed("absent").pipe(operation({ weight: undefined })), "absent")
+        assert.strictEqual(yield* Effect.succeed("empty").pipe(operation({})), "empty")
+        assert.strictEqual(yield* Effect.succeed("bare").pipe(operation(Object.create(null))), "bare")
+        assert.strictEqual(yield* Effect.flip(Effect.fail("failed").pipe(operation({ weight: 1 }))), "failed")
+        assert.strictEqual(yield* pipe((() => Effect.succeed("function")) as any, operation()), "function")
+      }
+      yield* expectStats({ submitted: 42, succeeded: 36, failed: 6 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("options are those of the task", () =>
+    Effect.gen(function* () {
+      const order: Array<string> = []
+      const task = (name: string) => Effect.sync(() => void order.push(name))
+      const urgent = TaskPool.fork({ weight: 1 })
+      yield* task("late").pipe(TaskPool.fork())
+      yield* task("first").pipe(urgent)
+      yield* task("second").pipe(urgent)
+      yield* TaskPool.scale(1)
+      yield* TaskPool.awaitIdle
+      assert.deepStrictEqual(order, ["first", "second", "late"])
+      for (const operation of yield* operations) {
+        const heavy = Effect.void.pipe(operation({ weight: 1.5 }))
+        assert.instanceOf(defectOf(yield* Effect.exit(heavy)), UnknownTaskWeight)
+      }
+    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(0)))
+  )
+
+  it.effect("nothing is submitted before the result runs, and each run submits once", () =>
+    Effect.gen(function* () {
+      let begun = 0
+      for (const operation of yield* operations) {
+        const submitted = Effect.sync(() => ++begun).pipe(operation({ weight: 1 }))
+        const before = begun
+        yield* settle
+        assert.strictEqual(begun, before)
+        assert.deepStrictEqual([yield* submitted, yield* submitted], [before + 1, before + 2])
+      }
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("statics ask for the pool when they are run", () =>
+    Effect.gen(function* () {
+      const target = Effect.map(TaskPool.stats, (stats) => stats.targetSize).pipe(TaskPool.submit({ weight: 1 }))
+      assert.strictEqual(yield* Effect.provide(target, layer(2)), 2)
+      assert.strictEqual(yield* Effect.provide(target, layer(5)), 5)
+    })
+  )
+
+  class Options {
+    readonly weight = 1
+  }
+  const strangers: Record<string, unknown> = {
+    "a misspelt option": { wieght: 1 },
+    "an option that another operation has": { discard: true },
+    "an instance of a class": new Options(),
+    "an array": [],
+    "a date": new Date(0),
+    null: null,
+    "a number": 42,
+    "a promise": Promise.resolve(1)
+  }
+  for (const [name, stranger] of Object.entries(strangers)) {
+    it.effect(`${name} is refused, whether or not a task follows`, () =>
+      Effect.gen(function* () {
+        for (const operation of yield* operations) {
+          assert.instanceOf(defectOf(yield* Effect.exit(Effect.void.pipe(operation(stranger)))), UnknownTaskType)
+        }
+        for (const operation of [TaskPool.submit, TaskPool.fork, (yield* TaskPool).submit, (yield* TaskPool).fork]) {
+          assert.instanceOf(defectOf(yield* Effect.exit(alone(operation, stranger))), UnknownTaskType)
+        }
+        yield* expectStats({ submitted: 0 })
+      }).pipe(Effect.provide(layer(1)))
+    )
+  }
+
+  it.effect("the refusal of an option names it, and those that are known", () =>
+    Effect.gen(function* () {
+      const misspelt = Effect.void.pipe(TaskPool.submitNowait({ wieght: 1 } as {}))
+      assert.match(
+        String(defectOf(yield* Effect.exit(misspelt))),
+        /^UnknownTaskType: TaskPool.submitNowait: unknown option "wieght" \(known: .*\bweight\b.*\)$/
+      )
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("options without a task are refused when they are run", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      for (const operation of [TaskPool.submit, TaskPool.fork, pool.submit, pool.submitNowait]) {
+        const exit = yield* Effect.exit(alone(operation, { weight: 1 }))
+        assert.include(String(defectOf(exit)), "a task must be an Effect or a function that returns one, got")
+      }
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("what throws when it is looked at throws into the submission, and nowhere else", () =>
+    Effect.gen(function* () {
+      const thrown = new Error("no")
+      const hostile = new Proxy(
+        {},
+        {
+          get() {
+            throw thrown
+          },
+          getPrototypeOf() {
+            throw thrown
+          }
+        }
+      )
+      const getter = {
+        get wieght() {
+          throw thrown
+        }
+      }
+      for (const { submit } of [TaskPool, yield* TaskPool]) {
+        assert.strictEqual(defectOf(yield* Effect.exit(alone(submit, hostile))), thrown)
+        assert.strictEqual(defectOf(yield* Effect.exit(Effect.void.pipe(submit(getter as {})))), thrown)
+      }
+      yield* expectStats({ submitted: 0, running: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("mapEffect takes the stream last", () =>
+    Effect.gen(function* () {
+      const double = (n: number, index: number) => Effect.succeed(`${n * 2} at ${index}`)
+      const pool = yield* TaskPool
+      const services: ReadonlyArray<{ readonly mapEffect: MapEffect<TaskPool> }> = [TaskPool, pool]
+      for (const { mapEffect } of services) {
+        const mapped = Stream.range(1, 3).pipe(mapEffect(double, { bufferSize: 1 }))
+        assert.deepStrictEqual(Array.from(yield* Stream.runCollect(mapped)), ["2 at 0", "4 at 1", "6 at 2"])
+        const misspelt = Stream.range(1, 3).pipe(mapEffect(double, { bufferSise: 1 } as {}))
+        assert.include(String(defectOf(yield* Effect.exit(Stream.runDrain(misspelt)))), 'unknown option "bufferSise"')
+      }
+    }).pipe(Effect.provide(layer(2)))
+  )
+})
+
+describe("a fiber that outlives its task", () => {
+  it.effect("and waited for the pool takes no worker back", () =>
+    Effect.gen(function* () {
+      const inner = gated("inner")
+      const outlives = Effect.forkDetach(TaskPool.submit(inner.task), { startImmediately: true })
+      const fiber = yield* TaskPool.submit(outlives)
+      yield* expectStats({ running: 1, busy: 1, lent: 0 })
+      yield* inner.open
+      assert.strictEqual(yield* Fiber.join(fiber), "inner")
+      yield* expectStats({ running: 0, busy: 0, lent: 0 })
+      assert.strictEqual(yield* TaskPool.submit(Effect.succeed("next")), "next")
+    }).pipe(Effect.provide(layer(1)))
   )
 })
 

@@ -1,3 +1,4 @@
+import { defectOf, expectConserved, failureOf, gated, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,6 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../src/index.ts"
-import { defectOf, expectConserved, failureOf, gated, start } from "./kit.ts"
 
 const stats: PoolStats = {
   phase: "Open",
@@ -50,6 +50,15 @@ describe("NotAvailable", () => {
     assert.strictEqual(messageOf("Paused"), "db: the pool is paused and admits no task (3 running, 7 waiting)")
     assert.strictEqual(messageOf("Closed"), "db: the pool is closed and admits no task (3 running, 7 waiting)")
     assert.strictEqual(messageOf("QueueFull"), "db: the queue is full (7 of 10 waiting, 3 running on 3 workers)")
+    assert.strictEqual(messageOf("TooLarge"), "db: the task takes more workers, or costs more, than the pool allows")
+    assert.strictEqual(
+      messageOf("WaitedTooLong"),
+      "db: the task did not start within its maxWait (3 running, 7 waiting)"
+    )
+    assert.strictEqual(
+      messageOf("Nested"),
+      'db: a task of the pool would wait for the pool itself, which nested: "fail" forbids'
+    )
   })
 
   it("is an Error with a tag and its fields", () => {
@@ -243,8 +252,8 @@ describe("operations with wrong arguments die with RangeError and change nothing
     ["TaskPool.scale: delta must be a safe integer, got NaN", TaskPool.scale(Number.NaN)],
     ["TaskPool.scale: delta must be a safe integer, got Infinity", TaskPool.scale(Infinity)],
     ['TaskPool.scale: mode must be "soft" or "hard", got "rough"', TaskPool.scale(1, { mode: "rough" as never })],
-    ["TaskPool.resize: size must be an integer >= 0, got -1", TaskPool.resize(-1)],
-    ["TaskPool.resize: size must be an integer >= 0, got 1.5", TaskPool.resize(1.5, { mode: "hard" })],
+    ["TaskPool.resize: size must be an integer >= 0 or Infinity, got -1", TaskPool.resize(-1)],
+    ["TaskPool.resize: size must be an integer >= 0 or Infinity, got 1.5", TaskPool.resize(1.5, { mode: "hard" })],
     ['TaskPool.close: mode must be "drain" or "interrupt", got "now"', TaskPool.close({ mode: "now" as never })],
     ["TaskPool.close: drainTimeout must be a Duration >= 0, got -4", TaskPool.close({ drainTimeout: -4 })],
     [

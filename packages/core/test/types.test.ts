@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
+import { pipe } from "effect/Function"
 import type { Layer } from "effect/Layer"
 import type { Option } from "effect/Option"
 import type { Json as SchemaJson } from "effect/Schema"
@@ -14,6 +15,7 @@ import type { KeyObject, webcrypto, X509Certificate } from "node:crypto"
 import type { BlockList, SocketAddress } from "node:net"
 import type { RecordableHistogram } from "node:perf_hooks"
 import {
+  AioAutoScaleTaskPoolPriority,
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
@@ -30,6 +32,9 @@ import {
   type PoolEvent,
   type PoolJobs,
   type PoolStats,
+  PromisePool,
+  type PromiseTask,
+  type PromiseTaskHandle,
   type Tag,
   type TaskCancelled,
   type TaskHandle,
@@ -131,6 +136,83 @@ describe("types", () => {
       void TaskPool.submit(task, { wieght: 1 })
     }))
 
+  it("submit, fork and submitNowait take an effect in a pipe", () =>
+    checked(() => {
+      expectTypeOf(task.pipe(TaskPool.submit())).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(task.pipe(TaskPool.submit({ weight: 1 }))).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(task.pipe(DbPool.submit({ weight: undefined }))).toEqualTypeOf<Submitted<DbPool>>()
+      expectTypeOf(task.pipe(pool.submit({ weight: 1 }))).toEqualTypeOf<Submitted<never>>()
+      expectTypeOf(task.pipe(TaskPool.fork())).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(task.pipe(pool.fork({ weight: 1 }))).toEqualTypeOf<Forked<never>>()
+      expectTypeOf(task.pipe(TaskPool.submitNowait({ weight: 1 }))).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(pipe(task, Effect.asVoid, pool.submitNowait(), Effect.asVoid)).toEqualTypeOf<
+        Effect.Effect<void, NotAvailable, Database>
+      >()
+      expectTypeOf(Effect.map(task, String).pipe(TaskPool.submit(), Effect.flip)).toEqualTypeOf<
+        Effect.Effect<Broken | NotAvailable | TaskCancelled, string, Database | TaskPool>
+      >()
+      // @ts-expect-error an unknown option
+      void TaskPool.submit({ wieght: 1 })
+      // @ts-expect-error a weight is a number
+      void pool.fork({ weight: "urgent" })
+      // @ts-expect-error an effect has no arguments
+      void TaskPool.submit({ args: [1] })
+      // @ts-expect-error a task that may be missing
+      void TaskPool.submit({} as Effect.Effect<void> | undefined)
+      // A value without a type is a task.
+      expectTypeOf(TaskPool.submit({} as any)).toExtend<Effect.Effect<unknown, unknown, unknown>>()
+    }))
+
+  it("mapEffect takes a stream first, or in a pipe", () =>
+    checked(() => {
+      type Mapped<Self> = Stream<string, "broken" | Broken | NotAvailable | TaskCancelled, Database | "source" | Self>
+      const stream = {} as Stream<number, "broken", "source">
+      const f = (n: number, index: number) => Effect.map(task, (value) => `${n + index + value}`)
+      expectTypeOf(TaskPool.mapEffect(stream, f)).toEqualTypeOf<Mapped<TaskPool>>()
+      expectTypeOf(stream.pipe(TaskPool.mapEffect(f))).toEqualTypeOf<Mapped<TaskPool>>()
+      expectTypeOf(stream.pipe(pool.mapEffect(f, { unordered: true }))).toEqualTypeOf<Mapped<never>>()
+      expectTypeOf(stream.pipe(pool.mapEffect((n, index) => Effect.succeed(n + index)))).toEqualTypeOf<
+        Stream<number, "broken" | NotAvailable | TaskCancelled, "source">
+      >()
+      expectTypeOf(
+        stream.pipe(TaskPool.mapEffect((n, index) => Effect.succeed(n + index), { bufferSize: 2 }))
+      ).toEqualTypeOf<Stream<number, "broken" | NotAvailable | TaskCancelled, "source" | TaskPool>>()
+      // @ts-expect-error an unknown option
+      void TaskPool.mapEffect(stream, f, { unorderd: true })
+      // @ts-expect-error an unknown option
+      void TaskPool.mapEffect(f, { unorderd: true })
+      // @ts-expect-error the stream has numbers
+      void stream.pipe(TaskPool.mapEffect((s: string) => Effect.succeed(s)))
+    }))
+
+  it("a pool of promises gives what its functions return or resolve to", () =>
+    checked(() => {
+      const promises = {} as PromisePool
+      const { signal } = new AbortController()
+      expectTypeOf(PromisePool.make(AioFixedTaskPoolSimple.layer(3))).toEqualTypeOf<Promise<PromisePool>>()
+      expectTypeOf(promises.submit(() => 1)).toEqualTypeOf<Promise<number>>()
+      expectTypeOf(promises.submit(async () => "a", { signal, weight: 1 })).toEqualTypeOf<Promise<string>>()
+      expectTypeOf(promises.submit((given) => fetch("/", { signal: given.signal }))).toEqualTypeOf<Promise<Response>>()
+      expectTypeOf(promises.fork(async () => 1)).toEqualTypeOf<Promise<PromiseTaskHandle<number>>>()
+      expectTypeOf(promises.forEach(["a"], async (item, index) => [item, index] as const)).toEqualTypeOf<
+        Promise<Array<readonly [string, number]>>
+      >()
+      expectTypeOf(promises.forEach([1], (n) => n, { discard: true })).toEqualTypeOf<Promise<void>>()
+      expectTypeOf(promises.stats()).toEqualTypeOf<Promise<PoolStats>>()
+      expectTypeOf(promises.close()).toEqualTypeOf<Promise<CloseReport>>()
+      expectTypeOf<PromiseTask["signal"]>().toEqualTypeOf<AbortSignal>()
+      expectTypeOf(promises).toExtend<AsyncDisposable>()
+      void promises.submit(() => 1, { retry: { times: 3, delay: (attempt) => 100 * attempt, while: () => true } })
+      // @ts-expect-error an unknown option
+      void promises.submit(() => 1, { wieght: 1 })
+      // @ts-expect-error a function has no arguments of its own
+      void promises.submit(() => 1, { args: [] })
+      // @ts-expect-error a promise is no function
+      void promises.submit(Promise.resolve(1))
+      // @ts-expect-error the layer provides another tag
+      void PromisePool.make(AioFixedTaskPoolSimple.layer(3, { tag: DbPool }))
+    }))
+
   it("a pool is what controls it, and what runs effects and jobs on it", () =>
     checked(() => {
       expectTypeOf<keyof Operations<DbPool>>().toEqualTypeOf<
@@ -201,6 +283,15 @@ describe("types", () => {
       void AioAutoScaleTaskPoolSimple.layer({ size: 3 })
       // @ts-expect-error another service is no pool
       void AioFixedTaskPoolSimple.layer(3, { tag: Database })
+    }))
+
+  it("a priority pool has the option `ageing`", () =>
+    checked(() => {
+      expectTypeOf(AioFixedTaskPoolPriority.layer(8, { ageing: "1 minute" })).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioAutoScaleTaskPoolPriority.layer({ ageing: "1 minute" })).toEqualTypeOf<Layer<TaskPool>>()
+      void AioFixedTaskPoolPriority.make({ ageing: "1 minute" })
+      void AioAutoScaleTaskPoolPriority.make({ ageing: "1 minute" })
+      void AioFixedTaskPoolPriority.layerConfig({ ageing: Config.succeed("1 minute" as const) })
     }))
 
   it("a layer from the configuration may fail with ConfigError", () =>

@@ -28,7 +28,7 @@ const row = (stdout: string, title: string): ReadonlyArray<string> => {
   return line.slice(title.length).trim().split(/\s+/)
 }
 
-// A minute at least, so that it has not ended before it is told to.
+// Lasts at least a minute, so that it does not end before it is stopped.
 const lasting = ["--only", "fixed", "--cost", "2000"]
 
 /** Starts the demo and waits until it says where its server is. */
@@ -68,18 +68,18 @@ describe("demo", () => {
       const [requests, failures, , , , , size] = row(stdout, "everything at once")
       assert.deepStrictEqual([requests, size], ["40", "40"])
       assert.isAbove(Number(failures), 0)
-      // What the client calls a failure is what the server says that it refused.
+      // The client's failures are the requests that the server says it rejected.
       assert.include(
         stdout,
-        `had at most 4 requests at work at once, served ${160 - Number(failures)} and refused ${failures}.`
+        `handled at most 4 requests at once, served ${240 - Number(failures)} and rejected ${failures}.`
       )
-      assert.include(stdout, `The failures of everything at once: ${failures} refused with 503.`)
+      assert.include(stdout, `Failures of everything at once: ${failures} rejected with 503.`)
 
-      for (const title of ["fixed pool", "auto-scale pool", "priority pool"]) {
+      for (const title of ["fixed pool", "auto-scale pool", "priority pool", "rate pool, API limit"]) {
         const [requests, failures, , , , , size] = row(stdout, title)
         assert.deepStrictEqual([requests, failures, size], ["40", "0", "4"], title)
       }
-      const sizes = /auto-scale pool went through the sizes (.*)\./.exec(stdout)![1]!.split(" → ").map(Number)
+      const sizes = /Sizes of the auto-scale pool: (.*)\./.exec(stdout)![1]!.split(" → ").map(Number)
       assert.deepStrictEqual([sizes[0], sizes.at(-1)], [2, 4])
       assert.deepStrictEqual(
         sizes,
@@ -88,12 +88,40 @@ describe("demo", () => {
       assert.include(
         stdout,
         `Sent all at once, ${failures} of 40 requests failed; ` +
-          "behind a task pool of at most 4 none failed and every body was the file on disk."
+          "behind a task pool of at most 4 workers none failed, and every body matched the file on disk."
       )
-      assert.match(stdout, /40 files of effect, packed and hashed[^]*on 2 worker threads[^]*Both gave the same bytes\./)
+      assert.match(
+        stdout,
+        /40 files of effect, compressed and hashed[^]*on 2 worker threads[^]*Both gave the same bytes\./
+      )
       // Without a terminal there are plain lines only.
       assert.notInclude(stdout, "\u001B")
       assert.notInclude(stdout, "\r")
+    })
+  )
+
+  demoTest("a pool with a rate loses nothing where a fixed pool exceeds the rate limit", () =>
+    Effect.gen(function* () {
+      const flags = ["--files", "16", "--rate", "4", "--cost", "1", "--only", "api-fixed", "--only", "api-rate"]
+      const { exitCode, stderr, stdout } = yield* run(...flags)
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(exitCode, 0)
+      const [requests, failures] = row(stdout, "fixed pool, API limit")
+      assert.strictEqual(requests, "16")
+      // None would fail only if 16 requests took 3 seconds.
+      assert.isAbove(Number(failures), 0)
+      const [, none, seconds] = row(stdout, "rate pool, API limit")
+      assert.strictEqual(none, "0")
+      // The last four start three windows of 1.25 s after the first four, on any machine.
+      assert.isAtLeast(Number(seconds), 3.7)
+      // With a rate none is rejected, unless a request needs a quarter of a second to arrive.
+      const rejected = /rate limit rejected (\d+) of the fixed pool, API limit and (\d+) of the rate pool/.exec(stdout)!
+      assert.strictEqual(rejected[1], failures)
+      assert.isBelow(Number(rejected[2]), Number(failures) / 2)
+      assert.include(
+        stdout,
+        `Against the rate limit ${failures} of 16 requests failed behind a fixed pool, and 0 behind a pool with a rate.`
+      )
     })
   )
 
@@ -105,7 +133,10 @@ describe("demo", () => {
       assert.deepStrictEqual([urgent, others], ["4", "36"])
       assert.isBelow(Number(urgentP50), Number(othersP50))
       // Two were on the workers before the first urgent one came.
-      assert.match(stdout, /4 urgent requests were submitted last, and half of them had ended by place [345] of 40/)
+      assert.match(
+        stdout,
+        /4 urgent requests were submitted last\. Their median place in the order of completion was [345] of 40/
+      )
     })
   )
 
@@ -124,7 +155,16 @@ describe("demo", () => {
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* run("--help")
       assert.deepStrictEqual([exitCode, stderr], [0, ""])
-      for (const word of ["Fetches the source files", "--files", "--limit", "--size", "--cost", "--only", "EXAMPLES"]) {
+      for (const word of [
+        "Fetches the source files",
+        "--files",
+        "--limit",
+        "--size",
+        "--cost",
+        "--rate",
+        "--only",
+        "EXAMPLES"
+      ]) {
         assert.include(stdout, word)
       }
     })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Refused, WrongBody } from "../src/demo/client.ts"
+import { Rejected, WrongBody } from "../src/demo/client.ts"
 import { conclusion, notes, percentile, problems, type Result, summary, table } from "../src/demo/report.ts"
 import type { Answer } from "../src/demo/stopwatch.ts"
 
-const refused = new Refused({ path: "a.ts", status: 503 })
+const rejected = new Rejected({ path: "a.ts", status: 503 })
 const wrong = new WrongBody({ path: "a.ts", bytes: 3 })
 
 /** Answers of 10, 20, 30, ... ms, one for each error or success. */
@@ -15,7 +15,7 @@ const atOnce: Result = {
   title: "everything at once",
   seconds: 0.5,
   largestSize: 4,
-  answers: answers(refused, undefined, refused, refused)
+  answers: answers(rejected, undefined, rejected, rejected)
 }
 
 const fixed: Result = {
@@ -35,6 +35,20 @@ const priority: Result = {
     ...answer,
     group: answer.place <= 2 ? "urgent" : "others"
   }))
+}
+
+const limited = new Rejected({ path: "a.ts", status: 429, retryAfter: 1 })
+const apiFixed: Result = {
+  ...fixed,
+  name: "api-fixed",
+  title: "fixed pool, API limit",
+  answers: answers(limited, undefined)
+}
+const apiRate: Result = {
+  ...fixed,
+  name: "api-rate",
+  title: "rate pool, API limit",
+  answers: answers(undefined, undefined)
 }
 
 describe("report", () => {
@@ -62,19 +76,19 @@ describe("report", () => {
   })
 
   it("a way that lost everything has no latency", () => {
-    const lost = { ...atOnce, answers: answers(refused) }
+    const lost = { ...atOnce, answers: answers(rejected) }
     assert.match(table([lost]), /everything at once +1 +1 +0\.5 +0 +- +- +4$/)
     assert.strictEqual(summary(lost), "everything at once: 0 of 1 files in 0.5 s, 1 failed")
   })
 
-  it("the notes tell which failures there were, the sizes, and who overtook", () => {
-    const load = { atWork: 0, mostAtWork: 2, served: 9, refused: 3 }
+  it("the notes list the failures, the sizes, and which requests overtook others", () => {
+    const load = { active: 0, mostActive: 2, served: 9, rejected: 3, limited: {} }
     assert.deepStrictEqual(notes([atOnce, { ...fixed, sizes: [1, 2] }, priority], load).slice(1), [
-      "The server had at most 2 requests at work at once, served 9 and refused 3.",
-      "The failures of everything at once: 3 refused with 503.",
-      "The fixed pool went through the sizes 1 → 2.",
-      "In the priority pool the 2 urgent requests were submitted last, and half of them had ended by place 1 of 4; " +
-        "half of the others by place 3."
+      "The server handled at most 2 requests at once, served 9 and rejected 3.",
+      "Failures of everything at once: 3 rejected with 503.",
+      "Sizes of the fixed pool: 1 → 2.",
+      "In the priority pool, 2 urgent requests were submitted last. Their median place in the order of completion was " +
+        "1 of 4; that of the others was 3."
     ])
   })
 
@@ -82,7 +96,7 @@ describe("report", () => {
     assert.strictEqual(
       conclusion([atOnce, fixed], 2),
       "Sent all at once, 3 of 4 requests failed; " +
-        "behind a task pool of at most 2 none failed and every body was the file on disk."
+        "behind a task pool of at most 2 workers none failed, and every body matched the file on disk."
     )
     assert.strictEqual(
       conclusion(
@@ -92,21 +106,42 @@ describe("report", () => {
         ],
         9
       ),
-      "Sent all at once, none of 4 requests failed, too few to overrun this server; " +
-        "behind a task pool of at most 9 3 of 4 failed."
+      "Sent all at once, none of 4 requests failed, too few to overload this server; " +
+        "behind a task pool of at most 9 workers, 3 of 4 failed."
     )
+  })
+
+  it("the notes and the conclusion compare the ways with a rate limit", () => {
+    const load = { active: 0, mostActive: 2, served: 3, rejected: 0, limited: { "api-fixed": 1 } }
+    assert.deepStrictEqual(notes([apiFixed, apiRate], load).slice(2), [
+      "Its rate limit rejected 1 of the fixed pool, API limit and 0 of the rate pool, API limit.",
+      "Failures of fixed pool, API limit: 1 rejected with 429."
+    ])
+    assert.strictEqual(
+      conclusion([fixed, apiFixed, apiRate], 2),
+      "Behind a task pool of at most 2 workers none failed, and every body matched the file on disk. " +
+        "Against the rate limit 1 of 2 requests failed behind a fixed pool, and 0 behind a pool with a rate."
+    )
+    assert.strictEqual(conclusion([apiRate], 2), "")
+  })
+
+  it("a request that the rate limit rejected is a problem only behind a pool that has a rate", () => {
+    assert.deepStrictEqual(problems([apiFixed, apiRate]), [])
+    assert.deepStrictEqual(problems([{ ...apiRate, answers: apiFixed.answers }]), [
+      "rate pool, API limit: 1 of 2 requests failed"
+    ])
   })
 
   it("a wrong body is a problem everywhere, a lost request only behind a pool", () => {
     assert.deepStrictEqual(problems([atOnce, fixed, priority]), [])
     assert.deepStrictEqual(
       problems([
-        { ...atOnce, answers: answers(refused, wrong) },
-        { ...fixed, answers: answers(refused, wrong, undefined) }
+        { ...atOnce, answers: answers(rejected, wrong) },
+        { ...fixed, answers: answers(rejected, wrong, undefined) }
       ]),
       [
-        "everything at once: 1 bodies were not the file on disk",
-        "fixed pool: 1 bodies were not the file on disk",
+        "everything at once: 1 body differed from the file on disk",
+        "fixed pool: 1 body differed from the file on disk",
         "fixed pool: 1 of 3 requests failed"
       ]
     )

@@ -6,10 +6,11 @@
  */
 import { Executor, type ExecutorError } from "@aio-task-pool/core"
 import { NodeExecutor } from "@aio-task-pool/node"
+import { Random } from "@aio-task-pool/testing/random"
 import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger } from "effect"
 import * as jobs from "./jobs/fuzz.ts"
-import { randomOf, watchThreads } from "./support.ts"
+import { watchThreads } from "./support.ts"
 
 /** The seed of `FUZZ_SEED`, or a new one. */
 export const seed = Number(process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31))
@@ -33,7 +34,7 @@ export const fuzz = (total: number, threads: number): Effect.Effect<void, Execut
 type Fibers = Map<number, Fiber.Fiber<unknown, ExecutorError>>
 
 const run = Effect.fnUntraced(function* (total: number, threads: number, watched: ReturnType<typeof watchThreads>) {
-  const random = randomOf(seed + threads)
+  const random = new Random(seed + threads)
   const { stats } = yield* Executor
   const cells = new Int32Array(new SharedArrayBuffer(total * 4))
   yield* Effect.forEach(Array.from({ length: threads }), () => Executor.run(jobs.give, [cells]), {
@@ -52,7 +53,7 @@ const run = Effect.fnUntraced(function* (total: number, threads: number, watched
   }
   /** Interrupts one of the oldest calls: one that runs, that has just ended, that is next, or that is being posted. */
   const meddle = (): void => {
-    const index = Math.floor(random() * Math.min(8, inFlight.size))
+    const index = Math.floor(random.next() * Math.min(8, inFlight.size))
     for (const [at, [i, fiber]] of [...inFlight].entries()) if (at === index) interrupt(i, fiber)
   }
 
@@ -69,14 +70,14 @@ const run = Effect.fnUntraced(function* (total: number, threads: number, watched
 
   const one = Effect.fnUntraced(function* (i: number) {
     const call = choose({ cells, i, random, meddle })
-    const moment = random()
+    const moment = random.next()
     const fiber = yield* start(i, call, moment > 0.02)
     if (moment < 0.15) {
       // Before it is posted, while it is posted or runs, or after it has ended and the main thread has not looked.
-      if (moment > 0.13) yield* Effect.sleep(random() * 2)
+      if (moment > 0.13) yield* Effect.sleep(random.next() * 2)
       else if (moment > 0.1) yield* Effect.yieldNow
       else if (moment > 0.05) {
-        stall(random() < 0.2 ? random() * 30 : random() * 3)
+        stall(random.next() < 0.2 ? random.next() * 30 : random.next() * 3)
         meddle()
       }
       interrupt(i, fiber)
@@ -87,8 +88,8 @@ const run = Effect.fnUntraced(function* (total: number, threads: number, watched
   /** Interrupts a call that may have ended, while the one posted behind it takes long. */
   const two = Effect.fnUntraced(function* (i: number, j: number) {
     const first = yield* start(i, { expected: "slot", run: Executor.run(jobs.inSlot, [i]) })
-    const second = yield* start(j, { expected: "slot", run: Executor.run(jobs.varying, [j, 4 + random() * 10]) })
-    stall(random() * 2)
+    const second = yield* start(j, { expected: "slot", run: Executor.run(jobs.varying, [j, 4 + random.next() * 10]) })
+    stall(random.next() * 2)
     interrupt(i, first)
     return [
       { expected: "slot", exit: yield* Fiber.await(first) },
@@ -112,7 +113,7 @@ const run = Effect.fnUntraced(function* (total: number, threads: number, watched
     while (next < end) {
       const i = next++
       if (i % 500 === 499) yield* kill
-      if (next < end && random() < 0.04) {
+      if (next < end && random.next() < 0.04) {
         const j = next++
         const [first, second] = yield* two(i, j)
         outcomes[i] = first
@@ -185,7 +186,7 @@ const run = Effect.fnUntraced(function* (total: number, threads: number, watched
 interface Draw {
   readonly cells: Int32Array
   readonly i: number
-  readonly random: () => number
+  readonly random: Random
   readonly meddle: () => void
 }
 
@@ -197,19 +198,19 @@ interface Call {
 
 const choose = ({ cells, i, meddle, random }: Draw): Call => {
   // One crash in 200 calls at least, so that even a short run has some.
-  const kind = i % 200 === 100 ? 0.851 : random()
-  const onInterrupt = random() < 0.5 ? ("terminate" as const) : ("abandon" as const)
+  const kind = i % 200 === 100 ? 0.851 : random.next()
+  const onInterrupt = random.next() < 0.5 ? ("terminate" as const) : ("abandon" as const)
   const options = { onInterrupt }
   if (kind < 0.1) return { expected: "slot", run: Executor.run(jobs.inSlot, [i], options) }
   // Mostly quick, so that others are posted behind it, and sometimes not.
   if (kind < 0.4) {
-    const run = Executor.run(jobs.varying, [i, random() < 0.03 ? random() * 10 : 0], options)
+    const run = Executor.run(jobs.varying, [i, random.next() < 0.03 ? random.next() * 10 : 0], options)
     return { expected: "slot", run }
   }
   if (kind < 0.65) return { expected: "value", run: Executor.run(jobs.quick, [cells, i], options) }
   if (kind < 0.69) return { expected: "value", run: Executor.run(jobs.later, [cells, i], options) }
   if (kind < 0.73) return { expected: "value", run: Executor.run(jobs.large, [cells, i], options) }
-  if (kind < 0.75) return { expected: "value", run: Executor.run(jobs.slow, [cells, i, random() * 4], options) }
+  if (kind < 0.75) return { expected: "value", run: Executor.run(jobs.slow, [cells, i, random.next() * 4], options) }
   if (kind < 0.77) {
     const bytes = new Uint8Array(10)
     const run = Executor.run(jobs.quick, [cells, i, bytes] as never, { ...options, transfer: [bytes.buffer] })
@@ -228,7 +229,7 @@ const choose = ({ cells, i, meddle, random }: Draw): Call => {
 
   // Hostile ones: what throws when it is looked at, on its way there, on its way back, and thrown.
   const isHostile = true
-  const which = Math.floor(random() * jobs.hostile.length)
+  const which = Math.floor(random.next() * jobs.hostile.length)
   if (kind < 0.89) {
     const value = jobs.hostile[which]!(i) as never
     return { expected: "NotCloneable", isHostile, run: Executor.run(jobs.quick, [cells, i, [value]] as never, options) }
@@ -244,8 +245,8 @@ const choose = ({ cells, i, meddle, random }: Draw): Call => {
   // Arguments that interrupt other calls, or stall the main thread, while they are copied.
   const value = {
     get meddles() {
-      if (random() < 0.3) meddle()
-      if (random() < 0.05) stall(random() * 10)
+      if (random.next() < 0.3) meddle()
+      if (random.next() < 0.05) stall(random.next() * 10)
       return 1
     }
   }

@@ -17,14 +17,3 @@ export const watchThreads = () => {
   subscribe("worker_threads", listener)
   return { alive, online, stop: () => unsubscribe("worker_threads", listener) }
 }
-
-/** Numbers in [0, 1) that a seed determines (mulberry32). */
-export const randomOf = (seed: number): (() => number) => {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}

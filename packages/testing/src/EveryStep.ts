@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { makeRandomBelow } from "./internal/random.ts"
+import { Random } from "./internal/random.ts"
 import { StepWorld } from "./internal/stepWorld.ts"
 import type { StepClock } from "./StepClock.ts"
 
@@ -259,21 +259,21 @@ export const randomSteps = Effect.fnUntraced(function* (
   options: RandomStepsOptions
 ): Effect.fn.Return<StepReport, StepFailure> {
   const tally = new Tally(options.limit)
-  const below = makeRandomBelow(options.seed)
+  const random = new Random(options.seed)
   // The range from which to draw the steps of a scenario: the length of its longest run so far.
   const reach = new Map<string, number>()
   for (let i = 0; i < options.runs; i++) {
-    const scenario = scenarios[below(scenarios.length)]!
+    const scenario = random.pick(scenarios)
     const actors = [undefined, ...Object.keys(scenario.actors ?? {})]
     const steps = reach.get(scenario.name) ?? 10
     const result = tally.run(scenario, {
       scenario: scenario.name,
-      budget: 3 + below(10),
-      padding: below(10),
-      actor: actors[below(actors.length)],
-      actorAt: below(steps),
-      interruptAt: below(4) === 0 ? undefined : below(steps),
-      seed: below(2) === 0 ? undefined : below(0x7fffffff)
+      budget: 3 + random.below(10),
+      padding: random.below(10),
+      actor: random.pick(actors),
+      actorAt: random.below(steps),
+      interruptAt: random.below(4) === 0 ? undefined : random.below(steps),
+      seed: random.below(2) === 0 ? undefined : random.below(0x7fffffff)
     })
     if (result instanceof StepFailure) return yield* result
     reach.set(scenario.name, Math.max(steps, result.moves + 2))

@@ -196,9 +196,7 @@ const collecting = <A>(
 const noticing = (running: Effect.Effect<ProgramRun>, uncaught: Array<unknown>): Effect.Effect<ProgramRun> =>
   Effect.map(running, (run) => {
     const causes = uncaught.splice(0)
-    return run.broken !== undefined || causes.length === 0
-      ? run
-      : { ...run, broken: `nobody catches ${String(causes[0])}` }
+    return run.broken !== undefined || causes.length === 0 ? run : { ...run, broken: `uncaught ${String(causes[0])}` }
   })
 
 const shrinkingRuns = 1000

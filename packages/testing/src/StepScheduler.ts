@@ -9,7 +9,7 @@
  */
 import type { Fiber } from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
-import { makeRandomBelow, type RandomBelow } from "./internal/random.ts"
+import { Random } from "./internal/random.ts"
 
 /**
  * Options of a `StepScheduler`.
@@ -69,7 +69,7 @@ export class StepScheduler implements Scheduler.Scheduler {
   readonly executionMode = "async"
   /** The number of operations that a fiber may run in one step. */
   budget: number
-  private readonly random: RandomBelow | undefined
+  private readonly random: Random | undefined
   private steps: Array<Step> = []
   private fibers = new Map<number, number>()
   private high = 0
@@ -77,7 +77,7 @@ export class StepScheduler implements Scheduler.Scheduler {
 
   constructor(options?: StepSchedulerOptions) {
     this.budget = options?.budget ?? 3
-    this.random = options?.seed === undefined ? undefined : makeRandomBelow(options.seed)
+    this.random = options?.seed === undefined ? undefined : new Random(options.seed)
   }
 
   /** The number of queued steps. */
@@ -89,7 +89,7 @@ export class StepScheduler implements Scheduler.Scheduler {
   step(): boolean {
     const { steps } = this
     if (steps.length === 0) return false
-    const chosen = steps[this.random === undefined ? 0 : this.random(steps.length)]!
+    const chosen = steps[this.random?.below(steps.length) ?? 0]!
     let next = steps.indexOf(chosen)
     for (let i = 0; i < steps.length; i++) {
       const other = steps[i]!

@@ -9,12 +9,19 @@
  */
 import { describe } from "@effect/vitest"
 import { admittingLaws } from "./laws/admitting.ts"
+import { ageingLaws } from "./laws/ageing.ts"
+import { blockingLaws } from "./laws/blocking.ts"
 import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/autoScaling.ts"
+import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
+import { drainingLaws } from "./laws/draining.ts"
 import { eventLaws } from "./laws/events.ts"
+import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
+import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
+import { keyLaws, keyOrderLaws } from "./laws/keys.ts"
 import {
   Laws,
   withOptionalBounds,
@@ -22,11 +29,17 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { lookingLaws } from "./laws/looking.ts"
+import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
+import { overflowLaws } from "./laws/overflowing.ts"
 import { pausingLaws } from "./laws/pausing.ts"
 import { peerLaws } from "./laws/peers.ts"
+import { rateLaws } from "./laws/rates.ts"
+import { permitLaws, permitOrderLaws } from "./laws/permits.ts"
 import { refusingLaws } from "./laws/refusing.ts"
 import { resizingLaws } from "./laws/resizing.ts"
+import { retryLaws } from "./laws/retrying.ts"
 import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
 
@@ -57,6 +70,8 @@ export type LayerOf<Options> = LayerOfOptions<Options>
 export interface TaskPoolLawsOptions {
   /** The capacities to run the laws with, default unbounded (`undefined`), 1 and 0. */
   readonly capacities?: ReadonlyArray<number | undefined> | undefined
+  /** Whether the pool has the option `ageing`, as priority pools do, default `false`. */
+  readonly ageing?: boolean | undefined
 }
 
 /**
@@ -64,7 +79,8 @@ export interface TaskPoolLawsOptions {
  *
  * **Details**
  *
- * The laws cover results, the limit, the door, pausing, resizing, closing, handles, context, events and bulk work, the
+ * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -84,20 +100,34 @@ export interface TaskPoolLawsOptions {
 export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options?: TaskPoolLawsOptions): void => {
   describe(`${name}, made with wrong options`, () => refusingLaws(layerOf))
   const poolOf = withOptionalBounds(layerOf)
+  const agedPools = options?.ageing === true ? [poolOf] : []
+  for (const aged of agedPools) describe(`${name}, ageing`, () => ageingLaws(aged))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
       describe("submitting", () => submittingLaws(laws))
       describe("limiting", () => limitingLaws(laws))
+      describe("nesting", () => nestingLaws(laws))
+      describe("permits", () => permitLaws(laws))
+      describe("keys", () => keyLaws(laws))
       describe("admitting", () => admittingLaws(laws))
       describe("pausing", () => pausingLaws(laws))
+      describe("holding", () => holdingLaws(laws))
       describe("resizing", () => resizingLaws(laws))
       describe("closing", () => closingLaws(laws))
       describe("handles", () => handlingLaws(laws))
       describe("context", () => contextLaws(laws))
       describe("events", () => eventLaws(laws))
+      describe("blocking work", () => blockingLaws(laws))
       describe("streaming", () => streamingLaws(laws))
       describe("peers", () => peerLaws(laws))
+      describe("rates", () => rateLaws(laws))
+      describe("expiring", () => expiringLaws(laws))
+      describe("overflowing", () => overflowLaws(laws))
+      describe("clearing", () => clearingLaws(laws))
+      describe("retrying", () => retryLaws(laws))
+      describe("draining", () => drainingLaws(laws))
+      describe("looking", () => lookingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }
@@ -162,8 +192,12 @@ export const priorityOrder: DispatchOrder = (a, b) =>
  * @category laws
  * @since 0.1.0
  */
-export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void =>
-  orderLaws(name, withOptionalBounds(layerOf), order)
+export const disciplineLaws = (name: string, layerOf: LayerOf<LawOptions>, order: DispatchOrder): void => {
+  const poolOf = withOptionalBounds(layerOf)
+  orderLaws(name, poolOf, order)
+  describe(`${name}: permits in order`, () => permitOrderLaws(poolOf, order))
+  describe(`${name}: keys in order`, () => keyOrderLaws(poolOf, order))
+}
 
 /**
  * The auto-scale pool that a law needs. `interval` is in milliseconds.

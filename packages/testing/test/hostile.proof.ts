@@ -16,7 +16,7 @@ const prove = (name: string, poolOf: PoolOf, all: ReadonlyArray<Place>) => {
   const part = pools++
   describe(`${name}: hostile code`, () => {
     for (const place of all) {
-      it.effect(`whatever ${place.name} does is the business of its own call`, () =>
+      it.effect(`hostile code in ${place.name} affects only its own call`, () =>
         Effect.gen(function* () {
           const cases = casesOf(place).filter((_, index) => index % parts === part % parts)
           const failures = yield* failuresOf(poolOf, cases)

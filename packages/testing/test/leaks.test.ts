@@ -43,7 +43,7 @@ describe.each([
     assert.strictEqual(pools.length, 1)
   })
 
-  it("an interrupted fiber that waited for a busy pool is forgotten while the pool goes on (I6)", async () => {
+  it("a busy pool keeps no reference to an interrupted fiber that waited for it (I6)", async () => {
     const kept: Array<WeakRef<object>> = []
     const program = Effect.gen(function* () {
       const pool = yield* TaskPool
@@ -60,7 +60,7 @@ describe.each([
         waiting.await,
         pool.submit(Effect.void)
       ]
-      // In a generator of its own: what this one has in its registers is not collected.
+      // In a separate generator, because values in the registers of this one are not collected.
       yield* interruptEach(waits, kept)
       assert.strictEqual(kept.length, 120)
       // The last fiber may still be on the stack.

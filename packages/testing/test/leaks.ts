@@ -10,7 +10,7 @@ setFlagsFromString("--expose-gc")
 const gc: () => void = runInNewContext("gc")
 
 /**
- * Collects garbage until a condition holds, and tells whether it came to hold. A weak reference lives until the turn of
+ * Collects garbage until a condition holds, and returns whether it did. A weak reference lives until the turn of
  * the event loop ends, and its target until a collection after that. What the engine's compiler looks at in another thread
  * lives until it is done, however long that takes.
  */
@@ -29,7 +29,7 @@ export const expectForgotten = async (refs: ReadonlyArray<WeakRef<object>>, what
   assert.isTrue(await collectUntil(() => kept() <= most), `${kept()} of ${refs.length} ${what} are retained`)
 }
 
-// One round of everything that keeps something: a result, two cancellations, a queue cut by closing, a fresh start.
+// One round of all operations that keep references: a result, two cancellations, an interrupting close, a start.
 export const cycle = Effect.fnUntraced(function* (pool: TaskPoolService, kept: Array<WeakRef<object>> | undefined) {
   const payload = { bytes: new Uint8Array(64) }
   const keep = (value: object) => void kept?.push(new WeakRef(value))

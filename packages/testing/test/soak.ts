@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import { env } from "node:process"
 import { type LawOptions, type LayerOf, StepScheduler } from "../src/index.ts"
+import { ruleBrokenBy } from "../src/internal/ledger.ts"
 import { layerOf } from "./laws/pools.ts"
 
 // SEED repeats a soak whose seed was printed.
@@ -14,7 +15,7 @@ const seed = Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
 interface Soaked {
   begun: number
   ended: number
-  told: number
+  results: number
 }
 
 // Random operations on one pool, at most `crowd` submitters and handles at a time. Under a step scheduler the same seed
@@ -29,16 +30,13 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
   let done = 0
 
   const check = (stats: PoolStats): void => {
-    const { cancelled, failed, interrupted, submitted, succeeded, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + stats.running || waiting > stats.capacity || running > stats.running) {
-      assert.fail(`SEED=${seed}, operation ${done}, ${running} run: ${JSON.stringify(stats)}`)
-    }
+    const rule = ruleBrokenBy(stats) ?? (running > stats.running ? `I1: ${running} tasks really run` : undefined)
+    if (rule !== undefined) assert.fail(`SEED=${seed}, operation ${done}, ${rule}: ${JSON.stringify(stats)}`)
   }
   const checkNow = Effect.map(pool.stats, check)
 
   const task = (): Effect.Effect<unknown, unknown> => {
-    const soaked: Soaked = { begun: 0, ended: 0, told: 0 }
+    const soaked: Soaked = { begun: 0, ended: 0, results: 0 }
     tasks.push(soaked)
     const endings = [Effect.void, Effect.fail("failure"), Effect.die("defect"), Effect.interrupt, Effect.never]
     const ending = endings[below(endings.length)]!
@@ -63,8 +61,8 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
   const submit = Effect.suspend(() => {
     const one = task()
     const soaked = tasks.at(-1)!
-    const told = Effect.sync(() => void soaked.told++)
-    return Effect.ensuring(pool.submit(one, { weight: below(7) }), told)
+    const received = Effect.sync(() => void soaked.results++)
+    return Effect.ensuring(pool.submit(one, { weight: below(7) }), received)
   })
   const start = (effect: Effect.Effect<unknown, unknown>) =>
     Effect.map(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => void submitters.push(fiber))
@@ -94,7 +92,7 @@ const soak = Effect.fnUntraced(function* (pool: TaskPoolService, operations: num
   const trim = Effect.sync(() => {
     submitters = submitters.filter((fiber) => fiber.pollUnsafe() === undefined)
     if (handles.length > crowd) handles = handles.slice(crowd / 2)
-    // Whoever is still here when the crowd is too large goes.
+    // Interrupts the newest submitters if there are too many.
     for (const fiber of submitters.slice(crowd)) fiber.interruptUnsafe()
   })
 
@@ -138,7 +136,7 @@ export const soakPools = (operations: number): void =>
       assert.isAbove(stats.interrupted, operations / 100)
       assert.isAbove(stats.failed, operations / 100)
       assert.isAbove(stats.rejected, operations / 100)
-      const unfit = tasks.find((task) => task.begun > 1 || task.begun !== task.ended || task.told > 1)
+      const unfit = tasks.find((task) => task.begun > 1 || task.begun !== task.ended || task.results > 1)
       assert.isUndefined(unfit, `SEED=${seed}`)
     })
   })

@@ -6,14 +6,14 @@ import { fileURLToPath } from "node:url"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-/** The server had too much. */
-export class Refused extends Data.TaggedError("Refused")<{ readonly status: number }> {}
+/** The server rejected the request. */
+export class Rejected extends Data.TaggedError("Rejected")<{ readonly status: number }> {}
 
 export interface Server {
-  /** One request; the answer is its status. */
+  /** Sends one request and returns the status of the response. */
   readonly request: (path: string) => Promise<number>
-  /** The same as an effect, which fails with `Refused`. */
-  readonly call: Effect.Effect<void, Refused>
+  /** The same as an effect, which fails with `Rejected`. */
+  readonly call: Effect.Effect<void, Rejected>
 }
 
 /** A server that lives as long as the scope. */
@@ -44,7 +44,7 @@ export const startServer = Effect.gen(function* () {
     })
   const call = Effect.flatMap(
     Effect.promise(async () => request("/work")),
-    (status) => (status === 200 ? Effect.void : Effect.fail(new Refused({ status })))
+    (status) => (status === 200 ? Effect.void : Effect.fail(new Rejected({ status })))
   )
   return { request, call } satisfies Server
 })

@@ -1,4 +1,4 @@
-/** What happened in one run, and the numbers that are shown of it. */
+/** The requests of one run, and the numbers that the report shows. */
 import { performance } from "node:perf_hooks"
 
 /** One request that has ended; times in milliseconds since the run began. */
@@ -10,7 +10,7 @@ interface Call {
 
 export interface Phase {
   readonly capacity: number
-  /** Successes per second in the whole phase, and from 5 seconds after its begin. */
+  /** Successes per second in the whole phase, and from 5 seconds after its start. */
   readonly goodput: number
   readonly settled: number
 }
@@ -19,18 +19,18 @@ export interface Result {
   readonly name: string
   readonly phases: ReadonlyArray<Phase>
   readonly goodput: number
-  /** Refusals as a share of all requests; from 5 seconds after each step. */
+  /** Rejections as a share of all requests; the same from 5 seconds after each change. */
   readonly failures: number
   readonly settledFailures: number
   readonly p50: number
   readonly p99: number
-  /** When the size became what, of a pool. */
+  /** The changes of a pool's size. */
   readonly sizes: ReadonlyArray<readonly [at: number, size: number]>
 }
 
 const settling = 5_000
 
-/** Notes each request. */
+/** Records each request. */
 export class Meter {
   readonly calls: Array<Call> = []
   readonly sizes: Array<readonly [number, number]> = []
@@ -48,7 +48,7 @@ export class Meter {
     this.sizes.push([performance.now() - this.begun, size])
   }
 
-  /** Looks at `capacities.length` phases of `length` milliseconds. */
+  /** Evaluates `capacities.length` phases of `length` milliseconds. */
   result(name: string, capacities: ReadonlyArray<number>, length: number): Result {
     const calls = this.calls.filter(({ at }) => at < capacities.length * length)
     const settledCalls = calls.filter(({ at }) => at % length >= settling)

@@ -1,44 +1,44 @@
 /**
- * An HTTP server with a capacity that can be set while it works: a program of its own, which prints its port on the first
- * line and ends when its standard input does.
+ * An HTTP server whose capacity can be changed while it runs. It is a separate program, which prints its port on the
+ * first line and ends when its standard input ends.
  *
- * `GET /work` takes one of `capacity` desks for 50 to 150 milliseconds. As many requests may wait for a desk, and who
- * comes on top is refused with 503 at once. `GET /capacity/10` sets the capacity.
+ * `GET /work` takes 50 to 150 milliseconds. The server handles `capacity` such requests at once, queues the same
+ * number again, and rejects the rest with 503 at once. `GET /capacity/10` sets the capacity.
  */
+import { Random } from "@aio-task-pool/testing/random"
 import { createServer, type ServerResponse } from "node:http"
-import { makeRandom } from "../random.ts"
 
-const random = makeRandom(5)
+const random = new Random(5)
 const waiting: Array<ServerResponse> = []
 let capacity = 1
-let atWork = 0
+let active = 0
 
 const work = (response: ServerResponse): void => {
-  atWork++
+  active++
   setTimeout(
     () => {
-      atWork--
+      active--
       response.end("done")
-      callNext()
+      handleNext()
     },
-    50 + 100 * random()
+    50 + 100 * random.next()
   )
 }
 
-const callNext = (): void => {
-  while (atWork < capacity && waiting.length > 0) work(waiting.shift()!)
+const handleNext = (): void => {
+  while (active < capacity && waiting.length > 0) work(waiting.shift()!)
 }
 
-const refuse = (response: ServerResponse): void => void response.writeHead(503).end()
+const reject = (response: ServerResponse): void => void response.writeHead(503).end()
 
 const server = createServer({ keepAliveTimeout: 60_000 }, ({ url = "" }, response) => {
   if (url.startsWith("/capacity/")) {
     capacity = Number(url.slice("/capacity/".length))
-    callNext()
+    handleNext()
     response.end()
-  } else if (atWork < capacity) work(response)
+  } else if (active < capacity) work(response)
   else if (waiting.length < capacity) waiting.push(response)
-  else refuse(response)
+  else reject(response)
 })
 
 server.listen(0, "127.0.0.1", 4096, () => {

@@ -1,16 +1,16 @@
-/** The ways to drive the server: each keeps going until it is interrupted, with always a next task. */
+/** The ways to drive the server. Each runs until it is interrupted, and always has a next task. */
 import { AioAutoScaleTaskPoolSimple, AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Scope } from "effect/Scope"
 import PQueue from "p-queue"
-import { Refused, type Server } from "./client.ts"
+import { Rejected, type Server } from "./client.ts"
 import type { Meter } from "./record.ts"
 
 export interface Way {
   readonly name: string
-  /** Answers what tells the way of a new capacity, and what runs. */
+  /** Returns the effect that drives the server, and the listener for a new capacity. */
   readonly make: (server: Server, record: Meter) => Effect.Effect<Driver, never, Scope>
 }
 
@@ -31,7 +31,7 @@ const throughPool = (pool: TaskPoolService, server: Server, record: Meter): Effe
       const end = record.begin()
       return Effect.onExit(server.call, (exit) => Effect.sync(() => end(exit._tag === "Success")))
     })
-    // A handle for each task: the pool sees the failures, and the feeder goes on.
+    // A handle for each task: the pool sees the failures, and the loop continues.
     for (const _ of forever()) yield* Effect.ignoreCause(pool.fork(task))
   })
 
@@ -52,7 +52,7 @@ const fixed = (name: string, size: number, follow = false): Way => ({
 const shutdown = { drainTimeout: 0 } as const
 
 const classify = (exit: Exit<unknown, unknown>) =>
-  exit._tag === "Success" ? "success" : Cause.squash(exit.cause) instanceof Refused ? "overload" : "ignore"
+  exit._tag === "Success" ? "success" : Cause.squash(exit.cause) instanceof Rejected ? "overload" : "ignore"
 
 const autoScale: Way = {
   name: "auto-scale pool, 1 to 200",

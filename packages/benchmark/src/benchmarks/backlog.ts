@@ -1,28 +1,28 @@
 /**
- * The same task behind few and behind many: the time per task must not grow with the backlog.
+ * The same task behind few and behind many others. The time per task must not grow with the backlog.
  */
 import { AioFixedTaskPoolLifo, AioFixedTaskPoolPriority, AioFixedTaskPoolSimple } from "@aio-task-pool/core"
+import { Random } from "@aio-task-pool/testing/random"
 import * as Effect from "effect/Effect"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
-import { makeRandom } from "../random.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
 const few = 10_000
 
-/** Lets so many tasks wait in a pool without a worker, then gives it the workers; so many times over. */
+/** Lets `tasks` tasks wait in a pool without workers, then adds the workers; repeats this `times` times. */
 const side =
   (make: typeof AioFixedTaskPoolSimple.make, tasks: number, times: number): Side =>
   async (now) => {
-    const random = makeRandom(1)
-    const weights = Array.from({ length: tasks }, () => ({ weight: Math.floor(random() * 1_000_000) }))
+    const random = new Random(1)
+    const weights = Array.from({ length: tasks }, () => ({ weight: random.below(1_000_000) }))
     const tally = new Tally()
     const { effect } = tick.make(tally)
     const once = Effect.gen(function* () {
       const pool = yield* make({ size: 0 })
       yield* Effect.forEach(weights, (weight) => pool.fork(effect, weight), { discard: true })
       const { waiting } = yield* pool.stats
-      if (waiting !== tasks) throw new WorkNotDone(`${waiting} of ${tasks} tasks wait`)
+      if (waiting !== tasks) throw new WorkNotDone(`${waiting} of ${tasks} tasks are waiting`)
       yield* pool.resize(limit)
       yield* pool.awaitIdle
     })
@@ -43,7 +43,7 @@ const compare = (peer: string, make: typeof AioFixedTaskPoolSimple.make, many: n
 
 export const backlog: Benchmark = {
   name: "backlog",
-  title: "time per task with 1,000,000 waiting tasks (ours) against 10,000 (theirs), each waits one setImmediate",
+  title: "time per task with 1,000,000 waiting tasks (ours) against 10,000 (theirs), each waits for one setImmediate",
   unit: "µs",
   comparisons: (quick) => {
     const many = quick ? 100_000 : 1_000_000

@@ -1,5 +1,5 @@
 /**
- * The work of `submit` from one caller with all items in hand: no fiber for a task that waits.
+ * The work of `submit` from one caller that has all items: no fiber waits for a task.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ const taskPool: Way = ({ effect }, items) =>
 
 export const bulk: Benchmark = {
   name: "bulk",
-  title: "the work of submit through TaskPool.forEach: 50,000 items, 10 workers, each task waits one setImmediate",
+  title: "the work of submit through TaskPool.forEach: 50,000 items, 10 workers, each task waits for one setImmediate",
   unit: "µs",
   comparisons: (quick) => {
     const tasks = quick ? 10_000 : 50_000

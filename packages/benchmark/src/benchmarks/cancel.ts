@@ -1,26 +1,26 @@
 /**
- * Waiting tasks cancelled one by one in random order: only the cancelling is timed, until everybody knows of it.
+ * Cancels waiting tasks one by one in random order. Only the cancelling is timed, until every waiter is notified.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
+import { Random } from "@aio-task-pool/testing/random"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import PQueue from "p-queue"
 import type { Benchmark, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
-import { makeRandom, shuffle } from "../random.ts"
 import { limit, Tally, tick, WorkNotDone } from "../work.ts"
 
-/** A pool without a worker, so that all tasks wait. */
+/** A pool without workers, so that all tasks wait. */
 const idlePool = AioFixedTaskPoolSimple.make({ size: 0 })
 
 const checkCancelled = (tasks: number, cancelled: number, waiting: number, tally: Tally): void => {
   tally.check(0, { least: 0, most: 0 })
   if (cancelled !== tasks) throw new WorkNotDone(`${cancelled} of ${tasks} tasks were cancelled`)
-  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks still wait`)
+  if (waiting !== 0) throw new WorkNotDone(`${waiting} tasks are still waiting`)
 }
 
-/** Puts tasks into a pool and answers how to cancel each, and whether it was. */
+/** Puts tasks into a pool. Returns for each how to cancel it, and whether it was cancelled. */
 type Fill = (
   pool: TaskPoolService,
   tasks: number,
@@ -33,9 +33,9 @@ const taskPool =
     Effect.gen(function* () {
       const tally = new Tally()
       const pool = yield* idlePool
-      const waiting = shuffle(yield* fill(pool, tasks, tick.make(tally).effect), makeRandom(1))
+      const waiting = new Random(1).shuffle(yield* fill(pool, tasks, tick.make(tally).effect))
       const before = (yield* pool.stats).waiting
-      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks wait`)
+      if (before !== tasks) throw new WorkNotDone(`${before} of ${tasks} tasks are waiting`)
       const start = now()
       yield* Effect.forEach(waiting, ({ cancel }) => cancel, { discard: true })
       const took = now() - start
@@ -73,7 +73,7 @@ const promiseQueue =
       const known = queue.add(promise, { signal: controller.signal }).catch(() => cancelled++)
       return { controller, known }
     })
-    const order = shuffle(waiting, makeRandom(1))
+    const order = new Random(1).shuffle(waiting)
     const took = await timed(now, () => {
       for (const { controller } of order) controller.abort()
       return Promise.all(order.map(({ known }) => known))

@@ -1,6 +1,6 @@
 /**
- * What it costs that an auto-scale pool measures itself. In crowds that the young generation of the heap has room for: who
- * meets a major collection costs more than what is measured here.
+ * The cost of measuring in an auto-scale pool. Batches of tasks fit into the young generation of the heap, because a
+ * major collection costs more than what is measured here.
  */
 import { AioAutoScaleTaskPoolSimple, AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Arr from "effect/Array"
@@ -9,18 +9,18 @@ import type * as Layer from "effect/Layer"
 import type { Benchmark, Comparison } from "../benchmark.ts"
 import { type Kind, limit, side, sync, tick, type Way } from "../work.ts"
 
-const crowd = 5_000
+const batch = 5_000
 
-const inCrowds =
+const inBatches =
   (layer: Layer.Layer<TaskPool>): Way =>
   ({ effect }, items) =>
-    Effect.forEach(Arr.chunksOf(items, crowd), (items) =>
+    Effect.forEach(Arr.chunksOf(items, batch), (items) =>
       Effect.forEach(items, () => TaskPool.submit(effect), { concurrency: "unbounded", discard: true })
     ).pipe(Effect.provide(layer), Effect.runPromise)
 
-// Its policy decides as it does anywhere, only that its bounds leave it no choice.
-const measured = inCrowds(AioAutoScaleTaskPoolSimple.layer({ minSize: limit, maxSize: limit }))
-const fixed = inCrowds(AioFixedTaskPoolSimple.layer(limit))
+// The policy decides as usual, but the bounds leave it no choice.
+const measured = inBatches(AioAutoScaleTaskPoolSimple.layer({ minSize: limit, maxSize: limit }))
+const fixed = inBatches(AioFixedTaskPoolSimple.layer(limit))
 
 const comparison = (what: string, kind: Kind, tasks: number): Omit<Comparison, "target"> => ({
   peer: `AioFixedTaskPoolSimple, ${what}`,
@@ -30,7 +30,8 @@ const comparison = (what: string, kind: Kind, tasks: number): Omit<Comparison, "
 
 export const measuring: Benchmark = {
   name: "measuring",
-  title: "an auto-scale pool, which measures itself, against a fixed one: 100,000 tasks in crowds of 5,000, 10 workers",
+  title:
+    "an auto-scale pool, which measures itself, against a fixed one: 100,000 tasks in batches of 5,000, 10 workers",
   unit: "µs",
   comparisons: (quick) => {
     const tasks = quick ? 10_000 : 100_000

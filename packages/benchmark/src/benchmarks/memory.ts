@@ -1,5 +1,5 @@
 /**
- * The heap that a waiting task takes: what the pool keeps, and what the fiber adds that waits for the result.
+ * The heap that a waiting task takes: in the pool alone, and with the fiber that waits for its result.
  */
 import { AioFixedTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import { queue } from "async"
@@ -14,7 +14,7 @@ import PQueue from "p-queue"
 import type { Benchmark, Side } from "../benchmark.ts"
 import { sync, Tally, type Work } from "../work.ts"
 
-/** Lets so many tasks wait, and calls `measure` once they do; then lets them run and waits for their end. */
+/** Lets `tasks` tasks wait, calls `measure` when all of them wait, then runs them to their end. */
 type Way = (work: Work, tasks: number, measure: () => void) => Promise<unknown>
 
 const side =
@@ -32,14 +32,14 @@ const side =
   }
 
 const heapUsed = (): number => {
-  if (globalThis.gc === undefined) throw new Error("bytes are counted after a collection: run node with --expose-gc")
+  if (globalThis.gc === undefined) throw new Error("memory is measured after a collection: run node with --expose-gc")
   globalThis.gc()
-  // What the first one finalized is collected by the second.
+  // The second collection frees what the first one has finalized.
   globalThis.gc()
   return process.memoryUsage().heapUsed
 }
 
-// ---- a task by itself ----------------------------------------------------------------------------------------------
+// ---- a task alone --------------------------------------------------------------------------------------------------
 
 const taskPool: Way = ({ effect }, tasks, measure) =>
   inIdlePool(
@@ -51,7 +51,7 @@ const taskPool: Way = ({ effect }, tasks, measure) =>
     })
   )
 
-/** Whatever adds a task and answers with a promise of its end, first in, first out, one at a time. */
+/** Any queue that adds a task and returns a promise of its end, in FIFO order, one task at a time. */
 const promises =
   (make: () => (task: Work["promise"]) => Promise<unknown>): Way =>
   async ({ promise }, tasks, measure) => {
@@ -93,7 +93,7 @@ const taskPoolWithFiber: Way = ({ effect }, tasks, measure) =>
     })
   )
 
-/** Whatever runs one task at a time in the fiber that calls it, or for it. */
+/** Any limit that runs one task at a time, in the calling fiber or for it. */
 const fibers =
   (make: () => (task: Effect.Effect<void>) => Effect.Effect<void>): Way =>
   ({ effect }, tasks, measure) =>
@@ -122,13 +122,13 @@ const wrappedPromiseLimit = () => {
 
 const effectPartitionedSemaphore = () => PartitionedSemaphore.makeUnsafe<string>({ permits: 1 }).withPermit("all")
 
-/** Runs with a pool that has no worker yet, so that all tasks wait. */
+/** Runs with a pool that has no workers yet, so that all tasks wait. */
 const inIdlePool = <E>(use: (pool: TaskPoolService) => Effect.Effect<void, E>) =>
   AioFixedTaskPoolSimple.make({ size: 0 }).pipe(Effect.flatMap(use), Effect.scoped, Effect.runPromise)
 
 export const memory: Benchmark = {
   name: "memory",
-  title: "heap per waiting task, 100,000 of them: by itself, and with the fiber that waits for its result",
+  title: "heap per waiting task, with 100,000 of them: the task alone, and with the fiber that waits for its result",
   unit: "bytes",
   comparisons: (quick) => {
     const tasks = quick ? 10_000 : 100_000

@@ -1,5 +1,5 @@
 /**
- * What the options of a submit and of a pool cost, on the work of `submit`.
+ * The cost of the options of `submit` and of a pool, on the work of `submit`.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"

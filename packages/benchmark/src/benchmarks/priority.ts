@@ -1,16 +1,16 @@
 /**
- * Tasks with weights, handed over in one go: the smaller weight first, equal ones first in, first out.
+ * Tasks with weights, all submitted at once: the smallest weight runs first, equal weights in FIFO order.
  */
 import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
+import { Random } from "@aio-task-pool/testing/random"
 import { priorityQueue } from "async"
 import * as Effect from "effect/Effect"
 import PQueue from "p-queue"
 import type { Benchmark, Comparison, Side } from "../benchmark.ts"
 import { timed } from "../clock.ts"
-import { makeRandom } from "../random.ts"
 import { limit, Tally, tick, type Work, WorkNotDone } from "../work.ts"
 
-/** Hands over one task for each weight, in this order. */
+/** Submits one task for each weight, in this order. */
 type Way = (weights: ReadonlyArray<number>, task: (index: number) => Work) => Promise<unknown>
 
 const atOnce = { concurrency: "unbounded" } as const
@@ -26,7 +26,7 @@ const taskPool: Way = (weights, task) =>
     return yield* Effect.forEach(handles, (handle) => handle.join)
   }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(limit)), Effect.runPromise)
 
-/** As many callers as tasks: each is a fiber that waits for its result. */
+/** One caller per task: a fiber that waits for its result. */
 const taskPoolSubmit: Way = (weights, task) =>
   Effect.forEach(weights, (weight, index) => TaskPool.submit(task(index).effect, { weight }), atOnce).pipe(
     Effect.provide(AioFixedTaskPoolPriority.layer(limit)),
@@ -35,7 +35,7 @@ const taskPoolSubmit: Way = (weights, task) =>
 
 const promiseQueue: Way = (weights, task) => {
   const tasks = new PQueue({ concurrency: limit })
-  // Here the larger goes first.
+  // In p-queue the largest priority runs first.
   return Promise.all(weights.map((weight, index) => tasks.add(task(index).promise, { priority: -weight })))
 }
 
@@ -47,7 +47,7 @@ const asyncPriorityQueue: Way = (weights, task) => {
   return Promise.all(weights.map((weight, index) => tasks.pushAsync(task(index).promise, weight)))
 }
 
-/** Throws unless the tasks began in the order of their weights, but the first ones, who found the pool empty. */
+/** Throws unless the tasks began in the order of their weights, except the first ones, which found the pool empty. */
 const checkOrder = (weights: ReadonlyArray<number>, begun: ReadonlyArray<number>): void => {
   for (let i = limit + 1; i < begun.length; i++) {
     const [one, other] = [begun[i - 1]!, begun[i]!]
@@ -75,13 +75,14 @@ const peers = { "p-queue": promiseQueue, "async.priorityQueue": asyncPriorityQue
 
 export const priority: Benchmark = {
   name: "priority",
-  title: "80,000 tasks with random weights (and all equal, and descending), 10 workers, each waits one setImmediate",
+  title:
+    "80,000 tasks with random weights (and all equal, and descending), 10 workers, each waits for one setImmediate",
   unit: "µs",
   comparisons: (quick) => {
     const length = quick ? 10_000 : 80_000
-    const random = makeRandom(1)
+    const random = new Random(1)
     const weights = {
-      random: Array.from({ length }, () => Math.floor(random() * 1_000_000)),
+      random: Array.from({ length }, () => random.below(1_000_000)),
       equal: Array.from({ length }, () => 4),
       descending: Array.from({ length }, (_, index) => length - index)
     }

@@ -1,5 +1,5 @@
 /**
- * One caller, one task after the other: what a pool costs when nobody waits.
+ * One caller, one task after another: the cost of a pool without waiting tasks.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,8 @@ const comparison = (what: string, kind: Kind, tasks: number, target: number): Co
 
 export const sequential: Benchmark = {
   name: "sequential",
-  title: "one caller, 50,000 tasks one after the other: each succeeds at once (sync), or waits one setImmediate (tick)",
+  title:
+    "one caller, 50,000 tasks one after another: each succeeds at once (sync) or waits for one setImmediate (tick)",
   unit: "µs",
   processes: 9,
   comparisons: (quick) => {

@@ -1,5 +1,5 @@
 /**
- * As many callers as tasks submit at once, and each waits for its own: three benchmarks that differ in what tasks do.
+ * One caller per task, all submitting at once, each waiting for its result: three benchmarks with different tasks.
  */
 import type { Benchmark, Comparison, Target } from "../benchmark.ts"
 import { type Kind, micro, side, sync, tick, type Way } from "../work.ts"
@@ -16,12 +16,12 @@ const peers: Readonly<Record<string, Way>> = {
   "Effect Semaphore": ways.effectSemaphore
 }
 
-/** The least a task can cost in Effect: what is above it is ours. */
+/** The minimum cost of a task in Effect. */
 const floor = "Effect.forEach, no limit"
 
 const comparisons = (kind: Kind, targets: Readonly<Record<string, number>>) => (quick: boolean) =>
   [...Object.entries(peers), [floor, ways.unlimited] as const].map(([peer, way]): Comparison => {
-    // Effect's Semaphore is quadratic in its waiters: fewer of them, or it would take half a minute.
+    // Effect's Semaphore is quadratic in its waiters: with 50,000 of them it would take half a minute.
     const tasks = way === ways.effectSemaphore ? (quick ? 4_000 : 16_000) : quick ? 10_000 : 50_000
     const target = targets[peer]
     return {
@@ -34,7 +34,7 @@ const comparisons = (kind: Kind, targets: Readonly<Record<string, number>>) => (
 
 export const submit: Benchmark = {
   name: "submit",
-  title: "50,000 tasks submitted at once by as many callers, 10 workers, each task waits one setImmediate",
+  title: "50,000 callers submit one task each, all at once, 10 workers, each task waits for one setImmediate",
   unit: "µs",
   comparisons: comparisons(tick, {
     "p-limit": 2,
@@ -47,7 +47,7 @@ export const submit: Benchmark = {
 
 export const submitMicro: Benchmark = {
   name: "submit-micro",
-  title: "as submit, each task waits one microtask turn",
+  title: "as submit, each task waits for one microtask",
   unit: "µs",
   comparisons: comparisons(micro, {})
 }

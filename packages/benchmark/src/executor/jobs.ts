@@ -1,4 +1,4 @@
-/** What the contestants run on their threads. */
+/** The jobs that all executors run on their threads. */
 import { Job } from "@aio-task-pool/core/Job"
 
 export const noop = Job.define(import.meta, "noop", (n: number) => n)
@@ -9,7 +9,7 @@ export const spin = Job.define(import.meta, "spin", (milliseconds: number) => {
   return milliseconds
 })
 
-/** Hands the megabyte back. */
+/** Transfers the buffer back. */
 export const transferred = Job.define(import.meta, "transferred", (bytes: Uint8Array) =>
   Job.transfer(bytes, [bytes.buffer])
 )

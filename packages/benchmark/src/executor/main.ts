@@ -1,5 +1,5 @@
 /**
- * The worker-thread executor beside piscina and tinypool, all alive in one process and all driven by `Effect.forEach`.
+ * The worker-thread executor beside piscina and tinypool, all in one process and all driven by `Effect.forEach`.
  *
  * `node packages/benchmark/src/executor/main.ts [pairs] [pattern]` prints the table of `docs/benchmarks/executor.md`.
  */
@@ -11,7 +11,8 @@ import { cpus } from "node:os"
 import { Piscina } from "piscina"
 import { Tinypool } from "tinypool"
 import * as jobs from "./jobs.ts"
-import { median, paired, type Ratio, timed } from "./measure.ts"
+import { median } from "../statistics.ts"
+import { paired, timed } from "./measure.ts"
 
 const threads = 2
 const pairs = Number(process.argv[2] ?? 15)
@@ -28,7 +29,6 @@ const forEach = <A, E, R>(tasks: number, concurrency: number, f: (i: number) => 
     { concurrency, discard: true }
   )
 
-const rows: Array<readonly [what: string, target: string, Ratio]> = []
 const compare = Effect.fnUntraced(function* <E1, R1, E2, R2>(
   what: string,
   target: string,
@@ -38,7 +38,6 @@ const compare = Effect.fnUntraced(function* <E1, R1, E2, R2>(
 ) {
   if (!pattern.test(what)) return
   const ratio = yield* paired(ours, theirs, { pairs, tasks })
-  rows.push([what, target, ratio])
   console.log(
     `| ${what} | ${round(ratio.ratio)} (${round(ratio.low)} to ${round(ratio.high)}) | ${target} | ${rate(ratio.ours)} | ${rate(ratio.theirs)} |`
   )
@@ -89,7 +88,7 @@ const program = Effect.gen(function* () {
     )
   }
 
-  // Buffers go there and back: each side has its own four, and gets them back with the results.
+  // Each side has four buffers. A job transfers a buffer to the thread, and its result transfers the buffer back.
   const ourBuffers = Array.from({ length: 4 }, () => new Uint8Array(1 << 20))
   const theirBuffers = Array.from({ length: 4 }, () => new Uint8Array(1 << 20))
   yield* compare(
@@ -135,7 +134,7 @@ const program = Effect.gen(function* () {
     const free: Array<number> = []
     const next: Array<number> = []
     for (let i = 0; i < pairs; i++) {
-      // With its spare thread ready, as it is whenever the last interrupt was a moment ago.
+      // Waits until the spare thread is ready.
       while ((yield* Executor.stats).threads < threads + 1) yield* Effect.sleep(5)
       const cells = new Int32Array(new SharedArrayBuffer(4))
       const fiber = yield* Effect.forkChild(Executor.run(jobs.hang, [cells]), { startImmediately: true })
@@ -146,9 +145,9 @@ const program = Effect.gen(function* () {
       next.push(performance.now() - start)
     }
     console.log(
-      `\ninterrupt of a busy loop: caller free after ${round(median(free))} ms (most ${round(Math.max(...free))}),`
+      `\ninterrupting a busy loop: the caller was free after ${round(median(free))} ms (at most ${round(Math.max(...free))}),`
     )
-    console.log(`next job answered after ${round(median(next))} ms (most ${round(Math.max(...next))})`)
+    console.log(`the next job returned after ${round(median(next))} ms (at most ${round(Math.max(...next))})`)
   }
 })
 

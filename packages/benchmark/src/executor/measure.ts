@@ -1,5 +1,6 @@
-/** Ratios from interleaved pairs: a slow drift and a busy neighbour hit both sides of a pair alike. */
+/** Ratios from interleaved pairs, because slow drift and other load affect both sides of a pair alike. */
 import { Effect } from "effect"
+import { type Pair, summarize } from "../statistics.ts"
 
 export interface Ratio {
   /** The median of the pairs' ratios, and where 95 % of resampled medians lie. */
@@ -18,31 +19,29 @@ export const paired = <E1, R1, E2, R2>(
   { pairs, tasks }: { readonly pairs: number; readonly tasks: number }
 ): Effect.Effect<Ratio, E1 | E2, R1 | R2> =>
   Effect.gen(function* () {
-    // Both sides compiled, their threads warm.
+    // Warms up both sides and their threads.
     for (let i = 0; i < 3; i++) {
       yield* ours
       yield* theirs
     }
-    const times: Array<readonly [ours: number, theirs: number]> = []
+    const times: Array<Pair> = []
     for (let i = 0; i < pairs; i++) {
       if (i % 2 === 0) {
         const first = yield* timed(ours)
-        times.push([first, yield* timed(theirs)])
+        times.push({ ours: first, theirs: yield* timed(theirs) })
       } else {
         const first = yield* timed(theirs)
-        times.push([yield* timed(ours), first])
+        times.push({ ours: yield* timed(ours), theirs: first })
       }
     }
-    const ratios = times.map(([a, b]) => b / a)
-    const resampled = Array.from({ length: 1000 }, () =>
-      median(ratios.map(() => ratios[Math.floor(Math.random() * ratios.length)]!))
-    ).sort((a, b) => a - b)
+    // `summarize` compares times, in milliseconds.
+    const summary = summarize(times)
     return {
-      ratio: median(ratios),
-      low: resampled[25]!,
-      high: resampled[975]!,
-      ours: (tasks / median(times.map(([a]) => a))) * 1000,
-      theirs: (tasks / median(times.map(([, b]) => b))) * 1000
+      ratio: 1 / summary.ratio,
+      low: 1 / summary.high,
+      high: 1 / summary.low,
+      ours: (1000 * tasks) / summary.ours,
+      theirs: (1000 * tasks) / summary.theirs
     }
   })
 
@@ -51,9 +50,3 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<nu
     const start = performance.now()
     return Effect.map(effect, () => performance.now() - start)
   })
-
-export const median = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}

@@ -1,4 +1,4 @@
-/** The same jobs as peers want them: one argument, and their own way to hand a result over. */
+/** The same jobs in the peers' form: one argument, and their own way to transfer a result. */
 import { move } from "piscina"
 import * as jobs from "./jobs.ts"
 

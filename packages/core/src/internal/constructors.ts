@@ -6,6 +6,7 @@ import { SourceError } from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import * as AutoScalePolicy from "../AutoScalePolicy.ts"
@@ -14,7 +15,6 @@ import {
   type AutoScalePoolOptions,
   type FixedPoolOptions,
   type PoolOptions,
-  type PriorityOptions,
   type TagOption,
   TaskPool,
   type TaskPoolService
@@ -46,21 +46,18 @@ const commonOptions = [
   "classify",
   "nested",
   "rate",
-  "perKey"
+  "perKey",
+  "ageing"
 ]
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
 
-/** The options that only a priority pool has. */
-const onlyPriority = (discipline: QueueDiscipline): ReadonlyArray<string> =>
-  discipline.name === "priority" ? ["ageing"] : []
-
 /** The three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
-    const { size = 3 } = checkKnown(where, options, [...fixedOptions, ...onlyPriority(discipline)])
-    const bounds = { min: 0, max: Infinity, initial: checkLimit(where, "size", size), isFixed: true }
-    return { ...common(where, kind, discipline, options), ...bounds }
+    const { size = 3 } = checkKnown(where, options, fixedOptions)
+    const bounds = { min: 0, max: Infinity, initial: checkLimit(where, "size", size) }
+    return { ...common(where, kind, discipline, options), ...bounds, isFixed: true }
   }
   const make: Make<FixedPoolOptions> = (options) => makeService(serviceOptions(`${kind}.make`, options))
 
@@ -79,10 +76,10 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 
   const layerConfig = <Self = TaskPool>(
     config: Config.Config<number> | Config.Wrap<FixedPoolOptions>,
-    options?: TagOption<Self>
+    options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
     layerOfConfig(
-      options?.tag,
+      checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag,
       Config.unwrap<number | FixedPoolOptions>(config as Config.Wrap<number | FixedPoolOptions>),
       (value) => serviceOptions(`${kind}.layerConfig`, typeof value === "number" ? { size: value } : value)
     )
@@ -93,20 +90,19 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 /** The three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
-    const known = [...autoScaleOptions, ...onlyPriority(discipline)]
-    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, known)
+    const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
     const { classify, maxSize = minSize + 5 } = options
     const bounds = {
       min: checkCount(where, "minSize", minSize),
       max: checkLimit(where, "maxSize", maxSize),
-      initial: minSize,
-      isFixed: false
+      initial: minSize
     }
     checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
     const period = interval === undefined ? undefined : checkDuration(where, "interval", interval, "> 0")
     return {
       ...common(where, kind, discipline, options),
       ...bounds,
+      isFixed: false,
       sizing: (machine, context) => autoScale(machine, context, { policy, bounds, interval: period, classify })
     }
   }
@@ -119,16 +115,21 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
   const layerConfig = <Self = TaskPool>(
     config: Config.Wrap<AutoScalePoolOptions>,
-    options?: TagOption<Self>
+    options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
-    layerOfConfig(options?.tag, Config.unwrap(config), (value) => serviceOptions(`${kind}.layerConfig`, value))
+    layerOfConfig(checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag, Config.unwrap(config), (value) =>
+      serviceOptions(`${kind}.layerConfig`, value)
+    )
 
   return { make, layer, layerConfig }
 }
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options as PoolOptions & PriorityOptions
+  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options
+  if (ageing !== undefined && discipline.name !== "priority") {
+    throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
+  }
   const {
     interruptTimeout = "3 seconds",
     onInterrupt = "interrupt",

@@ -39,15 +39,17 @@ import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { sourceOf } from "./bulk/source.ts"
+import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
-import { describe, makeTaskUnsafe, submitOptions, type TaskOptions, type Work } from "./pool/task.ts"
+import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { keepShapes } from "./shapes.ts"
+import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** What a pool is made of, checked by its maker. */
@@ -109,11 +111,22 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: Work, submitOptions: TaskOptions) =>
-    new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
+  const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
+    const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
+    return known || submitOptions !== undefined || isTask(work)
+      ? submission
+      : taskLast("TaskPool.submit", submit, work, submission)
+  }
 
-  const fork = (where: string, mayWait: boolean) => (work: Work, submitOptions: TaskOptions) =>
-    new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+  const fork = (where: string, mayWait: boolean) => {
+    const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
+      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      return known || submitOptions !== undefined || isTask(work)
+        ? submission
+        : taskLast(where, operation, work, submission)
+    }
+    return operation
+  }
 
   const forEach = (
     where: string,
@@ -161,7 +174,9 @@ const serviceOf = (
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<any> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(closeOptions)
-      return fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
+      const report = fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
+      // The pool may have closed before, and has kept no list.
+      return how.collect === true ? Effect.map(report, (report) => ({ tasks: [], ...report })) : report
     })
 
   const start = Effect.withFiber((fiber) =>
@@ -210,7 +225,10 @@ const serviceOf = (
       forEachOptions?: ForEachOptions
     ) => forEach("TaskPool.forEach", items, f, forEachOptions),
     all: all as TaskPoolService["all"],
-    mapEffect: (stream, f, mapOptions) => mapEffect(machine, stream, f, mapOptions),
+    mapEffect: (first: any, second?: any, third?: any): any =>
+      typeof first === "function"
+        ? (stream: Stream.Stream<any, any, any>) => mapEffect(machine, stream, first, second)
+        : mapEffect(machine, first, second, third),
     submitBlocking: (job: any, blockingOptions: any = {}) =>
       Effect.suspend(() => {
         const where = "TaskPool.submitBlocking"
@@ -265,7 +283,10 @@ const serviceOf = (
     awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),
     awaitStats: (predicate) =>
       Effect.suspend(() => awaitStats(machine, checkFunction("TaskPool.awaitStats", "predicate", predicate))),
-    stats: Effect.sync(() => machine.stats()),
+    stats: Effect.sync(() => {
+      machine.settleOverflowed()
+      return machine.stats()
+    }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
     adjustCost: (cost) =>
       Effect.withFiber((fiber) => {

@@ -1,6 +1,6 @@
 /**
- * Packs and hashes the source files of the installed `effect` package, in the main thread and on worker threads, and
- * shows how long the event loop of the main thread stood still meanwhile.
+ * Compresses and hashes the source files of the installed `effect` package, in the main thread and on worker threads, and
+ * shows how long the event loop of the main thread was blocked.
  *
  * `node packages/examples/src/blocking/main.ts [files]`
  */
@@ -13,39 +13,39 @@ import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { listFiles, sourceFolder } from "../demo/files.ts"
-import { type Entry, pack } from "./archive.jobs.ts"
+import { compress, type Entry } from "./archive.jobs.ts"
 
-/** What one way of packing gave. */
-export interface Packed {
+/** The outcome of one way. */
+export interface Outcome {
   readonly entries: ReadonlyArray<Entry>
   /** How long it took, in milliseconds. */
   readonly took: number
-  /** The longest time for which no timer of the main thread could fire, in milliseconds. */
-  readonly standstill: number
+  /** The longest time in which no timer of the main thread could fire, in milliseconds. */
+  readonly longestBlock: number
 }
 
 const threads = 2
 
 /** Each file as a task of the pool, which calls the function in place. */
 export const inMainThread = (paths: ReadonlyArray<string>) =>
-  TaskPool.forEach(paths, (path) => Effect.sync(() => pack(path)))
+  TaskPool.forEach(paths, (path) => Effect.sync(() => compress(path)))
 
 /** Each file as a task of the pool, on the executor's threads. */
 export const onThreads = (paths: ReadonlyArray<string>) =>
-  Effect.forEach(paths, (path) => TaskPool.submitBlocking(pack, { args: [path] }), { concurrency: "unbounded" })
+  Effect.forEach(paths, (path) => TaskPool.submitBlocking(compress, { args: [path] }), { concurrency: "unbounded" })
 
-const measure = <E, R>(work: Effect.Effect<ReadonlyArray<Entry>, E, R>): Effect.Effect<Packed, E, R> =>
+const measure = <E, R>(work: Effect.Effect<ReadonlyArray<Entry>, E, R>): Effect.Effect<Outcome, E, R> =>
   Effect.gen(function* () {
     const delay = monitorEventLoopDelay({ resolution: 5 })
     delay.enable()
-    // Delays are counted from one firing of its timer to the next.
+    // A delay is measured from one firing of its timer to the next.
     yield* Effect.sleep("20 millis")
     const start = performance.now()
     const entries = yield* work
     const took = performance.now() - start
     yield* Effect.sleep("20 millis")
     delay.disable()
-    return { entries, took, standstill: delay.max / 1e6 }
+    return { entries, took, longestBlock: delay.max / 1e6 }
   })
 
 export const program = (count: number) =>
@@ -53,18 +53,18 @@ export const program = (count: number) =>
     const { join } = yield* Path.Path
     const root = yield* sourceFolder
     const paths = (yield* listFiles(root)).slice(0, count).map((path) => join(root, path))
-    yield* Console.log(`${paths.length} files of effect, packed and hashed, at most 8 at once:`)
+    yield* Console.log(`${paths.length} files of effect, compressed and hashed, at most 8 at once:`)
     const here = yield* measure(inMainThread(paths))
     yield* Console.log(line("in the main thread", here))
     const there = yield* measure(onThreads(paths))
     yield* Console.log(line(`on ${threads} worker threads`, there))
     const same = here.entries.every((entry, i) => entry.sha256 === there.entries[i]?.sha256)
-    yield* Console.log(same ? "Both gave the same bytes." : "They differ!")
+    yield* Console.log(same ? "Both gave the same bytes." : "The bytes differ!")
     return { here, there, same }
   }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(8), NodeExecutor.layer({ threads })]))
 
-const line = (where: string, { standstill, took }: Packed): string =>
-  `  ${where.padEnd(22)} ${(took / 1000).toFixed(2).padStart(6)} s, the event loop stood still for up to ${standstill.toFixed(0)} ms`
+const line = (where: string, { longestBlock, took }: Outcome): string =>
+  `  ${where.padEnd(22)} ${(took / 1000).toFixed(2).padStart(6)} s, the event loop was blocked for up to ${longestBlock.toFixed(0)} ms`
 
 if (import.meta.main) {
   const count = Number(process.argv[2] ?? 200)

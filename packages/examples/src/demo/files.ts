@@ -1,12 +1,12 @@
 /**
- * The files of the demo: the source files of the installed `effect` package, with what their bodies must hash to.
+ * The files of the demo: the source files of the installed `effect` package, with the hashes of their bodies.
  */
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 
-/** A file on disk, and the SHA-256 that its body must have after the journey. */
+/** A file on disk, and the SHA-256 that the received body must have. */
 export interface SourceFile {
   /** Relative to the source folder, with `/` between the parts. */
   readonly path: string

@@ -1,5 +1,5 @@
 /**
- * Shows how far a trial is: a bar that is redrawn on a terminal, a line at each quarter without one.
+ * Shows the progress of a trial: on a terminal a bar that is redrawn, otherwise a line at each quarter.
  */
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Console from "effect/Console"
@@ -36,8 +36,8 @@ const makeQuarterLines = () => {
 }
 
 /**
- * Runs a trial of `total` requests and shows its progress meanwhile; the trial says `onAnswer` for each of them. The bar
- * is gone when the trial ends, also when it is interrupted.
+ * Runs a trial of `total` requests and shows its progress. The trial calls `onAnswer` for each request. The bar is removed
+ * when the trial ends or is interrupted.
  */
 export const withProgress = <A, E, R>(
   title: string,

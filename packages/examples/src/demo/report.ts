@@ -1,5 +1,5 @@
 /**
- * What the demo says at its end: pure functions from the results to text.
+ * The demo's report: pure functions from the results to text.
  */
 import * as Array from "effect/Array"
 import type { ServerLoad } from "./serverProcess.ts"
@@ -23,7 +23,7 @@ const good = ({ answers }: Pick<Outcome, "answers">): ReadonlyArray<Answer> =>
 export const percentile = (values: ReadonlyArray<number>, p: number): number | undefined =>
   values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * p) - 1)]
 
-/** One line about one way, for when it has ended. */
+/** One line about one way, printed when it has ended. */
 export const summary = (result: Result): string =>
   `${result.title}: ${good(result).length} of ${result.answers.length} files in ${result.seconds.toFixed(1)} s, ` +
   `${failed(result).length} failed`
@@ -62,27 +62,35 @@ export const table = (results: ReadonlyArray<Result>): string => {
 }
 
 const errorName = ({ error }: Answer): string =>
-  error?._tag === "Refused"
-    ? `refused with ${error.status}`
+  error?._tag === "Rejected"
+    ? `rejected with ${error.status}`
     : error?._tag === "HttpClientError"
       ? error.reason._tag
       : `${error?._tag}`
 
-/** What the table does not show: which failures, how the pool grew, who overtook whom, what the server saw. */
+/** What the table does not show: kinds of failures, sizes of the pool, order of completion, load of the server. */
 export const notes = (results: ReadonlyArray<Result>, load: ServerLoad): ReadonlyArray<string> => [
-  "Latency counts from submitting a request to its checked body, over the requests that succeeded.",
-  `The server had at most ${load.mostAtWork} requests at work at once, served ${load.served} and refused ${load.refused}.`,
+  "Latency is the time from submitting a request to checking its body, for requests that succeeded.",
+  `The server handled at most ${load.mostActive} requests at once, served ${load.served} and rejected ${load.rejected}.`,
+  ...limitedNote(results, load),
   ...results.flatMap((result) => [...failureNote(result), ...sizesNote(result), ...urgentNote(result)])
 ]
+
+const limitedNote = (results: ReadonlyArray<Result>, { limited }: ServerLoad): ReadonlyArray<string> => {
+  const counts = results
+    .filter(({ name }) => isLimited(name))
+    .map(({ name, title }) => `${limited[name] ?? 0} of the ${title}`)
+  return counts.length === 0 ? [] : [`Its rate limit rejected ${counts.join(" and ")}.`]
+}
 
 const failureNote = (result: Result): ReadonlyArray<string> => {
   const byKind = Array.groupBy(failed(result), errorName)
   const kinds = Object.entries(byKind).map(([kind, answers]) => `${answers.length} ${kind}`)
-  return kinds.length === 0 ? [] : [`The failures of ${result.title}: ${kinds.join(", ")}.`]
+  return kinds.length === 0 ? [] : [`Failures of ${result.title}: ${kinds.join(", ")}.`]
 }
 
 const sizesNote = ({ sizes, title }: Result): ReadonlyArray<string> =>
-  sizes === undefined ? [] : [`The ${title} went through the sizes ${sizes.join(" → ")}.`]
+  sizes === undefined ? [] : [`Sizes of the ${title}: ${sizes.join(" → ")}.`]
 
 const urgentNote = ({ answers, title }: Result): ReadonlyArray<string> => {
   const middlePlace = (group: string) => {
@@ -92,21 +100,24 @@ const urgentNote = ({ answers, title }: Result): ReadonlyArray<string> => {
   const urgent = answers.filter(({ group }) => group === "urgent")
   if (urgent.length === 0) return []
   return [
-    `In the ${title} the ${urgent.length} urgent requests were submitted last, and half of them had ended by place ` +
-      `${middlePlace("urgent")} of ${answers.length}; half of the others by place ${middlePlace("others")}.`
+    `In the ${title}, ${urgent.length} urgent requests were submitted last. Their median place in the order of ` +
+      `completion was ${middlePlace("urgent")} of ${answers.length}; that of the others was ${middlePlace("others")}.`
   ]
 }
 
-/** One plain sentence of what the results show. */
+/** Whether the server limits the rate of a way. */
+const isLimited = (name: WayName): boolean => name === "api-fixed" || name === "api-rate"
+
+/** One or two sentences that sum up the results. */
 export const conclusion = (results: ReadonlyArray<Result>, size: number): string => {
   const clauses: globalThis.Array<string> = []
   const atOnce = results.find(({ name }) => name === "at-once")
-  const behindPool = results.filter(({ name }) => name !== "at-once")
+  const behindPool = results.filter(({ name }) => name !== "at-once" && !isLimited(name))
   if (atOnce !== undefined) {
     const failures = failed(atOnce).length
     clauses.push(
       failures === 0
-        ? `sent all at once, none of ${atOnce.answers.length} requests failed, too few to overrun this server`
+        ? `sent all at once, none of ${atOnce.answers.length} requests failed, too few to overload this server`
         : `sent all at once, ${failures} of ${atOnce.answers.length} requests failed`
     )
   }
@@ -114,21 +125,38 @@ export const conclusion = (results: ReadonlyArray<Result>, size: number): string
     const failures = behindPool.flatMap(failed).length
     clauses.push(
       failures === 0
-        ? `behind a task pool of at most ${size} none failed and every body was the file on disk`
-        : `behind a task pool of at most ${size} ${failures} of ${behindPool.flatMap(({ answers }) => answers).length} failed`
+        ? `behind a task pool of at most ${size} workers none failed, and every body matched the file on disk`
+        : `behind a task pool of at most ${size} workers, ${failures} of ${behindPool.flatMap(({ answers }) => answers).length} failed`
     )
   }
-  const sentence = clauses.join("; ")
-  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`
+  return [clauses.join("; "), limitedClause(results)]
+    .filter((sentence) => sentence !== "")
+    .map((sentence) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`)
+    .join(" ")
 }
 
-/** What must not happen: a body that is not the file on disk, or a failure behind a pool. */
+const limitedClause = (results: ReadonlyArray<Result>): string => {
+  const [fixed, rate] = (["api-fixed", "api-rate"] as const).map((way) => results.find(({ name }) => name === way))
+  if (fixed === undefined || rate === undefined) return ""
+  return (
+    `against the rate limit ${failed(fixed).length} of ${fixed.answers.length} requests failed behind a fixed pool, ` +
+    `and ${failed(rate).length} behind a pool with a rate`
+  )
+}
+
+/**
+ * Results that must not occur: a body that differs from the file on disk, or a failure behind a pool, except behind one
+ * that does not know of the rate limit.
+ */
 export const problems = (results: ReadonlyArray<Result>): ReadonlyArray<string> =>
   results.flatMap((result) => {
     const wrong = failed(result).filter(({ error }) => error?._tag === "WrongBody").length
-    const lost = result.name === "at-once" ? 0 : failed(result).length - wrong
+    const mayLose = result.name === "at-once" || result.name === "api-fixed"
+    const lost = mayLose ? 0 : failed(result).length - wrong
     return [
-      ...(wrong > 0 ? [`${result.title}: ${wrong} bodies were not the file on disk`] : []),
+      ...(wrong > 0
+        ? [`${result.title}: ${wrong} ${wrong === 1 ? "body" : "bodies"} differed from the file on disk`]
+        : []),
       ...(lost > 0 ? [`${result.title}: ${lost} of ${result.answers.length} requests failed`] : [])
     ]
   })

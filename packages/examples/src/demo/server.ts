@@ -1,9 +1,10 @@
 /**
- * A file server with a real IO limit, as a program of its own: it prints its address on the first line and ends when
- * its standard input does, so it never outlives the process that started it.
+ * A file server with a real IO limit, as a separate program. It prints its address on the first line and ends when its
+ * standard input ends, so it never outlives the process that started it.
  *
- * The limit is what a disk, a database or somebody else's service has: so many requests at work, a few that wait, and
- * who comes on top is refused with 503.
+ * Its limit is like that of a disk, a database or a remote service: it handles `limit` requests at once, lets `backlog`
+ * more wait, and rejects the others with 503. A request with an API key has a rate limit too: in any second the server
+ * accepts `rate` requests of a key, and rejects the others with 429 and a `Retry-After`.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -26,11 +27,24 @@ import * as Stream from "effect/Stream"
 import { listFiles } from "./files.ts"
 import type { ServerLoad, ServerOptions } from "./serverProcess.ts"
 
-/** At most `limit` effects at work and `backlog` that wait for them; `None` for who comes on top. */
+/** Runs at most `limit` effects at once and lets `backlog` more wait; returns `None` for the others. */
 const makeIoLimit = ({ backlog, limit }: ServerOptions) => {
   const room = Semaphore.makeUnsafe(limit + backlog)
   const desk = Semaphore.makeUnsafe(limit)
   return <A, E, R>(work: Effect.Effect<A, E, R>) => room.withPermitsIfAvailable(1)(desk.withPermits(1)(work))
+}
+
+/** Accepts at most `rate` requests of each key in any second. */
+const makeRateLimit = ({ rate }: ServerOptions) => {
+  const accepted = new Map<string, Array<number>>()
+  return (key: string): boolean => {
+    const now = performance.now()
+    const recent = (accepted.get(key) ?? []).filter((time) => time > now - 1000)
+    const isAccepted = recent.length < rate
+    if (isAccepted) recent.push(now)
+    accepted.set(key, recent)
+    return isAccepted
+  }
 }
 
 const routes = (options: ServerOptions) =>
@@ -40,27 +54,33 @@ const routes = (options: ServerOptions) =>
       const { join } = yield* Path.Path
       const known = new Set(yield* Effect.orDie(listFiles(options.root)))
       const withinLimit = makeIoLimit(options)
-      const load = { atWork: 0, mostAtWork: 0, served: 0, refused: 0 }
+      const withinRate = makeRateLimit(options)
+      const load = { active: 0, mostActive: 0, served: 0, rejected: 0, limited: {} as Record<string, number> }
 
       const read = Effect.fnUntraced(
         function* (path: string) {
-          load.mostAtWork = Math.max(load.mostAtWork, ++load.atWork)
+          load.mostActive = Math.max(load.mostActive, ++load.active)
           const body = yield* Effect.orDie(fileSystem.readFile(join(options.root, path)))
           yield* Effect.sleep(options.cost)
           return body
         },
-        Effect.ensuring(Effect.sync(() => load.atWork--))
+        Effect.ensuring(Effect.sync(() => load.active--))
       )
 
       yield* router.add(
         "GET",
         "/files/*",
-        Effect.fnUntraced(function* ({ url }) {
+        Effect.fnUntraced(function* ({ headers, url }) {
           const path = decodeURIComponent(url.slice("/files/".length))
           if (!known.has(path)) return HttpServerResponse.empty({ status: 404 })
+          const key = headers["x-api-key"]
+          if (key !== undefined && !withinRate(key)) {
+            load.limited[key] = (load.limited[key] ?? 0) + 1
+            return HttpServerResponse.empty({ status: 429, headers: { "retry-after": "1" } })
+          }
           const body = yield* withinLimit(read(path))
           if (Option.isNone(body)) {
-            load.refused++
+            load.rejected++
             return HttpServerResponse.empty({ status: 503, headers: { "retry-after": "1" } })
           }
           load.served++
@@ -82,7 +102,7 @@ const layer = (options: ServerOptions) =>
       NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 60_000 }), {
         host: "127.0.0.1",
         port: 0,
-        // Connections are not what this server is short of: it refuses by a plain answer, not by lost packets.
+        // This server accepts every connection, so that it rejects with a response and not with lost packets.
         backlog: 4096,
         gracefulShutdownTimeout: "1 second"
       })
@@ -92,10 +112,11 @@ const layer = (options: ServerOptions) =>
 const server = Command.make(
   "server",
   {
-    root: Flag.Directory("root").pipe(Flag.withDescription("The folder whose .ts files are served")),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("Requests at work at once")),
+    root: Flag.Directory("root").pipe(Flag.withDescription("Folder whose .ts files are served")),
+    limit: Flag.Int("limit").pipe(Flag.withDescription("Requests handled at once")),
     backlog: Flag.Int("backlog").pipe(Flag.withDescription("Requests that may wait")),
-    cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy"))
+    cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy")),
+    rate: Flag.Int("rate").pipe(Flag.withDescription("Requests accepted in any second from one API key"))
   },
   (options) =>
     HttpServer.addressFormattedWith(Console.log).pipe(

@@ -5,20 +5,20 @@ import type { NotAvailable, TaskCancelled } from "@aio-task-pool/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { HttpClientError } from "effect/http/HttpClientError"
-import type { Refused, WrongBody } from "./client.ts"
+import type { Rejected, WrongBody } from "./client.ts"
 
-/** How a request can fail: by the server, on the way, or in a pool. */
-export type RequestError = Refused | WrongBody | HttpClientError | NotAvailable | TaskCancelled
+/** How a request can fail: in the server, in the network, or in a pool. */
+export type RequestError = Rejected | WrongBody | HttpClientError | NotAvailable | TaskCancelled
 
-/** What requests of one trial are told apart by, most urgent first. */
+/** The groups of requests in one trial, most urgent first. */
 export const groups = ["urgent", "others"] as const
 
-/** What became of one request. */
+/** The outcome of one request. */
 export interface Answer {
   readonly group: (typeof groups)[number] | undefined
   /** Milliseconds from submitting the request to its checked body, or to its failure. */
   readonly latency: number
-  /** In which place it ended: 1 is the first. */
+  /** Its rank in the order of completion: 1 is the first. */
   readonly place: number
   readonly error: RequestError | undefined
 }
@@ -29,7 +29,7 @@ export type Watch = <R>(
   group?: Answer["group"]
 ) => Effect.Effect<Answer, never, R>
 
-/** A stopwatch for one trial; `onAnswer` hears of every request that ended. */
+/** A stopwatch for one trial, which calls `onAnswer` for every request that has ended. */
 export const makeStopwatch = (onAnswer: (answer: Answer) => void): Watch => {
   let place = 0
   return (request, group) =>

@@ -1,31 +1,37 @@
 /**
- * The ways to fetch all files: each sends every request at once, and differs in what stands between them and the server.
+ * The ways to fetch all files. Each sends every request at once; they differ in the pool between requests and server. The
+ * last two use an API key, for which the server has a rate limit.
  */
 import {
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
+  type TaskOutcome,
   TaskPool
 } from "@aio-task-pool/core"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import { FileClient } from "./client.ts"
+import { FileClient, Rejected } from "./client.ts"
 import type { SourceFile } from "./files.ts"
 import type { Answer, Watch } from "./stopwatch.ts"
 
-/** What a way is given. */
+/** The input of a way. */
 export interface Trial {
   readonly files: ReadonlyArray<SourceFile>
-  /** The most requests that a pool lets through at once. */
+  /** The maximum number of workers of a pool. */
   readonly size: number
+  /** The requests that the server accepts in any second from an API key. */
+  readonly rate: number
   /** Times a request, from submitting it to its checked body. */
   readonly watch: Watch
 }
 
-/** What became of a trial. */
+/** The outcome of a trial. */
 export interface Outcome {
   readonly answers: ReadonlyArray<Answer>
-  /** The most requests that were let through at once. */
+  /** The most requests that were sent at once. */
   readonly largestSize: number
   /** The sizes that an auto-scale pool went through. */
   readonly sizes?: ReadonlyArray<number>
@@ -33,6 +39,8 @@ export interface Outcome {
 
 export interface Way {
   readonly title: string
+  /** Whether its client has an API key. */
+  readonly usesApiKey?: boolean
   readonly run: (trial: Trial) => Effect.Effect<Outcome, never, FileClient>
 }
 
@@ -84,7 +92,7 @@ const priority: Way = {
   run: ({ files, size, watch }) =>
     Effect.gen(function* () {
       const { fetch } = yield* FileClient
-      // The last tenth is urgent: submitted behind everything else, and meant to overtake it.
+      // The last tenth is urgent: submitted after all others, and meant to overtake them.
       const urgentFrom = files.length - Math.ceil(files.length / 10)
       const answers = yield* Effect.forEach(
         files,
@@ -99,8 +107,48 @@ const priority: Way = {
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size)))
 }
 
-/** All ways, by the names that `--only` takes. */
-export const ways = { "at-once": atOnce, fixed, "auto-scale": autoScale, priority }
+const apiFixed: Way = { ...fixed, title: "fixed pool, API limit", usesApiKey: true }
 
-/** The name of a way. */
+const isRateLimited = (error: unknown): error is Rejected => error instanceof Rejected && error.status === 429
+
+const apiRate: Way = {
+  title: "rate pool, API limit",
+  usesApiKey: true,
+  run: ({ files, rate, size, watch }) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* FileClient
+      // The rate keeps to the limit. If the network delays a request into the next window, the server rejects it, and it is
+      // tried again.
+      const options = { retry: { while: isRateLimited } }
+      const answers = yield* Effect.forEach(files, (file) => watch(TaskPool.submit(fetch(file), options)), all)
+      const { largestSize } = yield* TaskPool.stats
+      return { answers, largestSize }
+    }).pipe(
+      Effect.provide(
+        AioFixedTaskPoolSimple.layer(size, {
+          // A little longer than the server's second: it counts arrivals, and the pool counts starts.
+          rate: { limit: rate, window: "1250 millis" },
+          classify
+        })
+      )
+    )
+}
+
+const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
+  if (Exit.isSuccess(exit)) return "success"
+  const error = Cause.squash(exit.cause)
+  return isRateLimited(error) ? { overload: true, retryAfter: `${error.retryAfter ?? 1} seconds` } : "ignore"
+}
+
+/** All ways, by the names that `--only` accepts. */
+export const ways = {
+  "at-once": atOnce,
+  fixed,
+  "auto-scale": autoScale,
+  priority,
+  "api-fixed": apiFixed,
+  "api-rate": apiRate
+}
+
+/** The name of a way, and the API key of its client, if it uses one. */
 export type WayName = keyof typeof ways

@@ -1,5 +1,5 @@
 /**
- * A pool that lives as long as the program it is provided to: provided as a layer, opened and closed with its scope.
+ * A pool that is provided as a layer: it opens and closes with the program.
  */
 import * as assert from "node:assert/strict"
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"

@@ -1,5 +1,5 @@
 /**
- * Submitting without waiting for the result: `fork` waits for room only, `submitNowait` for nothing at all.
+ * Submitting without waiting for the result: `fork` waits for room only, `submitNowait` never waits.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -12,8 +12,8 @@ export const program = Effect.gen(function* () {
   const waiting = yield* TaskPool.submitNowait(test, { args: ["waiting"] })
   yield* Console.log(`${yield* running.state}, ${yield* waiting.state}`)
 
-  const refused = yield* Effect.flip(TaskPool.submitNowait(test, { args: ["one too many"] }))
-  yield* Console.log(`${refused._tag}: ${refused.message}`)
+  const rejected = yield* Effect.flip(TaskPool.submitNowait(test, { args: ["one too many"] }))
+  yield* Console.log(`${rejected._tag}: ${rejected.message}`)
 
   yield* Console.log(yield* running.join)
   yield* Console.log(yield* waiting.join)

@@ -1,5 +1,5 @@
 /**
- * Pausing a pool: accepted tasks go on, new ones are refused until it is resumed.
+ * Pausing a pool: accepted tasks continue, new ones are rejected until it is resumed.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -12,8 +12,8 @@ export const program = Effect.gen(function* () {
   yield* Console.log(`paused: ${yield* TaskPool.pause}`)
   yield* Console.log(`phase: ${(yield* TaskPool.stats).phase}`)
 
-  const refused = yield* Effect.flip(TaskPool.submit(test, { args: ["refused"] }))
-  yield* Console.log(`${refused._tag}: ${refused.message}`)
+  const rejected = yield* Effect.flip(TaskPool.submit(test, { args: ["rejected"] }))
+  yield* Console.log(`${rejected._tag}: ${rejected.message}`)
   yield* Console.log(yield* accepted.join)
 
   yield* Console.log(`paused: ${yield* TaskPool.togglePause}`)

@@ -1,5 +1,5 @@
 /**
- * Closing a pool by hand, which lets accepted tasks go on to their end, and opening it again.
+ * Closing a pool by hand, after accepted tasks have finished, and opening it again.
  */
 import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -14,8 +14,8 @@ export const program = Effect.gen(function* () {
   const { completed } = yield* pool.close()
   yield* Console.log(`closed after ${completed} tasks`)
 
-  const refused = yield* Effect.flip(pool.submit(test, { args: ["c"] }))
-  yield* Console.log(refused.message)
+  const rejected = yield* Effect.flip(pool.submit(test, { args: ["c"] }))
+  yield* Console.log(rejected.message)
 
   yield* pool.start
   yield* Console.log(yield* pool.submit(test, { args: ["d"] }))

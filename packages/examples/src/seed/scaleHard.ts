@@ -1,5 +1,5 @@
 /**
- * Scaling down while tasks run: softly, so that they finish, or hard, so that the newest ones are cut short.
+ * Scaling down while tasks run: softly, so that they finish, or hard, so that the newest ones are interrupted.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,5 +1,5 @@
 /**
- * The six pools: the same program, given another pool each time.
+ * The six pools: the same program, each time with another pool.
  */
 import {
   AioAutoScaleTaskPoolLifo,

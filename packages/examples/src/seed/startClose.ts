@@ -10,7 +10,7 @@ import { test } from "./work.ts"
 
 export const program = Effect.gen(function* () {
   const pool = yield* AioFixedTaskPoolSimple.make()
-  // A pool is open from the beginning, so that this does nothing here; see `reopen.ts` for what it is good for.
+  // A new pool is open, so this does nothing; `reopen.ts` shows its use.
   yield* pool.start
   yield* Console.log(`test pool size ${(yield* pool.stats).size}`)
   yield* Console.log("test 4 task with pool size 3")

@@ -1,5 +1,5 @@
 /**
- * Submitting a task and waiting for its result: a function with its arguments, or an effect as it is.
+ * Submitting a task and waiting for its result: a function with its arguments, or an effect.
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,5 +1,5 @@
 /**
- * Weights on a priority pool: the smaller one goes first, equal ones go in the order in which they were submitted.
+ * Weights on a priority pool: the smallest runs first, equal ones run in FIFO order.
  */
 import { AioFixedTaskPoolPriority, TaskPool } from "@aio-task-pool/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -4,7 +4,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 
-/** Says that it starts, sleeps five times, says that it is done. */
+/** Prints that it starts, sleeps five times, prints that it is done. */
 export const test = Effect.fnUntraced(function* (name: string) {
   yield* Console.log(`${name} start`)
   for (let i = 0; i < 5; i++) yield* Effect.sleep("20 millis")

@@ -1,6 +1,6 @@
+import { Random } from "@aio-task-pool/testing/random"
 import { assert, it } from "@effect/vitest"
 import { type Linked, JobQueue } from "../../src/internal/jobQueue.ts"
-import { randomOf } from "../support.ts"
 
 class Item implements Linked<Item> {
   previous: Item | undefined
@@ -8,11 +8,11 @@ class Item implements Linked<Item> {
 }
 
 it("behaves like an array, whichever item is removed", () => {
-  const random = randomOf(11)
+  const random = new Random(11)
   const list = new JobQueue<Item>()
   let model: Array<Item> = []
   for (let round = 0; round < 5000; round++) {
-    const choice = random()
+    const choice = random.next()
     if (choice < 0.3) {
       const item = new Item()
       list.push(item)
@@ -22,7 +22,7 @@ it("behaves like an array, whichever item is removed", () => {
       list.unshift(item)
       model.unshift(item)
     } else if (model.length > 0) {
-      const item = model[Math.floor(random() * model.length)]!
+      const item = random.pick(model)
       list.remove(item)
       model = model.filter((other) => other !== item)
     }

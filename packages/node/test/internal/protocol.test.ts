@@ -1,6 +1,6 @@
+import { Random } from "@aio-task-pool/testing/random"
 import { assert, it } from "@effect/vitest"
 import * as protocol from "../../src/internal/protocol.ts"
-import { randomOf } from "../support.ts"
 
 const ring = protocol.ringOf(protocol.makeMemory())
 
@@ -34,12 +34,12 @@ it("large values, and values of other types, are rejected", () => {
 })
 
 it("a slot never writes into its neighbors, whatever its values", () => {
-  const random = randomOf(7)
+  const random = new Random(7)
   for (let round = 0; round < 2000; round++) {
     for (const slot of [4, 6]) protocol.writeValues(ring, slot, [slot, "neighbour", slot])
     for (const slot of [4, 6]) ring.words[protocol.stateOf(slot)] = protocol.Started
-    const values = Array.from({ length: Math.floor(random() * 12) }, () =>
-      random() < 0.5 ? random() : "y".repeat(Math.floor(random() * 120))
+    const values = Array.from({ length: random.below(12) }, () =>
+      random.next() < 0.5 ? random.next() : "y".repeat(random.below(120))
     )
     if (protocol.writeValues(ring, 5, values)) assert.deepStrictEqual(protocol.readValues(ring, 5), values)
     for (const slot of [4, 6]) {

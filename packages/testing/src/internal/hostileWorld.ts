@@ -1,9 +1,9 @@
 /**
- * One run of a pool with hostile user code at one of the places where the pool calls such code, and what must hold then.
+ * Runs a pool with hostile user code at one of the places where the pool calls user code, and checks the rules.
  *
- * Around the call with the hostile code stand bystanders: tasks that run, wait, and stand at the door before and behind
- * it, a bulk, and waiters for the pool. Everything runs under a `StepScheduler`, so that a hang is "no step is left", and
- * the pool's numbers are looked at in the middle of the hostile code too.
+ * Bystanders surround the call with the hostile code: tasks that run, wait, and stand at the door before and behind it, a
+ * bulk, and fibers that wait for the pool. Everything runs under a `StepScheduler`, so a hang means that no step is left.
+ * The pool's statistics are also checked in the middle of the hostile code.
  */
 import { type AutoScalePoolOptions, TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
@@ -14,55 +14,55 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { type Entry, Ledger } from "./ledger.ts"
+import { checkStillWorks, Ledger } from "./ledger.ts"
 import { StepWorld } from "./stepWorld.ts"
 
-/** What hostile code does at its place. */
+/** The action of hostile code at its place. */
 export interface Deed {
   readonly name: string
-  readonly kind: "throws" | "answers" | "uses" | "never"
-  /** What it throws or answers. */
+  readonly kind: "throws" | "returns" | "uses" | "never"
+  /** The value that it throws or returns. */
   readonly value?: unknown
-  /** How it uses the pool, in the middle of whatever the pool does. */
+  /** Uses the pool while the pool is calling the code. */
   readonly use?: ((world: HostileWorld) => void) | undefined
-  /** Whether bystanders may be refused or cancelled by it. */
+  /** Whether it may cause bystanders to be rejected or cancelled. */
   readonly harms?: boolean | undefined
 }
 
-/** What sizes a pool. */
+/** The options that size a pool. */
 export type SizingOptions = Pick<AutoScalePoolOptions, "classify" | "policy">
 
-/** Where a pool calls user code, as a call that a submitter makes. */
+/** A place where a pool calls user code, reached by the call of a submitter. */
 export interface Place {
   readonly name: string
   readonly call: (world: HostileWorld, hook: Hook) => Effect.Effect<unknown, unknown, Scope.Scope>
-  /** How the call ends when the code throws: with that defect, as if nothing had been, or either way. */
-  readonly thrown: "own" | "nobody" | "any"
-  /** How the call ends when the code answers nonsense; `undefined` where it answers nothing. */
-  readonly answered?: "defect" | "any" | "success" | undefined
-  /** Whether a line in the log tells what the code threw, or answered. */
+  /** How the call ends when the code throws: with that defect, unaffected, or either way. */
+  readonly thrown: "defect" | "unaffected" | "any"
+  /** How the call ends when the code returns an invalid value; `undefined` if it returns nothing. */
+  readonly returned?: "defect" | "any" | "success" | undefined
+  /** Whether the log shows what the code threw or returned. */
   readonly logs?: boolean | undefined
-  /** Options of the pool that contain the code. */
+  /** Returns the pool options that contain the code. */
   readonly options?: ((hook: Hook) => SizingOptions) | undefined
   /** Whether time passes: tasks sleep for a millisecond each, and the clock moves. */
   readonly ticks?: boolean | undefined
-  /** Whether any object is an answer that makes sense. */
+  /** Whether any object is a valid value. */
   readonly objects?: boolean | undefined
-  /** Whether the code may keep its call waiting for ever, so that only an interruption or the pool's end ends it. */
+  /** Whether the code may keep its call waiting forever, until the call is interrupted or the pool ends. */
   readonly never?: boolean | undefined
-  /** Whether it is a source that keeps its call waiting: no task does, and a pool that drains does not wait for it. */
+  /** Whether the code is a source. No task waits for it, and a draining pool does not either. */
   readonly silent?: boolean | undefined
-  /** A failure of its own that the call must still show. */
+  /** The typed failure that the call must still have. */
   readonly fails?: string | undefined
-  /** Whether the code is called many times, so that the deed may come later. */
+  /** Whether the pool calls the code many times, so that the deed may come later. */
   readonly often?: boolean | undefined
-  /** Whether the call may refuse or cancel bystanders by itself. */
+  /** Whether the call itself may cause bystanders to be rejected or cancelled. */
   readonly harms?: boolean | undefined
   /** Whether the code is an observer of the call's own fiber. */
   readonly observes?: boolean | undefined
-  /** Whether the call goes on as long as the pool. */
+  /** Whether the call lasts as long as the pool. */
   readonly lasts?: boolean | undefined
-  /** Whether promises are involved, which are no steps. */
+  /** Whether promises are involved: their callbacks are not steps. */
   readonly promises?: boolean | undefined
 }
 
@@ -71,12 +71,12 @@ export interface HostileCase {
   readonly place: Place
   readonly deed: Deed
   readonly size: number
-  /** Whether all workers are taken when the call comes. */
+  /** Whether all workers are busy at the call. */
   readonly busy: boolean
-  /** How often the code behaves before it does its deed. */
+  /** The number of correct calls before the deed. */
   readonly after: number
   readonly budget: number
-  /** What ends a call that waits for ever. */
+  /** What ends a call that waits forever. */
   readonly ending: "interrupt" | "close" | "close, interrupting" | "scope"
 }
 
@@ -86,12 +86,12 @@ export const nameOf = ({ after, budget, busy, deed, ending, place, size }: Hosti
   return `${place.name} ${deed.name}${when} (${busy ? "busy" : "idle"} pool of ${size}, budget ${budget}${end})`
 }
 
-/** The hostile code's side of a run. */
+/** The hostile code of a run. */
 export class Hook {
   readonly error = new Error("hostile")
   /** Whether the deed was done. */
   done = false
-  /** Where it is; code that runs while the pool is made is not yet there. */
+  /** The world of the run; `undefined` while the pool is being built. */
   world: HostileWorld | undefined = undefined
   private before: number
   private readonly deed: Deed
@@ -102,26 +102,26 @@ export class Hook {
     this.before = after
   }
 
-  /** Does the deed if its time has come; otherwise gives the answer that is expected. */
+  /** Does the deed if it is due, else returns the expected value. */
   act<A>(expected: A): A {
     if (this.world === undefined) return expected
-    this.world.ledger.look("in hostile code")
+    this.world.ledger.check("in hostile code")
     if (this.deed.kind === "never" || this.done || this.before-- > 0) return expected
     this.done = true
     const { kind, use, value } = this.deed
     if (kind === "throws") throw this.error
-    if (kind === "answers") return value as A
+    if (kind === "returns") return value as A
     use?.(this.world)
-    this.world.ledger.look("in hostile code that used the pool")
+    this.world.ledger.check("in hostile code that used the pool")
     return expected
   }
 
-  /** The same as an effect. */
+  /** Returns the same as an effect. */
   effect<A>(expected: Effect.Effect<A>): Effect.Effect<A> {
     return Effect.suspend(() => (this.neverNow() ? Effect.never : this.act(expected)))
   }
 
-  /** The same as a promise; with `later` the deed comes after a turn of the microtasks. */
+  /** Returns the same as a promise; with `later` the deed comes one microtask later. */
   promise<A>(expected: A, later: boolean): Promise<A> {
     if (this.neverNow()) return new Promise((resolve) => this.pending.push(() => resolve(expected)))
     if (!later) return Promise.resolve(this.act(expected))
@@ -134,7 +134,7 @@ export class Hook {
     return true
   }
 
-  /** Lets promises end that never would. */
+  /** Resolves the promises that would stay pending forever. */
   release(): void {
     for (const resolve of this.pending) resolve()
   }
@@ -174,7 +174,6 @@ export class HostileWorld {
     this.poolScope = poolScope
     this.size = size
     this.ledger = new Ledger(pool)
-    this.ledger.sizesItself = this.ticks
     this.ledger.bulks = 1
   }
 
@@ -182,25 +181,29 @@ export class HostileWorld {
   readonly work = (): Effect.Effect<unknown> =>
     Effect.andThen(this.ticks ? Effect.sleep(1) : Effect.yieldNow, Effect.succeed("done"))
 
-  /** Others that wait for the same, who came before and who come after. */
+  /** Starts two fibers that wait for the same, one now and one a step later. */
   others(name: string, waiting: Effect.Effect<unknown, unknown>): void {
-    this.start(`${name}, who came before,`, waiting, true)
-    this.start(`${name}, who came after,`, Effect.andThen(Effect.yieldNow, waiting), true)
+    this.start(`${name} (earlier)`, waiting, true)
+    this.start(`${name} (later)`, Effect.andThen(Effect.yieldNow, waiting), true)
   }
 
-  /** Uses the pool in this very step; whatever comes of it must come. */
+  /** Uses the pool in the current step. The effect must end. */
   side(name: string, effect: Effect.Effect<unknown, unknown, Scope.Scope>): void {
     this.start(`${name} from hostile code`, effect, false)
   }
 
-  /** A submit in this very step, by a caller who is told once. */
+  /** Submits a task in the current step. */
   submit(name: string, mustSucceed: boolean): void {
     const entry = this.ledger.entry(`${name} ${++this.count}`)
     const submitting = this.pool.submit(this.ledger.task(entry, this.work()))
-    this.start(entry.name, this.telling([entry], submitting), mustSucceed)
+    this.start(
+      entry.name,
+      this.ledger.calling(() => ({ entries: [entry], effect: submitting })),
+      mustSucceed
+    )
   }
 
-  /** A task that is handed over, and its joiner. */
+  /** Forks a task and joins it. */
   fork(name: string, mustSucceed: boolean, body = this.work(), nowait = false): void {
     const entry = this.ledger.entry(`${name} ${++this.count}`)
     const task = this.ledger.task(entry, body)
@@ -209,17 +212,21 @@ export class HostileWorld {
       this.handles.push(handle)
       return handle.join
     })
-    this.start(entry.name, this.telling([entry], joining), mustSucceed)
+    this.start(
+      entry.name,
+      this.ledger.calling(() => ({ entries: [entry], effect: joining })),
+      mustSucceed
+    )
   }
 
   forEach(name: string, mustSucceed: boolean): void {
     const entries = [0, 1, 2].map((item) => this.ledger.entry(`${name} ${++this.count}, item ${item}`, true))
     const running = this.pool.forEach(entries, (entry) => this.ledger.task(entry, this.work()))
-    this.start(`${name} ${this.count}`, this.telling(entries, running), mustSucceed)
-  }
-
-  private telling(entries: ReadonlyArray<Entry>, effect: Effect.Effect<unknown, unknown>) {
-    return Effect.onExit(effect, (exit) => Effect.sync(() => this.ledger.tell(entries, exit)))
+    this.start(
+      `${name} ${this.count}`,
+      this.ledger.calling(() => ({ entries, effect: running })),
+      mustSucceed
+    )
   }
 
   start(name: string, effect: Effect.Effect<unknown, unknown, Scope.Scope>, mustSucceed: boolean) {
@@ -228,53 +235,35 @@ export class HostileWorld {
     return fiber
   }
 
-  /** Who has not been told, or what was told that should not. */
+  /** Returns the first caller that hangs, or that fails though it must succeed. */
   callersNotFit(): string | undefined {
     for (const { fiber, mustSucceed, name } of this.callers) {
       const exit = fiber.pollUnsafe()
-      if (exit === undefined) return `${name} hangs: no step is left, and it was told nothing`
-      if (mustSucceed && Exit.isFailure(exit)) return `${name} fails with ${describe(exit)}, and is nobody's business`
+      if (exit === undefined) return `${name} hangs: no step is left, and it has no result`
+      if (mustSucceed && Exit.isFailure(exit)) return `${name} must succeed, and fails with ${describe(exit)}`
     }
     return undefined
   }
 
-  /** Gives the workers back that were taken away; answers whether there was need to. */
+  /** Restores the pool's size. Returns whether the pool was smaller. */
   regrow(): boolean {
-    const { phase, targetSize } = this.ledger.look("at the release")
+    const { phase, targetSize } = this.ledger.check("at the release")
     if (phase === "Closed" || targetSize >= this.size) return false
     this.steps.fork(this.pool.resize(this.size))
     return true
-  }
-
-  /** As many tasks run at once as there are workers, and closing an idle pool has nothing to report. */
-  get check(): Effect.Effect<unknown, unknown> {
-    return Effect.gen({ self: this }, function* () {
-      const { pool } = this
-      yield* pool.start
-      yield* pool.resume
-      yield* pool.resize(2)
-      let arrived = 0
-      const both = Latch.makeUnsafe()
-      const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
-      yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
-      const report = yield* pool.close()
-      if (report.completed + report.interrupted + report.neverRun > 0) {
-        this.ledger.violated(`an idle pool closes with ${JSON.stringify(report)}`, "at the end")
-      }
-    })
   }
 }
 
 /** Builds the pool of a run, with its number of workers. */
 export type PoolOf = (size: number, options: SizingOptions) => Layer.Layer<TaskPool>
 
-/** Runs a case, and answers what did not hold. */
+/** Runs a case. Returns the first rule that did not hold. */
 export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: HostileCase) {
   const { budget, busy, deed, ending, place, size } = run
   const steps = new StepWorld({ budget: setupBudget })
   const { scheduler } = steps
   const escaped: Array<unknown> = []
-  // What an observer throws goes to whoever made the observed fiber go on: here to the step.
+  // An error thrown by an observer reaches the code that resumed the observed fiber: here the step.
   const guarded = <A>(f: () => A): A | undefined => {
     try {
       return f()
@@ -288,7 +277,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
     do {
       while (scheduler.queued > 0 && count++ < 20_000) {
         guarded(() => scheduler.step())
-        world?.ledger.look("after a step")
+        world?.ledger.check("after a step")
       }
       if (place.promises === true) yield* Effect.yieldNow
     } while (scheduler.queued > 0 && count < 20_000)
@@ -334,9 +323,9 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   guarded(() => made.gate.openUnsafe())
   do yield* settle()
   while (guarded(() => made.regrow()) === true)
-  // What may wait for ever may be ended, by its caller and by the pool's end.
+  // The caller or the pool's end must be able to end a call that waits forever.
   if (deed.kind === "never" && hook.done) {
-    if (own.pollUnsafe() !== undefined) return `${place.name} ended, and never should`
+    if (own.pollUnsafe() !== undefined) return `${place.name} ended, but should wait forever`
     if (ending === "interrupt") guarded(() => own.interruptUnsafe())
     else if (ending === "scope") {
       made.scopeEnds = true
@@ -350,7 +339,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   }
   if (place.lasts !== true) {
     const exit = own.pollUnsafe()
-    if (exit === undefined) return ledger.broken ?? "the call itself hangs: no step is left, and it was told nothing"
+    if (exit === undefined) return ledger.broken ?? "the call itself hangs: no step is left, and it has no result"
     const wrong = judge(run, hook, steps.logged, exit)
     if (wrong !== undefined) ledger.violated(wrong, "at the end")
   }
@@ -363,11 +352,11 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   hook.done = true
   scheduler.budget = setupBudget
   if (!made.scopeEnds) {
-    const checking = steps.fork(made.check)
+    const checking = steps.fork(checkStillWorks(pool))
     yield* settle()
     const exit = checking.pollUnsafe()
-    if (exit === undefined) return `a worker is lost: ${JSON.stringify(ledger.look("at the end"))}`
-    if (Exit.isFailure(exit)) return `the pool does not work any more: ${describe(exit)}`
+    if (exit === undefined) return `a worker is lost: ${JSON.stringify(ledger.check("at the end"))}`
+    if (Exit.isFailure(exit)) return `the pool no longer works: ${describe(exit)}`
   }
   made.start("closing the scope of the pool", Scope.close(poolScope, Exit.void), true)
   made.start("closing the scope", Scope.close(steps.scope, Exit.void), true)
@@ -380,7 +369,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   return ledger.broken ?? steps.left
 })
 
-/** Whether the call with the hostile code ended as it should. */
+/** Returns what is wrong with the end of the call with the hostile code, if anything. */
 const judge = (
   { deed, place }: HostileCase,
   hook: Hook,
@@ -394,22 +383,23 @@ const judge = (
     if (first?._tag !== "Fail" || first.error !== place.fails) return `its own failure is lost: ${describe(exit)}`
   }
   if (!hook.done) return undefined
-  if (place.logs === true && deed.kind === "throws" && logged === 0) return "what was thrown is in no log"
-  if (place.logs === true && deed.kind === "answers" && logged === 0) return "what was answered is in no log"
+  if (place.logs === true && deed.kind === "throws" && logged === 0) return "the log does not show what was thrown"
+  if (place.logs === true && deed.kind === "returns" && logged === 0) return "the log does not show what was returned"
   if (deed.kind === "throws") {
     const blamed = defects.includes(hook.error)
-    if (place.thrown === "own" && !blamed) return `what was thrown is not its defect: ${describe(exit)}`
-    if (place.thrown === "nobody" && blamed) return `what was thrown became its defect: ${describe(exit)}`
-    if (place.thrown === "nobody" && place.fails === undefined && Exit.isFailure(exit)) {
-      return `it fails though others threw: ${describe(exit)}`
+    if (place.thrown === "defect" && !blamed) return `the thrown error is not the defect of its call: ${describe(exit)}`
+    if (place.thrown === "unaffected" && blamed)
+      return `the thrown error became the defect of another call: ${describe(exit)}`
+    if (place.thrown === "unaffected" && place.fails === undefined && Exit.isFailure(exit)) {
+      return `the call fails because other code threw: ${describe(exit)}`
     }
   }
-  if (deed.kind === "answers" && place.answered === "success" && Exit.isFailure(exit)) {
-    return `it fails though others answered nonsense: ${describe(exit)}`
+  if (deed.kind === "returns" && place.returned === "success" && Exit.isFailure(exit)) {
+    return `the call fails because other code returned an invalid value: ${describe(exit)}`
   }
-  if (deed.kind === "answers" && place.answered === "defect" && defects.length === 0) {
+  if (deed.kind === "returns" && place.returned === "defect" && defects.length === 0) {
     if (place.objects === true && typeof deed.value === "object" && deed.value !== null) return undefined
-    return `nonsense is no defect: ${describe(exit)}`
+    return `an invalid value is not the defect of its call: ${describe(exit)}`
   }
   return undefined
 }

@@ -1,16 +1,19 @@
 /**
- * Watches a pool from outside: which tasks really run, what their submitters are told, whether the numbers add up.
+ * Watches a pool from outside: which tasks really run, which results their submitters receive, whether the statistics add
+ * up.
  *
- * The looks come after every step and also from inside the tasks, sources, policies and observers of a test, where a pool
- * may be in the middle of something. A violated rule is noted and not thrown: what throws inside of user code would be
- * that code's failure.
+ * The checks run after every step and also inside the tasks, sources, policies and observers of a test, where a pool may
+ * be in the middle of an operation. A violated rule is recorded and not thrown, because an error thrown inside user code
+ * would be that code's failure.
  */
-import type { KeyStats, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
+import type { PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 
-/** One task that a test hands to a pool. */
+/** A task that a test submits. */
 export interface Entry {
   readonly name: string
   /** The most times that it may begin. */
@@ -19,110 +22,102 @@ export interface Entry {
   readonly key: string | undefined
   begun: number
   ended: number
-  /** Times that its submitter was told what became of it. */
-  tellings: number
-  /** What its submitter was told, once it was. */
-  told: Exit.Exit<unknown, unknown> | undefined
-  /** Whether it is an item of a bulk, whose caller is told of all items at once. */
+  /** The number of results that its submitter received. */
+  results: number
+  /** The result that its submitter received, if any. */
+  result: Exit.Exit<unknown, unknown> | undefined
+  /** Whether it is an item of a bulk, whose caller receives one result for all items. */
   readonly item: boolean
-  /** What its submitter has of it, if it was handed over. */
+  /** Its handle, after a fork. */
   handle: TaskHandle<unknown, unknown> | undefined
   /** Whether it waits in an operation of its own pool, and may lend its workers. */
-  inside: boolean
-  /** Whether its submitter went away while it was handed over: nobody knows whether it was admitted. */
-  loose: boolean
+  waits: boolean
+  /** Whether its submitter was interrupted during the fork: then the task may be admitted or not. */
+  uncertain: boolean
 }
 
+/** The tasks of a test, and the first rule that a pool violated. */
 export class Ledger {
   readonly pool: TaskPoolService
   readonly entries: Array<Entry> = []
   /** The first rule that did not hold. */
   broken: string | undefined = undefined
-  /** Whether closing may give a task up, which then runs on and counts no more. */
-  givesUp = false
+  /** Whether closing may abandon tasks, which then run without being counted. */
+  abandons = false
   /** Whether a full queue drops its oldest task for a new one. */
   drops = false
-  /** Whether the pool may change its size by itself. */
-  sizesItself = false
-  /** The most workers of the tasks of one key. */
+  /** The most workers that the tasks of one key may take. */
   perKey = Infinity
-  /** Whether what waits may have to wait for a time, which has passed before the pool slept until then. */
-  isLate: () => boolean = () => false
-  /** How many bulks, streams and other calls have not ended that may have a task without an entry. */
+  /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
   private running = 0
-  /** The permits of tasks that run and do not wait for their pool. */
+  /** The permits of the tasks that run and do not wait for their own pool. */
   private computing = 0
   private mostPermits = 1
-  private allowed = 0
-  private lent = 0
   private readonly keys = new Set<string>()
+  private allowed = 0
+  private lentBefore = 0
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
-    this.look("at first")
+    this.check("at first")
   }
 
-  /** Notes that a rule did not hold. */
+  /** Records a violated rule. */
   violated(what: string, where: string): void {
     this.broken ??= `${what}, seen ${where}: ${JSON.stringify(statsOf(this.pool))}`
   }
 
-  /** Notes that the pool may have as many workers as this, until it has fewer tasks that run. */
-  allow(size: number): void {
-    this.allowed = Math.max(this.allowed, size)
+  /** Throws the first rule that did not hold, if any. */
+  throwViolation(): void {
+    if (this.broken !== undefined) throw new Error(this.broken)
   }
 
-  /** How many tasks really run. */
+  /** The number of tasks that really run. */
   get live(): number {
     return this.running
   }
 
-  /** What must hold at every moment. */
-  look(where: string): PoolStats {
+  /** Checks the rules that hold at every moment. */
+  check(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { busy, cancelled, capacity, delayed, failed, interrupted, lent, running, submitted, succeeded } = stats
-    const { targetSize, waiting } = stats
-    const settled = succeeded + failed + interrupted + cancelled
-    if (submitted !== settled + waiting + delayed + running) this.violated("I3: the numbers do not add up", where)
-    if (stats.rejected + stats.cancelled < sumOf(stats.rejectedBy)) {
-      this.violated("the rejections do not add up", where)
-    }
-    if (waiting > capacity && waiting > capacity + this.comingBack) this.violated("I8: more wait than may", where)
-    if (busy < 0 || lent < 0) this.violated("I1: a worker is counted twice", where)
-    if (this.running > running && !this.givesUp) this.violated(`I1: ${this.running} tasks really run`, where)
-    if (this.computing > busy && !this.givesUp) {
+    const { busy, lent, running, targetSize } = stats
+    const rule = ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack)
+    if (rule !== undefined) this.violated(rule, where)
+    if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (this.computing > busy && !this.abandons) {
       this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
     }
-    // Surplus tasks may finish, but nothing may begin beside them. A task that is interrupted while it lends its workers
+    // Surplus tasks may finish, but no task may begin beside them. A task that is interrupted while it lends its workers
     // takes them back above the limit.
-    const takenBack = Math.max(0, this.lent - lent)
+    const takenBack = Math.max(0, this.lentBefore - lent)
     if (busy > Math.max(targetSize, this.allowed + takenBack)) {
       this.violated("I1: a task began beside surplus ones", where)
     }
     this.allowed = Math.max(busy, targetSize)
-    this.lent = lent
+    this.lentBefore = lent
     return stats
   }
 
-  // Tasks that have begun and may begin again may wait beyond the capacity. When one of them is dropped, the new task takes
-  // its place.
+  // Tasks that have begun and may begin again may wait beyond the capacity. If one of them is dropped, the new task takes its
+  // place.
   private get comingBack(): number {
     return this.entries.filter(
-      ({ attempts, begun, told }) => attempts > 1 && begun > 0 && (this.drops || told === undefined)
+      ({ attempts, begun, result }) => attempts > 1 && begun > 0 && (this.drops || result === undefined)
     ).length
   }
 
-  /** What must hold when nothing moves any more. */
+  /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
-    const stats = this.look("at rest")
-    const isHeld = stats.holds.length > 0 || stats.nextStart > 0 || stats.busy + this.mostPermits > stats.targetSize
-    const mayStart = !isHeld && stats.phase !== "Closed" && !this.isLate()
+    const stats = this.check("at rest")
+    const { busy, delayed, holds, nextStart, phase, running, size, targetSize, waiting } = stats
+    const mayStart =
+      phase !== "Closed" && holds.length === 0 && nextStart === 0 && busy + this.mostPermits <= targetSize
     this.restAtDoor(stats, mayStart)
-    if (mayStart && stats.waiting > 0 && this.isKeyReady(stats.waiting)) {
+    if (mayStart && waiting > 0 && this.isKeyReady(waiting)) {
       this.violated("I2: a task waits beside a free worker", "at rest")
     }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.delayed + stats.size > 0) {
+    if (phase === "Closed" && running + waiting + delayed + size > 0) {
       this.violated("I6: a closed pool has tasks", "at rest")
     }
     return stats
@@ -133,40 +128,39 @@ export class Ledger {
     if (this.perKey === Infinity) return true
     let withoutKey = waiting
     for (const key of this.keys) {
-      const stats = keyStatsOf(this.pool, key)
+      const stats = now(this.pool.statsOf(key))
       withoutKey -= stats.waiting
       if (stats.waiting > 0 && (stats.running + 1) * this.mostPermits <= this.perKey) return true
     }
     return withoutKey > 0
   }
 
-  // Submitters that have asked, whose tasks have not begun, and that were told nothing: their tasks wait in the queue or
-  // stand at the door.
+  // The tasks of submitters without a result that have not begun must be in the queue or at the door.
   private restAtDoor({ atDoor, capacity, lent, phase, waiting }: PoolStats, mayStart: boolean): void {
     if (atDoor > 0 && phase !== "Open" && phase !== "Held")
-      this.violated("tasks stand at the door of a pool that admits none", "at rest")
+      this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
     if (atDoor > 0 && (waiting < capacity || (mayStart && this.perKey === Infinity))) {
-      this.violated("I9: a task stands at the door though there is a place", "at rest")
+      this.violated("I9: a submitter waits at the door beside a free place", "at rest")
     }
     let pending = 0
     for (const entry of this.entries) {
-      if (entry.told !== undefined || entry.item) continue
+      if (entry.result !== undefined || entry.item) continue
       const exit = entry.handle === undefined ? undefined : exitOf(entry.handle)
-      if (exit !== undefined) this.tell([entry], exit)
+      if (exit !== undefined) this.received([entry], exit)
       else if (entry.begun === 0) {
-        if (entry.loose) return
+        if (entry.uncertain) return
         pending++
       }
     }
-    // With a bulk, as many of those that wait may be its own. A task that lends its workers may be told of its own task when
-    // it has them again.
-    const lost = pending - waiting - atDoor - lent
-    if (lost > 0) this.violated(`I3: ${lost} submitters were told nothing, and have no task`, "at rest")
-    if (lost + lent + this.comingBack < 0 && this.bulks === 0)
-      this.violated(`I5: ${-lost - lent} tasks wait that nobody has submitted`, "at rest")
+    // Some of the waiting tasks may belong to a bulk. A task that lends its workers receives the result of its own task when
+    // it has taken them back.
+    const lost = pending - waiting - atDoor
+    if (lost > lent) this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
+    if (lost + this.comingBack < 0 && this.bulks === 0)
+      this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
   }
 
-  /** A task to be handed to the pool. */
+  /** Adds a task that is about to be submitted. */
   entry(
     name: string,
     item = false,
@@ -181,18 +175,18 @@ export class Ledger {
       key,
       begun: 0,
       ended: 0,
-      tellings: 0,
-      told: undefined,
+      results: 0,
+      result: undefined,
       item,
       handle: undefined,
-      inside: false,
-      loose: false
+      waits: false,
+      uncertain: false
     }
     this.entries.push(entry)
     return entry
   }
 
-  /** The task's effect around a body; its finalizer takes steps. */
+  /** Returns the effect of a task, around its body. `finalizer` is the number of steps of its finalizer. */
   task<A, E, R>(entry: Entry, body: Effect.Effect<A, E, R>, finalizer = 1): Effect.Effect<A, E, R> {
     const end = Effect.sync(() => this.end(entry))
     return Effect.acquireUseRelease(
@@ -204,66 +198,118 @@ export class Ledger {
 
   begin(entry: Entry): void {
     if (++entry.begun > entry.attempts) this.violated(`I3: ${entry.name} begins too often`, "as it begins")
-    if (entry.told !== undefined) this.violated(`I3: ${entry.name} begins when its submitter was told`, "as it begins")
+    if (entry.result !== undefined)
+      this.violated(`I3: ${entry.name} begins after its submitter received a result`, "as it begins")
     this.running++
     this.computing += entry.permits
-    this.look(`as ${entry.name} begins`)
+    this.check(`as ${entry.name} begins`)
   }
 
   end(entry: Entry): void {
-    this.look(`as ${entry.name} ends`)
+    this.check(`as ${entry.name} ends`)
     entry.ended++
     this.running--
     this.computing -= entry.permits
   }
 
-  /** An operation of its own pool that the task of an entry waits for. */
-  within<A, E, R>(entry: Entry, operation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  /** Runs an operation of its own pool in a task, which waits for it. */
+  nested<A, E, R>(entry: Entry, operation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
-        entry.inside = true
+        entry.waits = true
         this.computing -= entry.permits
       }),
       () => operation,
       () =>
         Effect.sync(() => {
-          entry.inside = false
+          entry.waits = false
           this.computing += entry.permits
-          this.look(`as a wait of ${entry.name} ends`)
+          this.check(`as a wait of ${entry.name} ends`)
         })
     )
   }
 
-  /** The permits of the tasks of a key that run and do not wait for their pool. */
+  /** The permits of the tasks of a key that run and do not wait for their own pool. */
   permitsOf(key: string): number {
-    return this.entries.reduce(
-      (sum, each) => sum + (each.key === key && each.begun > each.ended && !each.inside ? each.permits : 0),
-      0
-    )
+    return this.entries
+      .filter((entry) => entry.key === key && entry.begun > entry.ended && !entry.waits)
+      .reduce((sum, { permits }) => sum + permits, 0)
   }
 
-  /** The submitter of a task, or the caller of a bulk, was told. */
-  tell(entries: ReadonlyArray<Entry>, exit: Exit.Exit<unknown, unknown>): void {
+  /** Records the result that the submitter of a task, or the caller of a bulk, received. */
+  received(entries: ReadonlyArray<Entry>, exit: Exit.Exit<unknown, unknown>): void {
     for (const entry of entries) {
-      if (++entry.tellings > 1) this.violated(`I3: the submitter of ${entry.name} is told twice`, "as it is told")
-      if (entry.begun !== entry.ended && !this.givesUp) {
-        this.violated(`I1: the submitter of ${entry.name} is told while its task runs`, "as it is told")
+      if (++entry.results > 1) this.violated(`I3: the submitter of ${entry.name} receives two results`, "at a result")
+      if (entry.begun !== entry.ended && !this.abandons) {
+        this.violated(`I1: the submitter of ${entry.name} receives a result while its task runs`, "at a result")
       }
-      entry.told = exit
+      entry.result = exit
     }
-    this.look("as a submitter is told")
+    this.check("at a result")
   }
 
-  /** What must hold when all has ended. */
+  /**
+   * Makes a call and records its result. The caller cannot be interrupted between the creation of the entries and the
+   * wait, because an entry without a caller would never get a result. `bulks` is 1 for a bulk or a stream, which may wait
+   * for a place even without an item.
+   */
+  calling(
+    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> },
+    bulks: 0 | 1 = 0
+  ): Effect.Effect<unknown, unknown> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { effect, entries } = call()
+      this.bulks += bulks
+      return Effect.onExit(restore(effect), (exit) =>
+        Effect.sync(() => {
+          this.bulks -= bulks
+          this.received(entries, exit)
+        })
+      )
+    })
+  }
+
+  /** Forks a task, and adds its handle to `handles`. */
+  forking(
+    call: () => { readonly entry: Entry; readonly effect: Effect.Effect<TaskHandle<unknown, unknown>, unknown> },
+    handles: Array<TaskHandle<unknown, unknown>>
+  ): Effect.Effect<TaskHandle<unknown, unknown> | undefined> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { effect, entry } = call()
+      // A task that is admitted may settle before its caller has the handle.
+      entry.uncertain = true
+      return Effect.matchCauseEffect(restore(effect), {
+        onSuccess: (handle) =>
+          Effect.sync(() => {
+            entry.uncertain = false
+            entry.handle = handle
+            handles.push(handle)
+            return handle
+          }),
+        onFailure: (cause) =>
+          Effect.sync(() => {
+            // The caller may have been interrupted between the admission and the return of the handle.
+            if (Cause.hasInterrupts(cause)) return undefined
+            entry.uncertain = false
+            this.received([entry], Exit.failCause(cause))
+            return undefined
+          })
+      })
+    })
+  }
+
+  /** Checks the rules that hold when all tasks have ended. */
   finish(): void {
     for (const entry of this.entries) {
-      if (entry.told === undefined && entry.handle !== undefined) {
+      if (entry.result === undefined && entry.handle !== undefined) {
         const exit = exitOf(entry.handle)
-        if (exit !== undefined) this.tell([entry], exit)
+        if (exit !== undefined) this.received([entry], exit)
+        if (now(entry.handle.state) !== "Done")
+          this.violated(`I3: the handle of ${entry.name} is not done`, "at the end")
       }
       if (!isFit(entry)) {
         this.violated(
-          `I3: ${entry.name} began ${entry.begun} times, ended ${entry.ended} times, and was told ${String(entry.told)}`,
+          `I3: ${entry.name} began ${entry.begun} times, ended ${entry.ended} times, result ${String(entry.result)}`,
           "at the end"
         )
       }
@@ -271,40 +317,61 @@ export class Ledger {
   }
 }
 
-/** What a submitter was told goes with what its task did. */
-const isFit = ({ attempts, begun, ended, item, loose, told }: Entry): boolean => {
+// Whether the result that a submitter received matches what its task did.
+const isFit = ({ attempts, begun, ended, item, result, uncertain }: Entry): boolean => {
   if (begun > attempts || begun !== ended) return false
-  if (loose) return true
-  if (told === undefined) return false
+  if (uncertain) return true
+  if (result === undefined) return false
   if (item) return true
-  if (told._tag === "Success") return begun > 0
-  const error: any = told.cause.reasons.find(Cause.isFailReason)?.error
+  if (result._tag === "Success") return begun > 0
+  const error: any = result.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
 }
 
-/** So many steps without effect. */
+/**
+ * Checks that a pool still works after a test: runs two tasks that wait for each other on two workers, then closes the
+ * idle pool. Hangs if a worker is lost, and dies if the report is not empty.
+ */
+export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolService) {
+  yield* pool.start
+  yield* pool.resume
+  yield* pool.resize(2)
+  let arrived = 0
+  const both = Latch.makeUnsafe()
+  const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
+  yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
+  const report = yield* pool.close()
+  if (report.completed + report.interrupted + report.neverRun > 0) {
+    return yield* Effect.die(new Error(`an idle pool closes with ${JSON.stringify(report)}`))
+  }
+})
+
+/** Yields `times` times. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
 
-const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined => {
-  const exit = Effect.runFork(handle.poll).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskHandle.poll takes more than one step")
-  return exit.value._tag === "Some" ? exit.value.value : undefined
+/**
+ * Returns the rule that the statistics violate on their own, if any. `comingBack` is the number of tasks that may wait
+ * beyond the capacity, because they have started before.
+ */
+export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefined => {
+  const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
+  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
+    return "I3: the statistics do not add up"
+  }
+  return waiting > capacity + comingBack ? "I8: more tasks wait than the capacity allows" : undefined
 }
 
-/** A snapshot takes no step; `runSync` would make a scheduler for each. */
-export const statsOf = (pool: TaskPoolService): PoolStats => {
-  const exit = Effect.runFork(pool.stats).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskPool.stats takes more than one step")
+const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
+  Option.getOrUndefined(now(handle.poll))
+
+/** Returns a snapshot of a pool's statistics. */
+export const statsOf = (pool: TaskPoolService): PoolStats => now(pool.stats)
+
+/** Runs an effect that takes no step. `runSync` would make a scheduler for each. */
+export const now = <A>(effect: Effect.Effect<A>): A => {
+  const exit = Effect.runFork(effect).pollUnsafe()
+  if (exit?._tag !== "Success") throw new Error("an operation that only reads takes more than one step")
   return exit.value
 }
-
-const keyStatsOf = (pool: TaskPoolService, key: string): KeyStats => {
-  const exit = Effect.runFork(pool.statsOf(key)).pollUnsafe()
-  if (exit?._tag !== "Success") throw new Error("TaskPool.statsOf takes more than one step")
-  return exit.value
-}
-
-const sumOf = (numbers: Readonly<Record<string, number>>): number =>
-  Object.values(numbers).reduce((sum, each) => sum + each, 0)

@@ -1,5 +1,5 @@
 /**
- * A small world under a `StepScheduler`: its fibers, its time, and whether anything of it is left.
+ * Runs fibers under a `StepScheduler` and a `StepClock`, and checks that none of them is left at the end.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -12,14 +12,14 @@ import * as Scope from "effect/Scope"
 import { StepClock } from "../StepClock.ts"
 import { StepScheduler, type StepSchedulerOptions } from "../StepScheduler.ts"
 
-/** Forks effects under a scheduler and a clock of its own, and counts the fibers that have not ended. */
+/** Forks effects under its own scheduler and clock, and counts the fibers that have not ended. */
 export class StepWorld {
   readonly scheduler: StepScheduler
   readonly clock = new StepClock()
   readonly scope = Scope.makeUnsafe()
   /** Starts an effect in this step. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Fiber.Fiber<A, E>
-  /** How many lines were logged. */
+  /** The number of logged lines. */
   logged = 0
   private fibers = 0
 
@@ -38,7 +38,7 @@ export class StepWorld {
     this.fork = Effect.runForkWith(context)
   }
 
-  /** What is left when the scope has closed, in words; `undefined` if nothing is. */
+  /** Describes what is left when the scope has closed; `undefined` if nothing is. */
   get left(): string | undefined {
     if (this.fibers > 0) return `${this.fibers} fibers are left when the scope has closed`
     if (this.clock.sleepers > 0) return `${this.clock.sleepers} sleepers are left when the scope has closed`

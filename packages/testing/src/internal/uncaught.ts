@@ -1,5 +1,5 @@
 /**
- * What reaches the process because nobody catches it: unhandled rejections and uncaught exceptions.
+ * Collects the unhandled rejections and uncaught exceptions of the process.
  */
 import * as Effect from "effect/Effect"
 
@@ -14,8 +14,8 @@ interface Process {
 const events = ["unhandledRejection", "uncaughtException"]
 
 /**
- * Runs an effect with a list of what nobody has caught so far. Other listeners, such as a test runner's, hear nothing of
- * it meanwhile. Outside of Node the list stays empty.
+ * Runs an effect with a list of the errors that have reached the process so far. Other listeners, such as a test runner's,
+ * are removed meanwhile. Outside Node the list stays empty.
  */
 export const collectingUncaught = <A, E>(
   use: (uncaught: Array<unknown>) => Effect.Effect<A, E>

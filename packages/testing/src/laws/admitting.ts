@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import type { TaskPoolService } from "@aio-task-pool/core"
 import { expectNotAvailable, expectStats, gated, hasEnded, type Laws, occupy, settle, start } from "./kit.ts"
 
-/** Room, the door, and what is refused. */
+/** Registers the laws of admission: free places, the door, and rejected tasks. */
 export const admittingLaws = (laws: Laws): void => {
   laws.law(
     "a submitter that finds the queue full waits at the door, and counts neither as waiting nor as submitted",
@@ -55,7 +55,7 @@ export const admittingLaws = (laws: Laws): void => {
       const full = yield* fill(pool)
       const begun: Array<number> = []
       const submitters = []
-      // More than end in one step, so that some wait at the door when others come.
+      // More tasks than end in one step, so that some wait at the door when others arrive.
       for (let i = 0; i < 3000; i++) submitters.push(yield* start(pool.submit(Effect.sync(() => begun.push(i)))))
       yield* full.release
       while (begun.length === 0) yield* Effect.yieldNow
@@ -106,7 +106,7 @@ export const admittingLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("a new worker lets the door in", { minSize: 0, maxSize: 5 }, (pool) =>
+  laws.law("a new worker admits the head of the door", { minSize: 0, maxSize: 5 }, (pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return
       const full = yield* fill(pool)
@@ -152,7 +152,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("submitNowait answers at once: admitted, or NotAvailable", {}, (pool) =>
+  laws.law("submitNowait never waits: it admits the task or fails with NotAvailable", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("running")
       const handle = yield* pool.submitNowait(task.task)
@@ -173,7 +173,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("with onFull: fail, a full queue refuses submit and fork at once", { onFull: "fail" }, (pool) =>
+  laws.law("with onFull: fail, a full queue rejects submit and fork at once", { onFull: "fail" }, (pool) =>
     Effect.gen(function* () {
       if (laws.capacity === undefined) return
       const full = yield* fill(pool)
@@ -202,7 +202,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a refusal carries the pool's name and its numbers, and reads as one sentence", { name: "db" }, (pool) =>
+  laws.law("NotAvailable has the pool's name and statistics, and its message is one sentence", { name: "db" }, (pool) =>
     Effect.gen(function* () {
       yield* pool.pause
       const error = yield* Effect.flip(pool.submit(Effect.void))
@@ -215,7 +215,7 @@ export const admittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("without room or an open pool, a refused function is never called (I3)", { onFull: "fail" }, (pool) =>
+  laws.law("the function of a rejected task is never called (I3)", { onFull: "fail" }, (pool) =>
     Effect.gen(function* () {
       let calls = 0
       const task = () => Effect.sync(() => ++calls)
@@ -233,7 +233,7 @@ export const admittingLaws = (laws: Laws): void => {
   )
 }
 
-// One task runs, and every place of the queue is taken.
+// One task runs, and the queue is full.
 const fill = Effect.fnUntraced(function* (pool: TaskPoolService) {
   const busy = yield* occupy(pool, 1)
   const { capacity } = yield* pool.stats

@@ -83,7 +83,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
     )
 
     law(
-      "the end of the load shrinks it back to its minimum, without cutting a task",
+      "the pool shrinks to its minimum when the load ends, and interrupts no task",
       {},
       Effect.gen(function* () {
         const tasks = yield* burst(100)
@@ -96,7 +96,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
     )
 
     law(
-      "a crowd at the door of a pool without a queue grows it too",
+      "submitters at the door of a pool without a queue make it grow too",
       { capacity: 0 },
       Effect.gen(function* () {
         const pool = yield* TaskPool
@@ -122,7 +122,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
     )
 
     law(
-      "every change of size is an event that says why",
+      "every change of size is an event with its reason",
       {},
       Effect.gen(function* () {
         const events: Array<PoolEvent> = []
@@ -172,7 +172,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
       ["at once", Effect.fail("429")],
       ["after a while", Effect.andThen(Effect.yieldNow, Effect.fail("429"))]
     ] as const) {
-      it.effect(`at the end of a server's retryAfter one task goes out that fails ${how}, and not all`, () =>
+      it.effect(`at the end of a retryAfter one task that fails ${how} is dispatched, not all`, () =>
         Effect.gen(function* () {
           const pool = yield* TaskPool
           let sent = 0
@@ -194,7 +194,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
               maxSize: 1,
               interval,
               shutdown: { drainTimeout: 0 },
-              // It pauses for nothing of its own.
+              // The policy itself never pauses.
               policy: {
                 name: "still",
                 initial: () => 1,
@@ -209,7 +209,7 @@ export const sizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>):
     }
 
     law(
-      "a closed pool is not sized, and one that was started again is (I6)",
+      "a closed pool is not resized, and a reopened one is (I6)",
       {},
       Effect.gen(function* () {
         yield* TaskPool.close()

@@ -37,7 +37,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("draining lets accepted tasks finish, and refuses new ones", {}, (pool) =>
+  laws.law("draining lets admitted tasks finish and rejects new ones", {}, (pool) =>
     Effect.gen(function* () {
       const running = gated("running")
       const submitter = yield* start(pool.submit(running.task))
@@ -87,14 +87,14 @@ export const closingLaws = (laws: Laws): void => {
       yield* expectStats(pool, { phase: "Draining", running: 1, waiting: 0 })
       yield* running.openFinalizer
       assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 0, interrupted: 1, neverRun: places })
-      assert.strictEqual(running.counts.finalized, 1)
+      assert.strictEqual(running.counts.ended, 1)
       expectCancelled(yield* Fiber.await(submitter), { reason: "Closed", started: true })
       for (const handle of waiting) expectCancelled(yield* handle.await, { reason: "Closed", started: false })
       yield* expectStats(pool, { phase: "Closed", size: 0, cancelled: 1 + places })
     })
   )
 
-  laws.law("a task that ends by itself while the pool interrupts keeps its own result (I3)", { size: 2 }, (pool) =>
+  laws.law("a task that succeeds while the pool interrupts it keeps its own result (I3)", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const { own, trigger } = chained("own")
       const cut = yield* pool.fork(trigger)
@@ -120,7 +120,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a later drain does not call an interrupt back", {}, (pool) =>
+  laws.law("a later drain does not undo an interrupt", {}, (pool) =>
     Effect.gen(function* () {
       const task = gatedFinalizer()
       yield* pool.fork(task.task)
@@ -134,7 +134,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("any number of closers, then and later, get the same report", {}, (pool) =>
+  laws.law("all closers get the same report, now and later", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const closers = []
@@ -147,7 +147,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("closing goes on when the closer is interrupted", {}, (pool) =>
+  laws.law("closing continues when the closer is interrupted", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       yield* Fiber.interrupt(yield* start(pool.close()))
@@ -211,7 +211,7 @@ export const closingLaws = (laws: Laws): void => {
         assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 0, interrupted: 1, neverRun: 0 })
         expectCancelled(yield* Fiber.await(submitter), { reason: "Closed", started: true })
         yield* expectStats(pool, { phase: "Closed", cancelled: 1 })
-        // The late end of the task settles nothing again.
+        // The late end of the task does not settle it twice.
         yield* task.openFinalizer
         yield* settle
         yield* expectStats(pool, { phase: "Closed", cancelled: 1, running: 0 })
@@ -259,7 +259,7 @@ export const closingLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("a pool that loses its last worker while it drains closes all the same", { minSize: 0, needs: 1 }, (pool) =>
+  laws.law("a pool that loses its last worker while it drains still closes", { minSize: 0, needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const waiting = yield* pool.fork(Effect.die("never"))
@@ -272,7 +272,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("closing a pool from inside its own task is refused with a defect that says so", {}, (pool) =>
+  laws.law("closing a pool from inside its own task is a defect that says so", {}, (pool) =>
     Effect.gen(function* () {
       const defect = defectOf(yield* Effect.exit(pool.submit(pool.close())))
       assert.match(String(defect), /close/)
@@ -400,7 +400,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  // A pool that closes without a limit, while a task of it cannot be interrupted.
+  // A pool that closes without a timeout while one of its tasks cannot be interrupted.
   const closesForEver = (pool: TaskPoolService) =>
     Effect.gen(function* () {
       const task = stubborn("done")
@@ -414,7 +414,7 @@ export const closingLaws = (laws: Laws): void => {
       return { closer, submitter }
     })
 
-  laws.law("a close that awaits finalizers forever can be given a limit", {}, (pool) =>
+  laws.law("a close that awaits finalizers forever ends when a later close has a timeout", {}, (pool) =>
     Effect.provide(
       Effect.gen(function* () {
         const { closer, submitter } = yield* closesForEver(pool)
@@ -432,7 +432,7 @@ export const closingLaws = (laws: Laws): void => {
     )
   )
 
-  laws.law("a scope that ends while a close awaits finalizers forever keeps its own limit", {}, () =>
+  laws.law("a scope that ends while a close awaits finalizers forever keeps its own timeout", {}, () =>
     Effect.provide(
       Effect.gen(function* () {
         const { close, pool } = yield* open(laws)
@@ -447,7 +447,7 @@ export const closingLaws = (laws: Laws): void => {
     )
   )
 
-  laws.law("nothing works when the scope has closed, and nothing hangs", {}, () =>
+  laws.law("every operation ends when the scope has closed, and none runs a task", {}, () =>
     Effect.gen(function* () {
       const { close, pool } = yield* open(laws)
       yield* close(Exit.void)
@@ -465,7 +465,7 @@ export const closingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a program that uses the layer gets its answer after the pool has drained", {}, () =>
+  laws.law("a program that provides the layer ends after the pool has drained", {}, () =>
     Effect.gen(function* () {
       const ended: Array<string> = []
       const task = Effect.andThen(
@@ -481,7 +481,7 @@ export const closingLaws = (laws: Laws): void => {
   )
 }
 
-// A pool whose scope the law closes by itself.
+// A pool whose scope the law closes.
 const open = Effect.fnUntraced(function* (laws: Laws) {
   const scope = yield* Scope.make()
   const context = yield* Layer.buildWithScope(laws.layerOf({ size: 1, capacity: laws.capacity }), scope)

@@ -45,7 +45,7 @@ export const contextLaws = (laws: Laws): void => {
     )
   }
 
-  laws.law("tasks that leave an async context behind leave others theirs (I7)", { size: 2 }, (pool) =>
+  laws.law("the async context that a task enters reaches no other task (I7)", { size: 2 }, (pool) =>
     as(
       "ann",
       Effect.gen(function* () {
@@ -113,58 +113,52 @@ export const contextLaws = (laws: Laws): void => {
   )
 
   for (const [what, leave] of traces) {
-    laws.law(
-      `an item of forEach that leaves ${what} behind leaves the next item its submitter's context (I7)`,
-      {},
-      (pool) =>
-        as(
-          "ann",
-          Effect.gen(function* () {
-            const children: Array<Fiber.Fiber<unknown>> = []
-            const item = Effect.gen(function* () {
-              const left = children.filter((child) => child.pollUnsafe() === undefined)
-              const sight = yield* look
-              const trace = yield* leave
-              if (Fiber.isFiber(trace)) children.push(trace as Fiber.Fiber<unknown>)
-              return [left, sight]
-            })
-            for (const seen of yield* pool.forEach([1, 2, 3, 4], () => item)) {
-              assert.deepStrictEqual(seen, [[], sightOf("ann")])
-            }
-          })
-        )
-    )
-  }
-
-  laws.law(
-    "a source of forEach that leaves an async context behind leaves the items their submitter's (I7)",
-    {},
-    (pool) =>
+    laws.law(`${what} that an item of forEach leaves behind does not reach the next item (I7)`, {}, (pool) =>
       as(
         "ann",
         Effect.gen(function* () {
-          const source = function* () {
-            for (let i = 0; i < 4; i++) {
-              const seen = storage.getStore()
-              storage.enterWith("eve")
-              yield seen
-            }
+          const children: Array<Fiber.Fiber<unknown>> = []
+          const item = Effect.gen(function* () {
+            const left = children.filter((child) => child.pollUnsafe() === undefined)
+            const sight = yield* look
+            const trace = yield* leave
+            if (Fiber.isFiber(trace)) children.push(trace as Fiber.Fiber<unknown>)
+            return [left, sight]
+          })
+          for (const seen of yield* pool.forEach([1, 2, 3, 4], () => item)) {
+            assert.deepStrictEqual(seen, [[], sightOf("ann")])
           }
-          for (const sight of yield* pool.forEach(source(), () => look)) assert.deepStrictEqual(sight, sightOf("ann"))
-          // Items that leave theirs behind in the step in which they begin, when the next one is pulled.
-          const item = (bySource: unknown) =>
-            Effect.sync(() => {
-              const seen = storage.getStore()
-              storage.enterWith("bob")
-              return [bySource, seen]
-            })
-          for (const seen of yield* pool.forEach(source(), item)) assert.deepStrictEqual(seen, ["ann", "ann"])
-          assert.strictEqual(storage.getStore(), "ann")
         })
       )
+    )
+  }
+
+  laws.law("the async context that a source of forEach enters does not reach the items (I7)", {}, (pool) =>
+    as(
+      "ann",
+      Effect.gen(function* () {
+        const source = function* () {
+          for (let i = 0; i < 4; i++) {
+            const seen = storage.getStore()
+            storage.enterWith("eve")
+            yield seen
+          }
+        }
+        for (const sight of yield* pool.forEach(source(), () => look)) assert.deepStrictEqual(sight, sightOf("ann"))
+        // These items enter a context in the step in which they begin, when the next item is pulled.
+        const item = (bySource: unknown) =>
+          Effect.sync(() => {
+            const seen = storage.getStore()
+            storage.enterWith("bob")
+            return [bySource, seen]
+          })
+        for (const seen of yield* pool.forEach(source(), item)) assert.deepStrictEqual(seen, ["ann", "ann"])
+        assert.strictEqual(storage.getStore(), "ann")
+      })
+    )
   )
 
-  laws.law("children of one task do not see the next one's worker as their own (I7)", {}, (pool) =>
+  laws.law("children of one task do not see the next task's worker as their own (I7)", {}, (pool) =>
     Effect.gen(function* () {
       const children: Array<Fiber.Fiber<never>> = []
       const parent = Effect.map(Effect.forkChild(Effect.never), (fiber) => void children.push(fiber))
@@ -176,7 +170,7 @@ export const contextLaws = (laws: Laws): void => {
   )
 }
 
-// What an item of a bulk may do to the fiber and the async context that it runs in, and not clear away.
+// Changes that an item of a bulk may make to its fiber and its async context, and leave behind.
 const traces: ReadonlyArray<readonly [string, Effect.Effect<unknown>]> = [
   ["nothing", Effect.void],
   ["an async context", Effect.sync(() => storage.enterWith("eve"))],
@@ -198,7 +192,7 @@ interface Sight {
 
 const sightOf = (who: string): Sight => ({ who, colour: who, span: [who], annotation: who, stored: who })
 
-// What a task sees before and after it waited: both must be the submitter's.
+// The context that a task sees before and after a wait. Both must be the submitter's.
 const look: Effect.Effect<Sight, never, Who> = Effect.gen(function* () {
   const before = storage.getStore()
   yield* Effect.yieldNow

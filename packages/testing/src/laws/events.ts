@@ -11,11 +11,11 @@ import * as Stream from "effect/Stream"
 import { TaskPool } from "@aio-task-pool/core"
 import { type Laws, settle, start } from "./kit.ts"
 
-/** What readers are told, and that they never hold the pool up. */
+/** Registers the laws of events: what readers receive, and that they never slow the pool. */
 export const eventLaws = (laws: Laws): void => {
-  laws.law("a reader is told what happens to the pool, in order", { minSize: 0, maxSize: 5 }, (pool) =>
+  laws.law("a reader receives the events of the pool in order", { minSize: 0, maxSize: 5 }, (pool) =>
     Effect.gen(function* () {
-      const events = yield* record(pool)
+      const events = yield* recordEvents(pool)
       yield* pool.scale(2)
       yield* pool.pause
       yield* pool.pause
@@ -46,7 +46,7 @@ export const eventLaws = (laws: Laws): void => {
 
   laws.law("a resize to the same size is no event", {}, (pool) =>
     Effect.gen(function* () {
-      const events = yield* record(pool)
+      const events = yield* recordEvents(pool)
       yield* pool.scale(0)
       yield* pool.resize(1)
       yield* pool.resize(1, { mode: "hard" })
@@ -108,7 +108,8 @@ export const eventLaws = (laws: Laws): void => {
   )
 }
 
-const record = Effect.fnUntraced(function* (pool: TaskPoolService) {
+/** Notes the events of a pool from now on. */
+export const recordEvents = Effect.fnUntraced(function* (pool: TaskPoolService) {
   const events: Array<PoolEvent> = []
   yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => void events.push(event))))
   yield* settle

@@ -38,16 +38,16 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
     )
 
     for (const value of values) {
-      it.effect(`${describe(value)} comes back as it went`, () =>
+      it.effect(`${describe(value)} is copied there and back`, () =>
         Effect.gen(function* () {
-          // Twice: the first call of a job may take another way than the later ones.
+          // Twice, because the first call of a job may take another path than later ones.
           assert.deepStrictEqual(yield* Executor.run(jobs.identity, [value]), value)
           assert.deepStrictEqual(yield* Executor.run(jobs.identity, [value]), value)
         })
       )
     }
 
-    it.effect("a thousand jobs at once each get their own answer", () =>
+    it.effect("a thousand concurrent jobs each return their own result", () =>
       Effect.gen(function* () {
         const numbers = Array.from({ length: 1000 }, (_, i) => i)
         const sums = yield* Effect.forEach(numbers, (n) => Executor.run(jobs.add, [n, 1]), { concurrency: "unbounded" })
@@ -58,7 +58,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("arguments are copied, shared memory is shared, and what is transferred is gone", () =>
+    it.effect("arguments are copied, shared memory is shared, and transferred objects are detached", () =>
       Effect.gen(function* () {
         const copied = new Uint8Array([1, 2, 3])
         assert.strictEqual(yield* Executor.run(jobs.fill, [copied, 9]), 1)
@@ -74,7 +74,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("a result can be handed over", () =>
+    it.effect("a result can be transferred", () =>
       Effect.gen(function* () {
         const bytes = yield* Executor.run(jobs.produce, [1000])
         assert.strictEqual(bytes.length, 1000)
@@ -84,7 +84,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
 
     // -------------------------------------------------------------------------------------------------------- failures
 
-    it.effect("what a job throws arrives whole", () =>
+    it.effect("the error that a job throws keeps its class name, properties and causes", () =>
       Effect.gen(function* () {
         const error = yield* expectFailure(Executor.run(jobs.fail, [3]), "TaskThrew")
         assert.strictEqual(error.task, "fail")
@@ -110,7 +110,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("an AggregateError keeps its errors, and a circle of causes its end", () =>
+    it.effect("an AggregateError keeps its errors, and a cycle of causes is cut", () =>
       Effect.gen(function* () {
         const { cause: many } = yield* expectFailure(Executor.run(jobs.failWithMany, []), "TaskThrew")
         assert.instanceOf(many, AggregateError)
@@ -155,14 +155,14 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    // What is looked at may run code of its owner, and that may throw.
+    // Reading a property of a value may run a getter, which may throw.
     for (const [kind, make] of Object.entries(jobs.hostile)) {
-      it.effect(`an argument that throws when it is looked at fails its own call only: ${kind}`, () =>
+      it.effect(`an argument that throws when it is read fails only its own call: ${kind}`, () =>
         Effect.gen(function* () {
           const before = yield* Executor.stats
           for (const args of [[make()], [1, { deep: [make()] }]]) {
             const exit = yield* Effect.exit(Executor.run<any, unknown>(jobs.identity, args))
-            // A property that only gives trouble here may well be copied.
+            // A property may throw only here and be copied all the same.
             if (Exit.isSuccess(exit)) assert.strictEqual(kind, "prototype")
             else {
               const error = Cause.squash(exit.cause) as ExecutorError
@@ -178,7 +178,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
         })
       )
 
-      it.effect(`a result, or what is thrown, that throws when it is looked at fails its own job only: ${kind}`, () =>
+      it.effect(`a result or an error that throws when it is read fails only its own job: ${kind}`, () =>
         Effect.gen(function* () {
           const before = yield* Executor.stats
           for (const job of [jobs.giveHostile, jobs.giveHostileLater, jobs.throwHostile]) {
@@ -195,7 +195,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       )
     }
 
-    it.effect("an error of which properties cannot be read arrives with the others", () =>
+    it.effect("an error with unreadable properties arrives with its other properties", () =>
       Effect.gen(function* () {
         const { cause } = yield* expectFailure(Executor.run(jobs.failHostile, []), "TaskThrew")
         const error = cause as RangeError & {
@@ -212,7 +212,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("looking for what cannot be copied ends soon, with the path so far", () =>
+    it.effect("the search for the part that cannot be copied ends soon, with the path so far", () =>
       Effect.gen(function* () {
         const list: Array<unknown> = Array.from({ length: 300_000 }, (_, i) => ({ i }))
         list.push({ onEnd: () => 1 })
@@ -222,7 +222,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("the executor's errors keep their messages where errors are copied", () =>
+    it.effect("the executor's errors keep their messages when they are copied", () =>
       Effect.gen(function* () {
         const errors = [
           yield* Effect.flip(Executor.run(jobs.fail, [3])),
@@ -236,7 +236,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("a generator is refused with a clear error", () =>
+    it.effect("a generator is rejected with a clear error", () =>
       Effect.gen(function* () {
         const { generate, generateLater } = Job.module<typeof jobs>(jobs.add.url)
         for (const job of [generate, generateLater]) {
@@ -250,7 +250,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("a module or a function that is not there is TaskNotFound, with what is there", () =>
+    it.effect("a missing module or function is TaskNotFound, with the functions that exist", () =>
       Effect.gen(function* () {
         const nowhere = Job.module<{ readonly f: () => void }>(new URL("./nowhere.ts", import.meta.url))
         const noModule = yield* expectFailure(Executor.run(nowhere.f, []), "TaskNotFound")
@@ -365,7 +365,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("what a caller without types gives wrongly is a TypeError that says what was expected", () =>
+    it.effect("a wrong argument of a caller without types is a TypeError that says what was expected", () =>
       Effect.gen(function* () {
         const run = Executor.run as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.run>
         const map = Executor.map as (...args: ReadonlyArray<unknown>) => ReturnType<typeof Executor.map>
@@ -392,7 +392,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("map refuses a chunk or a concurrency that is no count", () =>
+    it.effect("map rejects a chunk or a concurrency that is not an integer of 1 or more", () =>
       Effect.gen(function* () {
         for (const options of [{ chunk: 0 }, { chunk: 1.5 }, { concurrency: -1 }]) {
           const exit = yield* Effect.exit(Executor.map(jobs.double, [1], options))
@@ -403,7 +403,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
 
     // --------------------------------------------------------------------------------------------------- around the job
 
-    it.effect("stats count what was settled", () =>
+    it.effect("stats count the settled calls", () =>
       Effect.gen(function* () {
         const before = yield* Executor.stats
         yield* Effect.exit(Executor.run(jobs.fail, [1]))
@@ -436,7 +436,7 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
       })
     )
 
-    it.effect("interrupting a caller leaves the executor in order", () =>
+    it.effect("an executor still works after its callers are interrupted", () =>
       Effect.gen(function* () {
         const fibers = yield* Effect.forEach(
           Array.from({ length: 50 }),

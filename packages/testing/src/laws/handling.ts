@@ -8,7 +8,6 @@ import {
   defectOf,
   expectCancelled,
   expectStats,
-  failureOf,
   gated,
   gatedFinalizer,
   hasEnded,
@@ -16,12 +15,13 @@ import {
   occupy,
   settle,
   start,
-  stubborn
+  stubborn,
+  failureOf
 } from "./kit.ts"
 
-/** What a handle can do, in each state of its task. */
+/** Registers the laws of handles, in each state of their task. */
 export const handlingLaws = (laws: Laws): void => {
-  laws.law("join gives the result to any number of joiners, then and later", {}, (pool) =>
+  laws.law("join returns the result to any number of joiners, now and later", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("result")
       const handle = yield* pool.fork(task.task)
@@ -36,7 +36,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("await gives the exit, poll gives it when there is one", {}, (pool) =>
+  laws.law("await waits for the exit, and poll returns it once there is one", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("cause")
       const handle = yield* pool.fork(Effect.flatMap(task.task, Effect.fail))
@@ -47,7 +47,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task waits, runs, is done", { needs: 1 }, (pool) =>
+  laws.law("the state of a task is Waiting, then Running, then Done", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const task = gated("result")
@@ -80,7 +80,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("cancelling a waiting task takes it out at once: it never runs (I5)", { needs: 1 }, (pool) =>
+  laws.law("cancelling a waiting task removes it at once: it never runs (I5)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const task = gated("never")
@@ -97,7 +97,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("cancel is harmless when repeated, together and after the end", {}, (pool) =>
+  laws.law("cancel may be called repeatedly, concurrently and after the end", {}, (pool) =>
     Effect.gen(function* () {
       const task = gatedFinalizer()
       const handle = yield* pool.fork(task.task)
@@ -108,11 +108,11 @@ export const handlingLaws = (laws: Laws): void => {
       yield* Fiber.joinAll(cancelling)
       yield* handle.cancel
       yield* expectStats(pool, { cancelled: 1, running: 0, submitted: 1 })
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
     })
   )
 
-  laws.law("cancel leaves a task that has ended its result (I3)", {}, (pool) =>
+  laws.law("cancelling a task that has ended does not change its result (I3)", {}, (pool) =>
     Effect.gen(function* () {
       const handle = yield* pool.fork(Effect.succeed("result"))
       yield* handle.join
@@ -137,7 +137,7 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("interrupting a joiner does not touch the task", {}, (pool) =>
+  laws.law("interrupting a joiner does not interrupt the task", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("result")
       const handle = yield* pool.fork(task.task)
@@ -171,13 +171,13 @@ export const handlingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a cancelled task says which pool, in one sentence", { name: "db" }, (pool) =>
+  laws.law("the message of TaskCancelled names the pool in one sentence", { name: "db" }, (pool) =>
     Effect.gen(function* () {
       const handle = yield* pool.fork(Effect.never)
       yield* handle.cancel
       const error = failureOf(yield* handle.await, "TaskCancelled")
-      assert.strictEqual(error["pool"], "db")
-      assert.match(String(error["message"]), /^db: /)
+      assert.strictEqual(error.pool, "db")
+      assert.match(error.message, /^db: /)
     })
   )
 

@@ -1,7 +1,7 @@
 /**
- * Laws of hostile user code: whatever the code of one call does, wherever a pool calls it, is that call's business only.
+ * Laws of hostile user code: the code of one call affects no other call, whatever it does and wherever a pool calls it.
  *
- * The cases are the product of tables: a place where a pool calls user code, a deed, and how the pool stands then.
+ * The cases are the product of tables: the places where pools call user code, the deeds, and the states of the pool.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -12,11 +12,11 @@ import { deeds, places, sizingPlaces } from "./hostilePlaces.ts"
 import type { LawOptions, Laws, LayerOf } from "./kit.ts"
 
 const fits = (place: Place, { kind }: Deed): boolean =>
-  kind === "never" ? place.never === true : kind !== "answers" || place.answered !== undefined
+  kind === "never" ? place.never === true : kind !== "returns" || place.returned !== undefined
 
 const endings = ["interrupt", "close", "close, interrupting", "scope"] as const
 
-/** Every case of a place. */
+/** Returns every case of a place. */
 export const casesOf = (place: Place): ReadonlyArray<HostileCase> =>
   deeds
     .filter((deed) => fits(place, deed))
@@ -40,7 +40,7 @@ export const casesOf = (place: Place): ReadonlyArray<HostileCase> =>
       )
     )
 
-/** What did not hold, for each case that fails. */
+/** Runs cases. Returns the violated rule of each that fails. */
 export const failuresOf = (poolOf: PoolOf, cases: ReadonlyArray<HostileCase>): Effect.Effect<ReadonlyArray<string>> =>
   collectingUncaught((uncaught) =>
     Effect.gen(function* () {
@@ -48,12 +48,12 @@ export const failuresOf = (poolOf: PoolOf, cases: ReadonlyArray<HostileCase>): E
       for (const each of cases) {
         const reason = yield* runCase(poolOf, each)
         if (reason !== undefined) failures.push(`${nameOf(each)}: ${reason}`)
-        // The process hears of a rejection when the microtasks have run.
+        // The process reports a rejection when the microtasks have run.
         yield* Effect.yieldNow
         for (const cause of uncaught.splice(0)) {
-          // What an observer throws is nobody's, and so it is the process's.
+          // No call catches the error of an observer, so it reaches the process.
           if (each.place.observes === true && cause instanceof Error && cause.message === "hostile") continue
-          failures.push(`${nameOf(each)}: nobody catches ${String(cause)}`)
+          failures.push(`${nameOf(each)}: uncaught ${String(cause)}`)
         }
       }
       return failures
@@ -62,11 +62,11 @@ export const failuresOf = (poolOf: PoolOf, cases: ReadonlyArray<HostileCase>): E
 
 const law = (place: Place, poolOf: PoolOf, part: number): void =>
   it.effect(
-    `whatever ${place.name} does is the business of its own call (I1, I2, I3, I8)`,
+    `hostile code in ${place.name} affects only its own call (I1, I2, I3, I8)`,
     () =>
       Effect.gen(function* () {
         const all = casesOf(place)
-        // A prime, so that the parts of all pools together hold every deed in every situation.
+        // A prime number of parts, so that those of all pools together hold every deed in every state.
         const some = all.filter((_, index) => index % 61 === part % 61)
         const failures = yield* failuresOf(poolOf, some)
         if (failures.length > 0) {
@@ -76,22 +76,22 @@ const law = (place: Place, poolOf: PoolOf, part: number): void =>
     600_000
   )
 
-/** A number that differs from pool to pool, so that each takes another part of the cases. */
+/** Returns a number that differs from pool to pool, so that each runs a different part of the cases. */
 const partOf = (name: string, capacity: number | undefined): number =>
   Array.from(name).reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 1009, capacity ?? 7)
 
-/** Hostile code where every pool calls it; each pool takes a part of the cases. */
+/** Registers the laws of hostile code at the places of every pool. Each pool runs a part of the cases. */
 export const hostileLaws = (name: string, laws: Laws): void => {
   for (const place of places) law(place, poolOfLaws(laws.layerOf, laws.capacity), partOf(name, laws.capacity))
 }
 
-/** The pool of the cases: one that can be resized from 0 to 3. */
+/** Returns the pool of the cases, which can be resized from 0 to 3. */
 export const poolOfLaws =
   (layerOf: LayerOf<LawOptions>, capacity: number | undefined): PoolOf =>
   (size) =>
     layerOf({ size, minSize: 0, maxSize: 3, capacity })
 
-/** Hostile code in what sizes a pool; each pool takes a part of the cases. */
+/** Registers the laws of hostile code that sizes a pool. Each pool runs a part of the cases. */
 export const hostileSizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => {
   for (const capacity of [undefined, 1, 0]) {
     for (const place of sizingPlaces) {
@@ -101,7 +101,7 @@ export const hostileSizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOpt
   }
 }
 
-/** The pool of the cases: one that sizes itself from its size to 3. */
+/** Returns the pool of the cases, which scales from its size to 3. */
 export const poolOfSizing =
   (layerOf: LayerOf<AutoScaleLawOptions>, capacity: number | undefined): PoolOf =>
   (size, options) =>

@@ -1,4 +1,4 @@
-/** Tables of hostile user code: what it does, and where pools call it. */
+/** Tables of hostile user code: its deeds, and the places where pools call it. */
 import type { AutoScalePolicy, TaskPoolService } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Deed, HostileWorld, Hook, Place } from "../internal/hostileWorld.ts"
 
-// ---- what hostile code does ---------------------------------------------------------------------------------------
+// ---- the deeds of hostile code ---------------------------------------------------------------------------------------
 
 const uses = (name: string, use: (world: HostileWorld) => void, harms = false): Deed => ({
   name: `uses the pool: ${name}`,
@@ -24,15 +24,15 @@ const operates = (
 const hard = { mode: "hard" } as const
 const interrupting = { mode: "interrupt" } as const
 
-/** Everything that hostile code may do or answer. */
+/** All deeds of hostile code. */
 export const deeds: ReadonlyArray<Deed> = [
   { name: "throws", kind: "throws" },
   ...[undefined, null, 5, "x", {}].map((value): Deed => ({
-    name: `answers ${value === undefined ? "undefined" : JSON.stringify(value)}`,
-    kind: "answers",
+    name: `returns ${value === undefined ? "undefined" : JSON.stringify(value)}`,
+    kind: "returns",
     value
   })),
-  { name: "never answers", kind: "never" },
+  { name: "never returns", kind: "never" },
   uses("submit", (world) => world.submit("a side task", false)),
   uses("submit, twice", (world) => {
     world.submit("a side task", false)
@@ -74,7 +74,7 @@ const cancels = (world: HostileWorld, handle: { readonly cancel: Effect.Effect<v
   if (handle !== undefined) world.side("cancel", handle.cancel)
 }
 
-// ---- where pools call user code -----------------------------------------------------------------------------------
+// ---- the places where pools call user code -----------------------------------------------------------------------------------
 
 type PartOfSource = "iterable" | "next" | "next later" | "done" | "value" | "return"
 
@@ -135,11 +135,11 @@ const sources: ReadonlyArray<Place> = (["iterable", "next", "next later", "done"
     const body = (world: HostileWorld) => (item: number) =>
       part === "return" && item === 1 ? Effect.fail("own") : world.work()
     const common = {
-      answered: part === "iterable" || part === "next" || part === "next later" ? "defect" : "any",
+      returned: part === "iterable" || part === "next" || part === "next later" ? "defect" : "any",
       objects: part === "next" || part === "next later",
       often: part !== "iterable" && part !== "return",
       ...(part === "return" ? { fails: "own" } : {}),
-      // A source that is left early is left by a promise.
+      // Leaving a source early goes through a promise.
       promises: true
     } as const
     const places: Array<Place> = [
@@ -147,8 +147,8 @@ const sources: ReadonlyArray<Place> = (["iterable", "next", "next later", "done"
         ...common,
         name: `${what} of an asynchronous source`,
         call: (world, hook) => world.pool.forEach(asyncSource(hook, part), body(world)),
-        // Nobody waits for the end of `return` while an item is owed.
-        thrown: part === "return" ? "any" : "own",
+        // `return` is not awaited while an item is pending.
+        thrown: part === "return" ? "any" : "defect",
         never: part === "next" || part === "next later",
         silent: true
       }
@@ -157,7 +157,7 @@ const sources: ReadonlyArray<Place> = (["iterable", "next", "next later", "done"
       places.push({
         ...common,
         name: `${what} of a source`,
-        thrown: "own",
+        thrown: "defect",
         call: (world, hook) => world.pool.forEach(syncSource(hook, part), body(world))
       })
     }
@@ -167,59 +167,59 @@ const sources: ReadonlyArray<Place> = (["iterable", "next", "next later", "done"
 
 const items = [1, 2, 3]
 
-/** Where pools call user code. */
+/** The places where pools call user code. */
 export const places: ReadonlyArray<Place> = [
   {
     name: "the function of a task",
     call: ({ pool, work }, hook) => pool.submit(() => hook.act(work())),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "the function of a task that is handed over",
+    name: "the function of a forked task",
     call: ({ pool, work }, hook) =>
       Effect.flatMap(
         pool.fork(() => hook.act(work())),
         (handle) => handle.join
       ),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a task, before it suspends,",
+    name: "a task before it suspends",
     call: ({ pool, work }, hook) => pool.submit(hook.effect(work())),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     never: true
   },
   {
-    name: "a task, after it has suspended,",
+    name: "a task after it has suspended",
     call: ({ pool, work }, hook) => pool.submit(Effect.andThen(Effect.yieldNow, hook.effect(work()))),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     never: true
   },
   {
-    name: "a task that is handed over and suspends",
+    name: "a forked task that suspends",
     call: ({ pool, work }, hook) =>
       Effect.flatMap(pool.fork(Effect.andThen(Effect.yieldNow, hook.effect(work()))), (handle) =>
         Effect.onInterrupt(handle.join, () => handle.cancel)
       ),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     never: true
   },
   {
     name: "the finalizer of a task",
     call: ({ pool, work }, hook) => pool.submit(Effect.ensuring(work(), hook.effect(Effect.void))),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
     name: "the finalizer of a task that fails",
     call: ({ pool }, hook) => pool.submit(Effect.ensuring(Effect.fail("own"), hook.effect(Effect.void))),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the finalizer of a task that is cancelled",
@@ -227,8 +227,8 @@ export const places: ReadonlyArray<Place> = [
       Effect.flatMap(pool.fork(Effect.onInterrupt(Effect.never, () => hook.effect(Effect.void))), (handle) =>
         Effect.andThen(handle.cancel, handle.join)
       ),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the finalizer of a task whose submitter is interrupted",
@@ -239,8 +239,8 @@ export const places: ReadonlyArray<Place> = [
         ),
         "1 hour"
       ),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the list of a task's arguments",
@@ -248,8 +248,8 @@ export const places: ReadonlyArray<Place> = [
       pool.submit((..._args: ReadonlyArray<number>) => work(), {
         args: Object.assign([1], { [Symbol.iterator]: () => hook.act([1][Symbol.iterator]()) }) as any
       }),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
     name: "the getter of a task's arguments",
@@ -259,8 +259,8 @@ export const places: ReadonlyArray<Place> = [
           return hook.act([1] as [number])
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of a task's weight",
@@ -270,19 +270,19 @@ export const places: ReadonlyArray<Place> = [
           return hook.act(1)
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
-    name: "the getter of a weight of a task that is handed over",
+    name: "the getter of a weight of a forked task",
     call: ({ pool, work }, hook) =>
       pool.fork(work(), {
         get weight() {
           return hook.act(1)
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of a weight of a bulk",
@@ -292,8 +292,8 @@ export const places: ReadonlyArray<Place> = [
           return hook.act(1)
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of whether a bulk discards",
@@ -303,8 +303,8 @@ export const places: ReadonlyArray<Place> = [
           return hook.act(true as const)
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of the size of a buffer",
@@ -318,8 +318,8 @@ export const places: ReadonlyArray<Place> = [
           })
         )
       ),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of a mode of resizing",
@@ -329,8 +329,8 @@ export const places: ReadonlyArray<Place> = [
           return hook.act("soft" as const)
         }
       }),
-    thrown: "own",
-    answered: "any"
+    thrown: "defect",
+    returned: "any"
   },
   {
     name: "the getter of a mode of closing",
@@ -340,8 +340,8 @@ export const places: ReadonlyArray<Place> = [
           return hook.act("drain" as const)
         }
       }),
-    thrown: "own",
-    answered: "any",
+    thrown: "defect",
+    returned: "any",
     harms: true
   },
   {
@@ -355,29 +355,29 @@ export const places: ReadonlyArray<Place> = [
           }
         })
       ),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
     name: "the function of forEach",
     call: ({ pool, work }, hook) => pool.forEach(items, () => hook.act(work())),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true
   },
   {
     name: "an item of forEach",
     call: ({ pool, work }, hook) => pool.forEach(items, () => Effect.andThen(Effect.yieldNow, hook.effect(work()))),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true,
     never: true
   },
   {
     name: "an item of forEach that does not suspend",
     call: ({ pool }, hook) => pool.forEach(items, () => hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true,
     never: true
   },
@@ -389,8 +389,8 @@ export const places: ReadonlyArray<Place> = [
       }
       return pool.forEach(source(), () => hook.effect(work()))
     },
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true,
     never: true,
     promises: true
@@ -398,16 +398,16 @@ export const places: ReadonlyArray<Place> = [
   {
     name: "the function of mapEffect",
     call: ({ pool, work }, hook) => Stream.runDrain(pool.mapEffect(Stream.fromIterable(items), () => hook.act(work()))),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true
   },
   {
     name: "an element of mapEffect",
     call: ({ pool }, hook) =>
       Stream.runDrain(pool.mapEffect(Stream.fromIterable(items), () => hook.effect(Effect.void))),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true,
     never: true
   },
@@ -420,8 +420,8 @@ export const places: ReadonlyArray<Place> = [
           work
         )
       ),
-    thrown: "own",
-    answered: "defect",
+    thrown: "defect",
+    returned: "defect",
     often: true,
     never: true,
     silent: true
@@ -431,26 +431,26 @@ export const places: ReadonlyArray<Place> = [
     name: "an observer of a submitter",
     call: ({ pool, work }) => pool.submit(work()),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a submitter whose task ends at once",
     call: ({ pool }) => pool.submit(Effect.void),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a submitter whose task fails",
     call: ({ pool }) => pool.submit(Effect.fail("own")),
     observes: true,
-    thrown: "nobody",
+    thrown: "unaffected",
     fails: "own"
   },
   {
     name: "an observer of a caller of fork",
     call: ({ pool, work }) => pool.fork(work()),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a joiner",
@@ -460,7 +460,7 @@ export const places: ReadonlyArray<Place> = [
         return handle.join
       }),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a canceller",
@@ -471,19 +471,19 @@ export const places: ReadonlyArray<Place> = [
         return handle.cancel
       }),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a caller of forEach",
     call: ({ pool, work }) => pool.forEach(items, work),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a reader of mapEffect",
     call: ({ pool, work }) => Stream.runDrain(pool.mapEffect(Stream.fromIterable(items), work)),
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a waiter for the idle pool",
@@ -492,7 +492,7 @@ export const places: ReadonlyArray<Place> = [
       return world.pool.awaitIdle
     },
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a waiter for the empty queue",
@@ -501,7 +501,7 @@ export const places: ReadonlyArray<Place> = [
       return world.pool.awaitEmpty
     },
     observes: true,
-    thrown: "nobody"
+    thrown: "unaffected"
   },
   {
     name: "an observer of a hard resize",
@@ -511,7 +511,7 @@ export const places: ReadonlyArray<Place> = [
       return world.pool.resize(0, hard)
     },
     observes: true,
-    thrown: "nobody",
+    thrown: "unaffected",
     harms: true
   },
   {
@@ -521,58 +521,58 @@ export const places: ReadonlyArray<Place> = [
       return world.pool.close()
     },
     observes: true,
-    thrown: "nobody",
+    thrown: "unaffected",
     harms: true
   },
   {
-    name: "a submitter that was told",
+    name: "a submitter that has its result",
     call: ({ pool, work }, hook) => Effect.andThen(pool.submit(work()), hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a submitter that was told of a failure",
+    name: "a submitter whose task has failed",
     call: ({ pool }, hook) =>
       Effect.matchEffect(pool.submit(Effect.fail("own")), {
         onFailure: () => hook.effect(Effect.void),
         onSuccess: () => Effect.void
       }),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
     name: "a caller of fork that has its handle",
     call: ({ pool, work }, hook) => Effect.andThen(pool.fork(work()), hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a joiner that was told",
+    name: "a joiner that has its result",
     call: ({ pool, work }, hook) =>
       Effect.andThen(
         Effect.flatMap(pool.fork(work()), (handle) => handle.join),
         hook.effect(Effect.void)
       ),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a caller of forEach that was told",
+    name: "a caller of forEach that has its results",
     call: ({ pool, work }, hook) => Effect.andThen(pool.forEach(items, work), hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a waiter for the idle pool that was told",
+    name: "a waiter for the idle pool that was resumed",
     call: ({ pool }, hook) => Effect.andThen(pool.awaitIdle, hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
-    name: "a waiter for the empty queue that was told",
+    name: "a waiter for the empty queue that was resumed",
     call: ({ pool }, hook) => Effect.andThen(pool.awaitEmpty, hook.effect(Effect.void)),
-    thrown: "own",
-    answered: "defect"
+    thrown: "defect",
+    returned: "defect"
   },
   {
     name: "a reader of events",
@@ -584,17 +584,17 @@ export const places: ReadonlyArray<Place> = [
         ),
         Effect.andThen(pool.scale(1), pool.scale(-1))
       ),
-    thrown: "nobody",
-    answered: "any",
+    thrown: "unaffected",
+    returned: "any",
     often: true
   }
 ]
 
-// ---- what sizes a pool --------------------------------------------------------------------------------------------
+// ---- the code that sizes a pool --------------------------------------------------------------------------------------------
 
 const window = { interval: 1, maxInterval: 1000, minSamples: 1, runFactor: 0, overloads: 1 }
 
-// Decides something after each task: the next size up to 3, then the first again.
+// Decides a size after each task: 1, 2, 3, then 1 again.
 const policyOf = (
   parts: Partial<AutoScalePolicy.AutoScalePolicy<number>>
 ): AutoScalePolicy.AutoScalePolicy<number> => ({
@@ -609,14 +609,14 @@ const sizes = (name: string, options: Place["options"], more: Partial<Place> = {
   name,
   call: ({ pool, work }) => pool.submit(work()),
   options,
-  thrown: "nobody",
-  answered: "success",
+  thrown: "unaffected",
+  returned: "success",
   often: true,
   ticks: true,
   ...more
 })
 
-/** Where auto-scale pools call user code besides. */
+/** The places where only auto-scale pools call user code. */
 export const sizingPlaces: ReadonlyArray<Place> = [
   sizes("classify", (hook) => ({ classify: () => hook.act("success" as const), policy: policyOf({}) }), {
     logs: true

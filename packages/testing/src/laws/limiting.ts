@@ -39,7 +39,7 @@ export const limitingLaws = (laws: Laws): void => {
 
   laws.law("as many tasks run as there are workers, while tasks wait (I2)", { size: 3 }, (pool) =>
     Effect.gen(function* () {
-      // Nobody passes the barrier unless three run at once.
+      // No task passes the barrier unless three run at once.
       let arrived = 0
       const all = Latch.makeUnsafe()
       const task = Effect.suspend(() => {
@@ -76,7 +76,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("no more tasks wait than the capacity allows, whatever the crowd (I8)", { size: 2 }, (pool) =>
+  laws.law("no more tasks wait than the capacity allows, however many are submitted (I8)", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const { capacity } = yield* pool.stats
       const seen: Array<number> = []
@@ -138,7 +138,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("awaitEmpty waits until nothing waits, and does not wait when nothing does", { needs: 1 }, (pool) =>
+  laws.law("awaitEmpty returns when no task waits, at once if none does", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       yield* pool.awaitEmpty
       const busy = yield* occupy(pool, 1)
@@ -156,7 +156,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("awaitIdle waits until nothing waits and nothing runs, and does not wait when nothing does", {}, (pool) =>
+  laws.law("awaitIdle returns when no task waits or runs, at once if none does", {}, (pool) =>
     Effect.gen(function* () {
       yield* pool.awaitIdle
       const busy = yield* occupy(pool, 1)
@@ -184,7 +184,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.lawOnce("10,000 tasks that never suspend let the event loop go on at least every 1,024 ends", {}, (pool) =>
+  laws.lawOnce("10,000 tasks that never suspend yield to the event loop at least once in 1,024 ends", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       let ended = 0
@@ -222,7 +222,7 @@ export const limitingLaws = (laws: Laws): void => {
   )
 
   for (const [how, take] of ways) {
-    laws.liveOnce(`a pool that is taken ${how} lets the event loop go`, async (layer) => {
+    laws.liveOnce(`a pool that is taken ${how} yields to the event loop`, async (layer) => {
       const runtime = ManagedRuntime.make(layer)
       const pool = await take(runtime)
       const tasks = 30_000
@@ -246,7 +246,7 @@ export const limitingLaws = (laws: Laws): void => {
     })
   }
 
-  laws.law("2,000 submitters one after the other, none of which suspends, all get through", {}, (pool) =>
+  laws.law("2,000 submits in sequence, none of which suspends, all succeed", {}, (pool) =>
     Effect.gen(function* () {
       for (let i = 0; i < 2000; i++) assert.strictEqual(yield* pool.submit(Effect.succeed(i)), i)
       yield* expectStats(pool, { succeeded: 2000, largestSize: 1 })

@@ -40,7 +40,7 @@ export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: Wai
     }
 
     law(
-      "the order is decided at dispatch: a task that comes while others wait is placed among them (I4)",
+      "the order is decided at dispatch: a task that arrives while others wait is placed among them (I4)",
       Effect.gen(function* () {
         const pool = yield* TaskPool
         const started: Array<number> = []
@@ -71,12 +71,12 @@ export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: Wai
     )
 
     law(
-      "a task that comes while the pool lets the event loop go is placed among those that wait (I4)",
+      "a task that arrives while the pool yields to the event loop is placed among those that wait (I4)",
       Effect.gen(function* () {
         const pool = yield* TaskPool
         const busy = yield* occupy(pool, 1)
         const started: Array<number> = []
-        // More than end in one step, so that some still wait when the last one comes.
+        // More tasks than end in one step, so that some still wait when the last one arrives.
         for (let i = 0; i < 3000; i++) yield* pool.fork(Effect.sync(() => started.push(i)))
         yield* busy.release
         while (started.length === 0) yield* Effect.yieldNow
@@ -96,7 +96,7 @@ export const orderLaws = (name: string, layerOf: LayerOf<LawOptions>, order: Wai
     )
 
     law(
-      "a re-weighted task goes behind those that have the weight already, on a pool that knows weights (I4)",
+      "on a priority pool a reprioritized task goes behind those that already have its weight (I4)",
       Effect.gen(function* () {
         const line = yield* makeLine(order)
         for (const weight of [1, 2, 3, 2, 1]) yield* line.fork(weight)

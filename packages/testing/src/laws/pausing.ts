@@ -5,7 +5,7 @@ import { expectNotAvailable, expectStats, gated, type Laws, occupy, start } from
 
 /** Pausing stops admission and nothing else. */
 export const pausingLaws = (laws: Laws): void => {
-  laws.law("a paused pool refuses new tasks and goes on with the accepted ones", {}, (pool) =>
+  laws.law("a paused pool rejects new tasks and continues the admitted ones", {}, (pool) =>
     Effect.gen(function* () {
       const running = gated("running")
       const submitter = yield* start(pool.submit(running.task))
@@ -21,7 +21,7 @@ export const pausingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a paused pool dispatches what waits", { needs: 1 }, (pool) =>
+  laws.law("a paused pool dispatches waiting tasks", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const handle = yield* pool.fork(Effect.succeed("waited"))
@@ -41,7 +41,7 @@ export const pausingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("pause and resume are idempotent, togglePause turns over", {}, (pool) =>
+  laws.law("pause and resume are idempotent, and togglePause toggles", {}, (pool) =>
     Effect.gen(function* () {
       const answers = [
         yield* pool.pause,
@@ -57,7 +57,7 @@ export const pausingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a pool may begin paused", { startPaused: true }, (pool) =>
+  laws.law("a pool can start paused", { startPaused: true }, (pool) =>
     Effect.gen(function* () {
       yield* expectStats(pool, { phase: "Paused" })
       expectNotAvailable(yield* Effect.exit(pool.submit(Effect.void)), "Paused")
@@ -86,7 +86,7 @@ export const pausingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a paused pool closes: accepted tasks are drained", {}, (pool) =>
+  laws.law("closing a paused pool drains its admitted tasks", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       yield* pool.pause

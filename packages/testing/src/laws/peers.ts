@@ -1,5 +1,5 @@
 /**
- * What the suites of other pools and queues ask for and these pools promise too: each law names whose suite asks.
+ * Laws from the test suites of other pools and queues, which these pools keep too. Each names the library of its suite.
  */
 import type { TaskPoolService } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
@@ -34,7 +34,7 @@ export const peerLaws = (laws: Laws): void => {
   sourceLaws(laws)
 }
 
-// ---- what begins after the end of a bulk is known -----------------------------------------------------------------
+// ---- nothing begins after the end of a bulk is known -----------------------------------------------------------------
 
 type Step = (index: number) => Effect.Effect<number, string>
 
@@ -105,7 +105,7 @@ const startLaws = (laws: Laws): void => {
         Effect.gen(function* () {
           for (const busy of [0, 1, 3]) {
             const began: Array<number> = []
-            // A step that ends in the very step in which it hears of the interruption, or later.
+            // The task ends in the step of its interruption, or later.
             const step: Step = (index) =>
               Effect.suspend(() => {
                 began.push(index)
@@ -113,7 +113,7 @@ const startLaws = (laws: Laws): void => {
               })
             const caller = yield* start(run(pool, step))
             yield* settle
-            // An asynchronous source takes turns of its own.
+            // An asynchronous source takes its own steps.
             while (began.length < size) yield* Effect.yieldNow
             const before = began.length
             yield* Fiber.interrupt(caller)
@@ -145,7 +145,7 @@ const startLaws = (laws: Laws): void => {
     }
   }
 
-  laws.law("nothing of mapEffect begins once its reader has left (as p-map)", { size: 2 }, (pool) =>
+  laws.law("no task of mapEffect begins after its reader has left (as p-map)", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       for (const take of [0, 1, 2, 5]) {
         const began: Array<number> = []
@@ -198,7 +198,7 @@ const concurrencyLaws = (laws: Laws): void => {
         const all = yield* Effect.forEach(numbers(30), (i) => pool.submit(task(i)), { concurrency: "unbounded" })
         assert.deepStrictEqual(all, numbers(30))
         assert.strictEqual(Math.max(...counts), size)
-        // All workers are taken until only the last tasks are left.
+        // All workers are busy until only the last tasks are left.
         assert.deepStrictEqual(new Set(counts.slice(0, 30 - size)), new Set([size]))
       })
     )
@@ -215,7 +215,7 @@ const concurrencyLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("tasks that suspend and tasks that do not take turns in one line (as p-queue)", {}, (pool) =>
+  laws.law("tasks that suspend and tasks that do not share one queue in order (as p-queue)", {}, (pool) =>
     Effect.gen(function* () {
       const began: Array<number> = []
       const task = (i: number) =>
@@ -229,7 +229,7 @@ const concurrencyLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "more workers start waiting tasks at once, fewer let running ones end (as p-queue)",
+    "scaling up starts waiting tasks at once, scaling down lets running ones end (as p-queue)",
     { maxSize: 5 },
     (pool) =>
       Effect.gen(function* () {
@@ -246,7 +246,7 @@ const concurrencyLaws = (laws: Laws): void => {
           yield* pool.resize(size)
           yield* expectStats(pool, { running, targetSize: size })
         }
-        const begun = () => gates.filter(({ counts }) => counts.begun > counts.finalized)
+        const begun = () => gates.filter(({ counts }) => counts.begun > counts.ended)
         for (let left = 5; left > 1; left--) {
           yield* begun()[0]!.open
           yield* settle
@@ -258,7 +258,7 @@ const concurrencyLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "a bulkhead takes its workers and its queue, and refuses the next (as cockatiel)",
+    "a bulkhead fills its workers and its queue, and rejects the next task (as cockatiel)",
     { size: 2, onFull: "fail" },
     (pool) =>
       Effect.gen(function* () {
@@ -269,20 +269,20 @@ const concurrencyLaws = (laws: Laws): void => {
           callers.push(yield* start(pool.submit(task)))
           yield* expectStats(pool, { running: Math.min(index + 1, 2), waiting: Math.max(0, index - 1) })
         }
-        let refused = 0
+        let rejected = 0
         if (laws.capacity !== undefined) {
           expectNotAvailable(yield* Effect.exit(pool.submit(Effect.void)), "QueueFull")
           expectNotAvailable(yield* Effect.exit(pool.submitNowait(Effect.void)), "QueueFull")
-          refused = 2
+          rejected = 2
         }
-        // One ends after the other, and each frees one place.
+        // The tasks end one after the other, and each frees one place.
         for (let left = gates.length; left > 0; left--) {
-          yield* gates.find(({ counts }) => counts.begun > counts.finalized)!.open
+          yield* gates.find(({ counts }) => counts.begun > counts.ended)!.open
           yield* settle
           yield* expectStats(pool, {
             running: Math.min(left - 1, 2),
             waiting: Math.max(0, left - 3),
-            rejected: refused
+            rejected
           })
         }
         assert.deepStrictEqual(yield* Fiber.joinAll(callers), numbers(gates.length))
@@ -293,7 +293,7 @@ const concurrencyLaws = (laws: Laws): void => {
 // ---- failures -----------------------------------------------------------------------------------------------------
 
 const failureLaws = (laws: Laws): void => {
-  laws.law("failures do not stop the line, and leave no counter behind (as p-queue)", { size: 2 }, (pool) =>
+  laws.law("failures do not stop the queue, and every counter returns to 0 (as p-queue)", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const ends: ReadonlyArray<() => Effect.Effect<number, string>> = [
         () => Effect.succeed(1),
@@ -320,21 +320,24 @@ const failureLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a function that throws is told to its own caller only, in its turn (as p-limit)", {}, (pool) =>
-    Effect.gen(function* () {
-      const busy = yield* occupy(pool, 1)
-      let called = false
-      const thrower = (): Effect.Effect<never> => {
-        called = true
-        throw new Error("no")
-      }
-      const callers = [yield* start(pool.submit(thrower)), yield* start(pool.submit(Effect.succeed("next")))]
-      yield* settle
-      assert.isFalse(called)
-      yield* busy.release
-      assert.instanceOf(defectOf(yield* Fiber.await(callers[0]!)), Error)
-      assert.strictEqual(yield* Fiber.join(callers[1]!), "next")
-    })
+  laws.law(
+    "only the caller of a function that throws receives the error, when it is dispatched (as p-limit)",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        const busy = yield* occupy(pool, 1)
+        let called = false
+        const thrower = (): Effect.Effect<never> => {
+          called = true
+          throw new Error("no")
+        }
+        const callers = [yield* start(pool.submit(thrower)), yield* start(pool.submit(Effect.succeed("next")))]
+        yield* settle
+        assert.isFalse(called)
+        yield* busy.release
+        assert.instanceOf(defectOf(yield* Fiber.await(callers[0]!)), Error)
+        assert.strictEqual(yield* Fiber.join(callers[1]!), "next")
+      })
   )
 
   laws.law("no failure of a bulk's step reaches the process (as p-map)", { size: 2 }, (pool) =>
@@ -369,7 +372,7 @@ const failureLaws = (laws: Laws): void => {
           yield* Effect.exit(pool.forEach([1], rejecting)),
           yield* Effect.exit(Stream.runDrain(pool.mapEffect(Stream.make(1), rejecting)))
         ]
-        // The process hears of a rejection when the microtasks have run.
+        // The process reports a rejection when the microtasks have run.
         yield* settle
         for (const exit of exits) {
           const defect = defectOf(exit)
@@ -382,7 +385,7 @@ const failureLaws = (laws: Laws): void => {
     )
   )
 
-  laws.law("a mapper that is no function is a TypeError of its own call (as p-map)", {}, (pool) =>
+  laws.law("a mapper that is not a function is a TypeError of its own call (as p-map)", {}, (pool) =>
     Effect.gen(function* () {
       const wrong = 5 as unknown as () => Effect.Effect<number>
       assert.instanceOf(defectOf(yield* Effect.exit(pool.forEach([1, 2], wrong))), TypeError)
@@ -402,7 +405,7 @@ const failureLaws = (laws: Laws): void => {
 
 const signalLaws = (laws: Laws): void => {
   laws.law(
-    "waiters for the idle pool are told each time, all of them, and not before (as fastq)",
+    "all fibers that wait for the idle pool are resumed when it is idle, each time (as fastq)",
     { size: 2 },
     (pool) =>
       Effect.gen(function* () {
@@ -415,7 +418,7 @@ const signalLaws = (laws: Laws): void => {
           const waiters = yield* Effect.forEach(numbers(3), () => start(pool.awaitIdle))
           const empty = yield* start(pool.awaitEmpty)
           for (const [index, { open }] of gates.entries()) {
-            assert.isFalse(waiters.some(hasEnded), `told before task ${index} has ended`)
+            assert.isFalse(waiters.some(hasEnded), `resumed before task ${index} has ended`)
             yield* open
             yield* settle
           }
@@ -426,7 +429,7 @@ const signalLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("a waiter for the empty queue is told when the last task starts (as p-queue)", { needs: 1 }, (pool) =>
+  laws.law("awaitEmpty returns when the last task starts (as p-queue)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const gates = [gated(0), gated(1)]
       const callers = []
@@ -444,7 +447,7 @@ const signalLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a waiter for the idle pool also waits for what tasks add meanwhile (as p-queue)", { size: 3 }, (pool) =>
+  laws.law("awaitIdle also waits for tasks that tasks submit meanwhile (as p-queue)", { size: 3 }, (pool) =>
     Effect.gen(function* () {
       let ended = 0
       const task = (left: number): Effect.Effect<void> =>
@@ -462,27 +465,30 @@ const signalLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a pool that was killed tells its waiters, and works again when it is started (as fastq)", {}, (pool) =>
-    Effect.gen(function* () {
-      for (let round = 1; round <= 3; round++) {
-        const running = gated("running")
-        const callers = [yield* start(pool.submit(running.task))]
-        yield* running.started
-        for (const i of numbers(3)) callers.push(yield* start(pool.submit(Effect.succeed(`never ${i}`))))
-        const idle = yield* start(pool.awaitIdle)
-        yield* pool.close({ mode: "interrupt" })
-        yield* settle
-        assert.isTrue(hasEnded(idle))
-        expectCancelled(yield* Fiber.await(callers[0]!), { reason: "Closed", started: true })
-        for (const caller of callers) assert.isTrue(Exit.isFailure(yield* Fiber.await(caller)))
-        yield* expectStats(pool, { phase: "Closed", running: 0, waiting: 0, succeeded: round - 1 })
-        yield* pool.start
-        assert.strictEqual(yield* pool.submit(Effect.succeed("again")), "again")
-      }
-    })
+  laws.law(
+    "interrupting a pool resumes the fibers that wait for it, and the reopened pool works (as fastq)",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        for (let round = 1; round <= 3; round++) {
+          const running = gated("running")
+          const callers = [yield* start(pool.submit(running.task))]
+          yield* running.started
+          for (const i of numbers(3)) callers.push(yield* start(pool.submit(Effect.succeed(`never ${i}`))))
+          const idle = yield* start(pool.awaitIdle)
+          yield* pool.close({ mode: "interrupt" })
+          yield* settle
+          assert.isTrue(hasEnded(idle))
+          expectCancelled(yield* Fiber.await(callers[0]!), { reason: "Closed", started: true })
+          for (const caller of callers) assert.isTrue(Exit.isFailure(yield* Fiber.await(caller)))
+          yield* expectStats(pool, { phase: "Closed", running: 0, waiting: 0, succeeded: round - 1 })
+          yield* pool.start
+          assert.strictEqual(yield* pool.submit(Effect.succeed("again")), "again")
+        }
+      })
   )
 
-  laws.law("a task may pause its own pool: what was accepted goes on (as async)", {}, (pool) =>
+  laws.law("a task may pause its own pool: admitted tasks continue (as async)", {}, (pool) =>
     Effect.gen(function* () {
       const pausing = gated("pausing")
       const accepted = laws.capacity === 0 ? [] : [gated("accepted")]
@@ -503,7 +509,7 @@ const signalLaws = (laws: Laws): void => {
 // ---- aborting -----------------------------------------------------------------------------------------------------
 
 const abortLaws = (laws: Laws): void => {
-  laws.law("a task that was aborted while it waited never begins, and the next one does (as cockatiel)", {}, (pool) =>
+  laws.law("a task that is aborted while it waits never begins, and the next one does (as cockatiel)", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       let begun = false
@@ -517,7 +523,7 @@ const abortLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a caller that was aborted before it submits leaves no task (as p-queue)", {}, (pool) =>
+  laws.law("a caller that is aborted before it submits leaves no task (as p-queue)", {}, (pool) =>
     Effect.gen(function* () {
       const caller = yield* Effect.forkChild(Effect.interruptible(pool.submit(Effect.succeed("never"))))
       yield* Fiber.interrupt(caller)
@@ -525,21 +531,24 @@ const abortLaws = (laws: Laws): void => {
     })
   )
 
-  laws.lawOnce("10,000 aborted at once overflow no stack and leave nothing behind (as p-queue)", {}, (pool) =>
-    Effect.gen(function* () {
-      const busy = yield* occupy(pool, 1)
-      const callers = []
-      for (const i of numbers(10_000)) callers.push(yield* start(pool.submit(Effect.succeed(i))))
-      const last = yield* start(pool.submit(Effect.succeed("last")))
-      yield* expectStats(pool, { waiting: 10_001 })
-      yield* Fiber.interruptAll(callers)
-      yield* expectStats(pool, { waiting: 1, cancelled: 10_000 })
-      yield* busy.release
-      assert.strictEqual(yield* Fiber.join(last), "last")
-    })
+  laws.lawOnce(
+    "aborting 10,000 tasks at once does not overflow the stack and leaves nothing behind (as p-queue)",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        const busy = yield* occupy(pool, 1)
+        const callers = []
+        for (const i of numbers(10_000)) callers.push(yield* start(pool.submit(Effect.succeed(i))))
+        const last = yield* start(pool.submit(Effect.succeed("last")))
+        yield* expectStats(pool, { waiting: 10_001 })
+        yield* Fiber.interruptAll(callers)
+        yield* expectStats(pool, { waiting: 1, cancelled: 10_000 })
+        yield* busy.release
+        assert.strictEqual(yield* Fiber.join(last), "last")
+      })
   )
 
-  laws.law("of tasks that wait any one may be removed, and the others go on (as async)", { needs: 1 }, (pool) =>
+  laws.law("any waiting task can be removed, and the others run (as async)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const began = new Set<number>()
@@ -557,7 +566,7 @@ const abortLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a timeout around a task that waits takes it out of the line (as p-queue)", {}, (pool) =>
+  laws.law("a timeout around a waiting task removes it from the queue (as p-queue)", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       let begun = false
@@ -605,7 +614,7 @@ const sourceLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("values that are nothing are results too (as async)", {}, (pool) =>
+  laws.law("undefined, null and other falsy values are results too (as async)", {}, (pool) =>
     Effect.gen(function* () {
       const nothing = [undefined, null, 0, "", false, Number.NaN]
       const effects = nothing.map((value) => Effect.succeed(value))
@@ -649,34 +658,37 @@ const sourceLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("what a source throws at any item ends its bulk after the items before (as p-map)", { size: 2 }, (pool) =>
-    Effect.gen(function* () {
-      for (const at of [0, 1, 4]) {
-        const ended: Array<number> = []
-        const item = (i: number) =>
-          Effect.andThen(
-            settle,
-            Effect.sync(() => ended.push(i))
-          )
-        const failing = function* () {
-          for (const i of numbers(at)) yield i
-          throw new Error("source")
+  laws.law(
+    "an error that a source throws at any item ends its bulk after the items before (as p-map)",
+    { size: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        for (const at of [0, 1, 4]) {
+          const ended: Array<number> = []
+          const item = (i: number) =>
+            Effect.andThen(
+              settle,
+              Effect.sync(() => ended.push(i))
+            )
+          const failing = function* () {
+            for (const i of numbers(at)) yield i
+            throw new Error("source")
+          }
+          const failingLater = async function* () {
+            yield* failing()
+          }
+          for (const source of [failing, failingLater]) {
+            ended.length = 0
+            const exit = yield* Effect.exit(pool.forEach(source(), item))
+            assert.strictEqual((defectOf(exit) as Error).message, "source")
+            assert.deepStrictEqual(ended, numbers(at))
+            yield* expectStats(pool, { running: 0, waiting: 0 })
+          }
         }
-        const failingLater = async function* () {
-          yield* failing()
-        }
-        for (const source of [failing, failingLater]) {
-          ended.length = 0
-          const exit = yield* Effect.exit(pool.forEach(source(), item))
-          assert.strictEqual((defectOf(exit) as Error).message, "source")
-          assert.deepStrictEqual(ended, numbers(at))
-          yield* expectStats(pool, { running: 0, waiting: 0 })
-        }
-      }
-    })
+      })
   )
 
-  laws.law("a source is left once when its bulk fails, also if leaving it throws (as p-map)", {}, (pool) =>
+  laws.law("the iterator of a failed bulk is closed once, also if closing it throws (as p-map)", {}, (pool) =>
     Effect.gen(function* () {
       for (const throws of [false, true]) {
         let left = 0

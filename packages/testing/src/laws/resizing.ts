@@ -20,9 +20,9 @@ import {
 
 const range = { minSize: 0, maxSize: 10 }
 
-/** Soft and hard resizing, and what is refused. */
+/** Registers the laws of soft and hard resizing, and of rejected sizes. */
 export const resizingLaws = (laws: Laws): void => {
-  laws.law("scale changes the target by a delta and resize sets it; both answer it", { size: 3, ...range }, (pool) =>
+  laws.law("scale changes the target by a delta and resize sets it; both return it", { size: 3, ...range }, (pool) =>
     Effect.gen(function* () {
       assert.strictEqual(yield* pool.scale(2), 5)
       assert.strictEqual(yield* pool.scale(-4), 1)
@@ -155,7 +155,7 @@ export const resizingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a hard scale-down cuts the newest running tasks first", { size: 3, ...range }, (pool) =>
+  laws.law("a hard scale-down interrupts the newest running tasks first", { size: 3, ...range }, (pool) =>
     Effect.gen(function* () {
       const { handles, tasks } = yield* occupy(pool, 3)
       assert.strictEqual(yield* pool.scale(-1, { mode: "hard" }), 2)
@@ -168,41 +168,47 @@ export const resizingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a hard scale-down tells the submitter, and keeps waiting tasks", { ...range, needs: 1 }, (pool) =>
-    Effect.gen(function* () {
-      const running = gated("running")
-      const submitter = yield* start(pool.submit(running.task))
-      yield* running.started
-      const waiting = yield* pool.fork(Effect.succeed("waiting"))
-      yield* pool.resize(0, { mode: "hard" })
-      expectCancelled(yield* Fiber.await(submitter), { reason: "ScaledDown", started: true })
-      yield* expectStats(pool, { running: 0, waiting: 1, size: 0 })
-      yield* pool.scale(1)
-      assert.strictEqual(yield* waiting.join, "waiting")
-    })
-  )
-
-  laws.law("a hard scale-down returns after the finalizers of what it cut (I1)", { size: 2, ...range }, (pool) =>
-    Effect.gen(function* () {
-      const tasks = [gatedFinalizer(), gatedFinalizer()]
-      for (const { started, task } of tasks) {
-        yield* pool.fork(task)
-        yield* started
-      }
-      const scaling = yield* start(pool.resize(0, { mode: "hard" }))
-      yield* settle
-      yield* tasks[0]!.openFinalizer
-      yield* settle
-      assert.isFalse(hasEnded(scaling))
-      yield* expectStats(pool, { targetSize: 0, running: 1 })
-      yield* tasks[1]!.openFinalizer
-      assert.strictEqual(yield* Fiber.join(scaling), 0)
-      yield* expectStats(pool, { running: 0, size: 0, cancelled: 2 })
-    })
+  laws.law(
+    "a hard scale-down fails the submitters of interrupted tasks, and keeps waiting tasks",
+    { ...range, needs: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        const running = gated("running")
+        const submitter = yield* start(pool.submit(running.task))
+        yield* running.started
+        const waiting = yield* pool.fork(Effect.succeed("waiting"))
+        yield* pool.resize(0, { mode: "hard" })
+        expectCancelled(yield* Fiber.await(submitter), { reason: "ScaledDown", started: true })
+        yield* expectStats(pool, { running: 0, waiting: 1, size: 0 })
+        yield* pool.scale(1)
+        assert.strictEqual(yield* waiting.join, "waiting")
+      })
   )
 
   laws.law(
-    "a task that ends by itself while it is being cut keeps its own result (I3)",
+    "a hard scale-down returns after the finalizers of the tasks that it interrupts (I1)",
+    { size: 2, ...range },
+    (pool) =>
+      Effect.gen(function* () {
+        const tasks = [gatedFinalizer(), gatedFinalizer()]
+        for (const { started, task } of tasks) {
+          yield* pool.fork(task)
+          yield* started
+        }
+        const scaling = yield* start(pool.resize(0, { mode: "hard" }))
+        yield* settle
+        yield* tasks[0]!.openFinalizer
+        yield* settle
+        assert.isFalse(hasEnded(scaling))
+        yield* expectStats(pool, { targetSize: 0, running: 1 })
+        yield* tasks[1]!.openFinalizer
+        assert.strictEqual(yield* Fiber.join(scaling), 0)
+        yield* expectStats(pool, { running: 0, size: 0, cancelled: 2 })
+      })
+  )
+
+  laws.law(
+    "a task that succeeds while it is being interrupted keeps its own result (I3)",
     { size: 2, ...range },
     (pool) =>
       Effect.gen(function* () {
@@ -217,7 +223,7 @@ export const resizingLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("a task that cannot be interrupted is waited for, and is cut when it can be (I1)", range, (pool) =>
+  laws.law("a hard scale-down waits for a task that cannot be interrupted yet (I1)", range, (pool) =>
     Effect.gen(function* () {
       const task = stubborn("lost")
       const submitter = yield* start(pool.submit(task.task))
@@ -233,7 +239,7 @@ export const resizingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task that fails by itself while it is being cut keeps its own failure (I3)", range, (pool) =>
+  laws.law("a task that fails while it is being interrupted keeps its own failure (I3)", range, (pool) =>
     Effect.gen(function* () {
       const task = stubborn("own")
       const submitter = yield* start(pool.submit(Effect.uninterruptible(Effect.flatMap(task.task, Effect.fail))))
@@ -247,7 +253,7 @@ export const resizingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a hard resize cuts what a soft one left over", { size: 3, ...range }, (pool) =>
+  laws.law("a hard resize interrupts the surplus tasks of a soft one", { size: 3, ...range }, (pool) =>
     Effect.gen(function* () {
       const { handles, tasks } = yield* occupy(pool, 3)
       yield* pool.resize(1)
@@ -272,14 +278,14 @@ export const resizingLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "a delta or a size that is no integer of its range dies with RangeError and changes nothing",
+    "a delta or a size that is not an integer of its range dies with RangeError and changes nothing",
     range,
     (pool) =>
       Effect.gen(function* () {
         const busy = yield* occupy(pool, 1)
         const before = yield* pool.stats
         const wrongDeltas = [1.5, Number.NaN, Infinity, -Infinity, 2 ** 53, "1" as never]
-        const wrongSizes = [...wrongDeltas, -1]
+        const wrongSizes = [1.5, Number.NaN, -1, -Infinity, 2 ** 53, "1" as never]
         for (const options of [{}, { mode: "hard" }] satisfies Array<ResizeOptions>) {
           for (const delta of wrongDeltas) {
             const defect = defectOf(yield* Effect.exit(pool.scale(delta, options)))
@@ -297,5 +303,17 @@ export const resizingLaws = (laws: Laws): void => {
         assert.deepStrictEqual(yield* pool.stats, before)
         yield* busy.release
       })
+  )
+
+  laws.law("explain names the number of workers and changes nothing; a bad count dies with RangeError", range, (pool) =>
+    Effect.gen(function* () {
+      yield* pool.resize(3)
+      const before = yield* pool.stats
+      for (const last of [undefined, 0, 1]) assert.include(yield* pool.explain(last), "3 workers")
+      for (const last of [-1, 1.5, Number.NaN, "1" as never]) {
+        assert.instanceOf(defectOf(yield* Effect.exit(pool.explain(last))), RangeError)
+      }
+      assert.deepStrictEqual(yield* pool.stats, before)
+    })
   )
 }

@@ -38,7 +38,7 @@ const counted = (limit = Infinity) => {
 
 /** Many tasks from one source, pulled on demand. */
 export const streamingLaws = (laws: Laws): void => {
-  laws.law("forEach gives the results in the order of the items, within the limit (I1)", { size: 3 }, (pool) =>
+  laws.law("forEach returns the results in the order of the items, within the limit (I1)", { size: 3 }, (pool) =>
     Effect.gen(function* () {
       let running = 0
       let most = 0
@@ -59,13 +59,16 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("forEach gives results in the order of completion, or none, when asked to", { size: 2 }, (pool) =>
-    Effect.gen(function* () {
-      const task = (item: string) => Effect.as(item === "late" ? settle : Effect.void, item)
-      assert.deepStrictEqual(yield* pool.forEach(["late", "early"], task, { unordered: true }), ["early", "late"])
-      assert.isUndefined(yield* pool.forEach(numbers(5), Effect.succeed, { discard: true }))
-      assert.deepStrictEqual(yield* pool.forEach([] as Array<number>, Effect.succeed), [])
-    })
+  laws.law(
+    "forEach returns results in the order of completion with `unordered`, and none with `discard`",
+    { size: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const task = (item: string) => Effect.as(item === "late" ? settle : Effect.void, item)
+        assert.deepStrictEqual(yield* pool.forEach(["late", "early"], task, { unordered: true }), ["early", "late"])
+        assert.isUndefined(yield* pool.forEach(numbers(5), Effect.succeed, { discard: true }))
+        assert.deepStrictEqual(yield* pool.forEach([] as Array<number>, Effect.succeed), [])
+      })
   )
 
   laws.law("forEach pulls an item only when the pool can take it", { size: 2 }, (pool) =>
@@ -82,7 +85,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("forEach on a pool without a free worker pulls no more than waits", {}, (pool) =>
+  laws.law("forEach on a pool without a free worker pulls only the items that wait", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const source = counted(5)
@@ -94,23 +97,26 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("the first failure of forEach interrupts the rest, waits for it, and pulls no more", { size: 3 }, (pool) =>
-    Effect.gen(function* () {
-      const source = counted()
-      const slow = gatedFinalizer()
-      const task = (item: number): Effect.Effect<number, string> =>
-        item === 0 ? slow.task : item < 20 ? Effect.succeed(item) : Effect.fail("twenty")
-      const caller = yield* start(pool.forEach(source, task))
-      yield* settle
-      assert.isFalse(hasEnded(caller))
-      assert.isAtMost(source.pulled, 24)
-      const { pulled } = source
-      yield* slow.openFinalizer
-      assert.strictEqual(yield* Effect.flip(Fiber.join(caller)), "twenty")
-      assert.strictEqual(source.pulled, pulled)
-      assert.strictEqual(source.left, 1)
-      yield* expectStats(pool, { running: 0, waiting: 0 })
-    })
+  laws.law(
+    "the first failure of forEach interrupts the other tasks, waits for them, and pulls no more",
+    { size: 3 },
+    (pool) =>
+      Effect.gen(function* () {
+        const source = counted()
+        const slow = gatedFinalizer()
+        const task = (item: number): Effect.Effect<number, string> =>
+          item === 0 ? slow.task : item < 20 ? Effect.succeed(item) : Effect.fail("twenty")
+        const caller = yield* start(pool.forEach(source, task))
+        yield* settle
+        assert.isFalse(hasEnded(caller))
+        assert.isAtMost(source.pulled, 24)
+        const { pulled } = source
+        yield* slow.openFinalizer
+        assert.strictEqual(yield* Effect.flip(Fiber.join(caller)), "twenty")
+        assert.strictEqual(source.pulled, pulled)
+        assert.strictEqual(source.left, 1)
+        yield* expectStats(pool, { running: 0, waiting: 0 })
+      })
   )
 
   laws.law("interrupting the caller of forEach interrupts its tasks and waits for their finalizers (I1)", {}, (pool) =>
@@ -128,7 +134,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a source that throws is a defect, after the tasks it gave have settled", { size: 2 }, (pool) =>
+  laws.law("an error of a source is a defect, after the tasks of its items have settled", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const defect = new Error("source")
       const source = function* () {
@@ -145,7 +151,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a function of forEach that throws is a defect, and frees the worker", {}, (pool) =>
+  laws.law("an error of the function of forEach is a defect, and frees the worker", {}, (pool) =>
     Effect.gen(function* () {
       const defect = new Error("f")
       const thrower = (): Effect.Effect<never> => {
@@ -161,7 +167,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("forEach takes asynchronous sources", { size: 2 }, (pool) =>
+  laws.law("forEach accepts asynchronous sources", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       const source = async function* () {
         for (const i of numbers(10)) yield await Promise.resolve(i)
@@ -174,7 +180,7 @@ export const streamingLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "forEach waits at the door whatever onFull says, and is refused by a paused or closed pool",
+    "forEach waits at the door whatever onFull says, and a paused or closed pool rejects it",
     { onFull: "fail" },
     (pool) =>
       Effect.gen(function* () {
@@ -198,7 +204,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("all gives tuples and records back in their shape", { size: 2 }, (pool) =>
+  laws.law("all returns tuples and records in the shape of its argument", { size: 2 }, (pool) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* pool.all([Effect.succeed(1), Effect.succeed("two")]), [1, "two"])
       assert.deepStrictEqual(yield* pool.all({ a: Effect.succeed(1), b: Effect.succeed("two") }), { a: 1, b: "two" })
@@ -230,25 +236,22 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law(
-    "mapEffect pulls on demand: an infinite stream is fine, and is left when its reader leaves",
-    { size: 2 },
-    (pool) =>
-      Effect.gen(function* () {
-        let left = false
-        const upstream = Stream.ensuring(
-          Stream.fromIterable(counted()),
-          Effect.sync(() => void (left = true))
-        )
-        const mapped = pool.mapEffect(upstream, (i) => Effect.as(Effect.yieldNow, i), { bufferSize: 4 })
-        assert.deepStrictEqual(Array.from(yield* Stream.runCollect(Stream.take(mapped, 10))), numbers(10))
-        assert.isTrue(left)
-        yield* expectStats(pool, { running: 0, waiting: 0 })
-        assert.isAtMost((yield* pool.stats).submitted, 10 + 4 + 2 + 2)
-      })
+  laws.law("mapEffect pulls on demand: an infinite stream ends when its reader leaves", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      let left = false
+      const upstream = Stream.ensuring(
+        Stream.fromIterable(counted()),
+        Effect.sync(() => void (left = true))
+      )
+      const mapped = pool.mapEffect(upstream, (i) => Effect.as(Effect.yieldNow, i), { bufferSize: 4 })
+      assert.deepStrictEqual(Array.from(yield* Stream.runCollect(Stream.take(mapped, 10))), numbers(10))
+      assert.isTrue(left)
+      yield* expectStats(pool, { running: 0, waiting: 0 })
+      assert.isAtMost((yield* pool.stats).submitted, 10 + 4 + 2 + 2)
+    })
   )
 
-  laws.lawOnce("the place for which a source is asked is not given to others (I4)", { capacity: 1 }, (pool) =>
+  laws.lawOnce("a place is reserved while its source is asked for an item (I4)", { capacity: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const asked: Array<Exit.Exit<unknown, unknown> | undefined> = []
@@ -265,7 +268,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("mapEffect gives each element once, also if it waited for a worker (I3)", {}, (pool) =>
+  laws.law("mapEffect returns each element once, also if it waited for a worker (I3)", {}, (pool) =>
     Effect.gen(function* () {
       for (const unordered of [false, true]) {
         for (const bufferSize of [1, 2, 3, 16]) {
@@ -287,7 +290,7 @@ export const streamingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a place that a stream gives up goes to the door (I9)", {}, (pool) =>
+  laws.law("a place that a stream releases goes to the door (I9)", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const mapped = pool.mapEffect(Stream.fromIterable(numbers(5)), Effect.succeed)

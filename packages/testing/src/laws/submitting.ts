@@ -24,14 +24,14 @@ class Broken {
 
 /** What a submitter gets, and what becomes of the task when the submitter goes away. */
 export const submittingLaws = (laws: Laws): void => {
-  laws.law("a submitted effect gives its own result (I3)", {}, (pool) =>
+  laws.law("submit returns the result of its effect (I3)", {}, (pool) =>
     Effect.gen(function* () {
       assert.strictEqual(yield* pool.submit(Effect.succeed("result")), "result")
       yield* expectStats(pool, { submitted: 1, succeeded: 1, running: 0, waiting: 0 })
     })
   )
 
-  laws.law("a submitted function is called with its arguments, once, and not before its turn (I3)", {}, (pool) =>
+  laws.law("a submitted function is called with its arguments, once, when it is dispatched (I3)", {}, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
       const calls: Array<ReadonlyArray<number>> = []
@@ -98,7 +98,7 @@ export const submittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a function that throws dies with what it threw and frees the worker (I3)", {}, (pool) =>
+  laws.law("an error that a function throws is the defect of its submit, and frees the worker (I3)", {}, (pool) =>
     Effect.gen(function* () {
       const defect = new Broken()
       const thrower = (): Effect.Effect<never> => {
@@ -122,20 +122,23 @@ export const submittingLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("what is neither an Effect nor a function dies with UnknownTaskType and frees the worker", {}, (pool) =>
-    Effect.gen(function* () {
-      for (const wrong of [42, "task", null, undefined, {}, Promise.resolve(1)]) {
-        for (const use of usesOf(pool)) {
-          const defect = defectOf(yield* Effect.exit(use(wrong as never)))
-          assert.instanceOf(defect, UnknownTaskType)
+  laws.law(
+    "a value that is neither an Effect nor a function dies with UnknownTaskType and frees the worker",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        for (const wrong of [42, "task", null, undefined, {}, Promise.resolve(1)]) {
+          for (const use of usesOf(pool)) {
+            const defect = defectOf(yield* Effect.exit(use(wrong as never)))
+            assert.instanceOf(defect, UnknownTaskType)
+          }
         }
-      }
-      yield* expectStats(pool, { running: 0, waiting: 0 })
-      assert.strictEqual(yield* pool.submit(Effect.succeed("next")), "next")
-    })
+        yield* expectStats(pool, { running: 0, waiting: 0 })
+        assert.strictEqual(yield* pool.submit(Effect.succeed("next")), "next")
+      })
   )
 
-  laws.law("a weight that is no safe integer dies with UnknownTaskWeight and changes nothing", {}, (pool) =>
+  laws.law("a weight that is not a safe integer dies with UnknownTaskWeight and changes nothing", {}, (pool) =>
     Effect.gen(function* () {
       const before = yield* pool.stats
       for (const weight of [1.5, Number.NaN, Infinity, 2 ** 53, "4" as never]) {
@@ -172,7 +175,7 @@ export const submittingLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "interrupting the submitter of a task that has not begun takes it away at once: it never runs (I5)",
+    "interrupting the submitter of a task that has not begun removes it at once: it never runs (I5)",
     {},
     (pool) =>
       Effect.gen(function* () {
@@ -204,7 +207,7 @@ export const submittingLaws = (laws: Laws): void => {
       yield* expectStats(pool, { running: 1 })
       yield* task.openFinalizer
       yield* Fiber.join(interrupting)
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
       yield* expectStats(pool, { running: 0, interrupted: 1 })
     })
   )
@@ -251,11 +254,11 @@ export const submittingLaws = (laws: Laws): void => {
       yield* task.started
       yield* pool.resize(0, { mode: "hard" })
       expectCancelled(yield* Fiber.await(fiber), { reason: "ScaledDown", started: true })
-      assert.strictEqual(task.counts.finalized, 1)
+      assert.strictEqual(task.counts.ended, 1)
     })
   )
 
-  laws.law("a task that a region without interruption forked can be cancelled", {}, (pool) =>
+  laws.law("a task that was forked in an uninterruptible region can be cancelled", {}, (pool) =>
     Effect.gen(function* () {
       const task = gated("never")
       const handle = yield* Effect.uninterruptible(pool.fork(task.task))

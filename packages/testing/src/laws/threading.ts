@@ -131,9 +131,9 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("answers given before the thread ended still count (T3)", { threads: 1 }, (executor) =>
+  law("results that a thread returned before its end still count (T3)", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
-      // Quick jobs are posted ahead; the last one ends the thread before the main thread has looked at any answer.
+      // Quick jobs are posted ahead. The last one ends the thread before the main thread has read any result.
       yield* executor.run(plain.identity, ["warm"])
       yield* executor.run(rough.exit, [1]).pipe(Effect.exit)
       yield* executor.run(plain.identity, ["warm"])
@@ -151,7 +151,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
 
   // -------------------------------------------------------------------------------------------------------- cancelling
 
-  law("27 jobs behind one that hangs are all answered when it is cancelled", { threads: 1, spare: 1 }, (executor) =>
+  law("27 jobs behind one that hangs all return when it is cancelled", { threads: 1, spare: 1 }, (executor) =>
     Effect.gen(function* () {
       const { behind, hung } = yield* hangBefore(executor, 27)
       yield* Fiber.interrupt(hung)
@@ -162,7 +162,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("27 jobs behind one that hangs are answered by another thread while it hangs (T5)", { threads: 2 }, (executor) =>
+  law("27 jobs behind one that hangs run on another thread while it hangs (T5)", { threads: 2 }, (executor) =>
     Effect.gen(function* () {
       const { behind, hung } = yield* hangBefore(executor, 27)
       assert.deepStrictEqual(
@@ -174,7 +174,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("the job behind one that is cancelled as it ends is not lost with it (T3)", { threads: 1 }, (executor) =>
+  law("the job behind one that is cancelled as it ends is not lost (T3)", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       yield* warm(executor)
       const cells = makeCells(2)
@@ -202,7 +202,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         const next = yield* Effect.forkChild(executor.run(rough.maybeWait, [-1, gate.cells]), {
           startImmediately: true
         })
-        // In this very step: the first has ended and the next one has begun before the executor looks.
+        // In this step the first job has ended and the next one has begun before the executor reads the results.
         awaitBegun(gate.cells)
         yield* Fiber.interrupt(ended)
         gate.open()
@@ -258,7 +258,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
         const gate = makeGate()
         const hung = yield* Effect.forkChild(executor.run(rough.hang, [gate.cells]))
         yield* gate.begun
-        // The replacement starts while the hung one is still being ended.
+        // The replacement starts while the hung thread is still ending.
         yield* awaitReady(executor, 2)
         yield* Fiber.interrupt(hung)
         // The caller is free before the thread has ended.
@@ -267,7 +267,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       })
   )
 
-  law("an abandoned job runs on: its thread takes the next one when it has ended", { threads: 1 }, (executor) =>
+  law("an abandoned job continues: its thread takes the next one when it has ended", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       const gate = makeGate()
       const run = executor.run(rough.wait, [gate.cells], { onInterrupt: "abandon" })
@@ -283,23 +283,26 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("what was handed over is posted only where it is next", { threads: 1, spare: 1 }, (executor) =>
-    Effect.gen(function* () {
-      const { hung } = yield* hangBefore(executor, 0)
-      const fibers = yield* forkEach(10, (i) => {
-        const bytes = new Uint8Array([i])
-        return executor.run(plain.identity, [bytes], { transfer: [bytes.buffer] })
+  law(
+    "a job with transferred objects is posted only to a thread on which it is next",
+    { threads: 1, spare: 1 },
+    (executor) =>
+      Effect.gen(function* () {
+        const { hung } = yield* hangBefore(executor, 0)
+        const fibers = yield* forkEach(10, (i) => {
+          const bytes = new Uint8Array([i])
+          return executor.run(plain.identity, [bytes], { transfer: [bytes.buffer] })
+        })
+        yield* Fiber.interrupt(hung)
+        const answers = yield* Fiber.joinAll(fibers)
+        assert.deepStrictEqual(
+          answers.map((bytes: Uint8Array) => [...bytes]),
+          Array.from({ length: 10 }, (_, i) => [i])
+        )
       })
-      yield* Fiber.interrupt(hung)
-      const answers = yield* Fiber.joinAll(fibers)
-      assert.deepStrictEqual(
-        answers.map((bytes: Uint8Array) => [...bytes]),
-        Array.from({ length: 10 }, (_, i) => [i])
-      )
-    })
   )
 
-  // ------------------------------------------------------------------------------- what runs while arguments are copied
+  // ------------------------------------------------------------------------------- code that runs while arguments are copied
 
   /** An argument that runs something while it is copied. */
   const argument = (run: () => void) => ({
@@ -309,46 +312,48 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     }
   })
 
+  law("arguments may call jobs while they are copied: all jobs return their results", { threads: 1 }, (executor) =>
+    Effect.gen(function* () {
+      yield* warm(executor)
+      const inner: Array<Fiber.Fiber<unknown, unknown>> = []
+      const call = (value: unknown) =>
+        inner.push(
+          Effect.runFork(executor.run(plain.identity, [value])),
+          Effect.runFork(executor.run(plain.add, [1, 2]))
+        )
+      for (let i = 0; i < 10; i++) {
+        const outer = yield* forkEach(3, () => executor.run(plain.identity, [argument(() => call({ i }))]))
+        const answers = yield* Fiber.joinAll(outer)
+        assert.deepStrictEqual(answers, [{ n: 7 }, { n: 7 }, { n: 7 }])
+        const expected = Array.from({ length: 3 }, () => [{ i }, 3]).flat()
+        assert.deepStrictEqual(yield* Fiber.joinAll(inner.splice(0)), expected)
+      }
+    })
+  )
+
   law(
-    "arguments that call jobs while they are copied get their answers, and those jobs theirs",
+    "arguments may cancel jobs while they are copied: every other job returns its result",
     { threads: 1 },
     (executor) =>
       Effect.gen(function* () {
         yield* warm(executor)
-        const inner: Array<Fiber.Fiber<unknown, unknown>> = []
-        const call = (value: unknown) =>
-          inner.push(
-            Effect.runFork(executor.run(plain.identity, [value])),
-            Effect.runFork(executor.run(plain.add, [1, 2]))
-          )
-        for (let i = 0; i < 10; i++) {
-          const outer = yield* forkEach(3, () => executor.run(plain.identity, [argument(() => call({ i }))]))
-          const answers = yield* Fiber.joinAll(outer)
-          assert.deepStrictEqual(answers, [{ n: 7 }, { n: 7 }, { n: 7 }])
-          const expected = Array.from({ length: 3 }, () => [{ i }, 3]).flat()
-          assert.deepStrictEqual(yield* Fiber.joinAll(inner.splice(0)), expected)
-        }
+        const gate = makeGate()
+        // Ends the thread for which the arguments are copied.
+        const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1, gate.cells]), {
+          startImmediately: true
+        })
+        const behind = yield* forkEach(3, (i) => executor.run(rough.maybeHang, [i, gate.cells]))
+        const value = argument(() => {
+          awaitBegun(gate.cells)
+          hung.interruptUnsafe()
+        })
+        const ender = yield* Effect.forkChild(executor.run(plain.identity, [value]), { startImmediately: true })
+        const last = yield* Effect.forkChild(executor.run(plain.identity, ["last"]), { startImmediately: true })
+        assert.deepStrictEqual(yield* Fiber.joinAll(behind), [0, 1, 2])
+        assert.deepStrictEqual(yield* Fiber.join(ender), { n: 7 })
+        assert.strictEqual(yield* Fiber.join(last), "last")
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(hung)))
       })
-  )
-
-  law("arguments that cancel jobs while they are copied leave every other job its answer", { threads: 1 }, (executor) =>
-    Effect.gen(function* () {
-      yield* warm(executor)
-      const gate = makeGate()
-      // Ends the very thread that they are copied for.
-      const hung = yield* Effect.forkChild(executor.run(rough.maybeHang, [-1, gate.cells]), { startImmediately: true })
-      const behind = yield* forkEach(3, (i) => executor.run(rough.maybeHang, [i, gate.cells]))
-      const value = argument(() => {
-        awaitBegun(gate.cells)
-        hung.interruptUnsafe()
-      })
-      const ender = yield* Effect.forkChild(executor.run(plain.identity, [value]), { startImmediately: true })
-      const last = yield* Effect.forkChild(executor.run(plain.identity, ["last"]), { startImmediately: true })
-      assert.deepStrictEqual(yield* Fiber.joinAll(behind), [0, 1, 2])
-      assert.deepStrictEqual(yield* Fiber.join(ender), { n: 7 })
-      assert.strictEqual(yield* Fiber.join(last), "last")
-      assert.isTrue(Exit.isFailure(yield* Fiber.await(hung)))
-    })
   )
 
   law("a job whose own arguments cancel it never runs, and its neighbours do", { threads: 1 }, (executor) =>
@@ -374,7 +379,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("arguments whose very elements run code are as harmless", { threads: 1 }, (executor) =>
+  law("elements of arguments that run code affect no other job", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       yield* executor.run(plain.add, [1, 2])
       const inner: Array<Fiber.Fiber<unknown, unknown>> = []
@@ -396,7 +401,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  it.live("arguments that close the executor while they are copied fail with it", () =>
+  it.live("arguments may close the executor while they are copied: their job fails with ExecutorClosed", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const executor = Context.get(yield* Layer.buildWithScope(layerOf({ threads: 1, spare: 0 }), scope), Executor)
@@ -408,7 +413,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("a caller's observer that throws costs no other caller its answer", { threads: 1 }, (executor, logged) =>
+  law("an observer of a caller that throws affects no other caller", { threads: 1 }, (executor, logged) =>
     Effect.gen(function* () {
       yield* warm(executor)
       const fibers = yield* forkEach(6, (i) => executor.run(plain.identity, [i]))
@@ -419,7 +424,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
           })
         }
       }
-      // All are answered before the executor looks.
+      // All jobs have ended before the executor reads their results.
       block(20)
       assert.deepStrictEqual(yield* Fiber.joinAll(fibers.filter((_, i) => i % 2 === 1)), [1, 3, 5])
       assert.strictEqual(yield* executor.run(plain.add, [1, 2]), 3)
@@ -428,7 +433,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  law("map begins nothing once a failure is known, also where it cannot be interrupted", { threads: 1 }, (executor) =>
+  law("map starts no job after a failure, also in an uninterruptible region", { threads: 1 }, (executor) =>
     Effect.gen(function* () {
       for (let i = 0; i < 30; i++) yield* executor.run(plain.failAt, [i % 13])
       let pulled = 0
@@ -437,7 +442,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
       }
       const run = Effect.flip(executor.map(plain.failAt, items(), { concurrency: 5 }))
       const map = yield* Effect.forkChild(Effect.uninterruptible(run), { startImmediately: true })
-      // All five are answered before the executor looks.
+      // All five jobs have ended before the executor reads their results.
       block(30)
       assert.strictEqual((yield* Fiber.join(map))._tag, "TaskThrew")
       assert.strictEqual(pulled, 5)
@@ -458,7 +463,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  it.live("closing ends hung threads; what ran and what waited fail with ExecutorClosed", () =>
+  it.live("closing ends hung threads; running and waiting jobs fail with ExecutorClosed", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const scope = yield* Scope.make()
@@ -473,7 +478,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  it.live("closing counts an answer that was given, and fails the job that began behind it (T3)", () =>
+  it.live("closing counts a result that was returned, and fails the job that began behind it (T3)", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const scope = yield* Scope.make()
@@ -496,7 +501,7 @@ export const threadingLaws = (layerOf: (options: ThreadOptions) => Layer.Layer<E
     })
   )
 
-  it.live("a closed executor refuses jobs", () =>
+  it.live("a closed executor rejects jobs", () =>
     Effect.gen(function* () {
       const executor = yield* Effect.provide(Executor, layerOf({ threads: 1 }))
       const error = yield* expectFailure(executor.run(plain.add, [1, 2]), "ExecutorClosed")
@@ -512,7 +517,7 @@ const makeGate = () => {
   const cells = makeCells(2)
   return {
     cells,
-    // The value is no promise if the job has begun already.
+    // The value is not a promise if the job has already begun.
     begun: Effect.promise(async () => (Atomics as any).waitAsync(cells, 0, 0).value as unknown),
     open: () => {
       Atomics.store(cells, 1, 1)
@@ -526,7 +531,7 @@ const awaitBegun = (cells: Int32Array): void => {
   assert.notStrictEqual(Atomics.wait(cells, 0, 0, 120_000), "timed-out")
 }
 
-// Threads start in their own time, which no gate can be put in.
+// Threads start in real time, which no gate can control.
 const awaitReady = (executor: ExecutorService, threads: number): Effect.Effect<void> =>
   Effect.flatMap(executor.stats, (stats) =>
     stats.threads >= threads ? Effect.void : Effect.andThen(Effect.sleep(5), awaitReady(executor, threads))
@@ -552,7 +557,7 @@ const hangBefore = (executor: ExecutorService, count: number) =>
     const run = (n: number) => executor.run(rough.maybeHang, [n, cells])
     const hung = yield* Effect.forkChild(run(-1), { startImmediately: true })
     const behind = yield* forkEach(count, run)
-    // In this very step, before the executor can see that it takes long.
+    // In this step, before the executor can see that the job takes long.
     awaitBegun(cells)
     return { hung, behind }
   })

@@ -1,8 +1,8 @@
 /**
- * The servers and loads that the simulator knows, as plain data.
+ * The servers and loads of the simulator, as plain data.
  *
- * A server is what stands behind a pool: how fast it works on `n` tasks at once, when it turns tasks away, and how all
- * this changes with time. Times are milliseconds, rates are per second.
+ * A server model says how fast the server works on `n` concurrent tasks, when it rejects tasks, and how this changes over
+ * time. Times are in milliseconds, rates per second.
  *
  * @since 0.2.0
  */
@@ -16,8 +16,8 @@
 export type Steps = number | ReadonlyArray<readonly [from: number, value: number]>
 
 /**
- * How the work of tasks spreads around its mean `base`: log-normal with coefficient of variation `cv` (0 for tasks that
- * are all equal), exponential, or `share` of the tasks `factor` times longer than the others.
+ * The distribution of the work of tasks around its mean `base`: log-normal with the coefficient of variation `cv` (0 for
+ * equal tasks), exponential, or a `share` of the tasks `factor` times longer than the others.
  *
  * @category models
  * @since 0.2.0
@@ -28,31 +28,31 @@ export type Work =
   | { readonly kind: "bimodal"; readonly share: number; readonly factor: number }
 
 /**
- * What every server has.
+ * Options of every server.
  *
  * @category models
  * @since 0.2.0
  */
 export interface ServerOptions {
-  /** Mean time of a task that has the server for itself, in milliseconds. */
+  /** Mean time of a task alone on the server, in milliseconds. */
   readonly base: Steps
-  /** How the times spread, default log-normal with a coefficient of variation of 0.5. */
+  /** The distribution of the times, default log-normal with a coefficient of variation of 0.5. */
   readonly work?: Work | undefined
   /** The number of tasks at which the server rejects further ones, which are overload failures; default no limit. */
   readonly limit?: Steps | undefined
-  /** How long turning a task away takes in milliseconds, default 2. */
+  /** The time of a rejection in milliseconds, default 2. */
   readonly rejection?: number | undefined
-  /** Milliseconds after which a client gives up and the task leaves the server, an overload failure; default never. */
+  /** The timeout of the clients in milliseconds, an overload failure that frees the server; default none. */
   readonly timeout?: number | undefined
-  /** Share of tasks that end in a failure of their own, which says nothing about the server; default 0. */
+  /** Share of tasks that fail for reasons of their own, which are no sign of overload; default 0. */
   readonly failing?: number | undefined
-  /** Spans `[from, to]` in which every new task is turned away. */
+  /** Spans `[from, to]` in which the server rejects every new task. */
   readonly outages?: ReadonlyArray<readonly [from: number, to: number]> | undefined
 }
 
 /**
  * A server model: `shared` gives each of its `n` tasks the speed `speed(n, capacity)`; `queueing` works on `capacity`
- * tasks, first come first served, and queues the others; `bucket` admits `rate` tasks per second, with `burst` in hand.
+ * tasks, first come first served, and queues the others; `bucket` admits `rate` tasks per second and bursts of `burst`.
  *
  * @category models
  * @since 0.2.0
@@ -61,25 +61,25 @@ export type ServerModel =
   | (ServerOptions & {
       readonly kind: "shared"
       readonly capacity: Steps
-      /** Speed of each of `n` tasks, 1 for a task that has the server for itself. */
+      /** Speed of each of `n` tasks; 1 is the speed of a task alone on the server. */
       readonly speed: (n: number, capacity: number) => number
     })
   | (ServerOptions & { readonly kind: "queueing"; readonly capacity: Steps })
   | (ServerOptions & { readonly kind: "bucket"; readonly rate: Steps; readonly burst: number })
 
 /**
- * Options of the servers that have a capacity.
+ * Options of servers with a capacity.
  *
  * @category models
  * @since 0.2.0
  */
 export interface CapacityOptions extends ServerOptions {
-  /** How many tasks the server works on at full speed. */
+  /** The number of tasks that run at full speed. */
   readonly capacity: Steps
 }
 
 /**
- * Processor sharing: up to `capacity` tasks run at full speed, more share it. A server bound by its cores.
+ * Processor sharing: up to `capacity` tasks run at full speed, more tasks share it. A server bound by its cores.
  *
  * @category servers
  * @since 0.2.0
@@ -91,8 +91,8 @@ export const sharing = (options: CapacityOptions): ServerModel => ({
 })
 
 /**
- * First come, first served: `capacity` tasks run, the others wait in the server. A thread pool or a database's
- * connections; with `limit` equal to `capacity`, one that refuses instead of queueing.
+ * First come, first served: `capacity` tasks run, the others wait in the server, as with a thread pool or the connections
+ * of a database. With `limit` equal to `capacity` it rejects tasks instead of queueing them.
  *
  * @category servers
  * @since 0.2.0
@@ -113,7 +113,7 @@ export const bending = (options: CapacityOptions): ServerModel => ({
 
 /**
  * Processor sharing that loses throughput beyond its capacity, by `1 + loss (n - c) / c`: a server that swaps, or whose
- * caches no longer hold. `loss` defaults to 0.5.
+ * caches overflow. `loss` defaults to 0.5.
  *
  * @category servers
  * @since 0.2.0
@@ -125,7 +125,7 @@ export const thrashing = (options: CapacityOptions & { readonly loss?: number | 
 
 /**
  * The universal scalability law (Gunther): speed `1 / (1 + s (n - 1) + k n (n - 1))`, with `k` such that the throughput
- * peaks at `capacity`. Tasks hinder each other from the second one on. `contention` is `s`, default 0.03.
+ * peaks at `capacity`. Tasks slow each other down from the second one on. `contention` is `s`, default 0.03.
  *
  * @category servers
  * @since 0.2.0
@@ -140,7 +140,7 @@ export const contended = (options: CapacityOptions & { readonly contention?: num
 }
 
 /**
- * A rate limiter: `rate` tasks per second, up to `burst` saved, the others turned away; latency tells nothing.
+ * A rate limiter: admits `rate` tasks per second and bursts of `burst`, and rejects the others. Its latency is constant.
  *
  * @category servers
  * @since 0.2.0
@@ -150,8 +150,8 @@ export const rateLimited = (
 ): ServerModel => ({ ...options, kind: "bucket" })
 
 /**
- * Where tasks come from: there is always a next one (`backlog`), they arrive at random at `rate` per second (`open`), or
- * `count` of them are there from the start and the run ends with the last (`batch`).
+ * The source of tasks: there is always a next one (`backlog`), they arrive at random at `rate` per second (`open`), or
+ * `count` tasks exist from the start and the run ends with the last one (`batch`).
  *
  * @category models
  * @since 0.2.0
@@ -162,7 +162,7 @@ export type Load =
   | { readonly kind: "batch"; readonly count: number }
 
 /**
- * There is always a next task.
+ * A load in which there is always a next task.
  *
  * @category loads
  * @since 0.2.0
@@ -170,7 +170,7 @@ export type Load =
 export const backlog: Load = { kind: "backlog" }
 
 /**
- * Tasks arrive independently of each other (a Poisson process), `rate` per second.
+ * A load of tasks that arrive independently of each other (a Poisson process), `rate` per second.
  *
  * @category loads
  * @since 0.2.0
@@ -178,7 +178,7 @@ export const backlog: Load = { kind: "backlog" }
 export const open = (rate: Steps): Load => ({ kind: "open", rate })
 
 /**
- * So many tasks at once, and none later.
+ * A load of `count` tasks at the start, and none later.
  *
  * @category loads
  * @since 0.2.0
@@ -186,7 +186,7 @@ export const open = (rate: Steps): Load => ({ kind: "open", rate })
 export const batch = (count: number): Load => ({ kind: "batch", count })
 
 /**
- * The value of `steps` at `time`.
+ * Returns the value of `steps` at `time`.
  *
  * @category models
  * @since 0.2.0
@@ -199,7 +199,7 @@ export const valueAt = (steps: Steps, time: number): number => {
 }
 
 /**
- * The moments at which any of `steps` changes, in order, 0 left out.
+ * Returns the times at which any of `steps` changes, in order, without 0.
  *
  * @category models
  * @since 0.2.0

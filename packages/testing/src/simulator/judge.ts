@@ -1,5 +1,5 @@
 /**
- * Judges a policy by scenarios: what it reached in a run, the worst over several seeds, and what misses a threshold.
+ * Judges a policy by scenarios: its results in a run, the worst of several seeds, and the missed thresholds.
  *
  * @since 0.2.0
  */
@@ -10,7 +10,7 @@ import type { SimulateResult } from "./simulate.ts"
 import { simulate } from "./simulate.ts"
 
 /**
- * What a policy reached in a scenario; the words are those of `Thresholds`.
+ * The results of a policy in a scenario. The fields are those of `Thresholds`.
  *
  * @category models
  * @since 0.2.0
@@ -43,7 +43,7 @@ export const play = (scenario: Scenario, policy: AutoScalePolicy.AutoScalePolicy
   })
 
 /**
- * What a run of a scenario is worth.
+ * Judges a run of a scenario.
  *
  * @category running
  * @since 0.2.0
@@ -80,7 +80,7 @@ const mean = (values: ReadonlyArray<number>): number =>
   values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length
 
 /**
- * The worst of several runs in each number.
+ * Returns the worst of several runs in each field.
  *
  * @category running
  * @since 0.2.0
@@ -100,7 +100,7 @@ export const worst = (runs: ReadonlyArray<Judgement>): Judgement => {
 }
 
 /**
- * The thresholds that are missed, by name.
+ * Returns the names of the missed thresholds.
  *
  * @category running
  * @since 0.2.0

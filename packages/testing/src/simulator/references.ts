@@ -1,7 +1,6 @@
 /**
- * Known controllers, restated from their published formulas for comparison. Those that act on each response see the
- * sum of a window here; the pool measures their windows as it
- * measures ours.
+ * Known controllers, written from their published formulas for comparison. Those that act on each response receive the
+ * sum of a window here, measured as for our own policies.
  *
  * `n` in flight, `L` limit, `R` run time of the window, `R0` the smallest seen, `X` throughput, `lg = max(1, log10 L)`.
  *
@@ -12,7 +11,7 @@ import { AutoScalePolicy } from "@aio-task-pool/core"
 type Policy = AutoScalePolicy.AutoScalePolicy<any>
 type Sample = AutoScalePolicy.AutoScaleSample
 
-/** A controller that keeps a real limit and whatever else it needs. */
+/** Makes a controller whose state has a real-valued limit. */
 const controller = <S extends { readonly limit: number }>(
   name: string,
   begin: Omit<S, "limit">,
@@ -112,7 +111,7 @@ const vector = controller<{ limit: number; mean: number; square: number }>(
 )
 
 /**
- * brpc's auto limiter, without its measuring of R0 anew: L = R0 X_max (1 + e); e rises to 0.3 while R <= 1.06 R0 or
+ * brpc's auto limiter, without the repeated measurement of R0: L = R0 X_max (1 + e); e rises to 0.3 while R <= 1.06 R0 or
  * X < X_max / 1.06, else it falls to 0.06.
  */
 const brpc = controller<{ limit: number; least: number; most: number; explore: number }>(
@@ -129,7 +128,7 @@ const brpc = controller<{ limit: number; least: number; most: number; explore: n
   }
 )
 
-/** Hill climbing: goes on in the direction that raised the throughput, turns round where it fell. */
+/** Hill climbing: continues in the direction that raised the throughput, and turns when the throughput falls. */
 const climbing = controller<{ limit: number; rate: number; direction: number }>(
   "hill-climbing",
   { rate: 0, direction: 1 },
@@ -141,7 +140,7 @@ const climbing = controller<{ limit: number; rate: number; direction: number }>(
 )
 
 /**
- * All policies that the comparison knows, by name; the first is ours.
+ * All policies of the comparison. The first is ours.
  *
  * @category references
  * @since 0.2.0

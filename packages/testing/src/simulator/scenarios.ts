@@ -1,22 +1,22 @@
 /**
- * The scenarios that a policy is judged by, and what is asked of it in each.
+ * The scenarios by which a policy is judged, with their thresholds.
  *
  * @since 0.2.0
  */
 import { AutoScalePolicy } from "@aio-task-pool/core"
 import { kneeOf } from "./internal/knee.ts"
-import { Random } from "./internal/random.ts"
+import { Random } from "../internal/random.ts"
 import type { Load, ServerModel, Steps, Work } from "./ServerModel.ts"
 import { backlog, batch, bending, contended, open, queueing, rateLimited, sharing, thrashing } from "./ServerModel.ts"
 
 /**
- * What a scenario asks for, at least (`good`) or at most (all others); what is left out is not asked for.
+ * The thresholds of a scenario: a minimum for `good`, a maximum for all others. Omitted fields have none.
  *
  * @category models
  * @since 0.2.0
  */
 export interface Thresholds {
-  /** Goodput over the oracle's; of a batch the oracle's makespan over the makespan. */
+  /** Goodput relative to the oracle's; for a batch the oracle's makespan relative to the run's. */
   readonly good: number
   /** Overload failures as a share of the settled tasks. */
   readonly errors?: number
@@ -26,12 +26,12 @@ export interface Thresholds {
   readonly safe?: ReadonlyArray<number>
   /** Over-drive. */
   readonly over?: number
-  /** 99th percentile of the latency over the oracle's. */
+  /** 99th percentile of the latency relative to the oracle's. */
   readonly p99?: number
 }
 
 /**
- * A server, a load, and what is asked for.
+ * A server, a load, and thresholds.
  *
  * @category models
  * @since 0.2.0
@@ -45,14 +45,14 @@ export interface Scenario {
   readonly seconds: number
   /** The best fixed size by phase, found by the sweep. */
   readonly oracle: Steps
-  /** The beginnings of the phases in seconds, default only 0. */
+  /** The starts of the phases in seconds, default `[0]`. */
   readonly phases?: ReadonlyArray<number>
-  /** The width in seconds in which convergence is looked at, default 1; wider where few tasks end in a second. */
+  /** The seconds over which convergence is measured, default 1; more if few tasks end in a second. */
   readonly width?: number
   readonly bounds?: AutoScalePolicy.AutoScaleBounds
   /** Pools on the server, default 1. */
   readonly pools?: number
-  /** The policy that is asked for, where it is not the one being judged. */
+  /** The policy to use instead of the judged one. */
   readonly policy?: AutoScalePolicy.AutoScalePolicy<any>
   readonly thresholds: Thresholds
 }
@@ -116,7 +116,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     id: "A4",
-    title: "thrashing, time-outs of 2 s",
+    title: "thrashing, timeouts of 2 s",
     server: thrashing({ capacity: 40, base: 50, timeout: 2000 }),
     load: backlog,
     seconds: 60,
@@ -233,7 +233,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     id: "E2",
-    title: "20 % failures of their own",
+    title: "20 % failures that are no overload",
     server: sharing({ ...steady, failing: 0.2 }),
     load: backlog,
     seconds: 60,
@@ -309,7 +309,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     id: "G2",
-    title: "time-outs only, capacity 20, then 10",
+    title: "timeouts only, capacity 20, then 10",
     server: queueing({ capacity: steps(20, 10), base: 100, work: exponential, timeout: 1000 }),
     load: backlog,
     seconds: 120,
@@ -356,7 +356,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     id: "G7",
-    title: "refusals that take 200 ms",
+    title: "rejections that take 200 ms",
     server: sharing({ ...steady, limit: 60, rejection: 200 }),
     load: backlog,
     seconds: 60,
@@ -383,7 +383,7 @@ export const contendedThroughput: Scenario = {
 }
 
 /**
- * One hour of the steady server: does the limit drift?
+ * One hour of the steady server, in which a limit could drift.
  *
  * @category scenarios
  * @since 0.2.0
@@ -399,7 +399,7 @@ export const hour: Scenario = {
 }
 
 /**
- * Two pools that know nothing of each other, on the steady server.
+ * Two independent pools on the steady server.
  *
  * @category scenarios
  * @since 0.2.0
@@ -416,8 +416,8 @@ export const twoPools: Scenario = {
 }
 
 /**
- * A scenario drawn at random: kind, capacity (2 to 150), work (2 ms to 2 s) and its spread, limit, timeout, load, and
- * in half of them a step of the capacity.
+ * Draws a scenario at random: kind, capacity (2 to 150), work (2 ms to 2 s) and its distribution, limit, timeout, load,
+ * and in half of the scenarios a step of the capacity.
  *
  * @category scenarios
  * @since 0.2.0
@@ -472,7 +472,7 @@ export const random = (seed: number): Scenario => {
             : kind === "contended"
               ? contended(options)
               : rateLimited({ base, work, rate: stepped((c) => (c * 1000) / base), burst: Math.max(5, capacity / 2) })
-  // The oracle has the bounds of everyone.
+  // The oracle has the same bounds as the policies.
   const top = (c: number): number => (kind === "bending" ? Math.min(standard.max, Math.round(1.41 * c)) : c)
   const rate = (c: number): number => (c * 1000 * (load ?? 0)) / base
   return {
@@ -488,7 +488,7 @@ export const random = (seed: number): Scenario => {
 }
 
 /**
- * The bounds of all scenarios: 1 to 200, beginning with 10.
+ * The bounds of all scenarios: 1 to 200, with 10 at the start.
  *
  * @category scenarios
  * @since 0.2.0

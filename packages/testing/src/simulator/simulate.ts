@@ -1,5 +1,5 @@
 /**
- * Runs a policy against a server model, and the best fixed sizes beside it.
+ * Runs a policy against a server model, and compares it with the best fixed sizes.
  *
  * @since 0.2.0
  */
@@ -11,7 +11,7 @@ import { kneeOf } from "./internal/knee.ts"
 import type { Load, ServerModel, Steps } from "./ServerModel.ts"
 
 /**
- * What to simulate.
+ * Options of `simulate`.
  *
  * @category models
  * @since 0.2.0
@@ -20,15 +20,15 @@ export interface SimulateOptions {
   readonly policy: AutoScalePolicy.AutoScalePolicy<any>
   readonly server: ServerModel
   readonly load: Load
-  /** The same seed gives the same run; under every policy the same tasks cost the same. */
+  /** The same seed gives the same run. The tasks cost the same under every policy. */
   readonly seed: number
-  /** How long the run lasts, a Duration (a number is milliseconds); a batch may end it before. */
+  /** The length of the run, a Duration (a number is in milliseconds). A batch may end it earlier. */
   readonly duration: Duration.Input
   /** Default `{ min: 1, max: 200, initial: 10 }`. */
   readonly bounds?: AutoScalePolicy.AutoScaleBounds | undefined
-  /** The best fixed size, by phase; default found by a sweep over sizes (see `oracle`). */
+  /** The best fixed size by phase, default the result of a sweep over sizes. */
   readonly oracle?: Steps | undefined
-  /** Pools with this policy on the one server, each with a load of its own; default 1. */
+  /** The number of pools with this policy on the server, each with its own load, default 1. */
   readonly pools?: number | undefined
 }
 
@@ -59,7 +59,7 @@ export interface SimulatedWindow {
 }
 
 /**
- * What came out. Compare `goodput` with `oracle`: 1 means that nobody who knew the server could have done better.
+ * The result of a simulation. A `goodput` equal to `oracle` is as good as the best fixed sizes for this server.
  *
  * @category models
  * @since 0.2.0
@@ -73,12 +73,12 @@ export interface SimulateResult {
   readonly overloadRate: number
   /** Tasks in flight beyond the best fixed size, mean over time, as a share of that size. */
   readonly overDrive: number
-  /** From arrival, where tasks arrive by themselves, else from dispatch. */
+  /** From arrival under an open load, else from dispatch. */
   readonly latency: Latency
   readonly oracleLatency: Latency
   /** The best fixed size by phase. */
   readonly oracleSizes: Steps
-  /** How long the run lasted, in milliseconds. */
+  /** The length of the run, in milliseconds. */
   readonly elapsed: number
   /** Successes of each pool per second. */
   readonly shares: ReadonlyArray<number>
@@ -92,7 +92,7 @@ export interface SimulateResult {
 }
 
 /**
- * Runs the policy and the oracle on the same tasks: deterministic, and without a clock.
+ * Runs the policy and the oracle on the same tasks, deterministically and without a clock.
  *
  * @category running
  * @since 0.2.0
@@ -138,7 +138,7 @@ const latency = (load: Load, result: EngineResult): Latency => {
   return { mean: times.mean(), p50: times.quantile(0.5), p99: times.quantile(0.99) }
 }
 
-/** The load of `pools` pools on one. */
+/** Returns the load of `pools` pools as one. */
 const together = (load: Load, pools: number): Load =>
   pools === 1 || load.kind === "backlog"
     ? load

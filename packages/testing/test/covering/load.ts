@@ -9,7 +9,6 @@ import {
   type TaskHandle,
   type TaskPoolService
 } from "@aio-task-pool/core"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,7 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LawOptions } from "../../src/index.ts"
 import { type Entry, Ledger, yields } from "../../src/internal/ledger.ts"
-import { makeRandomBelow, type RandomBelow } from "../../src/internal/random.ts"
+import { Random } from "../../src/internal/random.ts"
 import { StepWorld } from "../../src/internal/stepWorld.ts"
 import { layerOf } from "../laws/pools.ts"
 import { coveringArray, type Row } from "./pairs.ts"
@@ -75,7 +74,7 @@ export const runLoad = (row: LoadRow, seed: number): string | undefined => new L
 
 class Load {
   private readonly row: LoadRow
-  private readonly below: RandomBelow
+  private readonly random: Random
   private readonly world: StepWorld
   private readonly scope = Scope.makeUnsafe()
   private readonly pool: TaskPoolService
@@ -88,8 +87,8 @@ class Load {
 
   constructor(row: LoadRow, seed: number) {
     this.row = row
-    this.below = makeRandomBelow(seed)
-    this.world = new StepWorld({ budget: setupBudget, seed: this.below(2) === 0 ? undefined : seed })
+    this.random = new Random(seed)
+    this.world = new StepWorld({ budget: setupBudget, seed: this.random.below(2) === 0 ? undefined : seed })
     const building = this.world.fork(Layer.buildWithScope(layerOf[row.pool](this.poolOptions), this.scope))
     while (this.world.scheduler.step());
     const built = building.pollUnsafe()
@@ -98,7 +97,7 @@ class Load {
     this.ledger = new Ledger(this.pool)
     this.ledger.perKey = row.perKey === "none" ? Infinity : Number(row.perKey)
     this.ledger.drops = row.onFull === "dropOldest"
-    this.world.scheduler.budget = [3, 4, 5, 7, 2048][this.below(5)]!
+    this.world.scheduler.budget = [3, 4, 5, 7, 2048][this.random.below(5)]!
   }
 
   private get poolOptions(): LawOptions {
@@ -120,7 +119,7 @@ class Load {
   }
 
   private classify(exit: Exit.Exit<unknown, unknown>) {
-    this.ledger?.look("in classify")
+    this.ledger?.check("in classify")
     return Exit.isSuccess(exit) ? ("success" as const) : { overload: true as const, retryAfter: 2 }
   }
 
@@ -142,11 +141,12 @@ class Load {
   // ---- running ------------------------------------------------------------------------------------------------------
 
   run(): string | undefined {
-    for (let i = 0; i < submitters; i++) this.start(Effect.andThen(Effect.sleep(this.below(9)), this.submission()))
+    for (let i = 0; i < submitters; i++)
+      this.start(Effect.andThen(Effect.sleep(this.random.below(9)), this.submission()))
     for (let i = 0; i < 2; i++) this.start(this.controls())
     if (this.row.startPaused === "yes") this.start(Effect.andThen(Effect.sleep(3), this.pool.resume))
     // Half of the loads are closed in the middle.
-    const closesAt = this.below(2) === 0 ? 2 + this.below(12) : 200
+    const closesAt = this.random.below(2) === 0 ? 2 + this.random.below(12) : 200
     for (let round = 0; round < 400 && this.broken === undefined; round++) {
       this.rest()
       this.ledger.rest()
@@ -163,7 +163,7 @@ class Load {
   }
 
   private isOver(closes: boolean): boolean {
-    const { delayed, running, waiting } = this.ledger.look("at the end")
+    const { delayed, running, waiting } = this.ledger.check("at the end")
     return (
       (closes || running + waiting + delayed === 0) && this.fibers.every((fiber) => fiber.pollUnsafe() !== undefined)
     )
@@ -195,21 +195,17 @@ class Load {
     const { scheduler } = this.world
     while (this.broken === undefined && scheduler.queued > 0) {
       scheduler.step()
-      this.ledger.look("after a step")
+      this.ledger.check("after a step")
       if (++this.steps > stepLimit) this.ledger.violated(`no end after ${stepLimit} steps`, "after a step")
     }
   }
 
-  private pick<A>(all: ReadonlyArray<A>): A {
-    return all[this.below(all.length)]!
-  }
-
   private get closing() {
-    return this.pick([
+    return this.random.pick([
       { mode: "drain" },
-      { mode: "drain", drainTimeout: this.below(8) },
+      { mode: "drain", drainTimeout: this.random.below(8) },
       { mode: "interrupt", collect: true },
-      { mode: "drain", drainTimeout: this.below(8), collect: true }
+      { mode: "drain", drainTimeout: this.random.below(8), collect: true }
     ] as const)
   }
 
@@ -217,25 +213,30 @@ class Load {
 
   private controls(): Effect.Effect<unknown, unknown> {
     const { pool } = this
-    const wait = () => Effect.sleep(1 + this.below(4))
+    const wait = () => Effect.sleep(1 + this.random.below(4))
     const control = (): Effect.Effect<unknown, unknown> =>
-      this.pick<Effect.Effect<unknown, unknown>>([
-        pool.holdFor(1 + this.below(4)),
+      this.random.pick<Effect.Effect<unknown, unknown>>([
+        pool.holdFor(1 + this.random.below(4)),
         pool.withDispatchHeld(wait()),
         Effect.scoped(Effect.andThen(pool.holdDispatch, wait())),
         pool.withPaused(Effect.yieldNow),
         Effect.andThen(pool.pause, Effect.andThen(wait(), pool.resume)),
-        pool.clear(this.pick([{}, { key: "k0" }, { label: "label" }])),
-        Effect.andThen(pool.resize(1 + this.below(4), { mode: this.pick(["soft", "hard"]) }), pool.awaitResized),
+        pool.clear(this.random.pick([{}, { key: "k0" }, { label: "label" }])),
+        Effect.andThen(
+          pool.resize(1 + this.random.below(4), { mode: this.random.pick(["soft", "hard"]) }),
+          pool.awaitResized
+        ),
         Effect.timeoutOption(
           pool.awaitStats(({ waiting }) => waiting === 0),
           4
         ),
-        Effect.suspend(() => this.handles[this.below(Math.max(1, this.handles.length))]?.cancel ?? Effect.void),
+        Effect.suspend(() => this.handles[this.random.below(Math.max(1, this.handles.length))]?.cancel ?? Effect.void),
         Effect.suspend(
-          () => this.handles[this.below(Math.max(1, this.handles.length))]?.reprioritize(this.below(6)) ?? Effect.void
+          () =>
+            this.handles[this.random.below(Math.max(1, this.handles.length))]?.reprioritize(this.random.below(6)) ??
+            Effect.void
         ),
-        Effect.sync(() => this.fibers[this.below(submitters)]!.interruptUnsafe()),
+        Effect.sync(() => this.fibers[this.random.below(submitters)]!.interruptUnsafe()),
         pool.statsOf("k0")
       ])
     return Effect.forEach([0, 1, 2], () =>
@@ -252,12 +253,12 @@ class Load {
   private options(): SubmitOptions {
     const { cost, key, label, maxWait: limit, permits, retry, weight } = this.row
     const options: { -readonly [K in keyof SubmitOptions]: SubmitOptions[K] } = {}
-    if (weight === "given") options.weight = this.below(6)
-    if (label === "given") options.label = this.pick(["label", "other"])
-    if (key === "given") options.key = `k${this.below(3)}`
-    if (permits === "2") options.permits = 1 + this.below(2)
-    if (cost === "number") options.cost = this.below(3)
-    if (cost === "units") options.cost = { tokens: this.below(6) }
+    if (weight === "given") options.weight = this.random.below(6)
+    if (label === "given") options.label = this.random.pick(["label", "other"])
+    if (key === "given") options.key = `k${this.random.below(3)}`
+    if (permits === "2") options.permits = 1 + this.random.below(2)
+    if (cost === "number") options.cost = this.random.below(3)
+    if (cost === "units") options.cost = { tokens: this.random.below(6) }
     if (limit === "given") options.maxWait = maxWait
     if (retry === "at once") options.retry = { times: 2 }
     if (retry === "later") options.retry = { times: 2, schedule: Schedule.spaced(3) }
@@ -279,18 +280,8 @@ class Load {
     return this.bulk(operation)
   }
 
-  // Nobody is interrupted between the making of entries and the wait for what is told of them.
-  private telling(
-    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
-  ): Effect.Effect<unknown, unknown> {
-    return Effect.uninterruptibleMask((restore) => {
-      const { effect, entries } = call()
-      return Effect.onExit(restore(effect), (exit) => Effect.sync(() => this.ledger.tell(entries, exit)))
-    })
-  }
-
   private submit(operation: "submit" | "submitBlocking"): Effect.Effect<unknown, unknown> {
-    return this.telling(() => {
+    return this.ledger.calling(() => {
       const { entry, options } = this.task(false, this.options())
       const body = this.body(entry, options, this.row.inner)
       // An executor of its own, which runs the task itself.
@@ -304,37 +295,10 @@ class Load {
   }
 
   private handOver(operation: "fork" | "submitNowait"): Effect.Effect<unknown> {
-    return this.handed(() => {
+    return this.ledger.forking(() => {
       const { entry, options } = this.task(false, this.options())
-      return { entry, handing: this.pool[operation](this.body(entry, options, this.row.inner), options) }
-    })
-  }
-
-  /** Keeps the handle of a task. Until its caller has it, nobody can tell what becomes of the task. */
-  private handed(
-    call: () => { readonly entry: Entry; readonly handing: Effect.Effect<TaskHandle<unknown, unknown>, unknown> }
-  ): Effect.Effect<TaskHandle<unknown, unknown> | undefined> {
-    return Effect.uninterruptibleMask((restore) => {
-      const { entry, handing } = call()
-      entry.loose = true
-      return Effect.matchCauseEffect(restore(handing), {
-        onSuccess: (handle) =>
-          Effect.sync(() => {
-            entry.loose = false
-            entry.handle = handle
-            this.handles.push(handle)
-            return handle
-          }),
-        onFailure: (cause) =>
-          Effect.sync(() => {
-            // The caller may be interrupted between the admission and the answer.
-            if (Cause.hasInterrupts(cause)) return undefined
-            entry.loose = false
-            this.ledger.tell([entry], Exit.failCause(cause))
-            return undefined
-          })
-      })
-    })
+      return { entry, effect: this.pool[operation](this.body(entry, options, this.row.inner), options) }
+    }, this.handles)
   }
 
   private bulk(operation: "forEach" | "all" | "mapEffect"): Effect.Effect<unknown, unknown> {
@@ -355,15 +319,10 @@ class Load {
     draw: () => A,
     run: (items: ReadonlyArray<A>) => Effect.Effect<unknown, unknown>
   ): Effect.Effect<unknown, unknown> {
-    return this.telling(() => {
+    return this.ledger.calling(() => {
       const items = [draw(), draw(), draw()]
-      this.ledger.bulks++
-      const effect = Effect.ensuring(
-        Effect.suspend(() => run(items)),
-        Effect.sync(() => void this.ledger.bulks--)
-      )
-      return { entries: items.map(({ entry }) => entry), effect }
-    })
+      return { entries: items.map(({ entry }) => entry), effect: Effect.suspend(() => run(items)) }
+    }, 1)
   }
 
   /** Options of each item, as functions. */
@@ -372,7 +331,7 @@ class Load {
     const of =
       <K extends keyof SubmitOptions>(name: K) =>
       ({ options }: Task) => {
-        this.ledger.look("in an option of an item")
+        this.ledger.check("in an option of an item")
         return options[name] as never
       }
     const { cost, key, label, permits, weight } = this.row
@@ -389,8 +348,13 @@ class Load {
 
   private body(entry: Entry, options: SubmitOptions, inner: LoadRow["inner"]): Effect.Effect<unknown, unknown> {
     const since = this.now
-    const [before, after, sleep, finalizer] = [this.below(3), this.below(2), this.below(5), this.below(2)]
-    const ends = Array.from({ length: 3 }, () => this.below(10))
+    const [before, after, sleep, finalizer] = [
+      this.random.below(3),
+      this.random.below(2),
+      this.random.below(5),
+      this.random.below(2)
+    ]
+    const ends = Array.from({ length: 3 }, () => this.random.below(10))
     const begun = Effect.suspend(() => {
       this.onBegun(entry, options, since)
       return before === 0 ? Effect.void : yields(before)
@@ -411,7 +375,10 @@ class Load {
     if (inner === "none") return Effect.void
     const other = (item: boolean) => {
       const inner = this.ledger.entry(`task ${this.ledger.entries.length}, inside of ${entry.name}`, item)
-      return { entry: inner, task: this.ledger.task(inner, this.below(2) === 0 ? Effect.yieldNow : Effect.sleep(1), 0) }
+      return {
+        entry: inner,
+        task: this.ledger.task(inner, this.random.below(2) === 0 ? Effect.yieldNow : Effect.sleep(1), 0)
+      }
     }
     const submitting = () => {
       const { entry, task } = other(false)
@@ -419,20 +386,23 @@ class Load {
     }
     const forking = () => {
       const { entry, task } = other(false)
-      return { entry, handing: this.pool.fork(task) }
+      return { entry, effect: this.pool.fork(task) }
     }
     const uses = {
-      submit: () => this.telling(submitting),
+      submit: () => this.ledger.calling(submitting),
       forEach: () =>
         this.items(
           () => other(true),
           (items) => this.pool.forEach(items, ({ task }) => task)
         ),
-      fork: () => this.handed(forking),
+      fork: () => this.ledger.forking(forking, this.handles),
       join: () =>
-        Effect.flatMap(this.handed(forking), (handle): Effect.Effect<unknown, unknown> => handle?.join ?? Effect.void)
+        Effect.flatMap(
+          this.ledger.forking(forking, this.handles),
+          (handle): Effect.Effect<unknown, unknown> => handle?.join ?? Effect.void
+        )
     }
-    return Effect.suspend(() => this.ledger.within(entry, Effect.exit(uses[inner]())))
+    return Effect.suspend(() => this.ledger.nested(entry, Effect.exit(uses[inner]())))
   }
 
   private onBegun(entry: Entry, options: SubmitOptions, since: number): void {

@@ -32,8 +32,8 @@ export const acceptance = (scenarios: ReadonlyArray<Scenario>, seeds: ReadonlyAr
       }
     })
 
-    it.each([40, 150])("a few time-outs that no size avoids do not keep it from a capacity of %i", (capacity) => {
-      // One task in 200 takes longer than its time, whoever runs beside it.
+    it.each([40, 150])("a few timeouts that no size avoids do not keep it from a capacity of %i", (capacity) => {
+      // One task in 200 takes longer than the timeout, whatever else runs.
       const work = { kind: "bimodal", share: 0.005, factor: 100 } as const
       const run = simulate({
         policy,

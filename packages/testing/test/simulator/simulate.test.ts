@@ -54,7 +54,7 @@ describe("the server models", () => {
     assert.approximately(at(40, contended({ capacity: 40, base: 15, work: equal })).goodput, 855, 0.02 * 855)
   })
 
-  it("queue first come, first served, and refuse beyond the limit", () => {
+  it("queue first come, first served, and reject tasks beyond the limit", () => {
     const server = queueing({ capacity: 10, base: 50, limit: 20, work: { kind: "exponential" } })
     const full = at(20, server)
     assert.approximately(full.goodput, 200, 0.05 * 200)
@@ -70,7 +70,7 @@ describe("the server models", () => {
 
   it("take back their tasks when a client gives up", () => {
     const result = at(40, queueing({ capacity: 10, base: 100, work: equal, timeout: 250 }))
-    // Of 250 milliseconds of work two tasks of 100 are done; the third is given up half-way.
+    // In 250 milliseconds two tasks of 100 end. The third has run half of its time.
     assert.approximately(result.goodput, 80, 0.05 * 80)
     assert.isAbove(result.overloadRate, 0.4)
   })
@@ -141,7 +141,7 @@ describe("simulate", () => {
     assert.notStrictEqual(simulate({ ...options, seed: 8 }).goodput, first.goodput)
   })
 
-  it("finds the best sizes of every phase by itself", () => {
+  it("finds the best size of each phase", () => {
     const at = (server: ServerModel) => simulate({ ...options, server, seed: 1, duration: 2_000 }).oracleSizes
     assert.strictEqual(at(sharing({ capacity: 40, limit: 80, base: 50 })), 40)
     assert.strictEqual(at(rateLimited({ rate: 200, burst: 20, base: 50 })), 9)

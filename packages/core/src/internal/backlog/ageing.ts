@@ -43,8 +43,10 @@ export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
     return entry.weight * this.ageing + (entry.extra?.arrival ?? this.now())
   }
 
-  protected override onRenumber(entries: ReadonlyArray<T>): void {
-    this.arrivals = entries.map((entry) => this.arrivals[entry.slot]!)
+  protected override rebuild(): void {
+    const { arrivals } = this
+    this.arrivals = this.liveSlots().map((slot) => arrivals[slot]!)
+    super.rebuild()
   }
 
   private age(entry: T, arrival: number, sequence: number): void {

@@ -164,7 +164,7 @@ class Ranking<T extends Weighted<T>> {
  * A lane is in the *ring* while it has a debt or its next entry may go, and takes turns there. It is *blocked* while
  * entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
  *
- * After each change the debts of lanes at the head of the ring are paid, so that the head is the lane to serve. When no
+ * After each change the debts of lanes at the head of the ring are paid, so that the head is the lane to serve. So when no
  * lane can be served, all debts are paid at once: nobody waits for those turns.
  */
 export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
@@ -209,7 +209,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   insert(entry: T, sequence: number): void {
     const lane = this.laneFor(entry)
-    this.ageing?.stamp(entry)
+    if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
     this.changed(lane, lane.size - 1)
@@ -306,9 +306,11 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** Counts a task that starts, whether or not it has waited. */
   started(entry: T): void {
-    if (entry.extra?.key === undefined) return
-    const lane = this.laneFor(entry)
-    if (lane === this.served) this.served = undefined
+    const key = entry.extra?.key
+    if (key === undefined) return
+    const { served } = this
+    const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
+    if (lane === served) this.served = undefined
     lane.running++
     this.use(lane, permitsOf(entry))
   }
@@ -421,9 +423,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const { ring } = this
     while (ring.next.debt > 0) {
       const lane = ring.next
-      // Nobody waits for the turns if no lane can be served.
-      lane.debt = this.ready === 0 ? 0 : lane.debt - 1
-      if (lane.debt > 0 || lane.eligible) append(ring, lane)
+      if (--lane.debt > 0 || lane.eligible) append(ring, lane)
       else this.place(lane)
     }
   }

@@ -13,8 +13,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   private pushed = 0
   /** The entry in each slot. Slots are first taken in order, so that the arrays have no holes. */
   private entries: Array<T | undefined> = []
-  /** The sequence of the entry in each slot. */
-  private sequences: Array<number> = []
+  /** The sequence of the entry in each slot: made when it is first needed. */
+  private sequences: Array<number> | undefined = undefined
   private heap = new Heap()
   /**
    * The same entries, the last one first: made when `victim` is first asked. Removed entries leave it as they leave the
@@ -51,10 +51,10 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   pop(): T | undefined {
     const { heap } = this
     while (heap.length > 0) {
-      const slot = heap.shift()
-      const entry = this.entries[slot]
+      // Read before the heap is ordered anew: the memory of a million entries takes as long as that.
+      const entry = this.entries[heap.slots[0]!]
+      this.entries[heap.shift()] = undefined
       if (entry === undefined) continue
-      this.entries[slot] = undefined
       this.size--
       if (4 * heap.length < heap.slots.length && heap.slots.length > minCapacity) this.rebuild()
       return entry
@@ -88,13 +88,13 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** O(n) over contiguous memory. Meant for occasional use. */
   oldest(): T | undefined {
-    const { entries, sequences } = this
+    const { entries, heap } = this
     let first: T | undefined
     let least = Infinity
-    for (let slot = 0; slot < sequences.length; slot++) {
-      const sequence = sequences[slot]!
+    for (let node = 0; node < heap.length; node++) {
+      const sequence = heap.keys[2 * node + 1]!
       if (sequence >= least) continue
-      const entry = entries[slot]
+      const entry = entries[heap.slots[node]!]
       if (entry === undefined) continue
       first = entry
       least = sequence
@@ -102,25 +102,27 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     return first
   }
 
+  /** The first call is O(n). */
   sequenceOf(entry: T): number {
-    return this.sequences[entry.slot]!
+    return (this.sequences ??= this.sequencesBySlot())[entry.slot]!
   }
 
   /** O(n log n). */
   ordered(): Array<T> {
     const { keys, slots } = this.heap
-    return this.liveNodes()
-      .sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
-      .map((node) => this.entries[slots[node]!]!)
+    const nodes = this.liveNodes()
+    nodes.sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
+    return nodes.map((node) => this.entries[slots[node]!]!)
   }
 
   /** The first call is O(n); from then on each insertion costs a second heap. */
   victim(newcomer?: T): T | undefined {
     const lastFirst = (this.lastFirst ??= this.makeLastFirst())
+    const sequences = (this.sequences ??= this.sequencesBySlot())
     while (lastFirst.length > 0) {
       const slot = lastFirst.slots[0]!
       const entry = this.entries[slot]
-      if (entry !== undefined && this.sequences[slot] === -lastFirst.keys[1]!) {
+      if (entry !== undefined && sequences[slot] === -lastFirst.keys[1]!) {
         return newcomer === undefined || this.keyOf(newcomer) < -lastFirst.keys[0]! ? entry : undefined
       }
       lastFirst.shift()
@@ -137,9 +139,9 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     const slot = this.heap.freeSlot()
     this.heap.push(key, sequence, slot)
     this.entries[slot] = entry
-    this.sequences[slot] = sequence
     entry.slot = slot
     this.size++
+    if (this.sequences !== undefined) this.sequences[slot] = sequence
     if (this.lastFirst !== undefined) this.putLastFirst(this.lastFirst, key, sequence, slot)
   }
 
@@ -148,11 +150,23 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     else this.lastFirst = this.makeLastFirst()
   }
 
+  private sequencesBySlot(): Array<number> {
+    const { keys, length, slots } = this.heap
+    const sequences = this.entries.map(() => 0)
+    for (let node = 0; node < length; node++) sequences[slots[node]!] = keys[2 * node + 1]!
+    return sequences
+  }
+
   private makeLastFirst(): Heap {
     const { keys, slots } = this.heap
     const lastFirst = new Heap()
     for (const node of this.liveNodes()) lastFirst.push(-keys[2 * node]!, -keys[2 * node + 1]!, slots[node]!)
     return lastFirst
+  }
+
+  /** The slots of the waiting entries, in the order of their nodes. */
+  protected liveSlots(): Array<number> {
+    return this.liveNodes().map((node) => this.heap.slots[node]!)
   }
 
   /** The nodes whose entry still waits. */
@@ -163,22 +177,20 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     return nodes
   }
 
-  /** Rebuilds the heap without empty slots, and releases the memory that a burst took. */
-  private rebuild(): void {
-    const { keys, slots } = this.heap
-    const nodes = this.liveNodes()
-    const entries = nodes.map((node) => this.entries[slots[node]!]!)
-    this.onRenumber(entries)
+  /** Rebuilds the heap without empty slots, and releases the memory that a burst took. The n-th node gets slot n. */
+  protected rebuild(): void {
+    const { entries, heap } = this
+    const { keys, length, slots } = heap
     let capacity = slots.length
     while (capacity > minCapacity && 4 * this.size < capacity) capacity /= 2
-    this.heap.reset(capacity)
+    heap.reset(capacity)
     this.entries = []
-    this.sequences = []
     this.size = 0
+    if (this.sequences !== undefined) this.sequences = []
     if (this.lastFirst !== undefined) this.lastFirst = new Heap()
-    for (let n = 0; n < nodes.length; n++) this.put(entries[n]!, keys[2 * nodes[n]!]!, keys[2 * nodes[n]! + 1]!)
+    for (let node = 0; node < length; node++) {
+      const entry = entries[slots[node]!]
+      if (entry !== undefined) this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
+    }
   }
-
-  /** Called before the slots change: the n-th entry gets slot n. */
-  protected onRenumber(_entries: ReadonlyArray<T>): void {}
 }

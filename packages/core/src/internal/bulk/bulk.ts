@@ -25,6 +25,7 @@ import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
+import { endLaunch } from "../pool/launch.ts"
 import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
@@ -416,7 +417,8 @@ export class BulkTask extends Task {
     return this.cancelReason === undefined && this.bulk.state !== "Stopped"
   }
   override onStarted(): void {
-    this.bulk.request()
+    // An item that is tried again has had its successor.
+    if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this
@@ -425,7 +427,7 @@ export class BulkTask extends Task {
   }
   override onSettled(): void {
     const { exit } = this
-    if (this.launch !== undefined) this.launch.entry = this.launch = undefined
+    endLaunch(this)
     // All else is the bulk's, and serves for its next item.
     this.item = this.fiber = undefined
     this.bulk.onSettled()

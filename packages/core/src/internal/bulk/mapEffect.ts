@@ -71,6 +71,8 @@ class Mapping implements Traversal {
   /** Why nothing more was pulled, for the stream to fail with when the rest has settled. */
   private failure: Cause.Cause<unknown> | undefined = undefined
   private feeder: Fiber<unknown, unknown> | undefined = undefined
+  /** The failure of a task that has stopped everything. */
+  private stoppedBy: Cause.Cause<unknown> | undefined = undefined
 
   constructor(machine: Machine, f: Map, options: MapEffectOptions, results: Queue.Queue<unknown, unknown>) {
     this.machine = machine
@@ -104,7 +106,7 @@ class Mapping implements Traversal {
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
       const { context } = this
-      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context!, started)
+      const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
       this.itemOptions?.(task, element, index)
       this.live.add(task)
       const admit = new Fork(() => task, true)
@@ -136,11 +138,13 @@ class Mapping implements Traversal {
   }
 
   /** Starts nothing more, from this step on. Runs no user code. */
-  stop(): void {
+  stop(failure?: Cause.Cause<unknown>): void {
     if (this.state === "Stopped") return
     this.state = "Stopped"
+    this.stoppedBy = failure
     for (const task of this.live) {
-      if (task.state === "Waiting" || task.state === "AtDoor") this.machine.remove(task, Exit.interrupt())
+      if (task.state === "Waiting" || task.state === "AtDoor" || task.state === "Delayed")
+        this.machine.remove(task, Exit.interrupt())
     }
   }
 
@@ -153,7 +157,8 @@ class Mapping implements Traversal {
     // Settled within its admission, a task may be notified of that and of its end.
     if (!this.live.delete(task)) return
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
-    else if (!task.rejected) Queue.failCauseUnsafe(this.results, exit.cause)
+    // A task that was stopped with the one that failed may be notified before it.
+    else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
     this.endIfSettled()
   }
 
@@ -234,7 +239,7 @@ class ElementTask extends Task implements Notifiable {
     super.onSettled()
     if (exit === undefined) return
     this.mapping.onSettled(this, exit)
-    if (exit._tag === "Failure" && !this.rejected) this.mapping.stop()
+    if (exit._tag === "Failure" && !this.rejected) this.mapping.stop(exit.cause)
   }
   override get awaited(): boolean {
     return true

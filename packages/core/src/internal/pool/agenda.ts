@@ -44,9 +44,6 @@ export class Agenda {
   /** The last reading of the clock. */
   private time = -Infinity
   private timer: Fiber<void> | undefined = undefined
-  private timerId = 0
-  /** Counts the timers. */
-  private timers = 0
   /** The time that the timer sleeps until; `Infinity` if there is none. */
   private wakesAt = Infinity
   private starting = false
@@ -73,32 +70,27 @@ export class Agenda {
 
   /** Fires the item at a time, or in the next step if that has passed. Moves an item that is here already. O(log n). */
   add(item: Due, at: number): void {
+    // The timer first: a stack overflow here would leave an item without a timer.
+    if (at < this.wakesAt && !this.firing) this.startTimer(at)
     this.heap.remove(item)
-    if (this.firing) {
-      // Behind all that is due now.
-      this.heap.push(item, Math.max(at, this.time))
-    } else {
-      // The timer first: a stack overflow here would leave an item without a timer.
-      if (at < this.wakesAt) this.startTimer(at)
-      this.heap.push(item, at)
-    }
+    // What is added while items fire comes behind all that is due now.
+    this.heap.push(item, this.firing ? Math.max(at, this.time) : at)
   }
 
   /** Takes an item out, if it is here. O(1), amortized. */
   remove(item: Due): void {
     if (item.agendaSlot < 0) return
     this.heap.remove(item)
-    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, 0, Infinity)
+    if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, Infinity)
   }
 
   /** Starts a timer in place of the one that sleeps longer. Changes nothing before the new one sleeps. */
   private startTimer(at: number): void {
     const { starting } = this
-    const id = ++this.timers
     this.starting = true
     let timer: Fiber<void>
     try {
-      const fork = () => Effect.runForkWith(this.context)(this.runTimer(id, at))
+      const fork = () => Effect.runForkWith(this.context)(this.runTimer(at))
       timer = runIsolated(this.asyncContext, fork, undefined, undefined)
     } finally {
       this.starting = starting
@@ -107,26 +99,24 @@ export class Agenda {
     // A timer sleeps before it ends, except after a stack overflow.
     if (exit?._tag === "Failure") throw Cause.squash(exit.cause)
     // The clock is user code: it may have added an item that is due earlier, and with it another timer.
-    if (at < this.wakesAt) this.replaceTimer(timer, id, at)
+    if (at < this.wakesAt) this.replaceTimer(timer, at)
     else timer.interruptUnsafe()
   }
 
-  private replaceTimer(timer: Fiber<void> | undefined, id: number, wakesAt: number): void {
+  private replaceTimer(timer: Fiber<void> | undefined, wakesAt: number): void {
     const previous = this.timer
     this.timer = timer
-    this.timerId = id
     this.wakesAt = wakesAt
     previous?.interruptUnsafe()
   }
 
   /** Goes on after a defect of the clock, or the items would never fire. */
-  private runTimer(id: number, first: number): Effect.Effect<void> {
-    return Effect.catchCause(this.sleepAndFire(id, first), (cause) => {
-      if (this.timerId !== id && !this.starting) return Effect.void
+  private runTimer(at: number): Effect.Effect<void> {
+    return Effect.catchCause(this.sleepAndFire(at), (cause) => {
       this.onClockDefect(Cause.squash(cause))
       return Effect.andThen(
         poll(pollInterval),
-        Effect.suspend(() => this.runTimer(id, this.wakesAt))
+        Effect.suspend(() => this.runTimer(this.wakesAt))
       )
     })
   }
@@ -137,26 +127,36 @@ export class Agenda {
     this.onDefect(defect, `the clock failed, and is read every ${pollInterval} ms`)
   }
 
-  private readonly sleepAndFire = Effect.fnUntraced({ self: this }, function* (id: number, first: number) {
-    for (let at = first; at < Infinity; at = this.wakesAt = this.heap.first()) {
-      yield* this.sleepUntil(at)
-      // A sleep may outlast its interruption.
-      if (this.timerId !== id) return
-      this.fireDue()
-    }
-    this.timer = undefined
+  private sleepAndFire(at: number): Effect.Effect<void> {
+    return Effect.andThen(this.sleepUntil(at), this.fireAndGoOn)
+  }
+
+  private readonly fireAndGoOn = Effect.suspend(() => {
+    this.fireDue()
+    this.wakesAt = this.heap.first()
+    return this.wakesAt < Infinity ? this.sleepAndFire(this.wakesAt) : Effect.void
   })
 
   /** Sleeps until a time, or ends earlier. Always suspends. */
-  private readonly sleepUntil = Effect.fnUntraced({ self: this }, function* (at: number) {
-    const from = this.now()
-    const millis = Math.min(at - from, longestSleep)
-    if (millis <= 0) return yield* Effect.yieldNow
-    // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
-    yield* this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
-    // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
-    if (this.starting || this.now() - from < millis / 2) yield* poll(millis / 2)
-  })
+  private sleepUntil(at: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const from = this.now()
+      const millis = Math.min(at - from, longestSleep)
+      if (millis <= 0) return Effect.yieldNow
+      // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
+      const sleep = this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
+      // The runtime would end the fiber on the spot, and no handler would run.
+      if (!Effect.isEffect(sleep)) return Effect.die(new TypeError("the sleep of the clock is not an Effect"))
+      return Effect.andThen(
+        sleep,
+        Effect.suspend(() => {
+          // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
+          const isEarly = this.starting || this.now() - from < millis / 2
+          return isEarly ? poll(millis / 2) : Effect.void
+        })
+      )
+    })
+  }
 
   private fireDue(): void {
     const now = this.now()
@@ -232,7 +232,6 @@ class DueHeap {
     item.agendaSlot = -1
     this.size--
     if (8 * this.size < this.slots.length && this.slots.length > minCapacity) this.rebuild()
-    else if (this.size === 0) this.length = 0
   }
 
   /** The earliest time; `Infinity` if there is none. */

@@ -32,7 +32,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
   /** The mark of its fiber: it leads from the fiber to the entry, until the entry settles. */
-  launch: { entry: Entry | undefined } | undefined
+  launch: { entry: Entry | undefined; outer: unknown } | undefined
   /** Why it is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
   /** For the observer: when it arrived, and from its dispatch on when that was; and the epoch of the dispatch. */

@@ -3,7 +3,6 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Wait } from "./lending.ts"
 import type { Moment } from "./moment.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
@@ -34,7 +33,7 @@ export class TaskExtra {
   /** The entry of its last start in the rate's log. */
   start: Start | undefined = undefined
   /** Waits of tasks of the same pool that end with it. */
-  waits: Array<Wait> | undefined = undefined
+  waits: Array<EndsWith> | undefined = undefined
 
   /** What it waits for has happened: the tasks that wait for it take their workers back. */
   endWaits(): void {
@@ -44,16 +43,27 @@ export class TaskExtra {
   }
 }
 
+/** A wait that ends in the step in which a task settles or is admitted. */
+export interface EndsWith {
+  end(): void
+}
+
 /** Something that may have an extra, made by the first who needs it. */
 export interface HasExtra {
   extra: TaskExtra | undefined
 }
 
 /** Ends `wait` when the task settles, or is admitted if that is what its caller waits for. */
-export const endWith = (entry: HasExtra, wait: Wait): void => {
+export const endWith = (entry: HasExtra, wait: EndsWith): void => {
   const extra = (entry.extra ??= new TaskExtra())
   if (extra.waits === undefined) extra.waits = [wait]
   else extra.waits.push(wait)
+}
+
+/** Takes back `endWith`: the waiter was interrupted. */
+export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
+  const index = extra?.waits?.lastIndexOf(wait) ?? -1
+  if (index >= 0) extra!.waits!.splice(index, 1)
 }
 
 /** The extra of checked options; `undefined` if none of them is given. */

@@ -57,12 +57,7 @@ export class Gate {
       this.selective = true
       this.keyed = new KeyedBacklog(this.options.makeBacklog, this.options.perKey, backlog)
     }
-    const prepared = this.keyed ?? backlog
-    if (extra.retry !== undefined && extra.sequence < 0) {
-      extra.sequence = prepared.nextSequence()
-      extra.arrival = this.agenda.now()
-    }
-    return prepared
+    return this.keyed ?? backlog
   }
 
   /** Whether its key and the rate let an entry start now. If only the rate does not, asks for a flush when it does. */

@@ -13,8 +13,8 @@ import type { Entry } from "./entry.ts"
 export interface Launch {
   /** The task, until it settles: a fiber that outlives its task belongs to none. */
   entry: Entry | undefined
-  /** The context of its submitter, which may itself belong to a task. */
-  readonly outer: Context.Context<never> | undefined
+  /** The context of its submitter, which may itself belong to a task, until the task settles. */
+  outer: Context.Context<never> | undefined
 }
 
 /** One key for all pools, and for all copies of this module. */
@@ -25,7 +25,7 @@ const noLaunch: Launch = { entry: undefined, outer: undefined }
 // A launch is its own context, where the runtime allows it: one object for each task less.
 class LaunchContext extends Overlaid implements Launch {
   entry: Entry | undefined
-  readonly outer: Context.Context<never>
+  outer: Context.Context<never> | undefined
   constructor(under: Context.Context<never>, entry: Entry) {
     super(under as RuntimeContext, launchKey.key, undefined)
     this.value = this
@@ -45,6 +45,14 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
   const launch: Launch = { entry, outer }
   entry.launch = launch
   return Context.add(outer, launchKey, launch)
+}
+
+/** The launch is over. A chain of tasks, each of which submits the next, keeps no more than the last ones. */
+export const endLaunch = (entry: Entry): void => {
+  const { launch } = entry
+  if (launch === undefined) return
+  launch.entry = launch.outer = undefined
+  entry.launch = undefined
 }
 
 /** The context for a task that its submitter does not wait for. */

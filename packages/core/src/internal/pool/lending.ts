@@ -28,7 +28,7 @@ class Loan implements Linked<Loan> {
   next: Loan | undefined = undefined
   readonly entry: Entry
   waits = 0
-  /** Whether its task has left its workers for good. Fibers that outlive the task may still wait. */
+  /** Whether the entry has left its workers. A fiber that outlives its task may still wait, and takes nothing back. */
   isOver = false
   /** The wait that ended last, while its fiber waits for the workers. */
   returning: Wait | undefined = undefined

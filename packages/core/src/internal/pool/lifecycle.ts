@@ -4,7 +4,7 @@
  * Closing runs in a fiber of the pool's own, so it goes on when the closer is interrupted, and every closer waits for the
  * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
  */
-import * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -67,7 +67,6 @@ export class Lifecycle {
   private readonly defaults: ClosingDefaults
   /** Runs while the pool is open: the sizing loop of an auto-scale pool. */
   private readonly whileOpen: Effect.Effect<void> | undefined
-  private readonly clock: Clock.Clock
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
   private openScope = Scope.makeUnsafe()
@@ -87,7 +86,6 @@ export class Lifecycle {
   ) {
     this.machine = machine
     this.context = context
-    this.clock = Context.get(context, Clock.Clock)
     this.startPaused = options.startPaused
     this.defaults = options.shutdown
     this.whileOpen = options.whileOpen
@@ -131,10 +129,12 @@ export class Lifecycle {
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
+    // The report counts from here on.
+    const run = this.run(closing)
     this.machine.beginClosing()
     // The closing fiber must hold the semaphore when this step ends, or `start` could come in between.
     const context = Context.add(this.context, PreventSchedulerYield, true)
-    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, this.run(closing))))
+    this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, run)))
   }
 
   /** A later closer can only make a closing end sooner. */
@@ -204,6 +204,9 @@ export class Lifecycle {
     const before = machine.stats()
     const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
+      // Without users' holds what waits may start in this step, but for an interrupting close it must not start at all.
+      if (closing.mode === "interrupt") machine.holds.begin("Closing")
+      machine.holds.onClosing()
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
       yield* Scope.close(this.openScope, Exit.void)
@@ -211,7 +214,7 @@ export class Lifecycle {
       const completed = after.succeeded + after.failed - before.succeeded - before.failed
       const neverRun = machine.neverRun - neverRunBefore
       const held = before.running + before.waiting + before.delayed
-      const tasks = closing.candidates.filter(([entry]) => wasCancelled(entry)).map(([, task]) => task)
+      const tasks = closing.candidates.filter(([entry]) => !hasCompleted(machine, entry)).map(([, task]) => task)
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
       closing.candidates = []
@@ -258,10 +261,10 @@ export class Lifecycle {
   /** Notes what may be cancelled from here on, before it loses its work. */
   private collect(closing: CloseState): void {
     if (!closing.collect) return
-    const { runningEntries, unstartedEntries } = this.machine
-    const entries = Array.from(
-      new Set([...closing.candidates.map(([entry]) => entry), ...runningEntries, ...unstartedEntries])
-    )
+    const { machine } = this
+    // A submitter may have withdrawn a task since it was noted.
+    const cancelled = closing.candidates.filter(([entry]) => wasCancelled(machine, entry)).map(([entry]) => entry)
+    const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
     const known = new Map(closing.candidates)
     closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
   }
@@ -296,7 +299,7 @@ export class Lifecycle {
   })
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return this.machine.agenda.now()
   }
 }
 
@@ -306,9 +309,17 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Whether closing has ended a task. */
-const wasCancelled = ({ exit }: Entry): boolean =>
+/** Whether closing has cancelled a task, which may itself have failed with the cancellation of another pool. */
+const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
   exit?._tag === "Failure" &&
   exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof TaskCancelled && reason.error.reason === "Closed"
+    (reason) =>
+      reason._tag === "Fail" &&
+      reason.error instanceof TaskCancelled &&
+      reason.error.reason === "Closed" &&
+      reason.error.pool === machine.name
   )
+
+/** Whether a task has ended by itself, and not because closing has cut it or a call that it was a part of. */
+const hasCompleted = (machine: Machine, entry: Entry): boolean =>
+  entry.exit?._tag !== "Failure" || !(Cause.hasInterruptsOnly(entry.exit.cause) || wasCancelled(machine, entry))

@@ -207,6 +207,8 @@ export class Machine implements Workers, Held, Attempts {
   private tail = 0
   private flushing = false
   private flushScheduled = false
+  /** What the flush that is under way may still launch and notify, launches within launches included. */
+  private budget = 0
   private launchDepth = 0
   /** The async context of the task that came last, as long as any task waits in the queue. */
   private sharedAsyncContext: AsyncContext | undefined = undefined
@@ -286,8 +288,8 @@ export class Machine implements Workers, Held, Attempts {
     if (this.door.size === 0 && this.hasPlace) {
       this.onAdmitted(entry)
       this.enqueue(entry)
-    } else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
-    else if (mayWait) this.enqueueAtDoor(entry)
+    } else if (mayWait) this.enqueueAtDoor(entry)
+    else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
   }
 
@@ -303,9 +305,9 @@ export class Machine implements Workers, Held, Attempts {
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
 
-  /** Whether a submitter would have to wait at the door with this entry. */
+  /** Whether a submitter who may wait would have to, at the door, with this entry. */
   wouldWaitAtDoor(entry: Entry): boolean {
-    if (!this.isAdmitting || this.onFull !== "suspend") return false
+    if (!this.isAdmitting) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
@@ -348,6 +350,12 @@ export class Machine implements Workers, Held, Attempts {
   /** Whether a request gets a place now. */
   get hasPlaceForRequest(): boolean {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
+  }
+
+  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  get isAboutToDispatch(): boolean {
+    if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
+    return this.used < this.limit && (!this.selective || this.nextMayStart())
   }
 
   private get hasPlace(): boolean {
@@ -460,12 +468,19 @@ export class Machine implements Workers, Held, Attempts {
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
     this.submitted++
+    if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
   /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
   private endWaitAtDoor({ answer, caller, extra }: Entry): void {
     if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
+  }
+
+  /** Notes the place that a task takes now, and again whenever it comes back. */
+  private assignPlace(extra: TaskExtra): void {
+    extra.sequence = this.backlog.nextSequence()
+    extra.arrival = this.agenda.now()
   }
 
   private enqueue(entry: Entry): void {
@@ -543,35 +558,37 @@ export class Machine implements Workers, Held, Attempts {
     if (this.head < this.tail) this.flush()
   }
 
+  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  settleOverflowed(): void {
+    if (this.inTransition !== undefined) this.flush()
+  }
+
   private flushLoop(): void {
-    let budget = flushBudget
+    this.budget = flushBudget
     let thrown = true
     let progress: boolean
     this.flushing = true
     try {
       do {
         progress = false
-        for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
+        for (; this.deferredStarts.length > 0 && this.budget > 0; progress = true) this.startDeferred()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
         let free = this.limit - this.used
         // A task that is launched here may shrink the pool in this very step.
-        for (; free > 0 && budget > 0 && this.used < this.limit && this.dispatchNext(); free--) {
-          budget--
-          progress = true
-        }
-        for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        for (; free > 0 && this.budget > 0 && this.used < this.limit && this.dispatchNext(); free--) progress = true
+        for (; this.head < this.tail && this.budget > 0; progress = true) this.notifyNext()
         // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
         if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
-      } while (progress && budget > 0 && this.hasWork())
+      } while (progress && this.budget > 0 && this.hasWork())
       thrown = false
     } finally {
       this.flushing = false
       // The end of the stack: what is left must not wait for another task.
       if (thrown) this.scheduleFlush()
     }
-    if (budget === 0 && this.hasWork()) this.scheduleFlush()
+    if (this.budget <= 0 && this.hasWork()) this.scheduleFlush()
   }
 
   private scheduleFlush(): void {
@@ -642,6 +659,7 @@ export class Machine implements Workers, Held, Attempts {
   private launch(entry: Entry): void {
     const outer = this.inTransition
     this.inTransition = entry
+    this.budget--
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -675,6 +693,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private startDeferred(): void {
     const entry = this.deferredStarts.shift()!
+    this.budget--
     if (entry.mayStart) this.start(entry)
     else this.onExit(entry, Exit.interrupt())
   }
@@ -689,8 +708,9 @@ export class Machine implements Workers, Held, Attempts {
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
-      restoreFrame(frame)
+      // First: at the end of the stack the call throws, and a depth that stays would stop every flush.
       this.launchDepth = depth
+      restoreFrame(frame)
     }
   }
 
@@ -852,6 +872,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private notifyNext(): void {
     const completion = this.completions[this.head]!
+    this.budget--
     this.completions[this.head++] = undefined
     if (this.head === this.tail) {
       if (this.tail > keptCompletions) this.completions = []
@@ -919,7 +940,7 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
     else this.delayed.entries.remove(entry)
-    // A task that settles may end others of its bulk, which may have been taken out with it.
+    // It is in no list from here on: what ends it before it settles must not take it out again.
     entry.state = "New"
     this.cancelled++
     if (!hasStarted(entry)) this.neverStarted++
@@ -942,9 +963,9 @@ export class Machine implements Workers, Held, Attempts {
     return all.length
   }
 
-  /** The waiting tasks in the order of dispatch, and the delayed ones. */
+  /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.entries.toArray())
+    return this.backlog.ordered().concat(this.delayed.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
@@ -983,11 +1004,10 @@ export class Machine implements Workers, Held, Attempts {
   /** One error serves all that never ran, and one the others. */
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
+    for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
-      if (entry.state === "Settled") continue
-      const started = hasStarted(entry)
-      this.emit({ _tag: "Cancelled", reason, started })
-      this.settle(entry, started ? ran : neverRan)
+      // The end of another item may have ended the bulk, and this one with it.
+      if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
     this.moveFromDoor()
     this.flush()
@@ -1130,10 +1150,9 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Ends admission for good, and the holds of users; the door is rejected in this step. */
+  /** Ends admission for good; the door is rejected in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
-    this.holds.onClosing()
     this.rejectDoor("Closed")
   }
 

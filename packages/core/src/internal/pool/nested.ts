@@ -57,10 +57,16 @@ const lendWhile = <A, E, R>(
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
         machine.flush()
-        return Effect.flatMap(Effect.exit(restore(Effect.suspend(() => operation(wait)))), (exit) =>
-          goOn(machine, wait, exit, restore)
+        const admitted = Effect.suspend(() => operation(wait))
+        return Effect.flatMap(
+          Effect.exit(restore(machine.isAboutToDispatch ? afterDispatch(admitted) : admitted)),
+          (exit) => goOn(machine, wait, exit, restore)
         )
       })
+
+/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.andThen(Effect.yieldNow, admitted)
 
 /** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
 const goOn = <A, E>(

@@ -1,9 +1,8 @@
 /**
- * The rate of a pool: how much may start in any window of a length (exact sliding window log).
+ * The rate of a pool: what may start in any window of a length. An exact log of the starts in the sliding window.
  *
  * Pure: the caller gives the time, in milliseconds of a clock that never goes back. A start at t counts in
- * [t, t + window). Both ends are compared exactly: `now - t` may round up to `window` a hair too early, and `t + window`
- * may round down.
+ * [t, t + window), in real numbers. Rounding must not shorten a window: `now - t` may round up, and `t + window` down.
  *
  * Tokens are summed with their rounding errors, so that a gate that never rests does not drift. The limit has a tolerance
  * of 2^-51 of itself for costs such as 0.1, which are rounded before they arrive here: ten of them fit into 1. Integers
@@ -151,9 +150,9 @@ const minEntries = 16
  * The starts in the window of one rate, oldest first, in a ring. Starts at one time share an entry, those of cost 0
  * included: a correction may follow.
  *
- * At most about `limit` entries are kept. When they are used up, entries of no tokens leave and neighbors merge into the
- * later one, which only makes the gate stricter. A merged entry has at most `4 * limit / maxEntries` tokens, and any two
- * neighbors have more. So at most half of the entries remain, and a start costs O(1), amortized.
+ * At most about `limit` entries are kept. When all are taken, empty ones are dropped and neighbors merge into the later
+ * one, which can only delay a start. A merged entry has at most `4 * limit / maxEntries` tokens, and any two neighbors
+ * have more. So at most about half of the entries remain, and a start costs O(1), amortized.
  */
 class Log {
   /** The limit and its tolerance. */
@@ -171,7 +170,7 @@ class Log {
   /** The tokens in the window, and the sum of their rounding errors. */
   private used = 0
   private error = 0
-  /** The last answer of `whenFits`, which holds until a start or a correction: a head that waits asks often. */
+  /** The last answer of `whenFits`, valid until a start or a correction. The head of a queue asks again and again. */
   private knownCost = NaN
   private knownTime = 0
 
@@ -228,8 +227,8 @@ class Log {
   adjust(start: number, cost: number, change: number, now: number): number {
     const end = sumAbove(start, this.window)
     if (end <= now) return cost
-    // The sum stays finite whatever is added.
-    const changed = Math.max(0, Math.min(cost + change, (Number.MAX_VALUE - this.used) / 2))
+    // A number that is absurd beside the limit would take the sum's last digits, or make it infinite.
+    const changed = Math.max(0, Math.min(cost + change, 2 ** 52 * this.limit))
     if (changed !== cost) {
       this.add(end, changed)
       this.add(end, -cost)
@@ -279,15 +278,15 @@ class Log {
   private merge(): void {
     const { ends, errors, tokens } = this
     const tokensOf = (at: number): number => tokens[at]! + errors[at]!
-    let used = 0
-    for (let index = 0; index < this.length; index++) if (tokensOf(this.at(index)) > 0) used++
-    const most = 2 * used > this.maxEntries ? (4 * Math.max(this.limit, this.used)) / this.maxEntries : 0
+    let taken = 0
+    for (let index = 0; index < this.length; index++) if (tokensOf(this.at(index)) > 0) taken++
+    const largest = 2 * taken > this.maxEntries ? (4 * Math.max(this.limit, this.used)) / this.maxEntries : 0
     let kept = 0
     for (let index = 0; index < this.length; index++) {
       const at = this.at(index)
       if (tokensOf(at) <= 0) continue
       const last = this.at(kept - 1)
-      if (kept > 0 && tokensOf(last) + tokensOf(at) <= most) {
+      if (kept > 0 && tokensOf(last) + tokensOf(at) <= largest) {
         ends[last] = ends[at]!
         errors[last]! += errors[at]! + roundingError(tokens[last]!, tokens[at]!)
         tokens[last]! += tokens[at]!

@@ -33,7 +33,7 @@ export class Submit {
     options: TaskOptions,
     mayWait: boolean,
     isWithin = false,
-    wait: Wait | undefined = undefined
+    wait?: Wait
   ) {
     this.machine = machine
     this.where = where
@@ -70,12 +70,7 @@ export class Fork {
   private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
-  constructor(
-    make: (context: Context.Context<never>) => Task,
-    mayWait: boolean,
-    isWithin = false,
-    wait: Wait | undefined = undefined
-  ) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
     this.make = make
     this.mayWait = mayWait
     this.isWithin = isWithin

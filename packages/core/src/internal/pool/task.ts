@@ -17,7 +17,7 @@ import type { Fiber } from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight } from "../arguments.ts"
+import { checkArgs, checkKnown, checkWeight, handlePromise } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -31,7 +31,7 @@ import {
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
-import { contextOfLaunch, type Launch } from "./launch.ts"
+import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import type { Machine } from "./machine.ts"
 import { awaitEnds } from "./waits.ts"
 
@@ -54,7 +54,8 @@ const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
 
 /** The options of every submission. */
 export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
-const taskOptions = [...submitOptions, "args"]
+/** Those of a submitted function. */
+export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** A task of a submitter; throws if the work is neither an effect nor a function. */
 export const makeTaskUnsafe = (
@@ -107,13 +108,6 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
       ? "TaskPool: a task's function must return an Effect, got a Promise of an async function: wrap it in Effect.tryPromise"
       : `TaskPool: a task's function must return an Effect, got ${describe(value)}`
   )
-}
-
-/** Whether the value is a promise. Nobody will wait for it: if it rejects later, that must not end the process. */
-const handlePromise = (value: unknown): boolean => {
-  if (!(value instanceof Promise)) return false
-  value.then(undefined, () => {})
-  return true
 }
 
 /** As `format`; a value whose own code throws when it is looked at is named by its type. */
@@ -211,11 +205,12 @@ export class Task implements Entry, Waiter {
   onStarted(): void {}
 
   onDelayed(): void {
-    this.launch!.entry = this.launch = this.fiber = undefined
+    endLaunch(this)
+    this.fiber = undefined
   }
 
   onSettled(): void {
-    if (this.launch !== undefined) this.launch.entry = this.launch = undefined
+    endLaunch(this)
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined

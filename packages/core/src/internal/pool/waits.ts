@@ -2,8 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { checkAnswer } from "../arguments.ts"
 import type { Entry } from "./entry.ts"
-import { endWith } from "./extra.ts"
+import { dontEndWith, endWith } from "./extra.ts"
 import { entryOf } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
@@ -17,7 +18,10 @@ export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any
     const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
     const observers = (task.observers ??= new Set())
     observers.add(observer)
-    return Effect.sync(() => void observers.delete(observer))
+    return Effect.sync(() => {
+      observers.delete(observer)
+      if (wait !== undefined) dontEndWith(task, wait)
+    })
   })
 
 /** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */
@@ -57,7 +61,7 @@ export const awaitStats = (machine: Machine, predicate: (stats: PoolStats) => bo
     // The predicate is user code, which the machine must not hear of.
     const ready = (): boolean => {
       try {
-        return predicate(machine.stats())
+        return checkAnswer("TaskPool.awaitStats", "predicate", predicate(machine.stats()))
       } catch (cause) {
         defect = Exit.die(cause)
         return true

@@ -26,6 +26,13 @@ export const AsyncResource = hooks?.AsyncResource
 export const captureAsyncContext = (): AsyncContext | undefined =>
   AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")
 
+/** A value that a function's async context carries. Where the platform has no async context, it carries none. */
+export const makeLocal = <A>(): { run<B>(value: A, f: () => B): B; get(): A | undefined } => {
+  if (hooks === undefined) return { run: (_, f) => f(), get: () => undefined }
+  const storage = new hooks.AsyncLocalStorage()
+  return { run: (value, f) => storage.run(value, f), get: () => storage.getStore() as A | undefined }
+}
+
 /** The key under which a captured context keeps its frame, found by comparing captured contexts. */
 const frameKey: symbol | undefined = (() => {
   if (hooks === undefined) return undefined

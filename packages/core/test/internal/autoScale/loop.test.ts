@@ -1,3 +1,4 @@
+import { expectConserved, expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { env } from "node:process"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -25,7 +26,6 @@ import {
   type PoolEvent,
   TaskPool
 } from "../../../src/index.ts"
-import { expectConserved, expectStats, gated, settle, start } from "../../kit.ts"
 
 const never: AutoScalePolicy.AutoScaleWindow = {
   interval: 1e9,

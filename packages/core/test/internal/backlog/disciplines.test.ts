@@ -99,6 +99,22 @@ describe.each(disciplines)("$name", (discipline) => {
     pair.drain()
   })
 
+  it("a full queue keeps no memory of the tasks that have come and gone", () => {
+    const backlog = discipline.make(() => 0)
+    for (let id = 0; id < 10_000; id++) {
+      const entry = entryOf(id, id % 7)
+      if (backlog.size === 50) {
+        // After 5000 nothing is dropped any more, but what it took to tell what would be is still kept up to date.
+        if (id % 3 === 0 || id > 5000) backlog.pop()
+        else backlog.remove(backlog.victim(entryOf(-1, -1))!)
+      }
+      if (id % 5 === 0) backlog.insert(entry, backlog.nextSequence())
+      else backlog.push(entry)
+    }
+    assert.strictEqual(backlog.size, 50)
+    assert.isBelow(elementsOf(backlog), 1500)
+  })
+
   it("an empty backlog has nothing to give", () => {
     const backlog = discipline.make(() => 0)
     assert.isUndefined(backlog.pop())
@@ -152,6 +168,19 @@ describe("AgeingBacklog", () => {
 
 /** The ids of the entries that can be reached from `root` through properties, arrays and maps. */
 function reachable(root: unknown, entries: ReadonlySet<unknown>): Array<number> {
+  return [...objectsIn(root)].filter((value): value is Entry => entries.has(value)).map((entry) => entry.id)
+}
+
+/** The elements of all arrays that can be reached from `root`. */
+function elementsOf(root: unknown): number {
+  let elements = 0
+  for (const value of objectsIn(root)) {
+    if (Array.isArray(value) || value instanceof Float64Array || value instanceof Int32Array) elements += value.length
+  }
+  return elements
+}
+
+function objectsIn(root: unknown): Set<unknown> {
   const seen = new Set<unknown>()
   const todo: Array<unknown> = [root]
   while (todo.length > 0) {
@@ -161,5 +190,5 @@ function reachable(root: unknown, entries: ReadonlySet<unknown>): Array<number> 
     todo.push(...Object.values(value))
     if (value instanceof Map) todo.push(...value.keys(), ...value.values())
   }
-  return [...seen].filter((value): value is Entry => entries.has(value)).map((entry) => entry.id)
+  return seen
 }

@@ -63,11 +63,8 @@ export class Turns extends Line {
 
     if (this.ring.length === 0 || this.debtOf(this.ring[0]) === 0) return
     const turn = this.ring[0]
-    if (!this.ring.some((other) => this.isEligible(other))) this.debts.delete(turn)
-    else {
-      this.debts.set(turn, this.debtOf(turn) - 1)
-      this.ring.push(this.ring.shift())
-    }
+    this.debts.set(turn, this.debtOf(turn) - 1)
+    this.ring.push(this.ring.shift())
     this.update(turn)
   }
 

@@ -1,3 +1,14 @@
+import {
+  defectLog,
+  defectOf,
+  expectStats,
+  failureOf,
+  gated,
+  isInterrupted,
+  settle,
+  start,
+  stubborn
+} from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,17 +21,6 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../../../src/index.ts"
-import {
-  defectLog,
-  defectOf,
-  expectStats,
-  failureOf,
-  gated,
-  isInterrupted,
-  settle,
-  start,
-  stubborn
-} from "../../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 

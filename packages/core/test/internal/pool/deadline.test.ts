@@ -1,8 +1,8 @@
+import { settle } from "@aio-task-pool/testing/kit"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
-import { settle } from "../../kit.ts"
 
 it.effect("a task that failed in the step of its submission, and waits for its next attempt, has no deadline", () =>
   Effect.gen(function* () {

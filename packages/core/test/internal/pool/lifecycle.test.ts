@@ -1,3 +1,13 @@
+import {
+  defectOf,
+  expectConserved,
+  expectStats,
+  failureOf,
+  gated,
+  settle,
+  start,
+  stubborn
+} from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -16,7 +26,6 @@ import {
   TaskCancelled,
   TaskPool
 } from "../../../src/index.ts"
-import { defectOf, expectConserved, expectStats, failureOf, gated, settle, start, stubborn } from "../../kit.ts"
 
 const { layer, make } = AioFixedTaskPoolSimple
 

@@ -241,6 +241,14 @@ describe("costs", () => {
     assert.strictEqual(entriesOf(gate), 1)
   })
 
+  it.each([0.1, 0.2, 0.3, 0.7, 1.1])("what leaves frees as much as it took, in fractions of %d", (cost) => {
+    const gate = gateOf(20_000 * cost, 100)
+    assert.strictEqual(burst(gate, cost, 0, 19_990), 19_990)
+    assert.strictEqual(burst(gate, cost, 1), 10)
+    assert.strictEqual(burst(gate, cost, 100), 19_990)
+    assert.strictEqual(burst(gate, cost, 101), 10)
+  })
+
   it("a log that never empties does not drift", () => {
     const gate = gateOf(1, 10)
     for (let now = 0; now < 100_000; now++) {
@@ -335,12 +343,16 @@ describe("corrections", () => {
     assert.strictEqual(gate.untilStart([1, 0], 50), 0)
   })
 
-  it("absurd corrections leave the sums finite", () => {
-    const gate = gateOf(Number.MAX_VALUE, 100)
+  it("absurd corrections leave the sums exact", () => {
+    const gate = gateOf(10, 100)
     const start = gate.start([1], 0)
     for (let i = 0; i < 5; i++) gate.adjust(start, [Number.MAX_VALUE], 1)
-    gate.adjust(start, [-Number.MAX_VALUE], 2)
-    assert.strictEqual(burst(gate, 1, 100, 3), 3)
+    assert.strictEqual(gate.untilStart([0], 1), 99)
+    for (let i = 0; i < 5; i++) gate.adjust(start, [-Number.MAX_VALUE], 2)
+    assert.deepStrictEqual([...start.costs], [0])
+    gate.start([4], 50)
+    assert.strictEqual(burst(gate, 1, 100, 20), 6)
+    assert.strictEqual(burst(gateOf(Number.MAX_VALUE, 100), Number.MAX_VALUE / 2, 0, 20), 2)
   })
 
   it("an answer that was remembered is forgotten with a start and with a correction", () => {
@@ -396,6 +408,17 @@ describe("the entries of a log", () => {
       assert.isAtMost(entriesOf(gate), 100)
     }
     assert.strictEqual(burst(gate, 1, 10_000), 100)
+  })
+
+  it("entries without tokens leave first, and what remains is exact", () => {
+    const gate = gateOf(100, 1000)
+    for (let now = 0; now < 150; now++) {
+      gate.start([now % 3 === 0 ? 1 : 0], now)
+      assert.isAtMost(entriesOf(gate), 100)
+    }
+    for (let freed = 1; freed <= 50; freed++) {
+      assert.strictEqual(gate.untilStart([50 + freed], 150), 3 * (freed - 1) + 850)
+    }
   })
 
   it("a correction of a start whose entry was merged or has left counts, and not too short", () => {

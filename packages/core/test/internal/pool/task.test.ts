@@ -1,3 +1,4 @@
+import { expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -8,7 +9,6 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as References from "effect/References"
 import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool, type TaskPoolService } from "../../../src/index.ts"
-import { expectStats, gated, settle, start } from "../../kit.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 

@@ -1,14 +1,21 @@
+import { isInterrupted, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { AsyncLocalStorage } from "node:async_hooks"
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
 import { type AsyncContext, captureAsyncContextLike } from "../../../src/internal/runtime/asyncContext.ts"
 import { answerCaller, asEffects, overlay, wait, type Waiter, waiter } from "../../../src/internal/runtime/fiber.ts"
 import { hasKnownRuntime } from "../../../src/internal/runtime/probe.ts"
-import { hasAsyncContextFrames, isInterrupted, settle, start } from "../../kit.ts"
+
+// Whether this Node keeps async contexts in frames, as it does from 24 on. Only then can two contexts be compared.
+const hasAsyncContextFrames: boolean = new AsyncLocalStorage<string>().run("probe", () => {
+  const resource = new AsyncResource("probe")
+  const frame = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === "context_frame")
+  return frame !== undefined && Reflect.get(resource, frame) !== undefined
+})
 
 interface Question extends Effect.Effect<string, string> {}
 class Question implements Waiter {

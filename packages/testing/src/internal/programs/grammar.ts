@@ -1,31 +1,31 @@
 /**
  * Whole programs over task pools, as data: drawn from a seed, printed, and made smaller.
  */
-import { makeRandomBelow, type RandomBelow } from "../random.ts"
+import { Random } from "../random.ts"
 
-/** What a program asks of a pool of its own. */
+/** One pool of a program. */
 export interface PoolPlan {
-  /** Which of the pools on offer. */
+  /** The index of its kind. */
   readonly kind: number
-  /** The workers of a fixed pool, or the fewest of one that sizes itself (from there to 3). */
+  /** The size of a fixed pool, or the minimum of an auto-scale pool, whose maximum is 3. */
   readonly size: number
   readonly capacity: number | undefined
   readonly onFull: "suspend" | "fail"
   readonly startPaused: boolean
   /** Milliseconds. */
   readonly drainTimeout: number | undefined
-  /** Milliseconds; with a limit, tasks that would not end are given up. */
+  /** Milliseconds. With a timeout, closing abandons tasks that do not end. */
   readonly interruptTimeout: number | undefined
-  /** How a pool that sizes itself is sized. */
+  /** The policy of an auto-scale pool. */
   readonly policy: "default" | "jumps" | "throws" | "pauses"
   readonly classify: "default" | "overloads" | "retryAfter" | "throws" | "nonsense"
 }
 
-/** What a task does. */
+/** The body of a task. */
 export interface Body {
   readonly steps: ReadonlyArray<BodyStep>
   readonly end: "succeeds" | "fails" | "dies" | "interrupts" | "throws"
-  /** Steps that its finalizer takes. */
+  /** The number of steps of its finalizer. */
   readonly finalizer: number
   readonly uninterruptible: boolean
 }
@@ -35,12 +35,12 @@ export type BodyStep =
   | { readonly do: "sleep"; readonly millis: number }
   | { readonly do: "gate"; readonly gate: number }
   | { readonly do: "child"; readonly times: number }
-  /** Waits for a task of a later pool: never for one of its own, which may wait for it. */
+  /** Waits for a task of a later pool, so that the pools cannot wait for each other. */
   | { readonly do: "nest"; readonly pool: number; readonly bulk: boolean; readonly body: Body }
   | { readonly do: "hand over"; readonly pool: number; readonly body: Body }
   | { readonly do: "operate"; readonly pool: number; readonly operation: Operation }
 
-/** What may be asked of a pool beside tasks. */
+/** An operation on a pool that submits no task. */
 export type Operation =
   | { readonly op: "scale"; readonly delta: number; readonly mode: "soft" | "hard" }
   | { readonly op: "resize"; readonly size: number; readonly mode: "soft" | "hard" }
@@ -48,7 +48,7 @@ export type Operation =
   | { readonly op: "awaitIdle" | "awaitEmpty" | "awaitResized" }
   | { readonly op: "close"; readonly mode: "drain" | "interrupt"; readonly drainTimeout: number | undefined }
 
-/** What stands around a call that waits. */
+/** What surrounds a call that waits. */
 export type Guard =
   | { readonly guard: "none" | "uninterruptible" | "background" }
   | { readonly guard: "timeout" | "race"; readonly millis: number }
@@ -82,7 +82,7 @@ export type Statement =
       readonly bufferSize: number
       readonly take: number | undefined
       readonly unordered: boolean
-      /** Whether the upstream is silent after its elements, instead of ending. */
+      /** Whether the upstream waits forever after its elements, instead of ending. */
       readonly silent: boolean
       readonly guard: Guard
     }
@@ -93,7 +93,7 @@ export type Statement =
   | { readonly do: "open"; readonly gate: number }
   | { readonly do: "interrupt"; readonly fiber: number }
   | { readonly do: "end scope"; readonly pool: number; readonly how: "well" | "badly" | "interrupted" }
-  /** A scope whose finalizer takes steps and submits. */
+  /** A scope whose finalizer yields and submits. */
   | {
       readonly do: "scoped"
       readonly statements: ReadonlyArray<Statement>
@@ -103,42 +103,41 @@ export type Statement =
 
 export type HandleOperation = "join" | "await" | "cancel" | "poll" | "state" | "reprioritize"
 
-/** A program: the same one runs the same way. */
+/** A program. Each of its runs is the same. */
 export interface Program {
   readonly seed: number
-  /** Operations that a fiber may do in one step. */
+  /** The number of operations that a fiber may run in one step. */
   readonly budget: number
   /** The seed of the order of steps; `undefined` for oldest first. */
   readonly order: number | undefined
   readonly pools: ReadonlyArray<PoolPlan>
-  /** The fibers that run at once, as their statements. */
+  /** The statements of each fiber. */
   readonly fibers: ReadonlyArray<ReadonlyArray<Statement>>
 }
 
-/** How many gates a program has. */
+/** The number of gates of a program. */
 export const gates = 2
 
 // ---- drawing ------------------------------------------------------------------------------------------------------
 
-/** What a program may be drawn from. */
+/** The pools that a program may use. */
 export interface Grammar {
-  /** For each pool on offer, whether it sizes itself. */
+  /** For each kind of pool, whether it scales automatically. */
   readonly kinds: ReadonlyArray<boolean>
 }
 
 /** Draws the program of a seed. */
 export const drawProgram = (seed: number, grammar: Grammar): Program => new Draw(seed, grammar).program()
 
-class Draw {
+class Draw extends Random {
   private readonly seed: number
   private readonly grammar: Grammar
-  private readonly below: RandomBelow
   private pools = 1
 
   constructor(seed: number, grammar: Grammar) {
+    super(seed)
     this.seed = seed
     this.grammar = grammar
-    this.below = makeRandomBelow(seed)
   }
 
   program(): Program {
@@ -152,7 +151,7 @@ class Draw {
 
   private pool(): PoolPlan {
     const kind = this.below(this.grammar.kinds.length)
-    const givesUp = this.chance(12)
+    const abandons = this.chance(12)
     return {
       kind,
       size: this.pick([1, 1, 2, 2, 3, 0]),
@@ -160,7 +159,7 @@ class Draw {
       onFull: this.chance(6) ? "fail" : "suspend",
       startPaused: this.chance(15),
       drainTimeout: this.chance(5) ? this.below(6) : undefined,
-      interruptTimeout: givesUp ? 1 + this.below(4) : undefined,
+      interruptTimeout: abandons ? 1 + this.below(4) : undefined,
       policy: this.pick(["default", "default", "jumps", "jumps", "throws", "pauses"]),
       classify: this.pick(["default", "default", "default", "overloads", "retryAfter", "throws", "nonsense"])
     }
@@ -289,10 +288,6 @@ class Draw {
     return this.below(outOf) === 0
   }
 
-  private pick<A>(choices: ReadonlyArray<A>): A {
-    return choices[this.below(choices.length)]!
-  }
-
   private many<A>(count: number, draw: () => A): Array<A> {
     return Array.from({ length: count }, draw)
   }
@@ -300,7 +295,7 @@ class Draw {
 
 // ---- printing -----------------------------------------------------------------------------------------------------
 
-/** The program as a person would write it down. */
+/** Prints a program for readers. */
 export const printProgram = (program: Program, kinds: ReadonlyArray<string>): string => {
   const pools = program.pools.map((plan, index) => {
     const { kind, ...options } = plan
@@ -358,7 +353,7 @@ const without = <A>(all: ReadonlyArray<A>, index: number): ReadonlyArray<A> => a
 const withOne = <A>(all: ReadonlyArray<A>, index: number, one: A): ReadonlyArray<A> =>
   all.map((each, other) => (other === index ? one : each))
 
-/** Programs that are a little smaller, the smallest first. */
+/** Returns slightly smaller programs, the smallest first. */
 export function* smaller(program: Program): Generator<Program> {
   const { fibers, pools } = program
   for (let i = 0; i < fibers.length; i++) yield { ...program, fibers: without(fibers, i) }

@@ -1,8 +1,8 @@
 /**
- * A task pool as naively as it can be written: arrays, sorted when needed, and one thing after the other.
+ * A naive model of a task pool: arrays, sorted when needed, and one event after the other.
  *
- * What it says of a program in which one thing happens after the other is what every pool must do, to the letter: who
- * runs, who waits, who stands at the door, what each submitter is told, and every number.
+ * For a sequential program it predicts exactly what every pool must do: which tasks run, wait and stand at the door, the
+ * result of each submitter, and every statistic.
  */
 import type { PoolStats } from "@aio-task-pool/core"
 
@@ -10,18 +10,18 @@ import type { PoolStats } from "@aio-task-pool/core"
 export interface ModelTask {
   readonly id: string
   weight: number
-  /** Counts admissions and re-weightings: the moment since which it has its weight. */
+  /** When it received its weight, as a count of admissions and new weights. */
   since: number
   readonly bulk: ModelBulk | undefined
 }
 
-/** A bulk: an application without an item stands at the door, or an item of it waits, or neither. */
+/** A bulk. It stands at the door without an item, or one of its items waits, or neither. */
 export interface ModelBulk {
   readonly id: string
   readonly length: number
   pulled: number
   state: "pulling" | "ending" | "stopped"
-  /** What its caller will be told, unless it is its success. */
+  /** The result that its caller will receive, unless it succeeds. */
   failure: string | undefined
   live: number
 }
@@ -52,12 +52,12 @@ export class ModelPool {
   target: number
   door: Array<ModelTask | ModelBulk> = []
   waiting: Array<ModelTask> = []
-  /** In the order in which they started. */
+  /** The running tasks, in the order of their start. */
   running: Array<ModelTask> = []
-  /** Everything that was ever started, in order. */
+  /** All tasks that have started, in order. */
   readonly started: Array<string> = []
-  /** What each submitter was told. */
-  readonly told = new Map<string, string>()
+  /** The result of each submitter. */
+  readonly results = new Map<string, string>()
   private readonly options: ModelOptions
   private counts = { submitted: 0, succeeded: 0, failed: 0, interrupted: 0, cancelled: 0, rejected: 0 }
   private largestSize: number
@@ -88,63 +88,63 @@ export class ModelPool {
   submit(id: string, weight: number, mayWait: boolean): void {
     const task: ModelTask = { id, weight, since: 0, bulk: undefined }
     const closed = this.closedFor
-    if (closed !== undefined) this.refuse(id, closed)
+    if (closed !== undefined) this.reject(id, closed)
     else if (this.door.length === 0 && this.waiting.length === 0 && this.running.length < this.target) {
-      this.enter(task)
+      this.admitted(task)
       this.launch(task)
     } else if (this.door.length === 0 && this.waiting.length < this.options.capacity) {
-      this.enter(task)
+      this.admitted(task)
       this.waiting.push(task)
     } else if (mayWait && this.options.onFull === "suspend") this.door.push(task)
-    else this.refuse(id, "QueueFull")
+    else this.reject(id, "QueueFull")
     this.turn()
   }
 
   forEach(id: string, length: number): void {
     const bulk: ModelBulk = { id, length, pulled: 0, state: "pulling", failure: undefined, live: 0 }
-    this.apply(bulk)
+    this.requestNext(bulk)
     this.turn()
-    this.tellBulk(bulk)
+    this.settleBulk(bulk)
   }
 
   private get closedFor(): string | undefined {
     return this.phase !== "Open" ? "Closed" : this.paused ? "Paused" : undefined
   }
 
-  private refuse(id: string, reason: string): void {
+  private reject(id: string, reason: string): void {
     this.counts.rejected++
-    this.told.set(id, `NotAvailable ${reason}`)
+    this.results.set(id, `NotAvailable ${reason}`)
   }
 
-  private enter(task: ModelTask): void {
+  private admitted(task: ModelTask): void {
     this.counts.submitted++
     task.since = this.clock++
   }
 
-  // A bulk stands in line for its next item, if it has one.
-  private apply(bulk: ModelBulk): void {
+  // Requests the next item of a bulk, if it has one.
+  private requestNext(bulk: ModelBulk): void {
     if (bulk.state !== "pulling") return
     if (bulk.pulled === bulk.length) {
       bulk.state = "ending"
       return
     }
     const closed = this.closedFor
-    if (closed !== undefined) this.refuseBulk(bulk, closed)
+    if (closed !== undefined) this.rejectBulk(bulk, closed)
     else if (this.door.length > 0 || this.waiting.length >= this.options.capacity) this.door.push(bulk)
     else this.waiting.push(this.pull(bulk))
   }
 
-  private refuseBulk(bulk: ModelBulk, reason: string): void {
+  private rejectBulk(bulk: ModelBulk, reason: string): void {
     this.counts.rejected++
     bulk.state = "ending"
     bulk.failure ??= `NotAvailable ${reason}`
-    this.tellBulk(bulk)
+    this.settleBulk(bulk)
   }
 
   private pull(bulk: ModelBulk): ModelTask {
     const task: ModelTask = { id: `${bulk.id}.${bulk.pulled++}`, weight: 4, since: 0, bulk }
     bulk.live++
-    this.enter(task)
+    this.admitted(task)
     return task
   }
 
@@ -155,14 +155,14 @@ export class ModelPool {
   private fromDoor(): ModelTask {
     const first = this.door.shift()!
     if ("length" in first) return this.pull(first)
-    this.enter(first)
+    this.admitted(first)
     return first
   }
 
   private shutDoor(reason: string): void {
     for (const each of this.door.splice(0)) {
-      if ("length" in each) this.refuseBulk(each, reason)
-      else this.refuse(each.id, reason)
+      if ("length" in each) this.rejectBulk(each, reason)
+      else this.reject(each.id, reason)
     }
   }
 
@@ -191,39 +191,39 @@ export class ModelPool {
   private launch(task: ModelTask): void {
     this.running.push(task)
     this.started.push(task.id)
-    if (task.bulk !== undefined) this.apply(task.bulk)
+    if (task.bulk !== undefined) this.requestNext(task.bulk)
   }
 
   // ---- settling ---------------------------------------------------------------------------------------------------
 
-  /** A running task ends by itself. */
+  /** A running task ends. */
   finish(task: ModelTask, how: Finish): void {
     const count = how === "succeeds" ? "succeeded" : how === "interrupts" ? "interrupted" : "failed"
     this.settle(task, count, how)
     this.turn()
   }
 
-  private settle(task: ModelTask, count: Count, told: string): void {
-    this.settleAll([task], count, told)
+  private settle(task: ModelTask, count: Count, result: string): void {
+    this.settleAll([task], count, result)
   }
 
-  // All have settled before any bulk hears of it.
-  private settleAll(tasks: ReadonlyArray<ModelTask>, count: Count, told: string): void {
+  // All tasks settle before any bulk is notified.
+  private settleAll(tasks: ReadonlyArray<ModelTask>, count: Count, result: string): void {
     this.running = this.running.filter((other) => !tasks.includes(other))
     this.waiting = this.waiting.filter((other) => !tasks.includes(other))
     this.counts[count] += tasks.length
     for (const { bulk, id } of tasks) {
-      if (bulk === undefined) this.told.set(id, told)
+      if (bulk === undefined) this.results.set(id, result)
       else bulk.live--
     }
     for (const { bulk } of tasks) {
       if (bulk === undefined) continue
-      if (told !== "succeeds") this.stop(bulk, told)
-      this.tellBulk(bulk)
+      if (result !== "succeeds") this.stop(bulk, result)
+      this.settleBulk(bulk)
     }
   }
 
-  // The first failure of a bulk takes back what waits and interrupts what runs, before anything else begins.
+  // The first failure of a bulk removes its waiting tasks and interrupts its running ones, before another task begins.
   private stop(bulk: ModelBulk, failure: string): void {
     bulk.failure ??= failure
     if (bulk.state === "stopped") return
@@ -233,9 +233,9 @@ export class ModelPool {
     for (const task of this.running.filter((each) => each.bulk === bulk)) this.settle(task, "interrupted", "interrupts")
   }
 
-  private tellBulk(bulk: ModelBulk): void {
-    if (bulk.state === "pulling" || bulk.live > 0 || this.told.has(bulk.id)) return
-    this.told.set(bulk.id, bulk.failure ?? "succeeds")
+  private settleBulk(bulk: ModelBulk): void {
+    if (bulk.state === "pulling" || bulk.live > 0 || this.results.has(bulk.id)) return
+    this.results.set(bulk.id, bulk.failure ?? "succeeds")
   }
 
   // ---- ending tasks early -----------------------------------------------------------------------------------------
@@ -248,9 +248,9 @@ export class ModelPool {
     this.turn()
   }
 
-  /** The caller of a submit or of a bulk goes away. */
+  /** The caller of a submit or of a bulk is interrupted. */
   interrupt(id: string): void {
-    if (this.told.has(id)) return
+    if (this.results.has(id)) return
     const isBulk = (each: ModelTask | ModelBulk): each is ModelBulk => "length" in each
     const bulk =
       this.door.find((each): each is ModelBulk => isBulk(each) && each.id === id) ??
@@ -261,12 +261,12 @@ export class ModelPool {
       bulk.failure = undefined
       this.stop(bulk, "interrupts")
       bulk.failure = "interrupts"
-      this.told.set(id, "interrupts")
+      this.results.set(id, "interrupts")
     } else if (waiting !== undefined) this.settle(waiting, "cancelled", "interrupts")
     else if (running !== undefined) this.settle(running, "interrupted", "interrupts")
     else {
       this.door = this.door.filter((each) => each.id !== id)
-      this.told.set(id, "interrupts")
+      this.results.set(id, "interrupts")
     }
     this.turn()
   }

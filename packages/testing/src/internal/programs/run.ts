@@ -1,7 +1,13 @@
 /**
- * Runs a random program under a `StepScheduler`, and says which rule did not hold, if any.
+ * Runs a random program under a `StepScheduler`, and reports the first violated rule, if any.
  */
-import { type AutoScalePoolOptions, type AutoScalePolicy, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
+import {
+  type AutoScalePoolOptions,
+  type AutoScalePolicy,
+  type TaskHandle,
+  TaskPool,
+  type TaskPoolService
+} from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,7 +17,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Entry, Ledger, yields } from "../ledger.ts"
+import { checkStillWorks, type Entry, Ledger, yields } from "../ledger.ts"
 import { StepWorld } from "../stepWorld.ts"
 import {
   type Body,
@@ -25,24 +31,24 @@ import {
   type Statement
 } from "./grammar.ts"
 
-/** The pool that a program asks for; a pool of a fixed size takes `size`, one that sizes itself the rest. */
+/** The pool that a program needs. A fixed pool uses `size`, an auto-scale pool the other options. */
 export interface ProgramPoolOptions extends AutoScalePoolOptions {
   readonly size: number
 }
 
-/** A kind of pool on offer. */
+/** A kind of pool. */
 export interface ProgramPool {
   readonly name: string
   /** The order in which waiting tasks start. */
   readonly order: "fifo" | "lifo" | "priority"
-  /** Whether the pool sizes itself. */
+  /** Whether the pool scales automatically. */
   readonly sizesItself: boolean
   readonly layer: (options: ProgramPoolOptions) => Layer.Layer<TaskPool>
 }
 
-/** What became of a run. */
+/** The result of a run. */
 export interface ProgramRun {
-  /** The rule that did not hold. */
+  /** The first violated rule. */
   readonly broken: string | undefined
   /** A hash of the interleaving. */
   readonly trace: number
@@ -63,7 +69,7 @@ interface Place {
   ended: boolean
 }
 
-/** Runs a program. Promises, where its sources have some, get their turns from the fiber that runs this. */
+/** Runs a program. The promises of its sources settle while the fiber that runs this yields. */
 export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<ProgramPool>, program: Program) {
   const running = new Running(kinds, program)
   const { steps } = running
@@ -72,7 +78,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
       running.rest()
       if (running.promises) yield* Effect.yieldNow
     } while (steps.scheduler.queued > 0 && running.broken === undefined)
-    running.lookAtRest()
+    running.checkAtRest()
   })
 
   running.build()
@@ -98,9 +104,9 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
     }
     const exit = fiber.pollUnsafe()
     if (exit === undefined) running.violated("a worker is lost, or closing does not end")
-    else if (Exit.isFailure(exit)) running.violated(`the pool does not work any more: ${String(exit.cause)}`)
+    else if (Exit.isFailure(exit)) running.violated(`the pool no longer works: ${String(exit.cause)}`)
   }
-  // The fiber that leaves a silent source waits for it.
+  // A fiber that leaves a silent source waits for it.
   running.releaseSources()
   yield* settle()
   const broken = running.broken ?? steps.left
@@ -110,15 +116,15 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
 class Running {
   readonly steps: StepWorld
   count = 0
-  /** Whether promises are involved, which are no steps. */
+  /** Whether promises are involved: their callbacks are not steps. */
   readonly promises: boolean
   private wrong: string | undefined = undefined
   private readonly kinds: ReadonlyArray<ProgramPool>
   private readonly program: Program
   private readonly places: Array<Place> = []
   private readonly gates = Array.from({ length: gates }, () => Latch.makeUnsafe())
-  private readonly handles: Array<{ readonly place: Place; readonly entry: Entry }> = []
-  /** Fibers of the program: first those that it begins with. */
+  private readonly handles: Array<TaskHandle<unknown, unknown>> = []
+  /** The fibers of the program, its initial ones first. */
   private readonly fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   private readonly silent: Array<() => void> = []
   private entries = 0
@@ -127,7 +133,7 @@ class Running {
     this.kinds = kinds
     this.program = program
     this.steps = new StepWorld({ budget: setupBudget, seed: program.order })
-    // A bulk leaves its source by a promise.
+    // A bulk leaves its source through a promise.
     this.promises = JSON.stringify(program.fibers).includes('"do":"forEach"')
   }
 
@@ -136,7 +142,7 @@ class Running {
   }
 
   violated(what: string): void {
-    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.look("at the end")))}`
+    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.check("at the end")))}`
   }
 
   // ---- the pools --------------------------------------------------------------------------------------------------
@@ -154,8 +160,7 @@ class Running {
       const exit = building.pollUnsafe()
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
-      ledger.givesUp = plan.interruptTimeout !== undefined
-      ledger.sizesItself = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+      ledger.abandons = plan.interruptTimeout !== undefined
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
   }
@@ -164,19 +169,19 @@ class Running {
     const { capacity, drainTimeout = Infinity, interruptTimeout = Infinity, onFull, size, startPaused } = plan
     const common = { capacity, onFull, startPaused, shutdown: { drainTimeout, interruptTimeout } }
     if (!this.kinds[plan.kind]!.sizesItself) return { ...common, size }
-    const look = (where: string) => this.lookAll(where)
+    const check = (where: string) => this.checkAll(where)
     return {
       ...common,
       size,
       minSize: Math.min(size, 2),
       maxSize: 3,
-      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, look) }),
-      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, look) })
+      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, check) }),
+      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, check) })
     }
   }
 
-  private lookAll(where: string): void {
-    for (const { ledger } of this.places) ledger.look(where)
+  private checkAll(where: string): void {
+    for (const { ledger } of this.places) ledger.check(where)
   }
 
   // ---- running ----------------------------------------------------------------------------------------------------
@@ -201,11 +206,11 @@ class Running {
         this.violated(`a step throws ${String(cause)}`)
       }
       if (++this.count > stepLimit) this.violated(`no end after ${stepLimit} steps`)
-      this.lookAll("after a step")
+      this.checkAll("after a step")
     }
   }
 
-  lookAtRest(): void {
+  checkAtRest(): void {
     for (const { ledger } of this.places) ledger.rest()
   }
 
@@ -213,31 +218,31 @@ class Running {
     return this.fibers.every((fiber) => fiber.pollUnsafe() !== undefined) && this.places.every(isIdle)
   }
 
-  /** Lets time pass, and after a while opens what keeps the program from its end. */
+  /** Advances the time, and after some rounds opens everything that the program waits for. */
   release(round: number): void {
     this.steps.clock.adjustUnsafe(round < 12 ? 1 : round < 40 ? 2 : 60_000)
     if (round < 12) return
     for (const gate of this.gates) gate.openUnsafe()
     for (const { ledger, pool } of this.places) {
-      const { phase, targetSize } = ledger.look("at the release")
+      const { phase, targetSize } = ledger.check("at the release")
       if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
     }
-    // A source that stays silent ends with its pool only, and a program may reopen that.
+    // Only the end of its pool ends a silent source, and the program may have reopened the pool.
     if (round < 45 || this.silent.length === 0) return
     for (const { ledger, pool } of this.places) {
-      if (ledger.look("at the release").phase !== "Closed") this.start(pool.close())
+      if (ledger.check("at the release").phase !== "Closed") this.start(pool.close())
     }
   }
 
   hangs(): ProgramRun {
     const index = this.fibers.findIndex((fiber) => fiber.pollUnsafe() === undefined)
-    const who =
+    const name =
       index < 0 ? "a pool" : index < this.program.fibers.length ? `fiber ${index}` : "a fiber in the background"
-    this.violated(`${who} hangs: no step is left, and it has not ended`)
+    this.violated(`${name} hangs: no step is left, and it has not ended`)
     return { broken: this.broken, trace: this.steps.scheduler.trace, steps: this.count }
   }
 
-  /** What must hold when all has ended. */
+  /** Checks the rules that hold when all tasks have ended. */
   finish(): void {
     for (const { ledger } of this.places) ledger.finish()
   }
@@ -246,28 +251,13 @@ class Running {
     for (const resolve of this.silent) resolve()
   }
 
-  /** As many tasks run at once as there are workers. */
+  /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    const places = this.places.filter(
-      ({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.sizesItself)
-    )
-    return this.steps.fork(
-      Effect.forEach(places, ({ pool }) =>
-        Effect.gen(function* () {
-          yield* pool.start
-          yield* pool.resume
-          yield* pool.resize(2)
-          let arrived = 0
-          const both = Latch.makeUnsafe()
-          const meet = Effect.suspend(() => (++arrived === 2 ? both.open : both.await))
-          yield* Effect.all([pool.submit(meet), pool.submit(meet)], { concurrency: "unbounded" })
-          const report = yield* pool.close()
-          if (report.completed + report.interrupted + report.neverRun > 0) {
-            return yield* Effect.die(`an idle pool closes with ${JSON.stringify(report)}`)
-          }
-        })
-      )
-    )
+    // A pool that sizes itself by an odd policy may have fewer workers than it is given.
+    const isOdd = ({ plan, sizesItself }: Place) =>
+      sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+    const places = this.places.filter((place) => !place.ended && !isOdd(place))
+    return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
   }
 
   closeAll(): Fiber.Fiber<unknown, unknown> {
@@ -277,7 +267,7 @@ class Running {
 
   // ---- statements -------------------------------------------------------------------------------------------------
 
-  /** One statement after the other, whatever comes of each. */
+  /** Runs statements in sequence, whether they succeed or fail. */
   private all(statements: ReadonlyArray<Statement>): Effect.Effect<void> {
     return Effect.forEach(statements, (statement) => Effect.exit(this.statement(statement)), { discard: true })
   }
@@ -355,19 +345,8 @@ class Running {
     return place.ledger.entry(`task ${++this.entries} of pool ${this.places.indexOf(place)}`, item)
   }
 
-  // Between the making of an entry and the wait for what is told of it nobody is interrupted.
-  private telling(
-    { ledger }: Place,
-    call: () => { readonly entries: ReadonlyArray<Entry>; readonly effect: Effect.Effect<unknown, unknown> }
-  ): Effect.Effect<unknown, unknown> {
-    return Effect.uninterruptibleMask((restore) => {
-      const { effect, entries } = call()
-      return Effect.onExit(restore(effect), (exit) => Effect.sync(() => ledger.tell(entries, exit)))
-    })
-  }
-
   private submit(place: Place, body: Body, weight?: number): Effect.Effect<unknown, unknown> {
-    return this.telling(place, () => {
+    return place.ledger.calling(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
       const options = weight === undefined ? {} : { weight }
@@ -377,23 +356,11 @@ class Running {
   }
 
   private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, weight?: number) {
-    return Effect.uninterruptibleMask((restore) => {
+    return place.ledger.forking(() => {
       const entry = this.entry(place, false)
       const task = this.task(place, entry, body)
-      return Effect.matchCauseEffect(restore(place.pool[verb](task, weight === undefined ? {} : { weight })), {
-        onSuccess: (handle) =>
-          Effect.sync(() => {
-            entry.handle = handle
-            this.handles.push({ place, entry })
-          }),
-        onFailure: (cause) =>
-          Effect.sync(() => {
-            // The caller may be interrupted between the admission and the answer.
-            if (Cause.hasInterrupts(cause)) entry.loose = true
-            else place.ledger.tell([entry], Exit.failCause(cause))
-          })
-      })
-    })
+      return { entry, effect: place.pool[verb](task, weight === undefined ? {} : { weight }) }
+    }, this.handles)
   }
 
   private bulk(
@@ -402,34 +369,26 @@ class Running {
     { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
     run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
   ): Effect.Effect<unknown, unknown> {
-    return this.telling(place, () => {
+    return place.ledger.calling(() => {
       const entries = Array.from({ length }, () => this.entry(place, true))
       const names = entries.map(({ name }) => name)
-      const effect = (entries: ReadonlyArray<Entry>) =>
-        Effect.map(run(entries), (results) => {
-          if (results === undefined) return
-          // Each result once, and in order if they are ordered.
-          const known = new Set(unordered ? results : names.slice(0, take))
-          const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
-          const actual = unordered
-            ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
-            : results
-          if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
-            place.ledger.violated(
-              `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
-              "at its end"
-            )
-          }
-        })
-      place.ledger.bulks++
-      return {
-        entries,
-        effect: Effect.ensuring(
-          effect(entries),
-          Effect.sync(() => void place.ledger.bulks--)
-        )
-      }
-    })
+      const effect = Effect.map(run(entries), (results) => {
+        if (results === undefined) return
+        // Each result occurs once, in order unless the bulk is unordered.
+        const known = new Set(unordered ? results : names.slice(0, take))
+        const expected = unordered ? names.filter((name) => known.has(name)) : [...known]
+        const actual = unordered
+          ? results.toSorted((a, b) => names.indexOf(a as string) - names.indexOf(b as string))
+          : results
+        if (expected.length !== Math.min(take, length) || expected.join() !== actual.join()) {
+          place.ledger.violated(
+            `I3: the results of a bulk are ${actual.join()}, and not ${expected.join()}`,
+            "at its end"
+          )
+        }
+      })
+      return { entries, effect }
+    }, 1)
   }
 
   private forEach(place: Place, statement: Statement & { readonly do: "forEach" }): Effect.Effect<unknown, unknown> {
@@ -459,7 +418,7 @@ class Running {
     })
   }
 
-  // A stream that gives nothing and does not end: the end of admission ends it.
+  // A stream without elements that does not end. Only the end of admission ends it.
   private get silence(): Stream.Stream<never> {
     return Stream.suspend(() => {
       this.silent.push(() => {})
@@ -472,7 +431,7 @@ class Running {
     { kind }: SourcePlan,
     entries: ReadonlyArray<Entry>
   ): Iterable<Entry> | AsyncIterable<Entry> {
-    const look = (): void => this.lookAll("in a source")
+    const check = (): void => this.checkAll("in a source")
     const ask = (): void => {
       const task: Body = { steps: [], end: "succeeds", finalizer: 0, uninterruptible: false }
       this.start(Effect.exit(this.handOver(place, "submitNowait", task)))
@@ -499,14 +458,14 @@ class Running {
         return (function* () {
           try {
             for (const entry of entries) {
-              look()
+              check()
               if (kind === "asks the pool") ask()
-              look()
+              check()
               yield entry
             }
             if (kind === "throws") throw new Error("source")
           } finally {
-            look()
+            check()
           }
         })()
       case "async":
@@ -515,7 +474,7 @@ class Running {
         return (async function* () {
           for (const entry of entries) {
             await Promise.resolve()
-            look()
+            check()
             yield entry
           }
           if (kind === "silent") await new Promise<void>((resolve) => silent.push(resolve))
@@ -526,7 +485,7 @@ class Running {
 
   private useHandle(pick: number, op: (Statement & { readonly do: "handle" })["op"]): Effect.Effect<unknown, unknown> {
     return Effect.suspend(() => {
-      const handle = this.handles[pick % Math.max(1, this.handles.length)]?.entry.handle
+      const handle = this.handles[pick % Math.max(1, this.handles.length)]
       if (handle === undefined) return Effect.void
       return op === "reprioritize" ? handle.reprioritize(pick % 6) : handle[op]
     })
@@ -534,7 +493,7 @@ class Running {
 
   private operate({ ledger, pool }: Place, operation: Operation): Effect.Effect<unknown, unknown> {
     const looked = (effect: Effect.Effect<unknown, unknown>) =>
-      Effect.onExit(effect, () => Effect.sync(() => ledger.look(`after ${operation.op}`)))
+      Effect.onExit(effect, () => Effect.sync(() => ledger.check(`after ${operation.op}`)))
     switch (operation.op) {
       case "scale":
         return looked(pool.scale(operation.delta, { mode: operation.mode }))
@@ -546,7 +505,7 @@ class Running {
       }
       case "events":
         return Effect.timeoutOption(
-          Stream.runForEach(pool.events, () => Effect.sync(() => ledger.look("in a reader of events"))),
+          Stream.runForEach(pool.events, () => Effect.sync(() => ledger.check("in a reader of events"))),
           3
         )
       default:
@@ -561,7 +520,7 @@ class Running {
     const steps = Effect.andThen(
       Effect.forEach(body.steps, (step) => this.step(place, step), { discard: true }),
       Effect.suspend(() => {
-        ledger.look(`before ${entry.name} ends`)
+        ledger.check(`before ${entry.name} ends`)
         if (body.end === "throws") throw new Error("task")
         return ends[body.end]
       })
@@ -569,7 +528,7 @@ class Running {
     return ledger.task(entry, body.uninterruptible ? Effect.uninterruptible(steps) : steps, body.finalizer)
   }
 
-  // The task of an item, with the result by which it is known again.
+  // The task of an item. Its result identifies it.
   private item(place: Place, entry: Entry, body: Body): Effect.Effect<string, unknown> {
     return Effect.as(this.task(place, entry, body), entry.name)
   }
@@ -603,7 +562,7 @@ class Running {
 }
 
 const isIdle = ({ ledger }: Place): boolean => {
-  const { running, waiting } = ledger.look("at the end")
+  const { running, waiting } = ledger.check("at the end")
   return running === 0 && waiting === 0 && ledger.live === 0
 }
 
@@ -620,22 +579,22 @@ const ends = {
   interrupts: Effect.interrupt
 } as const
 
-// ---- what sizes a pool --------------------------------------------------------------------------------------------
+// ---- the code that sizes a pool --------------------------------------------------------------------------------------------
 
 const sizes = [3, Number.NaN, 0, 1e9, -2, 0.5, 2, Infinity, 1, undefined as never]
 
 const policyOf = (
   kind: "jumps" | "throws" | "pauses",
-  look: (where: string) => void
+  check: (where: string) => void
 ): AutoScalePolicy.AutoScalePolicy<number> => ({
   name: kind,
   initial: () => 0,
   window: (turn) => {
-    look("in a policy's window")
+    check("in a policy's window")
     return { interval: 1, maxInterval: 2, minSamples: turn % 2, runFactor: 0, overloads: 1 }
   },
   update: (turn) => {
-    look("in a policy's update")
+    check("in a policy's update")
     if (kind === "throws" && turn === 2) throw new Error("policy")
     const size = sizes[turn % sizes.length]!
     return [turn + 1, { size, reason: "TURN", ...(kind === "pauses" && turn % 3 === 1 ? { pause: 2 } : {}) }]
@@ -644,11 +603,11 @@ const policyOf = (
 
 const classifyOf = (
   kind: "overloads" | "retryAfter" | "throws" | "nonsense",
-  look: (where: string) => void
+  check: (where: string) => void
 ): NonNullable<AutoScalePoolOptions["classify"]> => {
   let count = 0
   return (exit) => {
-    look("in classify")
+    check("in classify")
     if (kind === "throws" && ++count % 3 === 0) throw new Error("classify")
     if (kind === "nonsense" && ++count % 3 === 0) return [undefined, 5, {}, null][(count / 3) % 4] as never
     if (Exit.isSuccess(exit)) return "success"

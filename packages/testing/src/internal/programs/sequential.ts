@@ -1,5 +1,5 @@
 /**
- * Programs in which one thing happens after the other, beside the naive model of the pool.
+ * Sequential programs, each run on a pool and on its naive model.
  */
 import { TaskPool, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
@@ -11,12 +11,12 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Ledger } from "../ledger.ts"
-import { makeRandomBelow } from "../random.ts"
+import { Random } from "../random.ts"
 import { StepWorld } from "../stepWorld.ts"
 import { ModelPool, type ModelStats } from "./model.ts"
 import type { ProgramPool, ProgramRun } from "./run.ts"
 
-/** One thing that happens; `pick` chooses among those that it may happen to. */
+/** An event; `pick` chooses among the tasks that it may happen to. */
 export type Event =
   | { readonly do: "submit" | "fork" | "submitNowait"; readonly weight: number | undefined }
   | { readonly do: "forEach"; readonly length: number }
@@ -36,7 +36,7 @@ export interface SequentialProgram {
   readonly onFull: "suspend" | "fail"
   readonly startPaused: boolean
   readonly budget: number
-  /** Steps that the finalizer of a task takes; with none, what one event brings about is done in its own step. */
+  /** The number of steps of a task's finalizer; with 0 each event is complete in its own step. */
   readonly finalizer: number
   /** Whether several events happen in one step. */
   readonly together: boolean
@@ -45,8 +45,9 @@ export interface SequentialProgram {
 
 /** Draws the program of a seed. */
 export const drawSequential = (seed: number, kinds: number): SequentialProgram => {
-  const below = makeRandomBelow(seed)
-  const pick = <A>(choices: ReadonlyArray<A>): A => choices[below(choices.length)]!
+  const random = new Random(seed)
+  const below = (limit: number): number => random.below(limit)
+  const pick = <A>(choices: ReadonlyArray<A>): A => random.pick(choices)
   const event = (): Event => {
     const dice = below(40)
     if (dice < 6) return { do: "submit", weight: pick([undefined, 1, 2, 4, 7]) }
@@ -82,7 +83,7 @@ export const drawSequential = (seed: number, kinds: number): SequentialProgram =
   }
 }
 
-/** The program as a person would write it down. */
+/** Prints a program for readers. */
 export const printSequential = (program: SequentialProgram, kinds: ReadonlyArray<string>): string => {
   const { events, kind, seed, ...rest } = program
   const options = Object.entries(rest).map(([key, value]) => `${key}: ${String(value)}`)
@@ -95,7 +96,7 @@ export const printSequential = (program: SequentialProgram, kinds: ReadonlyArray
   return [`program ${seed} on ${kinds[kind]} (${options.join(", ")})`, ...lines.map((line) => `  ${line}`)].join("\n")
 }
 
-/** Programs with one event less, or simpler. */
+/** Returns programs with one event less, or with a simpler one. */
 export function* smallerSequential(program: SequentialProgram): Generator<SequentialProgram> {
   const { events } = program
   for (let half = events.length >> 1; half > 1; half >>= 1)
@@ -106,11 +107,11 @@ export function* smallerSequential(program: SequentialProgram): Generator<Sequen
   if (program.capacity !== undefined) yield { ...program, capacity: undefined }
 }
 
-/** Runs a program and its model side by side. */
+/** Runs a program on a pool and on the model, and compares them. */
 export const runSequential = (kinds: ReadonlyArray<ProgramPool>, program: SequentialProgram): ProgramRun => {
   const running = new Running(kinds[program.kind]!, program)
   for (const [index, event] of program.events.entries()) {
-    // Closing and reopening take steps of their own.
+    // Closing and reopening take steps.
     const opened = running.open
     running.happen(event)
     const together = program.together && index % 3 !== 2 && opened && running.open
@@ -168,7 +169,7 @@ class Running {
     if (built?._tag !== "Success") throw new Error(`a pool is not built: ${String(built)}`)
     this.pool = built.value
     this.ledger = new Ledger(this.pool)
-    // Tasks are made when they start, so that the ledger knows only those; the model knows who stands at the door.
+    // A task gets its entry when it starts, so the ledger cannot count the door; the model does.
     this.ledger.bulks = 1
     this.steps.scheduler.budget = program.budget
     this.steps.scheduler.beginTrace()
@@ -264,7 +265,7 @@ class Running {
     else {
       const taking = Effect.map(this.pool[verb](task, options), (handle) => void (real.handle = handle))
       const fiber = this.steps.fork(taking)
-      // A caller of `fork` is told a handle, or why there is none.
+      // A caller of `fork` receives a handle or a failure.
       if (verb === "fork") real.fiber = fiber
       fiber.addObserver((exit) => {
         if (Exit.isFailure(exit)) real.fiber = fiber
@@ -290,7 +291,7 @@ class Running {
     return real
   }
 
-  // A function: it is called when its turn comes, whatever the budget of its fiber.
+  // A function is called when the task is dispatched, whatever the budget of its fiber.
   private task(id: string): Effect.Effect<unknown, unknown> {
     this.started.push(id)
     const entry = this.ledger.entry(id, true)
@@ -299,22 +300,22 @@ class Running {
 
   // ---- comparing --------------------------------------------------------------------------------------------------
 
-  /** Compares the pool with the model, when nothing moves. */
+  /** Compares the pool with the model, when no step is left. */
   compare(where: string): void {
     this.rest()
     const { model } = this
     const stats = this.ledger.rest()
-    this.expect("its numbers", comparable(model.stats), comparable(stats), where)
-    this.expect("what has started", model.started, this.started, where)
+    this.expect("the statistics", comparable(model.stats), comparable(stats), where)
+    this.expect("the started tasks", model.started, this.started, where)
     for (const [id, real] of this.reals) {
-      const told = this.toldOf(real)
+      const result = this.resultOf(real)
       if (id.includes(".")) continue
-      this.expect(`what the caller of ${id} is told`, model.told.get(id), told, where)
+      this.expect(`the result of ${id}`, model.results.get(id), result, where)
     }
     this.broken ??= this.ledger.broken
   }
 
-  private toldOf({ fiber, handle }: Real): string | undefined {
+  private resultOf({ fiber, handle }: Real): string | undefined {
     if (handle === undefined) {
       const exit = fiber?.pollUnsafe()
       return exit === undefined ? undefined : wordOf(exit)
@@ -329,7 +330,7 @@ class Running {
     this.broken ??= `${what}, ${where}: the model says ${expected}, the pool ${actual}`
   }
 
-  /** Lets all end and closes the pool. */
+  /** Lets all tasks end and closes the pool. */
   end(): void {
     for (const real of this.reals.values()) this.steps.fork(Deferred.complete(real.outcome, Effect.void))
     const closing = this.steps.fork(Scope.close(this.scope, Exit.fail("failure")))
@@ -340,7 +341,7 @@ class Running {
   }
 }
 
-// Of the items of a bulk that a hard resize cuts, the second is either cut by the pool or interrupted by its bulk.
+// When a hard resize interrupts two items of a bulk, the pool or the bulk interrupts the second one.
 const comparable = (stats: ModelStats) => {
   const { atDoor, cancelled, failed, interrupted, largestSize, phase, rejected, running, size } = stats
   const { submitted, succeeded, targetSize, waiting } = stats

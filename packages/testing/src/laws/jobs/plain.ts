@@ -8,19 +8,19 @@ export const identity = Job.define(import.meta, "identity", (value: any): any =>
 export const double = Job.define(import.meta, "double", (n: number) => n * 2)
 export const exportedAs = Job.define(import.meta, "anotherName", () => "found")
 
-/** Changes what it is given, and answers its first element before. */
+/** Fills the bytes, and returns their first element from before. */
 export const fill = Job.define(import.meta, "fill", (bytes: Uint8Array, value: number) => {
   const [before] = bytes
   bytes.fill(value)
   return before
 })
 
-/** Counts a run in shared memory. */
+/** Counts its runs in shared memory. */
 export const count = Job.define(import.meta, "count", (cells: Int32Array, index: number) => {
   Atomics.add(cells, index, 1)
 })
 
-/** Answers bytes that it hands over. */
+/** Returns bytes that it transfers. */
 export const produce = Job.define(import.meta, "produce", (size: number) => {
   const bytes = new Uint8Array(size).fill(7)
   return Job.transfer(bytes, [bytes.buffer])

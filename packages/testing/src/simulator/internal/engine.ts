@@ -1,18 +1,18 @@
 /**
- * The event loop of the simulator: pools in front of one server, from one moment at which something happens to the next.
+ * The event loop of the simulator: pools in front of one server, from one event to the next.
  *
- * A moment is the earliest of: a task ends, a refusal comes back, a client gives up, a task arrives, the server changes,
- * a window may end, a pause ends, a second is over. Every queue of moments but the server's is in order by itself, so
- * only the server needs a heap. The pools measure their windows exactly as `AutoScaleSample` asks for.
+ * An event is one of: a task ends, a rejection returns, a client times out, a task arrives, the server changes, a window
+ * may end, a pause ends, a second ends. Only the events of the server need a heap, because all other queues are ordered.
+ * The pools measure their windows exactly as `AutoScaleSample` defines.
  */
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { Load, ServerModel, Steps } from "../ServerModel.ts"
 import { changes, valueAt } from "../ServerModel.ts"
 import { Histogram } from "./histogram.ts"
-import { Random } from "./random.ts"
+import { Random } from "../../internal/random.ts"
 import { Server } from "./server.ts"
 
-/** Who decides a pool's size: a policy, or a schedule set beforehand. */
+/** The source of a pool's size: a policy, or a fixed schedule. */
 export type Sizing = { readonly policy: AutoScalePolicy.AutoScalePolicy<any> } | { readonly schedule: Steps }
 
 export interface EngineOptions {
@@ -21,13 +21,13 @@ export interface EngineOptions {
   readonly sizing: Sizing
   readonly bounds: AutoScalePolicy.AutoScaleBounds
   readonly seed: number
-  /** The longest the run lasts, in milliseconds. */
+  /** The maximum length of the run, in milliseconds. */
   readonly duration: number
   /** The size beyond which the server is overdriven. */
   readonly knee: Steps
-  /** Pools on the server, each with a load of its own. */
+  /** The number of pools on the server, each with its own load. */
   readonly pools: number
-  /** The run ends after so many settled tasks, default no limit. */
+  /** The number of settled tasks after which the run ends, default no limit. */
   readonly tasks?: number
   readonly onWindow?: (
     pool: number,
@@ -38,7 +38,7 @@ export interface EngineOptions {
 }
 
 export interface EngineResult {
-  /** How long the run lasted, in milliseconds. */
+  /** The length of the run, in milliseconds. */
   readonly elapsed: number
   /** Successes of each pool. */
   readonly succeeded: ReadonlyArray<number>
@@ -100,7 +100,7 @@ class Pool {
   epoch = 0
   state: unknown
   window: AutoScalePolicy.AutoScaleWindow | undefined
-  /** When to look whether the window ends; `Infinity` when only a settled task can end it. */
+  /** When to check whether the window ends; `Infinity` if only a settled task can end it. */
   check = Infinity
   pausedUntil = 0
   nextArrival = Infinity
@@ -109,7 +109,7 @@ class Pool {
   readonly index: number
   readonly arrivals: Arrivals
   readonly random: Random
-  // What the present window has seen.
+  // The measurements of the current window.
   began = 0
   interval = 0
   touched = 0
@@ -135,10 +135,10 @@ class Pool {
     this.random = random
   }
 
-  /** Advances the integrals; before every change of `inflight` or `size`. */
+  /** Advances the integrals. Called before every change of `inflight` or `size`. */
   touch(now: number): void {
     const passed = now - this.touched
-    // While the pool pauses, the window has not begun.
+    // The window begins after the pause.
     if (passed <= 0) return
     this.touched = now
     this.busy += passed * this.inflight
@@ -199,7 +199,7 @@ class Pool {
   }
 }
 
-/** A queue of slots that come due in the order in which they were put in. */
+/** A queue of slots that are due in the order of their insertion. */
 class Due {
   next = Infinity
   slot = -1
@@ -232,7 +232,7 @@ class Due {
   }
 }
 
-/** Runs until the duration is over, or the batch. */
+/** Runs until the duration or the batch ends. */
 export const run = (options: EngineOptions): EngineResult => {
   const { bounds, load, seed, sizing } = options
   const slots = options.pools * (Math.max(bounds.max, bounds.initial, largest(sizing)) + 1)
@@ -248,7 +248,7 @@ export const run = (options: EngineOptions): EngineResult => {
   const epochOf = new Int32Array(slots)
   const generation = new Int32Array(slots)
   const free: Array<number> = Array.from({ length: slots }, (_, i) => slots - 1 - i)
-  const refusals = new Due()
+  const rejections = new Due()
   const timeouts = new Due()
 
   const rateChanges = load.kind === "open" ? changes(load.rate) : []
@@ -288,7 +288,7 @@ export const run = (options: EngineOptions): EngineResult => {
       epochOf[slot] = pool.epoch
       if (server.admit(slot, server.draw(work), now)) {
         if (server.timeout !== Infinity) timeouts.push(now + server.timeout, slot, generation[slot]!)
-      } else refusals.push(now + server.rejection, slot, 0)
+      } else rejections.push(now + server.rejection, slot, 0)
     }
   }
 
@@ -373,12 +373,12 @@ export const run = (options: EngineOptions): EngineResult => {
   }
 
   while (left > 0) {
-    // What comes first? Ties go to the order below.
+    // The earliest event. The order below breaks ties.
     let next = server.nextEnd()
     let what: number = moments.end
-    if (refusals.next < next) {
-      next = refusals.next
-      what = moments.refusal
+    if (rejections.next < next) {
+      next = rejections.next
+      what = moments.rejection
     }
     if (timeouts.next < next) {
       next = timeouts.next
@@ -431,9 +431,9 @@ export const run = (options: EngineOptions): EngineResult => {
       at.arrivals.push(now)
       at.nextArrival = arrivalAfter(at)
       dispatch(at)
-    } else if (what === moments.refusal) {
-      const slot = refusals.slot
-      refusals.drop()
+    } else if (what === moments.rejection) {
+      const slot = rejections.slot
+      rejections.drop()
       settle(slot, "overloaded")
     } else if (what === moments.timeout) {
       const { generation: started, slot } = timeouts
@@ -472,7 +472,7 @@ export const run = (options: EngineOptions): EngineResult => {
 
 const moments = {
   end: 0,
-  refusal: 1,
+  rejection: 1,
   timeout: 2,
   change: 3,
   arrival: 4,

@@ -1,6 +1,6 @@
 /**
- * The oracle's sizes: for every phase of a server the smallest fixed size with the most goodput at not more than 1 % of
- * overload failures, found by running the phase at one size after the other on the same tasks.
+ * Finds the oracle's sizes: for each phase of a server, the smallest fixed size with the highest goodput and at most 1 %
+ * overload failures. Runs the phase at different sizes on the same tasks.
  */
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { ServerModel, Steps } from "../ServerModel.ts"
@@ -33,7 +33,7 @@ const constant = (server: ServerModel, time: number): ServerModel => {
     : { ...server, ...still, capacity: valueAt(server.capacity, time) }
 }
 
-// Sizes that are close to each other differ by less than chance, so a size must win by one in a thousand.
+// Neighboring sizes differ by less than chance, so a size must be better by one in a thousand.
 const clearly = 1.001
 
 const sweep = (server: ServerModel, bounds: AutoScalePolicy.AutoScaleBounds): number => {

@@ -1,13 +1,13 @@
 /**
- * A server model at work: which tasks it holds, and which of them ends next.
+ * The state of a server model: its tasks, and the one that ends next.
  *
- * Tasks are slots, small integers that the engine hands out. Tasks that share a server run at one common speed, so their
- * order of completion never changes: the heap is keyed by virtual time, which passes at that speed.
+ * Tasks are slots, small integers from the engine. Tasks that share a server run at one common speed, so their order of
+ * completion never changes. The heap is therefore keyed by virtual time, which passes at that speed.
  */
 import type { ServerModel } from "../ServerModel.ts"
 import { changes, valueAt } from "../ServerModel.ts"
 import { SlotHeap } from "./heap.ts"
-import type { Random } from "./random.ts"
+import type { Random } from "../../internal/random.ts"
 
 export class Server {
   /** Tasks on the server. */
@@ -67,13 +67,13 @@ export class Server {
     this.serve()
   }
 
-  /** When the next task ends, if nothing else happens before. */
+  /** Returns when the next task ends, unless another event comes first. */
   nextEnd(): number {
     const key = this.heap.min()
     return this.model.kind === "shared" ? this.now + (key - this.virtual) / this.speed : key
   }
 
-  /** Mean work of a task that starts now, spread as the model says. */
+  /** Draws the work of a task that starts now. */
   draw(random: Random): number {
     const work = this.model.work ?? lognormal
     switch (work.kind) {
@@ -91,7 +91,7 @@ export class Server {
     }
   }
 
-  /** Takes the task, or turns it away. */
+  /** Admits the task or rejects it. Returns whether it was admitted. */
   admit(slot: number, work: number, time: number): boolean {
     this.advance(time)
     if (this.down || this.n >= this.limit) return false
@@ -109,7 +109,7 @@ export class Server {
     return true
   }
 
-  /** The task that ends at `time`, which is `nextEnd()`. */
+  /** Removes and returns the task that ends at `time`, which is `nextEnd()`. */
   end(time: number): number {
     this.advance(time)
     const slot = this.heap.pop()
@@ -117,7 +117,7 @@ export class Server {
     return slot
   }
 
-  /** Takes a task off the server whose client gave up. */
+  /** Removes a task whose client has timed out. */
   remove(slot: number, time: number): void {
     this.advance(time)
     if (this.heap.has(slot)) this.heap.remove(slot)

@@ -9,12 +9,22 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import type { AutoScalePolicy } from "@aio-task-pool/core"
-import type { Judgement } from "./judge.ts"
-import { judge, missed, play, worst } from "./judge.ts"
+import {
+  contendedThroughput,
+  hour,
+  judge,
+  type Judgement,
+  missed,
+  play,
+  random,
+  references,
+  type Scenario,
+  scenarios,
+  twoPools,
+  worst
+} from "@aio-task-pool/testing/Simulator"
+import { markdownTable } from "../markdown.ts"
 import { plot } from "./plot.ts"
-import { references } from "./references.ts"
-import type { Scenario } from "./scenarios.ts"
-import { contendedThroughput, hour, random, scenarios, twoPools } from "./scenarios.ts"
 
 type Policy = AutoScalePolicy.AutoScalePolicy<any>
 
@@ -40,14 +50,6 @@ const seedsOf = (otherwise: number): ReadonlyArray<number> =>
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
 const limits = (numbers: ReadonlyArray<number> | undefined): string => numbers?.join("/") ?? ""
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
-  const line = (row: ReadonlyArray<string>): string =>
-    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
-  return [line(rows[0]!), `| ${widths.map((wide) => "-".repeat(wide)).join(" | ")} |`, ...rows.slice(1).map(line)].join(
-    "\n"
-  )
-}
 
 const judged = (scenario: Scenario, policy: Policy, seeds: ReadonlyArray<number>): ReadonlyArray<Judgement> =>
   seeds.map((seed) => judge(scenario, play(scenario, scenario.policy ?? policy, seed)))
@@ -92,7 +94,7 @@ const accept = (policy: Policy): boolean => {
 
 \`simulate --accept\`, ${new Date().toISOString().slice(0, 10)}: the policy \`${policy.name}\`, worst of ${seeds.length} seeds (one hour: of 3), thresholds in brackets. Goodput, over-drive and p99 are relative to the best fixed sizes; for a batch goodput is the ratio of makespans. "converges": seconds until 0.9 of the oracle's goodput, by phase; "safe": seconds until no more than 1.5 times the best size is in flight.
 
-${table(rows)}
+${markdownTable(rows, rows[0]!.length)}
 
 60 scenarios drawn at random, one seed: goodput ${goodput.toFixed(3)} [0.95] on average, ${tenth.toFixed(3)} [0.87] at the 10th percentile; errors ${percent(errors)} [0.30 %]; over-drive ${over.toFixed(2)} [0.4].
 `
@@ -119,7 +121,7 @@ const compare = (): void => {
       average(runs.map((run) => run.over)).toFixed(2)
     ])
   }
-  console.log(table(rows))
+  console.log(markdownTable(rows, 1))
 }
 
 const draw = (): void => {

@@ -1,0 +1,263 @@
+/**
+ * What the promise face of a pool is made of: functions as tasks, effects as promises, and abort signals.
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import type { Input as DurationInput } from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import { UnknownTaskType } from "../TaskPoolError.ts"
+import { checkDuration, checkKnown } from "./arguments.ts"
+import { describe, submitOptions } from "./pool/task.ts"
+import { makeLocal } from "./runtime/asyncContext.ts"
+
+/** The platform's `AbortSignal`. Its type comes with the types of Node or of the DOM, which the core does without. */
+export type Signal = typeof globalThis extends { readonly AbortSignal: { readonly prototype: infer A } }
+  ? A
+  : {
+      readonly aborted: boolean
+      readonly reason: unknown
+      addEventListener(type: "abort", listener: () => void, options: { readonly once: boolean }): void
+      removeEventListener(type: "abort", listener: () => void): void
+    }
+
+interface Controller {
+  readonly signal: Signal
+  abort(reason: unknown): void
+}
+
+type Fn = (...args: Array<any>) => unknown
+
+/**
+ * The context of the task whose function runs. Whatever the function submits, however later, belongs to its task: the pool
+ * recognizes a task that waits for its own pool.
+ */
+const taskContext = makeLocal<Context.Context<never>>()
+
+// ---- functions as tasks -----------------------------------------------------------------------------------------
+
+/** What a function is given. Few functions read the signal, and making one takes as long as the rest of a task. */
+class Run {
+  private controller: Controller | undefined = undefined
+  private aborted: { readonly reason: unknown } | undefined = undefined
+
+  get signal(): Signal {
+    if (this.controller === undefined) {
+      this.controller = makeController()
+      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason)
+    }
+    return this.controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.aborted = { reason }
+    this.controller?.abort(reason)
+  }
+}
+
+const makeController = (): Controller => new (globalThis as any).AbortController()
+
+/** The number of functions on the stack, each of which submitted the next one. */
+let depth = 0
+
+/** From this depth on a function is called in a later turn of the event loop: the chain may have no end. */
+const maxDepth = 16
+
+/** A layer, checked. */
+export const checkLayer = (where: string, layer: unknown): void => {
+  if (Layer.isLayer(layer)) return
+  throw new TypeError(
+    `${where}: layer must be a Layer, such as AioFixedTaskPoolSimple.layer(3), got ${describe(layer)}`
+  )
+}
+
+/** A function, checked. */
+export const checkFunction = (where: string, fn: unknown): Fn => {
+  if (typeof fn === "function") return fn as Fn
+  throw new UnknownTaskType(`${where}: fn must be a function, got ${describe(fn)}`)
+}
+
+/**
+ * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the function
+ * throws, or its promise rejects with. `signal` is the caller's.
+ */
+export const effectOf = (
+  where: string,
+  fn: Fn,
+  args: ReadonlyArray<unknown>,
+  signal: Signal | undefined
+): Effect.Effect<any, unknown> => {
+  const call = Effect.callback<any, unknown>((resume) => {
+    // The end of an aborted task starts this one, which is aborted next.
+    if (signal?.aborted === true) return undefined
+    const run = new Run()
+    // A plain `try`: the function is user code, and so is the `then` of what it returns.
+    depth++
+    try {
+      const result = taskContext.run(Fiber.getCurrent()!.context, () => fn(...args, run))
+      if (isPrimitive(result)) resume(Effect.succeed(result))
+      else {
+        Promise.resolve(result).then(
+          (value) => resume(checkResult(where, value)),
+          (error) => resume(Effect.fail(error))
+        )
+      }
+    } catch (error) {
+      resume(Effect.fail(error))
+    } finally {
+      depth--
+    }
+    return Effect.sync(() => run.abort(signal?.aborted === true ? signal.reason : undefined))
+  })
+  return depth < maxDepth ? call : Effect.andThen(Effect.yieldNow, call)
+}
+
+const isPrimitive = (value: unknown): boolean =>
+  value === null || (typeof value !== "object" && typeof value !== "function")
+
+/** An Effect among promises would never run. */
+const checkResult = (where: string, value: unknown): Effect.Effect<unknown> =>
+  Effect.isEffect(value)
+    ? Effect.die(
+        new UnknownTaskType(
+          `${where}: fn must return a value or a promise, got an Effect: return Effect.runPromise(effect), or submit it to the TaskPool`
+        )
+      )
+    : Effect.succeed(value)
+
+// ---- effects as promises ----------------------------------------------------------------------------------------
+
+/** The number of promises after which one is resolved in a later turn of the event loop. */
+const turn = 1024
+
+let started = 0
+
+/** What a promise stands for. */
+export interface Prepared<A> {
+  readonly effect: Effect.Effect<A, unknown>
+  /** The caller's signal. */
+  readonly signal?: Signal | undefined
+}
+
+/**
+ * Runs an effect, and rejects with what it fails with or dies of, or with what `prepare` throws. An abort rejects at once
+ * with the signal's reason, and interrupts the effect.
+ */
+export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Prepared<A>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const { effect, signal } = prepare()
+    if (signal?.aborted === true) return reject(signal.reason)
+    // Functions that return no promise settle in their own step: a loop that awaits them would never leave the microtasks.
+    const fair = ++started % turn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
+    const fiber = Effect.runForkWith(taskContext.get() ?? context)(fair)
+    const forget = onAbort(signal, () => {
+      reject(signal!.reason)
+      fiber.interruptUnsafe()
+    })
+    fiber.addObserver((exit) => {
+      if (exit._tag === "Success") resolve(exit.value)
+      else reject(Cause.squash(exit.cause))
+      forget()
+    })
+  })
+
+// ---- signals ----------------------------------------------------------------------------------------------------
+
+/** Calls `f` when the signal aborts, or now if it has aborted. Returns how to give that up. */
+export const onAbort = (signal: Signal | undefined, f: () => void): (() => void) => {
+  if (signal === undefined) return nothing
+  if (signal.aborted) {
+    f()
+    return nothing
+  }
+  const watch = watches.get(signal) ?? new Watch(signal)
+  watch.calls.add(f)
+  return () => watch.forget(f)
+}
+
+const nothing = (): void => {}
+
+/**
+ * What is called when a signal aborts. A signal has one listener, however many tasks it is given to: Node warns of more
+ * than ten, and compares each new one with all the others.
+ */
+class Watch {
+  readonly calls = new Set<() => void>()
+  private readonly signal: Signal
+
+  constructor(signal: Signal) {
+    this.signal = signal
+    watches.set(signal, this)
+    signal.addEventListener("abort", this.abort, { once: true })
+  }
+
+  forget(call: () => void): void {
+    if (!this.calls.delete(call) || this.calls.size > 0) return
+    watches.delete(this.signal)
+    this.signal.removeEventListener("abort", this.abort)
+  }
+
+  private readonly abort = (): void => {
+    // The newest first: a worker that an old task frees would start one that is aborted next.
+    for (const call of Array.from(this.calls).toReversed()) call()
+  }
+}
+
+const watches = new WeakMap<Signal, Watch>()
+
+// ---- options ----------------------------------------------------------------------------------------------------
+
+const taskOptions = [...submitOptions, "signal"]
+const itemOptions = [...taskOptions, "discard", "unordered"]
+
+/** The options of a submission: the caller's signal, and what the pool takes. */
+export interface Taken<A> {
+  readonly signal: Signal | undefined
+  readonly options: Omit<A, "signal"> | undefined
+}
+
+/** The checked options of `submit` and `fork`; `forEach` knows two more. */
+export const takeOptions = <A extends { readonly signal?: Signal | undefined; readonly retry?: object | undefined }>(
+  where: string,
+  given: A | undefined,
+  forItems = false
+): Taken<A> => {
+  if (given === undefined) return { signal: undefined, options: undefined }
+  const { retry, signal, ...options } = checkKnown(where, given, forItems ? itemOptions : taskOptions)
+  checkSignal(where, signal)
+  return {
+    signal,
+    options: retry === undefined ? options : { ...options, retry: retryOf(`${where}: retry`, retry) }
+  } as Taken<A>
+}
+
+const checkSignal = (where: string, signal: Partial<Signal> | undefined): void => {
+  if (signal === undefined || typeof signal?.addEventListener === "function") return
+  throw new TypeError(`${where}: signal must be an AbortSignal, got ${describe(signal)}`)
+}
+
+/** A retry as the pool takes it: with a schedule in place of a delay. The pool checks the rest. */
+const retryOf = (where: string, retry: object): object => {
+  if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
+  const { delay, ...options } = retry as Retry
+  if (delay === undefined) return options
+  if (options.schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)
+  return { ...options, schedule: scheduleOf(where, delay) }
+}
+
+interface Retry {
+  readonly delay?: DurationInput | ((attempt: number) => DurationInput)
+  readonly schedule?: unknown
+}
+
+const scheduleOf = (where: string, delay: NonNullable<Retry["delay"]>): Schedule.Schedule<number> => {
+  const delayOf = typeof delay === "function" ? delay : () => delay
+  if (typeof delay !== "function") checkDuration(where, "delay", delay)
+  return Schedule.fromStepWithMetadata(
+    Effect.succeed(({ attempt }: Schedule.InputMetadata<unknown>) =>
+      Effect.sync(() => [attempt, checkDuration(where, "delay", delayOf(attempt))])
+    )
+  )
+}
