@@ -27,7 +27,9 @@ export const checkLimit = (where: string, what: string, value: number): number =
 
 /** As `checkPositive`, or `Infinity`. */
 export const checkPositiveLimit = (where: string, what: string, value: number): number =>
-  value === Infinity ? value : checkPositive(where, what, value)
+  value === Infinity || (Number.isSafeInteger(value) && value > 0)
+    ? value
+    : refuse(where, what, "an integer > 0 or Infinity", value)
 
 /** The workers that a task takes: an integer above 0. */
 export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)

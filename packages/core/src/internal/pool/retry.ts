@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exit, Failure } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
@@ -73,7 +74,7 @@ export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Sched
   if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
   const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
-    throw new TypeError(`${where}: retry.schedule must be a Schedule`)
+    throw new TypeError(`${where}: retry.schedule must be a Schedule, got ${format(schedule)}`)
   }
   if (goesOn !== undefined) checkFunction(`${where}: retry`, "while", goesOn)
   if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
