@@ -174,7 +174,6 @@ export class HostileWorld {
     this.poolScope = poolScope
     this.size = size
     this.ledger = new Ledger(pool)
-    this.ledger.holds = this.ticks
     this.ledger.bulks = 1
   }
 

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import { LimitWatch, ruleBrokenAtRest, ruleBrokenBy } from "./rules.ts"
 
 /** A task that a test submits. */
 export interface Entry {
@@ -38,12 +39,10 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may abandon tasks, which then run without being counted. */
   abandons = false
-  /** Whether the pool may hold dispatch on its own. */
-  holds = false
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
   private running = 0
-  private allowed = 0
+  private readonly limit = new LimitWatch()
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
@@ -68,36 +67,23 @@ export class Ledger {
   /** Checks the rules that hold at every moment. */
   check(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { running, targetSize } = stats
-    const rule = ruleBrokenBy(stats)
+    const rule = ruleBrokenBy(stats) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
-    if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
-    // Surplus tasks may finish, but no task may begin beside them.
-    if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
-    this.allowed = Math.max(running, targetSize)
+    if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
     return stats
   }
 
   /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
     const stats = this.check("at rest")
+    const rule = ruleBrokenAtRest(stats)
+    if (rule !== undefined) this.violated(rule, "at rest")
     this.restAtDoor(stats)
-    if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
-      this.violated("I2: a task waits beside a free worker", "at rest")
-    }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) {
-      this.violated("I6: a closed pool has tasks", "at rest")
-    }
     return stats
   }
 
   // The tasks of submitters without a result that have not begun must be in the queue or at the door.
-  private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open" && phase !== "Held")
-      this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
-    if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
-      this.violated("I9: a submitter waits at the door beside a free place", "at rest")
-    }
+  private restAtDoor({ atDoor, waiting }: PoolStats): void {
     let pending = 0
     for (const entry of this.entries) {
       if (entry.result !== undefined || entry.item) continue
@@ -262,18 +248,6 @@ export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolServic
 /** Yields `times` times. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
-
-/**
- * Returns the rule that the statistics violate on their own, if any. `comingBack` is the number of tasks that may wait
- * beyond the capacity, because they have started before.
- */
-export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefined => {
-  const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
-    return "I3: the statistics do not add up"
-  }
-  return waiting > capacity + comingBack ? "I8: more tasks wait than the capacity allows" : undefined
-}
 
 const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
   Option.getOrUndefined(now(handle.poll))

@@ -79,8 +79,9 @@ export class Holds {
     const until = this.agenda.now() + millis
     if (!(millis > 0) || (this.has("RetryAfter") && this.retryAfter.at >= until)) return
     if (!this.has("RetryAfter")) this.begin("RetryAfter")
-    if (until < Infinity) this.retryAfter.plan(until)
-    else this.retryAfter.at = until
+    if (until < Infinity) return this.retryAfter.plan(until)
+    this.retryAfter.cancel()
+    this.retryAfter.at = until
   }
 
   /** Ends the hold of `beginFor`, if it ends by then. */

@@ -161,7 +161,6 @@ class Running {
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
       ledger.abandons = plan.interruptTimeout !== undefined
-      ledger.holds = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
   }
@@ -254,7 +253,9 @@ class Running {
 
   /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    const places = this.places.filter(({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.holds))
+    // A pool with a policy or a classifier of the program may resize itself meanwhile.
+    const isPlain = ({ classify, policy }: PoolPlan): boolean => policy === "default" && classify === "default"
+    const places = this.places.filter(({ ended, plan, sizesItself }) => !ended && (!sizesItself || isPlain(plan)))
     return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
   }
 
