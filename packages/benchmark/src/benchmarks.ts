@@ -5,6 +5,7 @@ import type { Benchmark } from "./benchmark.ts"
 import { backlog } from "./benchmarks/backlog.ts"
 import { bulk } from "./benchmarks/bulk.ts"
 import { cancel } from "./benchmarks/cancel.ts"
+import { features } from "./benchmarks/features.ts"
 import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
 import { options } from "./benchmarks/options.ts"
@@ -25,5 +26,6 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   memory,
   six,
   options,
+  features,
   measuring
 ]

@@ -82,11 +82,14 @@ export interface AutoScaleSample {
   readonly maxInflight: number
   /** Tasks running, mean over time. */
   readonly avgInflight: number
-  /** The share of the window, 0 to 1, in which at least `size` tasks ran. */
+  /** The share of the window, 0 to 1, in which all workers were busy, and more would have let the next task start. */
   readonly saturated: number
-  /** Tasks waiting at the end of the window, including those at the door. */
+  /**
+   * Tasks waiting for a worker at the end of the window, including those at the door; 0 while a hold of the user, the
+   * rate or a key's limit keeps the next task from starting.
+   */
   readonly queued: number
-  /** The fewest tasks that waited at once. */
+  /** The fewest tasks that waited so at once. */
   readonly queuedMin: number
   /** The longest time that a waiting task has waited so far, in milliseconds; 0 when none waits. */
   readonly oldestWait: number

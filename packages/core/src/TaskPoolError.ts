@@ -76,7 +76,7 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
       case "QueueFull":
         return `${this.pool}: the queue is full (${waiting} of ${capacity} waiting, ${running} running on ${workers(size)})`
       case "TooLarge":
-        return `${this.pool}: the task takes more workers, or costs more, than the pool ever has (${workers(size)})`
+        return `${this.pool}: the task takes more workers, or costs more, than the pool allows`
       case "WaitedTooLong":
         return `${this.pool}: the task did not start within its maxWait (${running} running, ${waiting} waiting)`
       case "Nested":

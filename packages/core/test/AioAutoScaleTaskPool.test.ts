@@ -15,7 +15,7 @@ import {
   AioAutoScaleTaskPoolLifo,
   AioAutoScaleTaskPoolPriority,
   AioAutoScaleTaskPoolSimple,
-  type AutoScalePolicy,
+  AutoScalePolicy,
   type AutoScalePoolOptions,
   TaskPool
 } from "../src/index.ts"
@@ -328,6 +328,61 @@ describe("the sizing of an auto-scale pool", () => {
       assert.deepStrictEqual(seen.states, [0, 0])
     }).pipe(Effect.provide(layer({ policy })))
   })
+
+  const byDemand = [AutoScalePolicy.adaptive(), AutoScalePolicy.queue(), AutoScalePolicy.score]
+  it.effect.each(byDemand.map((policy) => [policy.name, policy] as const))(
+    "%s does not grow for tasks that wait for the rate",
+    ([, policy]) =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.sleep("10 millis")))
+        for (let i = 0; i < 30; i++) yield* TestClock.adjust("1 second")
+        yield* expectStats({ succeeded: 30, largestSize: 2 })
+      }).pipe(
+        Effect.provide(
+          layer({
+            minSize: 2,
+            maxSize: 20,
+            interval: "1 second",
+            policy,
+            rate: { limit: 1, window: "1 second" },
+            shutdown: { drainTimeout: 0 }
+          })
+        ),
+        Random.withSeed("rate")
+      )
+  )
+
+  it.effect("does not grow while dispatch is held, and grows afterwards", () =>
+    Effect.gen(function* () {
+      yield* TaskPool.withDispatchHeld(
+        Effect.gen(function* () {
+          yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.sleep("1 minute")))
+          yield* TestClock.adjust("1 minute")
+          yield* expectStats({ waiting: 50, largestSize: 2 })
+        })
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.isAbove(yield* sizeNow, 2)
+    }).pipe(
+      Effect.provide(
+        layer({
+          minSize: 2,
+          maxSize: 20,
+          interval: "1 second",
+          policy: AutoScalePolicy.score,
+          shutdown: { drainTimeout: 0 }
+        })
+      )
+    )
+  )
+
+  it.effect("does not grow by demand alone for tasks whose key is at its limit", () =>
+    Effect.gen(function* () {
+      yield* Effect.forEach(Array.from({ length: 50 }), () => TaskPool.fork(Effect.never, { key: "ada" }))
+      yield* TestClock.adjust("1 minute")
+      yield* expectStats({ running: 2, largestSize: 2 })
+    }).pipe(Effect.provide(layer({ minSize: 2, maxSize: 20, perKey: 2, shutdown: { drainTimeout: 0 } })))
+  )
 
   it.effect("continues while the pool is paused", () => {
     const { policy, seen } = spy(({ size }) => size)

@@ -50,6 +50,15 @@ describe("NotAvailable", () => {
     assert.strictEqual(messageOf("Paused"), "db: the pool is paused and admits no task (3 running, 7 waiting)")
     assert.strictEqual(messageOf("Closed"), "db: the pool is closed and admits no task (3 running, 7 waiting)")
     assert.strictEqual(messageOf("QueueFull"), "db: the queue is full (7 of 10 waiting, 3 running on 3 workers)")
+    assert.strictEqual(messageOf("TooLarge"), "db: the task takes more workers, or costs more, than the pool allows")
+    assert.strictEqual(
+      messageOf("WaitedTooLong"),
+      "db: the task did not start within its maxWait (3 running, 7 waiting)"
+    )
+    assert.strictEqual(
+      messageOf("Nested"),
+      'db: a task of the pool would wait for the pool itself, which nested: "fail" forbids'
+    )
   })
 
   it("is an Error with a tag and its fields", () => {

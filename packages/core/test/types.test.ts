@@ -15,6 +15,7 @@ import type { KeyObject, webcrypto, X509Certificate } from "node:crypto"
 import type { BlockList, SocketAddress } from "node:net"
 import type { RecordableHistogram } from "node:perf_hooks"
 import {
+  AioAutoScaleTaskPoolPriority,
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
@@ -282,6 +283,15 @@ describe("types", () => {
       void AioAutoScaleTaskPoolSimple.layer({ size: 3 })
       // @ts-expect-error another service is no pool
       void AioFixedTaskPoolSimple.layer(3, { tag: Database })
+    }))
+
+  it("a priority pool has the option `ageing`", () =>
+    checked(() => {
+      expectTypeOf(AioFixedTaskPoolPriority.layer(8, { ageing: "1 minute" })).toEqualTypeOf<Layer<TaskPool>>()
+      expectTypeOf(AioAutoScaleTaskPoolPriority.layer({ ageing: "1 minute" })).toEqualTypeOf<Layer<TaskPool>>()
+      void AioFixedTaskPoolPriority.make({ ageing: "1 minute" })
+      void AioAutoScaleTaskPoolPriority.make({ ageing: "1 minute" })
+      void AioFixedTaskPoolPriority.layerConfig({ ageing: Config.succeed("1 minute" as const) })
     }))
 
   it("a layer from the configuration may fail with ConfigError", () =>

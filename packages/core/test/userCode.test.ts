@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -721,6 +722,279 @@ describe("async context", () => {
       assert.isAbove(seen.length, 15)
     }).pipe(Effect.provide(layer(1)))
   )
+})
+
+describe("the async context of functions beside a task", () => {
+  const storage = new AsyncLocalStorage<string>()
+  const inside = <A, E>(name: string, effect: Effect.Effect<A, E>) =>
+    Effect.promise(() => storage.run(name, () => Effect.runPromiseExit(effect)))
+  const outside = <A, E>(effect: Effect.Effect<A, E>) => storage.run("nobody's", () => Effect.runFork(effect))
+
+  it.live("of an item's options is that of their bulk, whoever makes room for the item (load 11, I7)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      const seen: Array<string | undefined> = []
+      const look = (): number => {
+        seen.push(storage.getStore())
+        storage.enterWith("entered by an option")
+        return 1
+      }
+      const busy = gated("busy")
+      outside(pool.fork(busy.task))
+      yield* busy.started
+      const asynchronous = async function* () {
+        yield* [1, 2, 3]
+      }
+      const bulks = Effect.all(
+        [
+          pool.forEach([1, 2, 3], () => tick, { key: look }),
+          pool.forEach(new Set([1, 2, 3]), () => tick, { cost: look }),
+          pool.forEach(asynchronous(), () => tick, { permits: look }),
+          Stream.runDrain(pool.mapEffect(Stream.range(1, 3), () => tick, { label: () => `${look()}` }))
+        ],
+        { concurrency: "unbounded" }
+      )
+      const caller = yield* start(inside("mine", bulks))
+      for (let i = 0; i < 3; i++) outside(pool.submit(Effect.sleep(1)))
+      yield* Effect.sync(() => storage.run("nobody's", () => Effect.runSync(busy.open)))
+      yield* Fiber.join(caller)
+      assert.deepStrictEqual(new Set(seen), new Set(["mine"]))
+      assert.strictEqual(seen.length, 12)
+    }).pipe(Effect.provide(layer(1, { capacity: 1 })))
+  )
+
+  it.live("of an attempt, and of what judges it, is that of the submitter (load 8, I7)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      const seen: Array<string | undefined> = []
+      const look = Effect.sync(() => seen.push(storage.getStore()))
+      const fails = Effect.andThen(look, Effect.fail("no"))
+      const judge = () => {
+        seen.push(storage.getStore())
+        storage.enterWith("entered by a predicate")
+        return true
+      }
+      const retry = {
+        schedule: Schedule.tap(Schedule.max([Schedule.spaced(1), Schedule.recurs(2)]), () => Effect.sync(judge)),
+        until: () => seen.push(storage.getStore()) < 0
+      }
+      const submits = Effect.all(
+        [
+          Effect.ignore(pool.submit(fails, { retry })),
+          Effect.ignore(Effect.flatMap(pool.fork(fails, { retry }), (handle) => handle.join)),
+          Effect.ignore(pool.forEach([1, 2], () => fails, { retry })),
+          Effect.ignore(
+            Stream.runDrain(pool.mapEffect(Stream.range(1, 2), () => Effect.andThen(tick, fails), { retry }))
+          )
+        ],
+        { concurrency: "unbounded" }
+      )
+      const busy = gated("busy")
+      outside(pool.fork(busy.task))
+      yield* busy.started
+      const caller = yield* start(inside("mine", submits))
+      yield* Effect.sync(() => storage.run("nobody's", () => Effect.runSync(busy.open)))
+      for (let i = 0; i < 3; i++) outside(pool.submit(Effect.sleep(1)))
+      yield* Fiber.join(caller)
+      assert.deepStrictEqual(new Set(seen), new Set(["mine"]))
+      assert.isAtLeast(seen.length, 20)
+    }).pipe(Effect.provide(layer(1)))
+  )
+})
+
+describe("retry", () => {
+  it.effect("reads its options once, so that a caller may change them afterwards (load 8)", () =>
+    Effect.gen(function* () {
+      const reads: Array<string> = []
+      const counting = new Proxy(
+        { times: 2, while: () => true },
+        {
+          get: (target, key) => {
+            reads.push(String(key))
+            return Reflect.get(target, key)
+          }
+        }
+      )
+      yield* Effect.ignore(TaskPool.submit(Effect.fail("no"), { retry: counting }))
+      assert.deepStrictEqual(
+        reads.filter((key) => key === "times" || key === "while"),
+        ["times", "while"]
+      )
+      let attempts = 0
+      const options: { times: number } = { times: 1 }
+      const task = Effect.suspend(() => (attempts++, Effect.fail("no")))
+      const busy = gated("busy")
+      yield* TaskPool.fork(busy.task)
+      const handle = yield* TaskPool.fork(task, { retry: options })
+      options.times = 50
+      yield* busy.open
+      yield* handle.await
+      assert.strictEqual(attempts, 2)
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  for (const [name, answer] of [
+    ["a Promise", async () => false],
+    ["an Effect", () => Effect.succeed(false)],
+    ["an object", () => ({ retry: false })]
+  ] as const) {
+    it.effect(`whose predicate answers ${name} instead of a boolean is a defect, not an endless retry (load 8)`, () =>
+      Effect.gen(function* () {
+        for (const which of ["while", "until"] as const) {
+          let attempts = 0
+          const task = Effect.suspend(() => (attempts++, Effect.fail("no")))
+          const exit = yield* Effect.exit(TaskPool.submit(task, { retry: { [which]: answer as never, times: 5 } }))
+          const defect = defectOf(exit)
+          assert.instanceOf(defect, TypeError)
+          assert.include(String(defect), `retry: ${which} must return a boolean, got `)
+          assert.strictEqual(attempts, 1)
+        }
+      }).pipe(Effect.provide(layer(1)))
+    )
+  }
+
+  it.effect("awaitStats: a predicate that answers a Promise is a defect (load 10)", () =>
+    Effect.gen(function* () {
+      const predicate = (async () => {
+        throw new Error("nobody hears this")
+      }) as never
+      const defect = defectOf(yield* Effect.exit(TaskPool.awaitStats(predicate)))
+      assert.instanceOf(defect, TypeError)
+      assert.include(String(defect), "TaskPool.awaitStats: predicate must return a boolean, got ")
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.live("of a submitter that is run by runSync goes on when that has returned (load 8)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      let attempts = 0
+      const task = Effect.suspend(() => (++attempts < 3 ? Effect.fail("no") : Effect.succeed(attempts)))
+      const slow = Schedule.modifyDelay(Schedule.recurs(5), () => Effect.as(Effect.sleep(1), 1))
+      const handle = Effect.runSync(pool.fork(task, { retry: slow }))
+      assert.strictEqual(yield* handle.join, 3)
+      attempts = 0
+      const yielding = Schedule.modifyDelay(Schedule.recurs(5), () => Effect.as(Effect.yieldNow, 1))
+      const second = Effect.runSync(pool.fork(task, { retry: yielding }))
+      assert.strictEqual(yield* second.join, 3)
+    }).pipe(Effect.provide(layer(1)))
+  )
+
+  it.effect("whose schedule uses the pool, and waits for it, dead-locks nothing (load 8)", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      let attempts = 0
+      const task = Effect.suspend(() => (++attempts < 3 ? Effect.fail("no") : Effect.succeed(attempts)))
+      const asks = Schedule.modifyDelay(Schedule.recurs(5), () => Effect.as(Effect.orDie(pool.submit(tick)), 0))
+      assert.strictEqual(yield* pool.submit(task, { retry: asks }), 3)
+      attempts = 0
+      assert.strictEqual(yield* pool.submit(pool.submit(task, { retry: asks })), 3)
+      assert.deepInclude(yield* pool.stats, { running: 0, busy: 0, lent: 0, delayed: 0 })
+    }).pipe(Effect.provide(layer(1)))
+  )
+})
+
+describe("the options of an item", () => {
+  const wrong: ReadonlyArray<readonly [string, unknown, string]> = [
+    ["weight", 1.5, "weight must be a safe integer, got 1.5"],
+    ["key", null, "key must be a string or a number, got null"],
+    ["label", 5, "label must be a string, got 5"],
+    ["permits", 0, "permits must be an integer > 0, got 0"],
+    ["cost", -1, "cost must be a finite number >= 0, or an object of them, got -1"],
+    ["cost", { apples: 1 }, 'unknown unit "apples" (known: none)']
+  ]
+  const calls = {
+    forEach: (items: ReadonlyArray<number>, f: (i: number) => Effect.Effect<unknown>, options: object) =>
+      TaskPool.forEach(items, f, options),
+    mapEffect: (items: ReadonlyArray<number>, f: (i: number) => Effect.Effect<unknown>, options: object) =>
+      Stream.runCollect(TaskPool.mapEffect(Stream.fromArray(items), f, options))
+  }
+  for (const [operation, call] of Object.entries(calls)) {
+    for (const [name, value, message] of wrong) {
+      it.effect(
+        `${operation}: a ${name} of ${JSON.stringify(value)} ends the bulk, and what runs goes on (load 11)`,
+        () =>
+          Effect.gen(function* () {
+            const first = gated("first")
+            const options = { [name]: (item: number) => (item === 2 ? value : undefined) }
+            const f = (item: number) => (item === 1 ? first.task : Effect.die("never"))
+            const caller = yield* start(call([1, 2, 3], f, options))
+            yield* settle
+            yield* first.open
+            yield* settle
+            const defect = defectOf(yield* Fiber.await(caller))
+            assert.strictEqual((defect as Error).message, `TaskPool.${operation}: ${message}`)
+            assert.strictEqual(first.counts.ended, 1)
+            assert.deepInclude(yield* TaskPool.stats, { running: 0, waiting: 0, atDoor: 0, succeeded: 1 })
+            assert.strictEqual(yield* TaskPool.submit(Effect.succeed("works")), "works")
+          }).pipe(Effect.provide(layer(2)))
+      )
+    }
+
+    it.effect(`${operation}: a function that throws is the defect of the bulk (load 11)`, () =>
+      Effect.gen(function* () {
+        const hostile = new Error("hostile")
+        const throws = (item: number): never => {
+          if (item === 2) throw hostile
+          return undefined as never
+        }
+        for (const name of ["weight", "key", "label", "permits", "cost"]) {
+          const exit = yield* Effect.exit(call([1, 2, 3], () => tick, { [name]: throws }))
+          assert.strictEqual(defectOf(exit), hostile)
+        }
+        assert.deepInclude(yield* TaskPool.stats, { running: 0, waiting: 0, atDoor: 0 })
+      }).pipe(Effect.provide(layer(2)))
+    )
+
+    it.effect(
+      `${operation}: a function is called once for each item, with its index, when it is pulled (load 11)`,
+      () =>
+        Effect.gen(function* () {
+          const asked: Array<string> = []
+          const began: Array<number> = []
+          const options = {
+            key: (item: string, index: number) => (asked.push(`${item}${index}`), item),
+            retry: { times: 1 }
+          }
+          let failed = false
+          const f = (item: any) =>
+            Effect.suspend((): Effect.Effect<unknown, any> => {
+              began.push(asked.length)
+              if (item !== "b" || failed) return Effect.void
+              failed = true
+              return Effect.fail("once more")
+            })
+          yield* call(["a", "b", "c"] as never, f as never, options)
+          assert.deepStrictEqual(asked, ["a0", "b1", "c2"])
+          assert.strictEqual(began.length, 4)
+          assert.isAtMost(began[0]!, 2)
+        }).pipe(Effect.provide(layer(1)))
+    )
+
+    it.effect(`${operation}: a function may use the pool, and close it (load 11)`, () =>
+      Effect.gen(function* () {
+        const pool = yield* TaskPool
+        let used = 0
+        const uses = (): string => {
+          if (used++ < 2) {
+            runFork(Effect.ignore(pool.submit(tick)))
+            Effect.runSync(pool.scale(1))
+            Effect.runSync(pool.clear())
+          }
+          expectConserved(Effect.runSync(pool.stats))
+          return "k"
+        }
+        yield* call([1, 2, 3], () => tick, { key: uses })
+        const closes = (item: number): number => {
+          if (item === 2) runFork(pool.close({ mode: "interrupt" }))
+          return 1
+        }
+        const exit = yield* Effect.exit(call([1, 2, 3], () => Effect.andThen(tick, tick), { permits: closes }))
+        assert.isTrue(Exit.isFailure(exit))
+        yield* settle
+        assert.deepInclude(yield* pool.stats, { phase: "Closed", running: 0, waiting: 0, atDoor: 0 })
+      }).pipe(Effect.provide(layer(1)))
+    )
+  }
 })
 
 describe("a pool's own fibers", () => {

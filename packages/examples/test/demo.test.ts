@@ -71,11 +71,11 @@ describe("demo", () => {
       // The client's failures are the requests that the server says it rejected.
       assert.include(
         stdout,
-        `handled at most 4 requests at once, served ${160 - Number(failures)} and rejected ${failures}.`
+        `handled at most 4 requests at once, served ${240 - Number(failures)} and rejected ${failures}.`
       )
       assert.include(stdout, `Failures of everything at once: ${failures} rejected with 503.`)
 
-      for (const title of ["fixed pool", "auto-scale pool", "priority pool"]) {
+      for (const title of ["fixed pool", "auto-scale pool", "priority pool", "rate pool, API limit"]) {
         const [requests, failures, , , , , size] = row(stdout, title)
         assert.deepStrictEqual([requests, failures, size], ["40", "0", "4"], title)
       }
@@ -97,6 +97,31 @@ describe("demo", () => {
       // Without a terminal there are plain lines only.
       assert.notInclude(stdout, "\u001B")
       assert.notInclude(stdout, "\r")
+    })
+  )
+
+  demoTest("a pool with a rate loses nothing where a fixed pool exceeds the rate limit", () =>
+    Effect.gen(function* () {
+      const flags = ["--files", "16", "--rate", "4", "--cost", "1", "--only", "api-fixed", "--only", "api-rate"]
+      const { exitCode, stderr, stdout } = yield* run(...flags)
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(exitCode, 0)
+      const [requests, failures] = row(stdout, "fixed pool, API limit")
+      assert.strictEqual(requests, "16")
+      // None would fail only if 16 requests took 3 seconds.
+      assert.isAbove(Number(failures), 0)
+      const [, none, seconds] = row(stdout, "rate pool, API limit")
+      assert.strictEqual(none, "0")
+      // The last four start three windows of 1.25 s after the first four, on any machine.
+      assert.isAtLeast(Number(seconds), 3.7)
+      // With a rate none is rejected, unless a request needs a quarter of a second to arrive.
+      const rejected = /rate limit rejected (\d+) of the fixed pool, API limit and (\d+) of the rate pool/.exec(stdout)!
+      assert.strictEqual(rejected[1], failures)
+      assert.isBelow(Number(rejected[2]), Number(failures) / 2)
+      assert.include(
+        stdout,
+        `Against the rate limit ${failures} of 16 requests failed behind a fixed pool, and 0 behind a pool with a rate.`
+      )
     })
   )
 
@@ -130,7 +155,16 @@ describe("demo", () => {
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* run("--help")
       assert.deepStrictEqual([exitCode, stderr], [0, ""])
-      for (const word of ["Fetches the source files", "--files", "--limit", "--size", "--cost", "--only", "EXAMPLES"]) {
+      for (const word of [
+        "Fetches the source files",
+        "--files",
+        "--limit",
+        "--size",
+        "--cost",
+        "--rate",
+        "--only",
+        "EXAMPLES"
+      ]) {
         assert.include(stdout, word)
       }
     })

@@ -37,6 +37,20 @@ const priority: Result = {
   }))
 }
 
+const limited = new Rejected({ path: "a.ts", status: 429, retryAfter: 1 })
+const apiFixed: Result = {
+  ...fixed,
+  name: "api-fixed",
+  title: "fixed pool, API limit",
+  answers: answers(limited, undefined)
+}
+const apiRate: Result = {
+  ...fixed,
+  name: "api-rate",
+  title: "rate pool, API limit",
+  answers: answers(undefined, undefined)
+}
+
 describe("report", () => {
   it("a percentile is the nearest rank", () => {
     const values = [5, 1, 4, 2, 3, 6, 7, 8, 10, 9]
@@ -68,7 +82,7 @@ describe("report", () => {
   })
 
   it("the notes list the failures, the sizes, and which requests overtook others", () => {
-    const load = { active: 0, mostActive: 2, served: 9, rejected: 3 }
+    const load = { active: 0, mostActive: 2, served: 9, rejected: 3, limited: {} }
     assert.deepStrictEqual(notes([atOnce, { ...fixed, sizes: [1, 2] }, priority], load).slice(1), [
       "The server handled at most 2 requests at once, served 9 and rejected 3.",
       "Failures of everything at once: 3 rejected with 503.",
@@ -95,6 +109,27 @@ describe("report", () => {
       "Sent all at once, none of 4 requests failed, too few to overload this server; " +
         "behind a task pool of at most 9 workers, 3 of 4 failed."
     )
+  })
+
+  it("the notes and the conclusion compare the ways with a rate limit", () => {
+    const load = { active: 0, mostActive: 2, served: 3, rejected: 0, limited: { "api-fixed": 1 } }
+    assert.deepStrictEqual(notes([apiFixed, apiRate], load).slice(2), [
+      "Its rate limit rejected 1 of the fixed pool, API limit and 0 of the rate pool, API limit.",
+      "Failures of fixed pool, API limit: 1 rejected with 429."
+    ])
+    assert.strictEqual(
+      conclusion([fixed, apiFixed, apiRate], 2),
+      "Behind a task pool of at most 2 workers none failed, and every body matched the file on disk. " +
+        "Against the rate limit 1 of 2 requests failed behind a fixed pool, and 0 behind a pool with a rate."
+    )
+    assert.strictEqual(conclusion([apiRate], 2), "")
+  })
+
+  it("a request that the rate limit rejected is a problem only behind a pool that has a rate", () => {
+    assert.deepStrictEqual(problems([apiFixed, apiRate]), [])
+    assert.deepStrictEqual(problems([{ ...apiRate, answers: apiFixed.answers }]), [
+      "rate pool, API limit: 1 of 2 requests failed"
+    ])
   })
 
   it("a wrong body is a problem everywhere, a lost request only behind a pool", () => {

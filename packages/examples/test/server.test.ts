@@ -8,17 +8,26 @@ import { startServer } from "../src/demo/serverProcess.ts"
 
 const layer = Layer.merge(NodeServices.layer, NodeCrypto.layerDigest)
 
+interface Limits {
+  readonly limit: number
+  readonly backlog: number
+  readonly cost: number
+  readonly rate?: number
+}
+
 /** A folder with `count` files, and a server for it. */
-const setUp = Effect.fnUntraced(function* (count: number, limits: { limit: number; backlog: number; cost: number }) {
+const setUp = Effect.fnUntraced(function* (count: number, limits: Limits) {
   const fileSystem = yield* FileSystem.FileSystem
   const { join } = yield* Path.Path
   const root = yield* fileSystem.makeTempDirectoryScoped()
   for (let i = 0; i < count; i++) yield* fileSystem.writeFileString(join(root, `${i}.ts`), `file ${i}\n`.repeat(1 + i))
-  const server = yield* startServer({ root, ...limits })
-  const { fetch, load } = yield* Effect.map(Layer.build(FileClient.layer(server.address)), (context) =>
-    FileClient.pipe(Effect.provide(context), Effect.runSync)
-  )
-  return { files: yield* readFiles(root, count), root, server, fetch, load }
+  const server = yield* startServer({ root, rate: 100, ...limits })
+  const client = (apiKey?: string) =>
+    Effect.map(Layer.build(FileClient.layer(server.address, apiKey)), (context) =>
+      FileClient.pipe(Effect.provide(context), Effect.runSync)
+    )
+  const { fetch, load } = yield* client()
+  return { files: yield* readFiles(root, count), root, server, fetch, load, client }
 })
 
 // Real processes and sockets: real time.
@@ -33,7 +42,28 @@ describe("the demo's server and client", () => {
       assert.isAtMost(errors.length, 15)
       assert.isAbove(errors.length, 0)
       const [served, rejected] = [20 - errors.length, errors.length]
-      assert.deepStrictEqual(yield* load, { active: 0, mostActive: 3, served, rejected })
+      assert.deepStrictEqual(yield* load, { active: 0, mostActive: 3, served, rejected, limited: {} })
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  )
+
+  it.live("the server has a rate limit for each API key, and says when it accepts the next request", () =>
+    Effect.gen(function* () {
+      const { client, fetch, files, load } = yield* setUp(30, { limit: 30, backlog: 30, cost: 0, rate: 2 })
+      const [ada, bob] = [yield* client("ada"), yield* client("bob")]
+      // Several seconds would have to pass until all 30 are accepted.
+      const answers = yield* Effect.forEach(files, (file) => Effect.result(ada.fetch(file)), {
+        concurrency: "unbounded"
+      })
+      const errors = answers.flatMap((answer) => (answer._tag === "Failure" ? [answer.failure] : []))
+      assert.isAbove(errors.length, 0)
+      for (const error of errors) {
+        assert.isTrue(error._tag === "Rejected" && error.status === 429 && error.retryAfter === 1)
+      }
+      // Another key and requests without one have their own limit, or none.
+      yield* bob.fetch(files[0]!)
+      yield* Effect.forEach(files, (file) => fetch(file), { concurrency: "unbounded", discard: true })
+      const { limited, rejected } = yield* load
+      assert.deepStrictEqual({ limited, rejected }, { limited: { ada: errors.length }, rejected: 0 })
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
 

@@ -15,6 +15,7 @@ import { sizingLaws, type AutoScaleLawOptions as SizingOptions } from "./laws/au
 import { clearingLaws } from "./laws/clearing.ts"
 import { closingLaws } from "./laws/closing.ts"
 import { contextLaws } from "./laws/context.ts"
+import { drainingLaws } from "./laws/draining.ts"
 import { eventLaws } from "./laws/events.ts"
 import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
@@ -28,6 +29,7 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { lookingLaws } from "./laws/looking.ts"
 import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
 import { overflowLaws } from "./laws/overflowing.ts"
@@ -124,6 +126,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("overflowing", () => overflowLaws(laws))
       describe("clearing", () => clearingLaws(laws))
       describe("retrying", () => retryLaws(laws))
+      describe("draining", () => drainingLaws(laws))
+      describe("looking", () => lookingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

@@ -27,7 +27,9 @@ export const checkLimit = (where: string, what: string, value: number): number =
 
 /** As `checkPositive`, or `Infinity`. */
 export const checkPositiveLimit = (where: string, what: string, value: number): number =>
-  value === Infinity ? value : checkPositive(where, what, value)
+  value === Infinity || (Number.isSafeInteger(value) && value > 0)
+    ? value
+    : refuse(where, what, "an integer > 0 or Infinity", value)
 
 /** The workers that a task takes: an integer above 0. */
 export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)
@@ -48,6 +50,20 @@ export const checkLabel = (where: string, value: string): string => {
 export const checkFunction = <A>(where: string, what: string, value: A): A => {
   if (typeof value === "function") return value
   throw new TypeError(`${where}: ${what} must be a function, got ${format(value)}`)
+}
+
+/** What a predicate of the caller's has returned. A promise or an effect would count as true, whatever it comes to. */
+export const checkAnswer = (where: string, what: string, answer: unknown): boolean => {
+  if (typeof answer !== "object" || answer === null) return Boolean(answer)
+  handlePromise(answer)
+  throw new TypeError(`${where}: ${what} must return a boolean, got ${format(answer)}`)
+}
+
+/** Whether the value is a promise. Nobody will wait for it: if it rejects later, that must not end the process. */
+export const handlePromise = (value: unknown): boolean => {
+  if (!(value instanceof Promise)) return false
+  value.then(undefined, () => {})
+  return true
 }
 
 /** A change of size: a safe integer of either sign. */

@@ -76,10 +76,10 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 
   const layerConfig = <Self = TaskPool>(
     config: Config.Config<number> | Config.Wrap<FixedPoolOptions>,
-    options?: TagOption<Self>
+    options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
     layerOfConfig(
-      options?.tag,
+      checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag,
       Config.unwrap<number | FixedPoolOptions>(config as Config.Wrap<number | FixedPoolOptions>),
       (value) => serviceOptions(`${kind}.layerConfig`, typeof value === "number" ? { size: value } : value)
     )
@@ -115,9 +115,11 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
   const layerConfig = <Self = TaskPool>(
     config: Config.Wrap<AutoScalePoolOptions>,
-    options?: TagOption<Self>
+    options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
-    layerOfConfig(options?.tag, Config.unwrap(config), (value) => serviceOptions(`${kind}.layerConfig`, value))
+    layerOfConfig(checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag, Config.unwrap(config), (value) =>
+      serviceOptions(`${kind}.layerConfig`, value)
+    )
 
   return { make, layer, layerConfig }
 }

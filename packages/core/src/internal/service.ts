@@ -174,7 +174,9 @@ const serviceOf = (
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<any> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(closeOptions)
-      return fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
+      const report = fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
+      // The pool may have closed before, and has kept no list.
+      return how.collect === true ? Effect.map(report, (report) => ({ tasks: [], ...report })) : report
     })
 
   const start = Effect.withFiber((fiber) =>

@@ -15,7 +15,12 @@ import type { SourceFile } from "./files.ts"
 import { ServerLoad } from "./serverProcess.ts"
 
 /** The server responded with a status other than 200. */
-export class Rejected extends Data.TaggedError("Rejected")<{ readonly path: string; readonly status: number }> {}
+export class Rejected extends Data.TaggedError("Rejected")<{
+  readonly path: string
+  readonly status: number
+  /** When the server accepts the next request, in seconds. */
+  readonly retryAfter?: number | undefined
+}> {}
 
 /** The body that arrived is not the file on disk. */
 export class WrongBody extends Data.TaggedError("WrongBody")<{ readonly path: string; readonly bytes: number }> {}
@@ -29,19 +34,29 @@ export class FileClient extends Context.Service<
     readonly load: Effect.Effect<ServerLoad>
   }
 >()("@aio-task-pool/examples/demo/FileClient") {
-  /** A client with its own connections, one for each concurrent request. */
-  static readonly layer = (address: string) =>
+  /** A client with its own connections, one for each concurrent request. It sends its API key, if it has one. */
+  static readonly layer = (address: string, apiKey?: string) =>
     Layer.effect(
       FileClient,
       Effect.gen(function* () {
         const { digestHex } = yield* Digest.Digest
-        const client = HttpClient.mapRequest(yield* HttpClient.HttpClient, HttpClientRequest.prependUrl(address))
+        const client = HttpClient.mapRequest(yield* HttpClient.HttpClient, (request) => {
+          const addressed = HttpClientRequest.prependUrl(request, address)
+          return apiKey === undefined ? addressed : HttpClientRequest.setHeader(addressed, "x-api-key", apiKey)
+        })
         return {
           fetch: Effect.fnUntraced(function* (file) {
             const response = yield* client.get(`/files/${file.path}`)
             // The body of a rejection is read too: its connection would stay occupied otherwise.
             const body = new Uint8Array(yield* response.arrayBuffer)
-            if (response.status !== 200) return yield* new Rejected({ path: file.path, status: response.status })
+            if (response.status !== 200) {
+              const retryAfter = response.headers["retry-after"]
+              return yield* new Rejected({
+                path: file.path,
+                status: response.status,
+                retryAfter: retryAfter === undefined ? undefined : Number(retryAfter)
+              })
+            }
             const sha256 = yield* digestHex(Digest.sha256, body)
             if (sha256 !== file.sha256) return yield* new WrongBody({ path: file.path, bytes: body.length })
           }),

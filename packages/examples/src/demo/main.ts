@@ -24,7 +24,7 @@ import { withProgress } from "./progress.ts"
 import { conclusion, notes, problems, type Result, summary, table } from "./report.ts"
 import { startServer } from "./serverProcess.ts"
 import { makeStopwatch } from "./stopwatch.ts"
-import { type WayName, ways } from "./ways.ts"
+import { type Way, type WayName, ways } from "./ways.ts"
 
 /** Compressing this many files keeps one core busy for a few seconds. */
 const mostCompressed = 200
@@ -52,6 +52,10 @@ const flags = {
     Flag.withDescription("Maximum number of workers of each pool (default: the server's limit)"),
     Flag.optional
   ),
+  rate: wholeNumber("rate", 1).pipe(
+    Flag.withDescription("Requests that the server accepts in any second from one API key (default: 100)"),
+    Flag.withDefault(100)
+  ),
   cost: wholeNumber("cost", 0).pipe(
     Flag.withDescription("Milliseconds that a request keeps the server's disk busy (default: 75)"),
     Flag.withDefault(75)
@@ -70,35 +74,48 @@ class DemoFailed extends Data.TaggedError("DemoFailed")<{ readonly problems: Rea
   override readonly [CliError.userMessage] = this.message
 }
 
-const runWay = Effect.fnUntraced(function* (name: WayName, files: ReadonlyArray<SourceFile>, size: number) {
-  const { run, title } = ways[name]
-  const [duration, outcome] = yield* withProgress(title, files.length, (onAnswer) =>
-    Effect.timed(run({ files, size, watch: makeStopwatch(onAnswer) }))
+interface Load {
+  readonly files: ReadonlyArray<SourceFile>
+  readonly size: number
+  readonly rate: number
+}
+
+const runWay = Effect.fnUntraced(function* (name: WayName, load: Load) {
+  const { run, title }: Way = ways[name]
+  const [duration, outcome] = yield* withProgress(title, load.files.length, (onAnswer) =>
+    Effect.timed(run({ ...load, watch: makeStopwatch(onAnswer) }))
   )
   const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
   yield* Console.log(summary(result))
   return result
 })
 
+/** A client with connections of its own, and an API key if the way uses one. */
+const clientOf = (name: WayName, address: string) => {
+  const { usesApiKey = false }: Way = ways[name]
+  return FileClient.layer(address, usesApiKey ? name : undefined)
+}
+
 const demo = Command.make(
   "demo",
   flags,
-  Effect.fnUntraced(function* ({ cost, files: count, limit, only, ...given }) {
+  Effect.fnUntraced(function* ({ cost, files: count, limit, only, rate, ...given }) {
     const size = Option.getOrElse(given.size, () => limit)
     const root = yield* sourceFolder
     const files = yield* readFiles(root, count)
     const megabytes = files.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6
     // Half the limit may wait: enough for a short peak, too little for all requests at once.
     const backlog = Math.ceil(limit / 2)
-    const { address, ended } = yield* startServer({ root, limit, backlog, cost })
+    const { address, ended } = yield* startServer({ root, limit, backlog, cost, rate })
     yield* Console.log(
       `${files.length} files (${megabytes.toFixed(1)} MB) from ${address}, a server that handles ` +
-        `${limit} requests at once, queues ${backlog} more and rejects the rest\n`
+        `${limit} requests at once, queues ${backlog} more and rejects the rest;\n` +
+        `from one API key it accepts ${rate} requests in any second\n`
     )
 
     const chosen = wayNames.filter((name) => only.length === 0 || only.includes(name))
     const trials = Effect.forEach(chosen, (name) =>
-      Effect.provide(runWay(name, files, size), FileClient.layer(address))
+      Effect.provide(runWay(name, { files, size, rate }), clientOf(name, address))
     )
     const askForLoad = Effect.provide(
       FileClient.use(({ load }) => load),
@@ -108,7 +125,8 @@ const demo = Command.make(
 
     yield* Console.log(`\n${table(results)}\n`)
     yield* Effect.forEach(notes(results, load), (note) => Console.log(note))
-    yield* Console.log(`\n${conclusion(results, size)}`)
+    const summingUp = conclusion(results, size)
+    if (summingUp !== "") yield* Console.log(`\n${summingUp}`)
     // The second half: blocking work, in the main thread and on the executor's threads.
     if (only.length === 0) {
       yield* Console.log("")
@@ -119,14 +137,15 @@ const demo = Command.make(
 ).pipe(
   Command.withDescription(
     "Fetches the source files of the installed effect package from a server with a real IO limit: everything at once, " +
-      "then behind a fixed, an auto-scale and a priority task pool. Compares the SHA-256 of every body with the file on " +
+      "then behind a fixed, an auto-scale and a priority task pool, then against a rate limit. Compares the SHA-256 of every body with the file on " +
       "disk. Then compresses files in the main thread and on worker threads, and shows how long the event loop was blocked."
   ),
   Command.withExamples([
     { command: "demo", description: "All files, all ways" },
     { command: "demo --only fixed --only at-once", description: "Two of the ways" },
     { command: "demo --files 40 --limit 4", description: "A few files from a small server" },
-    { command: "demo --only fixed --size 64", description: "A pool that is too large for the server" }
+    { command: "demo --only fixed --size 64", description: "A pool that is too large for the server" },
+    { command: "demo --only api-fixed --only api-rate", description: "A rate limit, without and with a rate" }
   ])
 )
 

@@ -72,8 +72,16 @@ const errorName = ({ error }: Answer): string =>
 export const notes = (results: ReadonlyArray<Result>, load: ServerLoad): ReadonlyArray<string> => [
   "Latency is the time from submitting a request to checking its body, for requests that succeeded.",
   `The server handled at most ${load.mostActive} requests at once, served ${load.served} and rejected ${load.rejected}.`,
+  ...limitedNote(results, load),
   ...results.flatMap((result) => [...failureNote(result), ...sizesNote(result), ...urgentNote(result)])
 ]
+
+const limitedNote = (results: ReadonlyArray<Result>, { limited }: ServerLoad): ReadonlyArray<string> => {
+  const counts = results
+    .filter(({ name }) => isLimited(name))
+    .map(({ name, title }) => `${limited[name] ?? 0} of the ${title}`)
+  return counts.length === 0 ? [] : [`Its rate limit rejected ${counts.join(" and ")}.`]
+}
 
 const failureNote = (result: Result): ReadonlyArray<string> => {
   const byKind = Array.groupBy(failed(result), errorName)
@@ -97,11 +105,14 @@ const urgentNote = ({ answers, title }: Result): ReadonlyArray<string> => {
   ]
 }
 
-/** One sentence that sums up the results. */
+/** Whether the server limits the rate of a way. */
+const isLimited = (name: WayName): boolean => name === "api-fixed" || name === "api-rate"
+
+/** One or two sentences that sum up the results. */
 export const conclusion = (results: ReadonlyArray<Result>, size: number): string => {
   const clauses: globalThis.Array<string> = []
   const atOnce = results.find(({ name }) => name === "at-once")
-  const behindPool = results.filter(({ name }) => name !== "at-once")
+  const behindPool = results.filter(({ name }) => name !== "at-once" && !isLimited(name))
   if (atOnce !== undefined) {
     const failures = failed(atOnce).length
     clauses.push(
@@ -118,15 +129,30 @@ export const conclusion = (results: ReadonlyArray<Result>, size: number): string
         : `behind a task pool of at most ${size} workers, ${failures} of ${behindPool.flatMap(({ answers }) => answers).length} failed`
     )
   }
-  const sentence = clauses.join("; ")
-  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`
+  return [clauses.join("; "), limitedClause(results)]
+    .filter((sentence) => sentence !== "")
+    .map((sentence) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`)
+    .join(" ")
 }
 
-/** Results that must not occur: a body that differs from the file on disk, or a failure behind a pool. */
+const limitedClause = (results: ReadonlyArray<Result>): string => {
+  const [fixed, rate] = (["api-fixed", "api-rate"] as const).map((way) => results.find(({ name }) => name === way))
+  if (fixed === undefined || rate === undefined) return ""
+  return (
+    `against the rate limit ${failed(fixed).length} of ${fixed.answers.length} requests failed behind a fixed pool, ` +
+    `and ${failed(rate).length} behind a pool with a rate`
+  )
+}
+
+/**
+ * Results that must not occur: a body that differs from the file on disk, or a failure behind a pool, except behind one
+ * that does not know of the rate limit.
+ */
 export const problems = (results: ReadonlyArray<Result>): ReadonlyArray<string> =>
   results.flatMap((result) => {
     const wrong = failed(result).filter(({ error }) => error?._tag === "WrongBody").length
-    const lost = result.name === "at-once" ? 0 : failed(result).length - wrong
+    const mayLose = result.name === "at-once" || result.name === "api-fixed"
+    const lost = mayLose ? 0 : failed(result).length - wrong
     return [
       ...(wrong > 0
         ? [`${result.title}: ${wrong} ${wrong === 1 ? "body" : "bodies"} differed from the file on disk`]

@@ -3,7 +3,8 @@
  * standard input ends, so it never outlives the process that started it.
  *
  * Its limit is like that of a disk, a database or a remote service: it handles `limit` requests at once, lets `backlog`
- * more wait, and rejects the others with 503.
+ * more wait, and rejects the others with 503. A request with an API key has a rate limit too: in any second the server
+ * accepts `rate` requests of a key, and rejects the others with 429 and a `Retry-After`.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -33,6 +34,19 @@ const makeIoLimit = ({ backlog, limit }: ServerOptions) => {
   return <A, E, R>(work: Effect.Effect<A, E, R>) => room.withPermitsIfAvailable(1)(desk.withPermits(1)(work))
 }
 
+/** Accepts at most `rate` requests of each key in any second. */
+const makeRateLimit = ({ rate }: ServerOptions) => {
+  const accepted = new Map<string, Array<number>>()
+  return (key: string): boolean => {
+    const now = performance.now()
+    const recent = (accepted.get(key) ?? []).filter((time) => time > now - 1000)
+    const isAccepted = recent.length < rate
+    if (isAccepted) recent.push(now)
+    accepted.set(key, recent)
+    return isAccepted
+  }
+}
+
 const routes = (options: ServerOptions) =>
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
@@ -40,7 +54,8 @@ const routes = (options: ServerOptions) =>
       const { join } = yield* Path.Path
       const known = new Set(yield* Effect.orDie(listFiles(options.root)))
       const withinLimit = makeIoLimit(options)
-      const load = { active: 0, mostActive: 0, served: 0, rejected: 0 }
+      const withinRate = makeRateLimit(options)
+      const load = { active: 0, mostActive: 0, served: 0, rejected: 0, limited: {} as Record<string, number> }
 
       const read = Effect.fnUntraced(
         function* (path: string) {
@@ -55,9 +70,14 @@ const routes = (options: ServerOptions) =>
       yield* router.add(
         "GET",
         "/files/*",
-        Effect.fnUntraced(function* ({ url }) {
+        Effect.fnUntraced(function* ({ headers, url }) {
           const path = decodeURIComponent(url.slice("/files/".length))
           if (!known.has(path)) return HttpServerResponse.empty({ status: 404 })
+          const key = headers["x-api-key"]
+          if (key !== undefined && !withinRate(key)) {
+            load.limited[key] = (load.limited[key] ?? 0) + 1
+            return HttpServerResponse.empty({ status: 429, headers: { "retry-after": "1" } })
+          }
           const body = yield* withinLimit(read(path))
           if (Option.isNone(body)) {
             load.rejected++
@@ -95,7 +115,8 @@ const server = Command.make(
     root: Flag.Directory("root").pipe(Flag.withDescription("Folder whose .ts files are served")),
     limit: Flag.Int("limit").pipe(Flag.withDescription("Requests handled at once")),
     backlog: Flag.Int("backlog").pipe(Flag.withDescription("Requests that may wait")),
-    cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy"))
+    cost: Flag.Int("cost").pipe(Flag.withDescription("Milliseconds that a request keeps the disk busy")),
+    rate: Flag.Int("rate").pipe(Flag.withDescription("Requests accepted in any second from one API key"))
   },
   (options) =>
     HttpServer.addressFormattedWith(Console.log).pipe(

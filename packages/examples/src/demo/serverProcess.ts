@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly backlog: number
   /** Milliseconds that each request keeps the disk busy, in addition to reading its file. */
   readonly cost: number
+  /** Requests accepted in any second from one API key. Requests without a key have no such limit. */
+  readonly rate: number
 }
 
 /** What the server counts about itself. */
@@ -27,7 +29,9 @@ export const ServerLoad = Schema.Struct({
   active: Schema.Int,
   mostActive: Schema.Int,
   served: Schema.Int,
-  rejected: Schema.Int
+  rejected: Schema.Int,
+  /** Requests rejected by the rate limit, for each API key. */
+  limited: Schema.Record(Schema.String, Schema.Int)
 })
 export type ServerLoad = typeof ServerLoad.Type
 
@@ -43,9 +47,10 @@ export class ServerEnded extends Data.TaggedError("ServerEnded")<{ readonly why:
  * Starts the server in a child process that ends with the scope, and waits for its address. `ended` fails when the
  * process ends on its own.
  */
-export const startServer = Effect.fnUntraced(function* ({ backlog, cost, limit, root }: ServerOptions) {
+export const startServer = Effect.fnUntraced(function* ({ backlog, cost, limit, rate, root }: ServerOptions) {
   const program = fileURLToPath(new URL("server.ts", import.meta.url))
-  const flags = ["--root", root, "--limit", `${limit}`, "--backlog", `${backlog}`, "--cost", `${cost}`]
+  const numbers = Object.entries({ limit, backlog, cost, rate }).flatMap(([flag, value]) => [`--${flag}`, `${value}`])
+  const flags = ["--root", root, ...numbers]
   const server = yield* ChildProcess.make(process.execPath, [program, ...flags], {
     stderr: "inherit",
     forceKillAfter: "3 seconds"

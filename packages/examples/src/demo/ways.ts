@@ -1,15 +1,19 @@
 /**
- * The ways to fetch all files. Each sends every request at once; they differ in the pool between requests and server.
+ * The ways to fetch all files. Each sends every request at once; they differ in the pool between requests and server. The
+ * last two use an API key, for which the server has a rate limit.
  */
 import {
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
+  type TaskOutcome,
   TaskPool
 } from "@aio-task-pool/core"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import { FileClient } from "./client.ts"
+import { FileClient, Rejected } from "./client.ts"
 import type { SourceFile } from "./files.ts"
 import type { Answer, Watch } from "./stopwatch.ts"
 
@@ -18,6 +22,8 @@ export interface Trial {
   readonly files: ReadonlyArray<SourceFile>
   /** The maximum number of workers of a pool. */
   readonly size: number
+  /** The requests that the server accepts in any second from an API key. */
+  readonly rate: number
   /** Times a request, from submitting it to its checked body. */
   readonly watch: Watch
 }
@@ -33,6 +39,8 @@ export interface Outcome {
 
 export interface Way {
   readonly title: string
+  /** Whether its client has an API key. */
+  readonly usesApiKey?: boolean
   readonly run: (trial: Trial) => Effect.Effect<Outcome, never, FileClient>
 }
 
@@ -99,8 +107,48 @@ const priority: Way = {
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size)))
 }
 
-/** All ways, by the names that `--only` accepts. */
-export const ways = { "at-once": atOnce, fixed, "auto-scale": autoScale, priority }
+const apiFixed: Way = { ...fixed, title: "fixed pool, API limit", usesApiKey: true }
 
-/** The name of a way. */
+const isRateLimited = (error: unknown): error is Rejected => error instanceof Rejected && error.status === 429
+
+const apiRate: Way = {
+  title: "rate pool, API limit",
+  usesApiKey: true,
+  run: ({ files, rate, size, watch }) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* FileClient
+      // The rate keeps to the limit. If the network delays a request into the next window, the server rejects it, and it is
+      // tried again.
+      const options = { retry: { while: isRateLimited } }
+      const answers = yield* Effect.forEach(files, (file) => watch(TaskPool.submit(fetch(file), options)), all)
+      const { largestSize } = yield* TaskPool.stats
+      return { answers, largestSize }
+    }).pipe(
+      Effect.provide(
+        AioFixedTaskPoolSimple.layer(size, {
+          // A little longer than the server's second: it counts arrivals, and the pool counts starts.
+          rate: { limit: rate, window: "1250 millis" },
+          classify
+        })
+      )
+    )
+}
+
+const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
+  if (Exit.isSuccess(exit)) return "success"
+  const error = Cause.squash(exit.cause)
+  return isRateLimited(error) ? { overload: true, retryAfter: `${error.retryAfter ?? 1} seconds` } : "ignore"
+}
+
+/** All ways, by the names that `--only` accepts. */
+export const ways = {
+  "at-once": atOnce,
+  fixed,
+  "auto-scale": autoScale,
+  priority,
+  "api-fixed": apiFixed,
+  "api-rate": apiRate
+}
+
+/** The name of a way, and the API key of its client, if it uses one. */
 export type WayName = keyof typeof ways

@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as jobs from "./jobs/plain.ts"
-import { defectOf, expectStats, hasEnded, type Laws, occupy, settle, start, taggedFailureOf } from "./kit.ts"
+import { defectOf, expectStats, hasEnded, type Laws, occupy, settle, start, failureOf } from "./kit.ts"
 
 /** Registers the laws of jobs that are submitted to a pool. The executor runs them on the calling thread. */
 export const blockingLaws = (laws: Laws): void => {
@@ -39,7 +39,7 @@ export const blockingLaws = (laws: Laws): void => {
   laws.law("submitBlocking fails with TaskThrew if the job throws, and the task counts as failed", {}, (pool) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(pool.submitBlocking(jobs.fail, { args: [5] }))
-      taggedFailureOf(exit, "TaskThrew")
+      failureOf(exit, "TaskThrew")
       yield* expectStats(pool, { submitted: 1, failed: 1 })
     }).pipe(Effect.provide(Executor.layerInline))
   )

@@ -200,7 +200,7 @@ export const clearingLaws = (laws: Laws): void => {
       for (const [options, message] of wrong) {
         const defect = defectOf(yield* Effect.exit(pool.clear(options as {})))
         assert.instanceOf(defect, TypeError)
-        assert.strictEqual((defect as Error).message, message)
+        assert.strictEqual(defect.message, message)
       }
     })
   )

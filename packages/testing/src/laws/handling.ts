@@ -16,7 +16,7 @@ import {
   settle,
   start,
   stubborn,
-  taggedFailureOf
+  failureOf
 } from "./kit.ts"
 
 /** Registers the laws of handles, in each state of their task. */
@@ -175,9 +175,9 @@ export const handlingLaws = (laws: Laws): void => {
     Effect.gen(function* () {
       const handle = yield* pool.fork(Effect.never)
       yield* handle.cancel
-      const error = taggedFailureOf(yield* handle.await, "TaskCancelled")
-      assert.strictEqual(error["pool"], "db")
-      assert.match(String(error["message"]), /^db: /)
+      const error = failureOf(yield* handle.await, "TaskCancelled")
+      assert.strictEqual(error.pool, "db")
+      assert.match(error.message, /^db: /)
     })
   )
 

@@ -11,7 +11,7 @@ import {
   expectCancelled,
   expectNotAvailable,
   expectStats,
-  taggedFailureOf,
+  failureOf,
   gated,
   hasEnded,
   type Laws,
@@ -760,9 +760,7 @@ const closingLaws = (laws: Laws): void => {
       yield* pool.start
       yield* expectStats(pool, { phase: "Open", holds: [] })
       assert.strictEqual(
-        taggedFailureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")[
-          "reason"
-        ],
+        failureOf(yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void))), "NotAvailable")["reason"],
         "Paused"
       )
     })

@@ -2,7 +2,7 @@
  * The test kit of the laws and of the other packages' tests: registers laws, makes tasks that begin and end when a test
  * says so, and checks exits and statistics.
  */
-import type { PoolOptions, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
+import type { NotAvailable, PoolOptions, PoolStats, TaskHandle, TaskPoolService } from "@aio-task-pool/core"
 import { TaskCancelled, TaskPool } from "@aio-task-pool/core"
 import { assert, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -201,29 +201,25 @@ export const expectCancelled = (
   exit: Exit.Exit<unknown, unknown>,
   expected: { readonly reason: string; readonly started: boolean }
 ): void => {
-  const { pool, reason, started } = taggedFailureOf(exit, "TaskCancelled")
+  const { pool, reason, started } = failureOf(exit, "TaskCancelled") as TaskCancelled
   assert.deepStrictEqual({ reason, started }, expected)
   assert.isString(pool)
 }
 
 /** Checks that an exit is `NotAvailable` with this reason. */
 export const expectNotAvailable = (exit: Exit.Exit<unknown, unknown>, reason: string): void => {
-  const error = taggedFailureOf(exit, "NotAvailable")
-  assert.strictEqual(error["reason"], reason)
-  assert.isString(error["pool"])
-  expectConserved(error["stats"] as PoolStats)
+  const error = failureOf(exit, "NotAvailable") as NotAvailable
+  assert.strictEqual(error.reason, reason)
+  assert.isString(error.pool)
+  expectConserved(error.stats)
 }
 
-/** Returns the typed failure of an exit. */
-export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+/** Returns the typed failure of an exit, which must have the tag, if one is given. */
+export const failureOf = <A, E>(exit: Exit.Exit<A, E>, tag?: string): E => {
   const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
-  return reason === undefined ? assert.fail(`expected a failure, got ${String(exit)}`) : reason.error
-}
-
-/** Returns the typed failure of an exit, which must have this tag. */
-export const taggedFailureOf = (exit: Exit.Exit<unknown, unknown>, tag: string): Record<string, unknown> => {
-  const error: any = failureOf(exit)
-  return error?._tag === tag ? error : assert.fail(`expected ${tag}, got ${String(exit)}`)
+  if (reason === undefined) return assert.fail(`expected a failure, got ${String(exit)}`)
+  const error: any = reason.error
+  return tag === undefined || error?._tag === tag ? error : assert.fail(`expected ${tag}, got ${String(exit)}`)
 }
 
 /** Returns the `TaskCancelled` of an exit. */

@@ -20,20 +20,21 @@ const one: Setting = {
   budget: 2048
 }
 const value = (...operations: ReadonlyArray<Operation>): Body => ({ operations, end: "value" })
-const ends = (body: Body, setting: Partial<Setting>) => assert.isUndefined(runBody(body, { ...one, ...setting }).broken)
+const brokenBy = (body: Body, setting: Partial<Setting>) => runBody(body, { ...one, ...setting }).broken
 
 it("a task that forks at the door does not take back the worker that the forked task starts on", () => {
   const body = value({ do: "fork", body: value(pause) })
-  for (const capacity of [0, 1]) for (const crowd of [1, 2, 3]) ends(body, { capacity, crowd, budget: 3 })
+  for (const capacity of [0, 1])
+    for (const crowd of [1, 2, 3]) assert.isUndefined(brokenBy(body, { capacity, crowd, budget: 3 }))
 })
 
 it("a task that forks at the door goes on when its worker is free before it waits for that", () => {
-  ends(value({ do: "fork", body: value() }), { capacity: 1, crowd: 1, budget: 3 })
+  assert.isUndefined(brokenBy(value({ do: "fork", body: value() }), { capacity: 1, crowd: 1, budget: 3 }))
 })
 
 it("a task goes on when the task that took its worker ends in the round of a flush in which it started", () => {
   const body = value({ do: "fork", body: value() }, { do: "fork and join", body: value(pause) })
-  ends(body, { capacity: 1 })
+  assert.isUndefined(brokenBy(body, { capacity: 1 }))
 })
 
 const twoPools = Effect.all([

@@ -34,26 +34,26 @@ const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
 
 /** Registers every `sparse`th run of all small tasks in all small pools. */
 export const everySmallTask = (sparse: number): void => {
-  const law = (sentence: string, pools: 1 | 2) =>
-    it(sentence, () => {
-      let [runs, steps, longest, at] = [0, 0, 0, 0]
-      const all = settings(pools)
-      for (const body of bodies) {
-        for (const setting of all) {
-          if (at++ % sparse > 0) continue
-          const ran = runBody(body, setting)
-          if (ran.broken !== undefined) assert.fail(`${ran.broken}\n${JSON.stringify(setting)}\n${printBody(body)}`)
-          runs++
-          steps += ran.steps
-          longest = Math.max(longest, ran.steps)
-        }
+  it.each([
+    ["every small task that waits for its own pool ends, as it should, within the limit (I1, I2, I3, I8, I9)", 1],
+    ["every small task of two pools that wait for each other ends, as it should, within the limit of both", 2]
+  ] as const)("%s", (_, pools) => {
+    let [runs, steps, longest, at] = [0, 0, 0, 0]
+    const all = settings(pools)
+    for (const body of bodies) {
+      for (const setting of all) {
+        if (at++ % sparse > 0) continue
+        const ran = runBody(body, setting)
+        if (ran.broken !== undefined) assert.fail(`${ran.broken}\n${JSON.stringify(setting)}\n${printBody(body)}`)
+        runs++
+        steps += ran.steps
+        longest = Math.max(longest, ran.steps)
       }
-      console.log(
-        `lending, ${pools === 1 ? "one pool" : "two pools"}: ${bodies.length} tasks in ${all.length} settings, ` +
-          `${runs} runs, ${steps} steps, the longest run ${longest}`
-      )
-      assert.strictEqual(runs, Math.ceil((bodies.length * all.length) / sparse))
-    })
-  law("every small task that waits for its own pool ends, as it should, within the limit (I1, I2, I3, I8, I9)", 1)
-  law("every small task of two pools that wait for each other ends, as it should, within the limit of both", 2)
+    }
+    console.log(
+      `lending, ${pools === 1 ? "one pool" : "two pools"}: ${bodies.length} tasks in ${all.length} settings, ` +
+        `${runs} runs, ${steps} steps, the longest run ${longest}`
+    )
+    assert.strictEqual(runs, Math.ceil((bodies.length * all.length) / sparse))
+  })
 }

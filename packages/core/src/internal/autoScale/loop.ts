@@ -93,12 +93,13 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     const { target } = machine
     const peak = meter.takePeak()
     const quiet = peak === 0 && meter.queued === 0
-    const wanted = meter.queued > 0 && machine.running >= target
+    const { wanting } = meter
+    const wanted = wanting > 0 && (machine.isSelective || machine.running >= target)
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
-    const to = wanted ? target + 1 : peak < target && meter.queued === 0 ? fewer : target
+    const to = wanted ? target + 1 : peak < target && wanting === 0 ? fewer : target
     if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {
-      const sample = { ...emptySample(target), inflight: machine.running, maxInflight: peak, queued: meter.queued }
-      const evidence = { before: target, demand: peak + meter.queued }
+      const sample = { ...emptySample(target), inflight: machine.running, maxInflight: peak, queued: wanting }
+      const evidence = { before: target, demand: peak + wanting }
       const decision = { size: to, reason: wanted ? "WAITING" : "UNUSED", evidence }
       log.add(sample, decision, target, machine.resize(to, decision.reason))
       meter.resizedByHand()

@@ -200,9 +200,9 @@ export class Meter implements MachineObserver {
   /** Handles the end of a flush. Tasks still queued now wait for a worker, not for this step to go on. */
   rest(): void {
     this.stale = true
-    const { queued } = this
-    if (queued < this.minWaiting) this.minWaiting = queued
-    if (this.running === 0 && queued === 0 && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
+    const { wanting } = this
+    if (wanting < this.minWaiting) this.minWaiting = wanting
+    if (this.running === 0 && this.queued === 0 && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
     if (!this.wakes) return
     this.wakes = false
     this.wakeUp?.()
@@ -307,6 +307,13 @@ export class Meter implements MachineObserver {
     return this.machine.queued
   }
 
+  /** Tasks that wait for a worker. More workers would not help tasks that the user, the rate or their key holds back. */
+  get wanting(): number {
+    const { machine } = this
+    const isHeldBack = machine.holds.has("User") || (machine.isSelective && !machine.isSaturated)
+    return isHeldBack ? 0 : machine.queued
+  }
+
   get resizedSince(): boolean {
     return this.byHand
   }
@@ -385,7 +392,7 @@ export class Meter implements MachineObserver {
 
   private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
     const duration = now - this.startedAt
-    const { queued } = this
+    const queued = this.wanting
     const oldest = this.machine.oldestQueued
     return {
       duration,
@@ -416,7 +423,7 @@ export class Meter implements MachineObserver {
   private reset(now: number): void {
     this.startedAt = this.countedUntil = this.lastProgressAt = now
     this.maxRunning = this.peak = this.running
-    this.minWaiting = this.queued
+    this.minWaiting = this.wanting
     this.runningArea = this.saturatedTime = 0
     this.arrivals = this.started = this.waitSum = 0
     this.succeeded = this.failed = this.overloaded = this.overloadedFresh = 0

@@ -3,6 +3,7 @@ import { checkKnown } from "../arguments.ts"
 import { extraOf, extraOptions } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
 import { submitOptions, type Task, weightOf } from "../pool/task.ts"
+import { runIsolated } from "../runtime/asyncContext.ts"
 import type { ItemOptions } from "../../PoolOptions.ts"
 
 /** Gives a task the options of its item. Runs user code, and throws for a bad value. */
@@ -30,8 +31,12 @@ export const itemOptionsOf = (
   return {
     weight,
     itemOptions: (task, item, index) => {
-      for (const name of functions)
-        values[name] = (options[name] as (item: unknown, index: number) => unknown)(item, index)
+      const ask = (): void => {
+        for (const name of functions)
+          values[name] = (options[name] as (item: unknown, index: number) => unknown)(item, index)
+      }
+      // The item may be pulled in a step of another fiber.
+      if (functions.length > 0) runIsolated(task.asyncContext, ask, undefined, undefined)
       task.weight = weightOf(where, values)
       task.extra = extraOf(where, machine, values)
     }

@@ -1,6 +1,8 @@
 /** Tasks that have failed and wait for their next attempt, without a worker. */
 import type { Exit, Failure } from "effect/Exit"
 import { LinkedList } from "../backlog/list.ts"
+import { runIsolated } from "../runtime/asyncContext.ts"
+import { callersAsyncContext } from "../runtime/fiber.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
 import { Moment } from "./moment.ts"
@@ -25,6 +27,12 @@ export class Delayed {
     this.agenda = agenda
   }
 
+  /** In the order in which they are due. */
+  ordered(): Array<Entry> {
+    const dueOf = ({ extra }: Entry): number => (extra!.due?.isPlanned === true ? extra!.due.at : Infinity)
+    return this.entries.toArray().sort((a, b) => (dueOf(a) < dueOf(b) ? -1 : dueOf(a) > dueOf(b) ? 1 : 0))
+  }
+
   /** Takes a task that has failed, unless such a failure is final. */
   take(entry: Entry, exit: Failure<unknown, unknown>): boolean {
     const failure = failureToRetry(exit)
@@ -32,11 +40,13 @@ export class Delayed {
     entry.state = "Delayed"
     entry.onDelayed()
     this.entries.push(entry)
-    // The schedule and the predicates are user code. They are asked in the submitter's context.
-    const planned = entry.extra!.retry!.plan(failure.error, entry.context!, (planned) => {
-      this.onPlanned(entry, exit, planned)
-      this.attempts.flush()
-    })
+    // The schedule and the predicates are user code. They are asked in the submitter's context, and in its async context.
+    const plan = () =>
+      entry.extra!.retry!.plan(failure.error, entry.context!, (planned) => {
+        this.onPlanned(entry, exit, planned)
+        this.attempts.flush()
+      })
+    const planned = runIsolated(entry.asyncContext ?? callersAsyncContext(entry), plan, undefined, undefined)
     if (planned !== undefined) this.onPlanned(entry, exit, planned)
     return true
   }

@@ -52,6 +52,7 @@ export class Holds {
     if (count > 0) return
     this.held.onHeld()
     if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
+    this.held.flush()
   }
 
   /** Ends one hold of a reason, or all of them; does nothing if there is none. */

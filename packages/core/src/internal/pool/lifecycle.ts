@@ -4,6 +4,7 @@
  * Closing runs in a fiber of the pool's own, so it goes on when the closer is interrupted, and every closer waits for the
  * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -213,7 +214,7 @@ export class Lifecycle {
       const completed = after.succeeded + after.failed - before.succeeded - before.failed
       const neverRun = machine.neverRun - neverRunBefore
       const held = before.running + before.waiting + before.delayed
-      const tasks = closing.candidates.filter(([entry]) => wasCancelled(entry)).map(([, task]) => task)
+      const tasks = closing.candidates.filter(([entry]) => !hasCompleted(machine, entry)).map(([, task]) => task)
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
       closing.candidates = []
@@ -260,10 +261,10 @@ export class Lifecycle {
   /** Notes what may be cancelled from here on, before it loses its work. */
   private collect(closing: CloseState): void {
     if (!closing.collect) return
-    const { runningEntries, unstartedEntries } = this.machine
-    const entries = Array.from(
-      new Set([...closing.candidates.map(([entry]) => entry), ...runningEntries, ...unstartedEntries])
-    )
+    const { machine } = this
+    // A submitter may have withdrawn a task since it was noted.
+    const cancelled = closing.candidates.filter(([entry]) => wasCancelled(machine, entry)).map(([entry]) => entry)
+    const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
     const known = new Map(closing.candidates)
     closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
   }
@@ -308,9 +309,17 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Whether closing has ended a task. */
-const wasCancelled = ({ exit }: Entry): boolean =>
+/** Whether closing has cancelled a task, which may itself have failed with the cancellation of another pool. */
+const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
   exit?._tag === "Failure" &&
   exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof TaskCancelled && reason.error.reason === "Closed"
+    (reason) =>
+      reason._tag === "Fail" &&
+      reason.error instanceof TaskCancelled &&
+      reason.error.reason === "Closed" &&
+      reason.error.pool === machine.name
   )
+
+/** Whether a task has ended by itself, and not because closing has cut it or a call that it was a part of. */
+const hasCompleted = (machine: Machine, entry: Entry): boolean =>
+  entry.exit?._tag !== "Failure" || !(Cause.hasInterruptsOnly(entry.exit.cause) || wasCancelled(machine, entry))

@@ -207,6 +207,8 @@ export class Machine implements Workers, Held, Attempts {
   private tail = 0
   private flushing = false
   private flushScheduled = false
+  /** What the flush that is under way may still launch and notify, launches within launches included. */
+  private budget = 0
   private launchDepth = 0
   /** The async context of the task that came last, as long as any task waits in the queue. */
   private sharedAsyncContext: AsyncContext | undefined = undefined
@@ -562,34 +564,31 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   private flushLoop(): void {
-    let budget = flushBudget
+    this.budget = flushBudget
     let thrown = true
     let progress: boolean
     this.flushing = true
     try {
       do {
         progress = false
-        for (; this.deferredStarts.length > 0 && budget > 0; budget--, progress = true) this.startDeferred()
+        for (; this.deferredStarts.length > 0 && this.budget > 0; progress = true) this.startDeferred()
         if (this.door.size > 0) this.admitFromDoor()
         // No more than the workers that are free now: tasks that end at once are notified between two fillings.
         let free = this.limit - this.used
         // A task that is launched here may shrink the pool in this very step.
-        for (; free > 0 && budget > 0 && this.used < this.limit && this.dispatchNext(); free--) {
-          budget--
-          progress = true
-        }
-        for (; this.head < this.tail && budget > 0; budget--, progress = true) this.notifyNext()
+        for (; free > 0 && this.budget > 0 && this.used < this.limit && this.dispatchNext(); free--) progress = true
+        for (; this.head < this.tail && this.budget > 0; progress = true) this.notifyNext()
         // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
         if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
-      } while (progress && budget > 0 && this.hasWork())
+      } while (progress && this.budget > 0 && this.hasWork())
       thrown = false
     } finally {
       this.flushing = false
       // The end of the stack: what is left must not wait for another task.
       if (thrown) this.scheduleFlush()
     }
-    if (budget === 0 && this.hasWork()) this.scheduleFlush()
+    if (this.budget <= 0 && this.hasWork()) this.scheduleFlush()
   }
 
   private scheduleFlush(): void {
@@ -660,6 +659,7 @@ export class Machine implements Workers, Held, Attempts {
   private launch(entry: Entry): void {
     const outer = this.inTransition
     this.inTransition = entry
+    this.budget--
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -693,6 +693,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private startDeferred(): void {
     const entry = this.deferredStarts.shift()!
+    this.budget--
     if (entry.mayStart) this.start(entry)
     else this.onExit(entry, Exit.interrupt())
   }
@@ -871,6 +872,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private notifyNext(): void {
     const completion = this.completions[this.head]!
+    this.budget--
     this.completions[this.head++] = undefined
     if (this.head === this.tail) {
       if (this.tail > keptCompletions) this.completions = []
@@ -961,9 +963,9 @@ export class Machine implements Workers, Held, Attempts {
     return all.length
   }
 
-  /** The waiting tasks in the order of dispatch, and the delayed ones. */
+  /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.entries.toArray())
+    return this.backlog.ordered().concat(this.delayed.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */

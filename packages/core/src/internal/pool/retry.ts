@@ -6,11 +6,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exit, Failure } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
-import { checkFunction, checkKnown, checkLimit } from "../arguments.ts"
+import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
 
 type Planned = Exit<number | undefined>
 
@@ -47,8 +48,8 @@ export class Retry {
     const { schedule, times = Infinity, until, while: goesOn } = this.options
     return Effect.suspend(() => {
       if (++this.attempts > times) return Effect.undefined
-      if (goesOn !== undefined && !goesOn(error)) return Effect.undefined
-      if (until !== undefined && until(error)) return Effect.undefined
+      if (goesOn !== undefined && !checkAnswer("retry", "while", goesOn(error))) return Effect.undefined
+      if (until !== undefined && checkAnswer("retry", "until", until(error))) return Effect.undefined
       return schedule === undefined ? Effect.succeed(0) : this.delay(schedule, error)
     })
   }
@@ -73,12 +74,12 @@ export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Sched
   if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
   const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
-    throw new TypeError(`${where}: retry.schedule must be a Schedule`)
+    throw new TypeError(`${where}: retry.schedule must be a Schedule, got ${format(schedule)}`)
   }
   if (goesOn !== undefined) checkFunction(`${where}: retry`, "while", goesOn)
   if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
   if (times !== undefined) checkLimit(`${where}: retry`, "times", times)
-  return new Retry(clock, retry)
+  return new Retry(clock, { schedule, times, until, while: goesOn })
 }
 
 const retryOptions = ["schedule", "times", "while", "until"]

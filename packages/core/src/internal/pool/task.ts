@@ -17,7 +17,7 @@ import type { Fiber } from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight } from "../arguments.ts"
+import { checkArgs, checkKnown, checkWeight, handlePromise } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -108,13 +108,6 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
       ? "TaskPool: a task's function must return an Effect, got a Promise of an async function: wrap it in Effect.tryPromise"
       : `TaskPool: a task's function must return an Effect, got ${describe(value)}`
   )
-}
-
-/** Whether the value is a promise. Nobody will wait for it: if it rejects later, that must not end the process. */
-const handlePromise = (value: unknown): boolean => {
-  if (!(value instanceof Promise)) return false
-  value.then(undefined, () => {})
-  return true
 }
 
 /** As `format`; a value whose own code throws when it is looked at is named by its type. */

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { checkAnswer } from "../arguments.ts"
 import type { Entry } from "./entry.ts"
 import { dontEndWith, endWith } from "./extra.ts"
 import { entryOf } from "./launch.ts"
@@ -60,7 +61,7 @@ export const awaitStats = (machine: Machine, predicate: (stats: PoolStats) => bo
     // The predicate is user code, which the machine must not hear of.
     const ready = (): boolean => {
       try {
-        return predicate(machine.stats())
+        return checkAnswer("TaskPool.awaitStats", "predicate", predicate(machine.stats()))
       } catch (cause) {
         defect = Exit.die(cause)
         return true

@@ -701,6 +701,34 @@ describe("more than 1,024 tasks that end in one step", () => {
       )
     )
 
+  it.effect("let the event loop go in between if each submits the next and waits", () =>
+    Effect.gen(function* () {
+      let turns = 0
+      let ended = false
+      const turn = (): void => {
+        turns++
+        if (!ended) setImmediate(turn)
+      }
+      setImmediate(turn)
+      const next = (left: number): Effect.Effect<unknown, unknown, TaskPool> =>
+        left === 0
+          ? Effect.void
+          : Effect.asVoid(
+              TaskPool.submit(
+                Effect.forkDetach(
+                  Effect.suspend(() => next(left - 1)),
+                  { startImmediately: true }
+                )
+              )
+            )
+      yield* next(20_000)
+      yield* TaskPool.awaitIdle
+      ended = true
+      // 1,024 launches in a flush, and up to 64 on the stack.
+      assert.isAtLeast(turns, 10)
+    }).pipe(Effect.provide(pool(1)))
+  )
+
   it.effect("let the event loop go in between, and all end", () =>
     Effect.gen(function* () {
       const done = { count: 0 }

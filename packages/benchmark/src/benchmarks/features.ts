@@ -1,0 +1,71 @@
+/**
+ * The cost of the options that a real workload asks for, when they are used and change nothing.
+ */
+import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, type SubmitOptions, TaskPool } from "@aio-task-pool/core"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { Benchmark, Comparison } from "../benchmark.ts"
+import { limit, type Kind, side, sync, tick, type Way, type Work } from "../work.ts"
+
+const atOnce = { concurrency: "unbounded", discard: true } as const
+
+/** One caller per item, all at once. */
+const callers =
+  (
+    layer: Layer.Layer<TaskPool>,
+    call: (work: Work, item: number) => Effect.Effect<unknown, unknown, TaskPool>
+  ): Way =>
+  (work, items) =>
+    Effect.forEach(items, (item) => call(work, item), atOnce).pipe(Effect.provide(layer), Effect.runPromise)
+
+const submit = (layer: Layer.Layer<TaskPool>, options?: (item: number) => SubmitOptions): Way =>
+  callers(
+    layer,
+    options === undefined
+      ? ({ effect }) => TaskPool.submit(effect)
+      : ({ effect }, item) => TaskPool.submit(effect, options(item))
+  )
+
+const simple = AioFixedTaskPoolSimple.layer(limit)
+const rated = AioFixedTaskPoolSimple.layer(limit, { rate: { limit: 1e9, window: "1 minute" } })
+const plain = submit(simple)
+
+const weights = { weight: (item: number) => (item * 7919) % 1000 }
+const byWeight = (item: number): SubmitOptions => ({ weight: weights.weight(item) })
+const urgent = submit(AioFixedTaskPoolPriority.layer(limit), byWeight)
+const ageing = submit(AioFixedTaskPoolPriority.layer(limit, { ageing: "1 second" }), byWeight)
+
+/** A task that waits for another one of its pool, and two that do not. */
+const nested = callers(simple, ({ effect }) => TaskPool.submit(TaskPool.submit(effect)))
+const flat = callers(simple, ({ effect }) => Effect.andThen(TaskPool.submit(Effect.void), TaskPool.submit(effect)))
+
+/** Each with the most that it may cost, relative to the way behind it. */
+const ways: ReadonlyArray<readonly [name: string, ratio: number, ours: Way, theirs: Way]> = [
+  ["permits: 1", 1.15, submit(simple, () => ({ permits: 1 })), plain],
+  ["label", 1.15, submit(simple, () => ({ label: "task" })), plain],
+  ["maxWait", 1.15, submit(simple, () => ({ maxWait: "1 minute" })), plain],
+  ["rate", 1.15, submit(rated), plain],
+  ["rate and cost", 1.15, submit(rated, () => ({ cost: 2 })), plain],
+  ["key, 1,000 of them", 1.25, submit(simple, (item) => ({ key: item % 1000 })), plain],
+  ["key, one per task", 1.25, submit(simple, (item) => ({ key: item })), plain],
+  ["ageing against a priority pool", 1.1, ageing, urgent],
+  ["nested submits against two flat ones", 1.5, nested, flat]
+]
+
+const comparisons = (kind: Kind, what: string, tasks: number): ReadonlyArray<Comparison> =>
+  ways.map(([name, ratio, ours, theirs]) => ({
+    peer: `${name}, ${what}`,
+    ours: side(kind, tasks, ours),
+    theirs: side(kind, tasks, theirs),
+    target: { ratio }
+  }))
+
+export const features: Benchmark = {
+  name: "features",
+  title: "the work of submit: with an option that changes nothing (ours) against the same without it (theirs)",
+  unit: "µs",
+  comparisons: (quick) => {
+    const tasks = quick ? 10_000 : 50_000
+    return [...comparisons(tick, "tick", tasks), ...comparisons(sync, "sync", tasks)]
+  }
+}
