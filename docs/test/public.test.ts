@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs"
+import { existsSync, globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 
@@ -145,5 +145,10 @@ describe.each(sources)("%s", (path) => {
       return problem === undefined ? [] : [`${path}:${each.line}: ${each.name} ${problem}`]
     })
     expect(problems).toEqual([])
+  })
+
+  it("refers to pages of the guide that exist", () => {
+    const pages = Array.from(source.matchAll(/\bdocs\/[\w/.-]+\.md/g), ([page]) => page)
+    expect(pages.filter((page) => !existsSync(join(root, page)))).toEqual([])
   })
 })
