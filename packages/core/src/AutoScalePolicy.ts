@@ -30,8 +30,11 @@ export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
 
 /**
- * Returns a window that ends by time alone, for policies that use the queue and not results. `interval` is a Duration
- * above 0.
+ * Returns a window that ends by time alone, for policies that use the queue and not results.
+ *
+ * **Details**
+ *
+ * `interval` is a Duration above 0. Throws `RangeError` otherwise.
  *
  * @category models
  * @since 0.2.0
@@ -128,6 +131,8 @@ export interface AdaptiveOptions {
  * size // => 20
  * reason // => "START"
  * ```
+ *
+ * Guide: docs/guide/how-many-at-once.md
  *
  * @category policies
  * @since 0.2.0
@@ -313,7 +318,7 @@ export const fixed = (size: number): AutoScalePolicy<null> => ({
 })
 
 /**
- * Sizes the pool by the number of waiting tasks per worker, as the library did that this one is based on.
+ * Sizes the pool by the number of waiting tasks per worker, as the original Python library does.
  *
  * **Details**
  *
@@ -453,7 +458,11 @@ export const clamp = <S>(
 }
 
 /**
- * Changes the decisions of a policy. The size is clamped to the bounds. The policy does not learn of the change.
+ * Changes the decisions of a policy.
+ *
+ * **Details**
+ *
+ * The size is clamped to the bounds. The policy does not learn of the change.
  *
  * **Example** (Halving the size at night)
  *
@@ -503,7 +512,11 @@ export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.I
 }
 
 /**
- * Formats decisions as a table, one line each. `time` is in milliseconds; the table shows it in seconds.
+ * Formats decisions as a table, one line each.
+ *
+ * **Details**
+ *
+ * `time` is in milliseconds. The table shows it in seconds.
  *
  * **Example** (Reading a decision)
  *

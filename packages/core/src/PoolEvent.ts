@@ -8,7 +8,7 @@ import type { CloseReport, HoldReason } from "./PoolStats.ts"
 import type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolError.ts"
 
 /**
- * An event of a pool.
+ * A change in a pool, as `events` reports it.
  *
  * @category models
  * @since 0.1.0
@@ -23,14 +23,14 @@ export type PoolEvent =
       readonly from: number
       readonly to: number
       readonly reason: string
-      /** How long nothing is dispatched, in milliseconds. */
+      /** How long dispatch stops, in milliseconds. */
       readonly pause: number
       readonly evidence: AutoScaleEvidence | undefined
       readonly sample: AutoScaleSample
     }
   | { readonly _tag: "Paused" }
   | { readonly _tag: "Resumed" }
-  /** The first hold of a reason has begun: nothing is dispatched. */
+  /** The first hold of a reason has begun, and dispatch stops. */
   | { readonly _tag: "Held"; readonly reason: HoldReason }
   /** The last hold of a reason has ended. */
   | { readonly _tag: "Released"; readonly reason: HoldReason }

@@ -52,7 +52,6 @@ export class Holds {
     if (count > 0) return
     this.held.onHeld()
     if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
-    this.held.flush()
   }
 
   /** Ends one hold of a reason, or all of them; does nothing if there is none. */
@@ -70,6 +69,7 @@ export class Holds {
   beginByUser(): () => void {
     const { closings } = this
     this.begin("User")
+    this.held.flush()
     // Closing has ended all holds of before.
     return once(() => (closings === this.closings ? this.end("User") : undefined))
   }
@@ -79,9 +79,12 @@ export class Holds {
     const until = this.agenda.now() + millis
     if (!(millis > 0) || (this.has("RetryAfter") && this.retryAfter.at >= until)) return
     if (!this.has("RetryAfter")) this.begin("RetryAfter")
-    if (until < Infinity) return this.retryAfter.plan(until)
-    this.retryAfter.cancel()
-    this.retryAfter.at = until
+    if (until < Infinity) this.retryAfter.plan(until)
+    else {
+      this.retryAfter.cancel()
+      this.retryAfter.at = until
+    }
+    this.held.flush()
   }
 
   /** Ends the hold of `beginFor`, if it ends by then. */

@@ -302,10 +302,10 @@ export class Machine implements Workers, Held, Attempts {
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` is over, unless it has started by then. */
+  /** Ends the task when its `maxWait` is over, unless it has started by then, or has started and waits again. */
   private startDeadline(entry: Entry): void {
     const { extra } = entry
-    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined) return
+    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
     extra.deadline = new Moment(this.agenda, () => this.expire(entry))
     extra.deadline.plan(this.agenda.now() + extra.maxWait)
   }

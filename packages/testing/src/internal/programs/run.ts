@@ -253,9 +253,10 @@ class Running {
 
   /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    // A pool with a policy or a classifier of the program may resize itself meanwhile.
-    const isPlain = ({ classify, policy }: PoolPlan): boolean => policy === "default" && classify === "default"
-    const places = this.places.filter(({ ended, plan, sizesItself }) => !ended && (!sizesItself || isPlain(plan)))
+    // A pool that sizes itself by an odd policy may have fewer workers than it is given.
+    const isOdd = ({ plan, sizesItself }: Place) =>
+      sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+    const places = this.places.filter((place) => !place.ended && !isOdd(place))
     return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
   }
 
