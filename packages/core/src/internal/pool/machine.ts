@@ -609,6 +609,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Whether the task that is next may start. A request is asked for its item first. */
   private nextMayStart(): boolean {
+    if (this.backlog.ready > 0 && this.gate.letsReadyStart) return true
     const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
     return next !== undefined && (next.needsItem || this.mayStart(next))
   }
