@@ -3,7 +3,7 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Moment } from "./moment.ts"
+import type { Deadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
@@ -17,19 +17,15 @@ export class TaskExtra {
   permits = 1
   /** What a start costs, for each rate of the pool; `undefined`: the default. */
   costs: Costs | undefined = undefined
-  /** The longest time before the first start, in milliseconds. */
-  maxWait = Infinity
-  retry: Retry | undefined = undefined
-
+  /** The longest time before the first start, in milliseconds; `undefined`: no limit. */
+  maxWait: number | undefined = undefined
   /** Ends the task when it has waited too long. */
-  deadline: Moment | undefined = undefined
-  /** The next attempt of a delayed task. */
-  due: Moment | undefined = undefined
+  deadline: Deadline | undefined = undefined
+  retry: Retry | undefined = undefined
+  /** When a task arrived that may come back. */
+  arrival: number | undefined = undefined
   /** How often it has started. */
   attempts = 0
-  /** The place of a task that may come back: its sequence among all, and when it arrived. */
-  sequence = -1
-  arrival: number | undefined = undefined
   /** The entry of its last start in the rate's log. */
   start: Start | undefined = undefined
   /** Waits of tasks of the same pool that end with it. */
@@ -88,7 +84,22 @@ export const extraOf = (
   if (key !== undefined) extra.key = checkKey(where, key)
   if (permits !== undefined) extra.permits = checkPermits(where, permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
-  if (maxWait !== undefined) extra.maxWait = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  if (maxWait !== undefined) extra.maxWait = maxWaitOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)
   return extra
+}
+
+/** The last `maxWait` that was a string: reading one takes longer than all else that a task with a `maxWait` costs. */
+let lastText: string | undefined
+let lastMillis: number | undefined
+
+const maxWaitOf = (where: string, maxWait: Duration.Input): number | undefined => {
+  if (typeof maxWait === "string" && maxWait === lastText) return lastMillis
+  const millis = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  const most = millis === Infinity ? undefined : millis
+  if (typeof maxWait === "string") {
+    lastText = maxWait
+    lastMillis = most
+  }
+  return most
 }

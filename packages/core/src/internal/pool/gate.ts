@@ -63,9 +63,16 @@ export class Gate {
   /** Whether its key and the rate let an entry start now. If only the rate does not, asks for a flush when it does. */
   allows(entry: Entry): boolean {
     if (this.keyed !== undefined && !this.keyed.mayStart(entry)) return false
+    const { rate } = this
+    if (rate === undefined || rate.isAllowed(this.costsOf(entry, rate))) return true
     const millis = this.untilStart(entry)
     if (millis > 0) this.nextStart.plan(this.agenda.now() + millis)
     return millis <= 0
+  }
+
+  /** Whether a free worker is enough for a task that the backlog counts as ready. */
+  get letsReadyStart(): boolean {
+    return this.rate === undefined && this.maxPermits === 1
   }
 
   /** Milliseconds until the rate allows an entry to start, or a task of the default cost. */

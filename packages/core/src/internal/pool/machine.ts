@@ -96,6 +96,7 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
+import { Deadline, type Expiring } from "./deadline.ts"
 import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
@@ -103,7 +104,6 @@ import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
-import { Moment } from "./moment.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
@@ -137,7 +137,7 @@ const maxLaunchDepth = 64
 
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine implements Workers, Held, Attempts {
+export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -305,14 +305,13 @@ export class Machine implements Workers, Held, Attempts {
   /** Ends the task when its `maxWait` is over, unless it has started by then, or has started and waits again. */
   private startDeadline(entry: Entry): void {
     const { extra } = entry
-    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Moment(this.agenda, () => this.expire(entry))
-    extra.deadline.plan(this.agenda.now() + extra.maxWait)
+    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
+    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
   }
 
-  private expire(entry: Entry): void {
+  expire(entry: Entry, at: number): void {
     // In the same instant a start wins.
-    this.holds.endDue(entry.extra!.deadline!.at)
+    this.holds.endDue(at)
     this.flush()
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
@@ -458,7 +457,7 @@ export class Machine implements Workers, Held, Attempts {
 
   /** Notes the place that a task takes now, and again whenever it comes back. */
   private assignPlace(extra: TaskExtra): void {
-    extra.sequence = this.backlog.nextSequence()
+    extra.retry!.sequence = this.backlog.nextSequence()
     extra.arrival = this.agenda.now()
   }
 
@@ -466,8 +465,9 @@ export class Machine implements Workers, Held, Attempts {
     // A task that came by the door has arrived there.
     if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
     entry.state = "Waiting"
-    if (entry.extra === undefined || entry.extra.sequence < 0) this.backlog.push(entry)
-    else this.backlog.insert(entry, entry.extra.sequence)
+    const retry = entry.extra?.retry
+    if (retry === undefined) this.backlog.push(entry)
+    else this.backlog.insert(entry, retry.sequence)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -609,6 +609,7 @@ export class Machine implements Workers, Held, Attempts {
 
   /** Whether the task that is next may start. A request is asked for its item first. */
   private nextMayStart(): boolean {
+    if (this.backlog.ready > 0 && this.gate.letsReadyStart) return true
     const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
     return next !== undefined && (next.needsItem || this.mayStart(next))
   }
@@ -801,7 +802,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private releaseExtra(extra: TaskExtra): void {
     extra.deadline?.cancel()
-    extra.due?.cancel()
+    extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // Its finalizers are user code.
     if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })

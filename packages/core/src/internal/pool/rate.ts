@@ -107,7 +107,16 @@ export class RateGate {
 
   /** Whether the costs are above a limit, so that such a start is never allowed. */
   isTooLarge(costs: Costs): boolean {
-    return this.logs.some((log, index) => costs[index]! > log.most)
+    for (let index = 0; index < this.logs.length; index++) if (costs[index]! > this.logs[index]!.most) return true
+    return false
+  }
+
+  /** Whether a start of these costs is allowed at any time from the last one on. Needs no clock, which is slow to read. */
+  isAllowed(costs: Costs): boolean {
+    for (let index = 0; index < this.logs.length; index++) {
+      if (this.logs[index]!.whenFits(costs[index]!) > -Infinity) return false
+    }
+    return true
   }
 
   /**
@@ -126,9 +135,13 @@ export class RateGate {
     return wait
   }
 
-  /** Takes the tokens of a start. It must be allowed: `untilStart` is 0. */
+  /** Takes the tokens of a start. It must be allowed: `untilStart` is 0. Forgets what has left the window. */
   start(costs: Costs, now: number): Start {
-    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, costs[index]!)
+    for (let index = 0; index < this.logs.length; index++) {
+      const log = this.logs[index]!
+      log.forget(now)
+      log.start(now, costs[index]!)
+    }
     return { at: now, costs }
   }
 
