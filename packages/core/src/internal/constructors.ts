@@ -1,5 +1,6 @@
 /**
- * Makes the constructors of both kinds of pool, for any discipline: `make`, `layer` and `layerConfig`. Checks their options.
+ * Makes the constructors of both kinds of pool, for any discipline: `make`, `layer` and `layerConfig`. Checks their
+ * options.
  */
 import * as Config from "effect/Config"
 import { SourceError } from "effect/ConfigProvider"

@@ -10,7 +10,8 @@ import * as Effect from "effect/Effect"
 /** Returns whether the value is an effect or a function. */
 export const isTask = (value: unknown): boolean => {
   if (typeof value !== "object" || value === null) return typeof value === "function"
-  // A plain `try`: a proxy or a getter may throw. It throws again when the submission runs, which then dies with the error.
+  // A plain `try`: a proxy or a getter may throw. It throws again when the submission runs, which then dies with the
+  // error.
   try {
     return (value as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
   } catch {

@@ -38,7 +38,9 @@ const taskContext = makeLocal<Context.Context<never>>()
 
 // ---- functions as tasks -----------------------------------------------------------------------------------------
 
-/** The last parameter of a task's function. Makes the signal when it is read: that takes as long as the rest of a task. */
+/**
+ * The last parameter of a task's function. Makes the signal when it is read: that takes as long as the rest of a task.
+ */
 class Run {
   private controller: Controller | undefined = undefined
   private aborted: { readonly reason: unknown } | undefined = undefined
@@ -62,7 +64,9 @@ const makeController = (): Controller => new (globalThis as any).AbortController
 /** The number of task functions on the stack, each of which submitted the next one. */
 let depth = 0
 
-/** From this depth on, a function is called in a later turn of the event loop, or an endless chain would fill the stack. */
+/**
+ * From this depth on, a function is called in a later turn of the event loop, or an endless chain would fill the stack.
+ */
 const maxDepth = 16
 
 /** Checks a layer. */
@@ -80,8 +84,8 @@ export const checkFunction = (where: string, fn: unknown): Fn => {
 }
 
 /**
- * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the function
- * throws, or with what its promise rejects with. `signal` is the caller's signal.
+ * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the
+ * function throws, or with what its promise rejects with. `signal` is the caller's signal.
  */
 export const effectOf = (
   where: string,

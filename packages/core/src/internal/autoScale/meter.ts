@@ -56,7 +56,9 @@ export class Meter implements MachineObserver {
   ended: AutoScaleSample | undefined = undefined
   /** The time before which nothing is dispatched, from a server's `Retry-After`. */
   retryAt = 0
-  /** Whether to wake the loop at the end of the flush. The loop runs the policy, user code, so it must not run earlier. */
+  /**
+   * Whether to wake the loop at the end of the flush. The loop runs the policy, user code, so it must not run earlier.
+   */
   private wakes = false
   /** Whether the loop sleeps without a timer because the pool is idle. */
   private asleep = false
@@ -156,8 +158,8 @@ export class Meter implements MachineObserver {
     const now = this.stale ? this.read() : this.time
     if (task.epoch >= 0) return this.count(now, this.running)
     this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.tick)
-    // The task takes over a worker that was free only for a moment. If the worker's last task ended untimed, `running` was
-    // one too low since then.
+    // The task takes over a worker that was free only for a moment. If the worker's last task ended untimed, `running`
+    // was one too low since then.
     this.count(now, this.running + 1)
   }
 

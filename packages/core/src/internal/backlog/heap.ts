@@ -1,7 +1,7 @@
 /**
- * Slots in the order of two numbers: a heap with four children per node (D. B. Johnson, "Priority queues with update and
- * finding minimum spanning trees", 1975), which is half as deep as a binary one. Removing the first node leaves a hole. The
- * hole sifts down to a leaf, and the last node sifts up from there (I. Wegener, "Bottom-up heapsort", 1993).
+ * Slots in the order of two numbers: a heap with four children per node (D. B. Johnson, "Priority queues with update
+ * and finding minimum spanning trees", 1975), which is half as deep as a binary one. Removing the first node leaves a
+ * hole. The hole sifts down to a leaf, and the last node sifts up from there (I. Wegener, "Bottom-up heapsort", 1993).
  *
  * The heap orders numbers in flat arrays. Comparing and moving nodes does not touch the entries of the slots: a million
  * entries are scattered in memory, and reading each would miss the cache.

@@ -1,9 +1,9 @@
 /**
  * Keys take turns. Within a key the pool's discipline decides.
  *
- * The turns are a deficit round robin (M. Shreedhar and G. Varghese, "Efficient fair queuing using deficit round robin",
- * 1995) that charges afterwards: a key whose task takes p permits loses its next p - 1 turns. So the next task of any key
- * waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
+ * The turns are a deficit round robin (M. Shreedhar and G. Varghese, "Efficient fair queuing using deficit round
+ * robin", 1995) that charges afterwards: a key whose task takes p permits loses its next p - 1 turns. So the next task
+ * of any key waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
  */
 import { AgeingBacklog } from "./ageing.ts"
 import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
@@ -11,8 +11,8 @@ import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 type Key = string | number | undefined
 
 /**
- * A node of a circular list, initially alone. `list.ts` is not used here: with nodes of several hidden classes its methods
- * would be slower for the tasks of all pools.
+ * A node of a circular list, initially alone. `list.ts` is not used here: with nodes of several hidden classes its
+ * methods would be slower for the tasks of all pools.
  */
 class Link {
   prev: this = this
@@ -37,7 +37,10 @@ const append = (list: Link, node: Link): void => {
 /** The tasks of one key. */
 class Lane<T extends Weighted<T>> extends Link {
   readonly key: Key
-  /** The waiting entry, if there is only one: a million keys with one task each need no backlogs. Its slot is its sequence. */
+  /**
+   * The waiting entry, if there is only one: a million keys with one task each need no backlogs. Its slot is its
+   * sequence.
+   */
   private only: T | undefined = undefined
   private backlog: Backlog<T> | undefined
   /** The number of running tasks. */
@@ -162,12 +165,12 @@ class Ranking<T extends Weighted<T>> {
 /**
  * A backlog for each key, and one for the tasks without a key, which is like a key without a limit.
  *
- * A lane is in the *ring*, where lanes take turns, while it has a debt or its next entry may start. It is *blocked* while
- * entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
+ * A lane is in the *ring*, where lanes take turns, while it has a debt or its next entry may start. It is *blocked*
+ * while entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
  *
- * After each change, lanes with a debt at the head of the ring lose a turn until the head has none. So the head is always
- * the lane whose task is next. If no lane has a task that may start, all debts end at once, because no task waits for
- * those turns.
+ * After each change, lanes with a debt at the head of the ring lose a turn until the head has none. So the head is
+ * always the lane whose task is next. If no lane has a task that may start, all debts end at once, because no task
+ * waits for those turns.
  */
 export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   size: number
@@ -293,7 +296,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   victim(newcomer?: T): T | undefined {
     const ranking = (this.ranking ??= this.rank())
     const own = newcomer === undefined ? undefined : this.laneOf(newcomer)
-    // Among keys with the same number the newcomer's own key loses a task: a key must not gain by dropping others' tasks.
+    // Among keys with the same number the newcomer's own key loses a task: a key must not gain by dropping others'
+    // tasks.
     if (own !== undefined && own.size === ranking.most) return own.victim(newcomer, this.make)
     return ranking.first?.victim(undefined, this.make)
   }

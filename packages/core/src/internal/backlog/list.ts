@@ -1,6 +1,6 @@
 /**
- * A doubly linked list whose links are in its entries, so that any entry is removed in O(1), without a search. An entry is
- * in at most one list at a time.
+ * A doubly linked list whose links are in its entries, so that any entry is removed in O(1), without a search. An entry
+ * is in at most one list at a time.
  */
 
 /** The members that an entry of a list must have. The list owns the links. */

@@ -17,8 +17,9 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   private sequences: Array<number> | undefined = undefined
   private heap = new Heap()
   /**
-   * The same entries in reverse order, for `victim`. Made at its first call. Nodes of removed entries are dropped late, as
-   * in the heap. A slot may have a new entry by then, so a node is valid only if it has the sequence of the slot's entry.
+   * The same entries in reverse order, for `victim`. Made at its first call. Nodes of removed entries are dropped late,
+   * as in the heap. A slot may have a new entry by then, so a node is valid only if it has the sequence of the slot's
+   * entry.
    */
   private lastFirst: Heap | undefined = undefined
 
@@ -51,7 +52,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   pop(): T | undefined {
     const { heap } = this
     while (heap.length > 0) {
-      // Read before the heap is reordered: fetching the entry from memory takes as long, and the processor overlaps the two.
+      // Read before the heap is reordered: fetching the entry from memory takes as long, and the processor overlaps the
+      // two.
       const entry = this.entries[heap.slots[0]!]
       this.entries[heap.shift()] = undefined
       if (entry === undefined) continue

@@ -95,7 +95,8 @@ class Mapping implements Traversal {
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     return Effect.map(Effect.forkScoped(feeding), (feeder) => {
       this.feeder = feeder
-      // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream dies.
+      // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
+      // dies.
       feeder.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
       if (this.failure !== undefined) feeder.interruptUnsafe()
     })

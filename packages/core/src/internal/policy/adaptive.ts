@@ -109,7 +109,9 @@ export interface AdaptiveState {
   readonly base: number
   /** The number of tasks that the base is the mean of, while in `start`. */
   readonly baseRuns: number
-  /** Run times pooled over about 1,000 tasks. The spread is a property of the tasks, and one window has too few of them. */
+  /**
+   * Run times pooled over about 1,000 tasks. The spread is a property of the tasks, and one window has too few of them.
+   */
   readonly mean: number
   readonly variance: number
   readonly runs: number
@@ -521,7 +523,9 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
   return { reason: "GROW" }
 }
 
-/** Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon. */
+/**
+ * Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon.
+ */
 const endSlowStart = (settings: Settings, next: Draft): void => {
   next.mode = "steady"
   next.unverified = Math.max(next.unverified, settings.probeEvery - 3)

@@ -26,7 +26,9 @@ export const AsyncResource = hooks?.AsyncResource
 export const captureAsyncContext = (): AsyncContext | undefined =>
   AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")
 
-/** Makes a value that a function's async context carries. If the platform has no async context, `get` returns nothing. */
+/**
+ * Makes a value that a function's async context carries. If the platform has no async context, `get` returns nothing.
+ */
 export const makeLocal = <A>(): { run<B>(value: A, f: () => B): B; get(): A | undefined } => {
   if (hooks === undefined) return { run: (_, f) => f(), get: () => undefined }
   const storage = new hooks.AsyncLocalStorage()
@@ -90,8 +92,8 @@ export const restoreFrame: (frame: unknown) => void =
       }
 
 /**
- * Returns whether the current context is the given one, `undefined` for any. If so, code can run in it directly, followed
- * by `restoreFrame`.
+ * Returns whether the current context is the given one, `undefined` for any. If so, code can run in it directly,
+ * followed by `restoreFrame`.
  */
 export const isEntered: (context: AsyncContext | undefined, frame: unknown) => boolean =
   frames === undefined

@@ -149,8 +149,8 @@ export interface RuntimeContext extends Context.Context<never> {
   readonly maxDepth: number
 }
 
-// The same fields as the runtime's context. A class gives them one hidden class, and one object serves as both the context
-// and its top entry, for which the runtime makes two.
+// The same fields as the runtime's context. A class gives them one hidden class, and one object serves as both the
+// context and its top entry, for which the runtime makes two.
 export class Overlaid {
   cacheRoot: unknown
   base: ReadonlyMap<string, unknown>

@@ -1,8 +1,8 @@
 /**
  * Feature detection: checks whether the loaded runtime has the private parts that `fiber.ts` uses.
  *
- * Each part is used once, with a value that is not the default, so that a renamed or missing field is noticed. If a check
- * fails, the callers use Effect's public API, which is slower and behaves the same.
+ * Each part is used once, with a value that is not the default, so that a renamed or missing field is noticed. If a
+ * check fails, the callers use Effect's public API, which is slower and behaves the same.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -94,7 +94,10 @@ const overlaysAsExpected = (): boolean => {
   )
 }
 
-/** A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one throws. */
+/**
+ * A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one
+ * throws.
+ */
 const makesFibersAsExpected = (): boolean => {
   const One = Context.Service<1, number>("one")
   const called: Array<string> = []
