@@ -259,7 +259,8 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
 })
 
 describe("Infinity", () => {
-  for (const [kind, { layer, layerConfig, make }] of Object.entries(fixed)) {
+  for (const [kind, pool] of Object.entries(fixed)) {
+    const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
     it.effect(`is a size of ${kind}, by every constructor (load 11)`, () =>
       Effect.gen(function* () {
         const check = Effect.gen(function* () {
@@ -276,8 +277,8 @@ describe("Infinity", () => {
         yield* Effect.provide(check, layer(Infinity), { local: true })
         yield* Effect.provide(check, layer({ size: Infinity }), { local: true })
         yield* Effect.provide(check, layerConfig(Config.succeed(Infinity)), { local: true })
-        const pool = yield* Effect.scoped(Effect.flatMap(make({ size: Infinity }), (pool) => pool.stats))
-        assert.strictEqual(pool.targetSize, Infinity)
+        const { targetSize } = yield* Effect.scoped(Effect.flatMap(make({ size: Infinity }), ({ stats }) => stats))
+        assert.strictEqual(targetSize, Infinity)
       })
     )
   }

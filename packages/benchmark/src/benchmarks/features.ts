@@ -11,10 +11,7 @@ const atOnce = { concurrency: "unbounded", discard: true } as const
 
 /** One caller per item, all at once. */
 const callers =
-  (
-    layer: Layer.Layer<TaskPool>,
-    call: (work: Work, item: number) => Effect.Effect<unknown, unknown, TaskPool>
-  ): Way =>
+  (layer: Layer.Layer<TaskPool>, call: (work: Work, item: number) => Effect.Effect<unknown, unknown, TaskPool>): Way =>
   (work, items) =>
     Effect.forEach(items, (item) => call(work, item), atOnce).pipe(Effect.provide(layer), Effect.runPromise)
 

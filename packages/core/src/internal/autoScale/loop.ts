@@ -94,7 +94,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     const peak = meter.takePeak()
     const quiet = peak === 0 && meter.queued === 0
     const { wanting } = meter
-    const wanted = wanting > 0 && (machine.isSelective || machine.running >= target)
+    const wanted = wanting > 0 && machine.isSaturated
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
     const to = wanted ? target + 1 : peak < target && wanting === 0 ? fewer : target
     if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {

@@ -52,7 +52,6 @@ export class Holds {
     if (count > 0) return
     this.held.onHeld()
     if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
-    this.held.flush()
   }
 
   /** Ends one hold of a reason, or all of them. Does nothing if there is none. */
@@ -70,6 +69,7 @@ export class Holds {
   beginByUser(): () => void {
     const { closings } = this
     this.begin("User")
+    this.held.flush()
     // If the pool has closed meanwhile, closing has ended this hold. Ending it again would end a newer one.
     return once(() => (closings === this.closings ? this.end("User") : undefined))
   }
@@ -80,7 +80,11 @@ export class Holds {
     if (!(millis > 0) || (this.has("RetryAfter") && this.retryAfter.at >= until)) return
     if (!this.has("RetryAfter")) this.begin("RetryAfter")
     if (until < Infinity) this.retryAfter.plan(until)
-    else this.retryAfter.at = until
+    else {
+      this.retryAfter.cancel()
+      this.retryAfter.at = until
+    }
+    this.held.flush()
   }
 
   /** Ends the hold of `beginFor` now if it is due at the given time or earlier. */

@@ -93,6 +93,8 @@ import {
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import { Agenda } from "./agenda.ts"
+import { Completions } from "./completions.ts"
+import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
 import { Elsewhere } from "./elsewhere.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
@@ -133,9 +135,6 @@ const flushBudget = 1024
 // A task may submit to its own pool before it first suspends. This bounds how many launches lie on the stack.
 const maxLaunchDepth = 64
 
-// The array of completions is released after a burst, and kept otherwise: a new one for each task would cost as much.
-const keptCompletions = 1024
-
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
 export class Machine implements Workers, Held, Attempts {
@@ -175,24 +174,7 @@ export class Machine implements Workers, Held, Attempts {
   /** Places of the queue for which an item is being pulled. */
   private reserved = 0
 
-  private submitted = 0
-  private succeeded = 0
-  private failed = 0
-  private interrupted = 0
-  private cancelled = 0
-  private dropped = 0
-  /** How many tasks were cancelled before they started. */
-  private neverStarted = 0
-  private rejected = 0
-  private readonly rejectedBy = {
-    Paused: 0,
-    Closed: 0,
-    QueueFull: 0,
-    TooLarge: 0,
-    WaitedTooLong: 0,
-    Nested: 0
-  } satisfies Record<NotAvailableReason, number>
-
+  private readonly counts = new Counts()
   private observers: ReadonlyArray<MachineObserver> = []
   private observer: MachineObserver | undefined = undefined
   readonly watchers = new Watchers()
@@ -201,10 +183,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private readonly dispatcher: SchedulerDispatcher
   private readonly log: (message: string, defect: unknown) => void
-  /** What has not been notified yet: the range [head, tail). */
-  private completions: Array<Notifiable | undefined> = []
-  private head = 0
-  private tail = 0
+  private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
   /** What the flush that is under way may still launch and notify, launches within launches included. */
@@ -297,7 +276,7 @@ export class Machine implements Workers, Held, Attempts {
   private enqueueInstead(entry: Entry): void {
     const victim = this.backlog.size === 0 ? undefined : this.backlog.victim(entry)
     if (victim === undefined) return this.reject(entry, "QueueFull")
-    this.dropped++
+    this.counts.dropped++
     this.takeOut(victim)
     this.onAdmitted(entry)
     this.enqueue(entry)
@@ -323,10 +302,10 @@ export class Machine implements Workers, Held, Attempts {
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` is over, unless it has started by then. */
+  /** Ends the task when its `maxWait` is over, unless it has started by then, or has started and waits again. */
   private startDeadline(entry: Entry): void {
     const { extra } = entry
-    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined) return
+    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
     extra.deadline = new Moment(this.agenda, () => this.expire(entry))
     extra.deadline.plan(this.agenda.now() + extra.maxWait)
   }
@@ -456,18 +435,18 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   countRejection(reason: NotAvailableReason): void {
-    this.rejected++
+    this.counts.rejected++
     this.countReason(reason)
   }
 
   private countReason(reason: NotAvailableReason): void {
-    this.rejectedBy[reason]++
+    this.counts.rejectedBy[reason]++
     this.emit({ _tag: "Rejected", reason })
   }
 
   /** From here on the task is counted; a caller at the door that asked for no more is notified. */
   private onAdmitted(entry: Entry): void {
-    this.submitted++
+    this.counts.submitted++
     if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
@@ -555,7 +534,7 @@ export class Machine implements Workers, Held, Attempts {
     if (this.blocked) this.lending!.flush()
     if (this.hasWork()) this.flushLoop()
     this.endFlush()
-    if (this.head < this.tail) this.flush()
+    if (!this.completions.isEmpty) this.flush()
   }
 
   /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
@@ -577,7 +556,7 @@ export class Machine implements Workers, Held, Attempts {
         let free = this.limit - this.used
         // A task that is launched here may shrink the pool in this very step.
         for (; free > 0 && this.budget > 0 && this.used < this.limit && this.dispatchNext(); free--) progress = true
-        for (; this.head < this.tail && this.budget > 0; progress = true) this.notifyNext()
+        for (; !this.completions.isEmpty && this.budget > 0; progress = true) this.notifyNext()
         // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
         if (this.blocked) this.lending!.flush()
         // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
@@ -600,7 +579,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private hasWork(): boolean {
     return (
-      this.head < this.tail ||
+      !this.completions.isEmpty ||
       this.deferredStarts.length > 0 ||
       (this.used < this.limit &&
         (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0)) &&
@@ -756,11 +735,9 @@ export class Machine implements Workers, Held, Attempts {
     }
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
-    const { cancelled, failed, interrupted, succeeded } = this
-    const settled = succeeded + failed + interrupted + cancelled
     this.used = -this.lent
     for (const entry of this.runningTasks.toArray()) this.used += permitsOf(entry)
-    this.submitted = settled + this.backlog.size + this.runningTasks.size + this.delayed.entries.size
+    this.counts.submitted = this.counts.settled + this.backlog.size + this.runningTasks.size + this.delayed.entries.size
   }
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
@@ -773,7 +750,7 @@ export class Machine implements Workers, Held, Attempts {
     this.inTransition = entry
     this.leaveWorkers(entry)
     if (exit._tag === "Success") {
-      this.succeeded++
+      this.counts.succeeded++
       this.settle(entry, exit)
     } else if (entry.extra?.retry === undefined || !this.isDelayed(entry, exit)) this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
@@ -787,8 +764,8 @@ export class Machine implements Workers, Held, Attempts {
     if (interrupted && cancelReason !== undefined && cancelReason !== "Interrupted") {
       return this.onCancelledExit(entry, cancelReason, exit.cause)
     }
-    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.interrupted++
-    else this.failed++
+    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.counts.interrupted++
+    else this.counts.failed++
     this.settle(entry, exit)
   }
 
@@ -797,12 +774,12 @@ export class Machine implements Workers, Held, Attempts {
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
     // It had failed by itself before the interruption reached it: its own result stands.
-    this.failed++
+    this.counts.failed++
     this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
   }
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
-    this.cancelled++
+    this.counts.cancelled++
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
@@ -849,7 +826,7 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   fail(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    this.failed++
+    this.counts.failed++
     this.settle(entry, exit)
   }
 
@@ -867,20 +844,14 @@ export class Machine implements Workers, Held, Attempts {
 
   /** Has it notified by the flush that is under way, or the next one. */
   enqueueCompletion(completion: Notifiable): void {
-    this.completions[this.tail++] = completion
+    this.completions.push(completion)
   }
 
   private notifyNext(): void {
-    const completion = this.completions[this.head]!
     this.budget--
-    this.completions[this.head++] = undefined
-    if (this.head === this.tail) {
-      if (this.tail > keptCompletions) this.completions = []
-      this.head = this.tail = 0
-    }
     // A plain `try`, because this runs for every task. An observer of the fiber that is resumed may throw.
     try {
-      completion.notify()
+      this.completions.shift().notify()
     } catch (defect) {
       this.onDefect(defect)
     }
@@ -942,8 +913,7 @@ export class Machine implements Workers, Held, Attempts {
     else this.delayed.entries.remove(entry)
     // It is in no list from here on: what ends it before it settles must not take it out again.
     entry.state = "New"
-    this.cancelled++
-    if (!hasStarted(entry)) this.neverStarted++
+    this.counts.cancel(hasStarted(entry))
   }
 
   /** Takes a waiting or delayed task out; it settles as `TaskCancelled`. */
@@ -1197,7 +1167,7 @@ export class Machine implements Workers, Held, Attempts {
   }
   /** How many tasks were cancelled before they started. */
   get neverRun(): number {
-    return this.neverStarted
+    return this.counts.neverStarted
   }
   /** The running tasks, the oldest first. */
   get runningEntries(): ReadonlyArray<Entry> {
@@ -1228,6 +1198,7 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   stats(): PoolStats {
+    const { counts } = this
     return {
       phase: this.phaseNow,
       holds: this.holds.reasons,
@@ -1241,14 +1212,14 @@ export class Machine implements Workers, Held, Attempts {
       atDoor: this.door.size,
       capacity: this.capacity,
       nextStart: this.gate.untilStart(this.backlog.peek() ?? this.door.head),
-      submitted: this.submitted,
-      succeeded: this.succeeded,
-      failed: this.failed,
-      interrupted: this.interrupted,
-      cancelled: this.cancelled,
-      dropped: this.dropped,
-      rejected: this.rejected,
-      rejectedBy: { ...this.rejectedBy },
+      submitted: counts.submitted,
+      succeeded: counts.succeeded,
+      failed: counts.failed,
+      interrupted: counts.interrupted,
+      cancelled: counts.cancelled,
+      dropped: counts.dropped,
+      rejected: counts.rejected,
+      rejectedBy: { ...counts.rejectedBy },
       largestSize: this.largestSize
     }
   }

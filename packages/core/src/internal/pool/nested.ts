@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { type Ending, ending, endWith, type RuntimeFiber } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
@@ -26,6 +28,7 @@ export const waitInTask = <A, E, R>(
   operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> => {
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
+  if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
   return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
 }
@@ -57,27 +60,73 @@ const lendWhile = <A, E, R>(
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
         machine.flush()
-        const admitted = Effect.suspend(() => operation(wait))
-        return Effect.flatMap(
-          Effect.exit(restore(machine.isAboutToDispatch ? afterDispatch(admitted) : admitted)),
-          (exit) => goOn(machine, wait, exit, restore)
+        return Effect.flatMap(Effect.exit(restore(admitted(machine, wait, operation))), (exit) =>
+          goOn(machine, wait, exit, restore)
         )
       })
+
+/** The end of an operation for which a task lends its workers. */
+class Lent implements Ending {
+  private readonly machine: Machine
+  readonly wait: Wait
+  wasInterruptible = false
+
+  constructor(machine: Machine, entry: Entry) {
+    this.machine = machine
+    this.wait = machine.lend(entry)
+  }
+
+  end(): boolean {
+    const { machine, wait } = this
+    if (wait.isBack) return true
+    wait.end()
+    machine.flush()
+    return wait.isBack
+  }
+
+  goOn<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
+    return comeBack(this.wait, exit, restore)
+  }
+}
+Object.assign(Lent.prototype, ending)
+
+/** As `lendWhile`, but begins at once. Its result must be returned to the fiber. */
+const lendWithin: <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  entry: Entry,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | NotAvailable, R> = hasKnownRuntime
+  ? (machine, fiber, entry, operation) => {
+      if (machine.nested === "fail") return Effect.fail(machine.rejectNested())
+      const lent = new Lent(machine, entry)
+      endWith(fiber as RuntimeFiber, lent)
+      machine.flush()
+      return admitted(machine, lent.wait, operation)
+    }
+  : (machine, _fiber, entry, operation) => lendWhile(machine, entry, operation)
+
+const admitted = <A, E, R>(
+  machine: Machine,
+  wait: Wait,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  machine.isAboutToDispatch ? afterDispatch(Effect.suspend(() => operation(wait))) : operation(wait)
 
 /** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
 const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Effect.yieldNow, admitted)
 
+type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
+
 /** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
-const goOn = <A, E>(
-  machine: Machine,
-  wait: Wait,
-  exit: Exit<A, E>,
-  restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
-): Effect.Effect<A, E> => {
+const goOn = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  if (wait.isBack) return exit
+  return wait.isBack ? exit : comeBack(wait, exit, restore)
+}
+
+const comeBack = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
     // The fiber may have yielded since it looked, and its task may have its worker again.
     if (wait.isBack) return resume(Effect.void)

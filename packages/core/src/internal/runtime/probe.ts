@@ -11,12 +11,16 @@ import { AsyncResource } from "./asyncContext.ts"
 import {
   answerCaller,
   asEffects,
+  type Ending,
+  ending,
+  endWith,
   makeFiber,
   observeLast,
   overlay,
   type Overlay,
   runFork,
   type RuntimeContext,
+  type RuntimeFiber,
   wait,
   type Waiter,
   waiter
@@ -66,6 +70,48 @@ const waitsAsExpected = (): boolean => {
   const value = last.pollUnsafe()
   return (
     stacked && noticed && kept && waits && took && notified && value?._tag === "Success" && value.value === "the answer"
+  )
+}
+
+class Last implements Ending {
+  wasInterruptible = false
+  exit: Exit.Exit<any, any> | undefined = undefined
+  end(): boolean {
+    return false
+  }
+  goOn(exit: Exit.Exit<any, any>): Effect.Effect<string> {
+    this.exit = exit
+    return Effect.succeed("went on")
+  }
+}
+Object.assign(Last.prototype, ending)
+
+/** An ending is called when the operation above it succeeds, and when it is interrupted. */
+const endsAsExpected = (): boolean => {
+  const [succeeded, interrupted, waiting] = [new Last(), new Last(), new Probe()]
+  const until = (last: Last, operation: Effect.Effect<string>) =>
+    runFork(
+      Effect.map(
+        Effect.withFiber((fiber) => {
+          endWith(fiber as RuntimeFiber, last)
+          return operation
+        }),
+        (value) => `it ${value}`
+      )
+    )
+  const exit = until(succeeded, Effect.succeed("ended")).pollUnsafe()
+  const other = until(interrupted, waiting)
+  other.interruptUnsafe()
+  const end = other.pollUnsafe()
+  return (
+    exit?._tag === "Success" &&
+    exit.value === "it went on" &&
+    succeeded.wasInterruptible &&
+    succeeded.exit?._tag === "Success" &&
+    succeeded.exit.value === "ended" &&
+    interrupted.exit?._tag === "Failure" &&
+    end !== undefined &&
+    Exit.hasInterrupts(end)
   )
 }
 
@@ -143,7 +189,7 @@ const makesFibersAsExpected = (): boolean => {
 export const hasKnownRuntime: boolean = (() => {
   // A plain `try`: whatever fails here, the public API still works.
   try {
-    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
+    return waitsAsExpected() && endsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
   } catch {
     return false
   }

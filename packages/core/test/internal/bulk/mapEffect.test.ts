@@ -161,7 +161,10 @@ describe("mapEffect", () => {
         const mapped = TaskPool.mapEffect(Stream.make(1), Effect.succeed, { bufferSize })
         const defect = defectOf(yield* Effect.exit(Stream.runDrain(mapped)))
         assert.instanceOf(defect, RangeError)
-        assert.include(String(defect), `TaskPool.mapEffect: bufferSize must be an integer > 0 or Infinity, got ${bufferSize}`)
+        assert.include(
+          String(defect),
+          `TaskPool.mapEffect: bufferSize must be an integer > 0 or Infinity, got ${bufferSize}`
+        )
       }
     }).pipe(Effect.provide(layer(1)))
   )
