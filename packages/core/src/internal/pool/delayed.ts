@@ -11,7 +11,7 @@ import { failureToRetry } from "./retry.ts"
 /** The pool, as its delayed tasks see it. */
 export interface Attempts {
   /** Puts a task whose next attempt is due back into the queue. */
-  comeBack(entry: Entry): void
+  requeue(entry: Entry): void
   /** Settles a task that has no next attempt with `exit`. */
   fail(entry: Entry, exit: Exit<unknown, unknown>): void
   flush(): void
@@ -58,10 +58,10 @@ export class Delayed {
     if (delay === undefined) {
       this.entries.remove(entry)
       this.attempts.fail(entry, planned._tag === "Success" ? exit : planned)
-    } else if (delay <= 0) this.comeBack(entry)
+    } else if (delay <= 0) this.requeue(entry)
     else {
       const due = new Moment(this.agenda, () => {
-        this.comeBack(entry)
+        this.requeue(entry)
         this.attempts.flush()
       })
       entry.extra!.due = due
@@ -69,8 +69,8 @@ export class Delayed {
     }
   }
 
-  private comeBack(entry: Entry): void {
+  private requeue(entry: Entry): void {
     this.entries.remove(entry)
-    this.attempts.comeBack(entry)
+    this.attempts.requeue(entry)
   }
 }

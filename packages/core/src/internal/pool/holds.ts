@@ -15,7 +15,7 @@ export type HoldReason = PublicReason | "Closing"
 /** The pool, as its holds see it. */
 export interface Held {
   /** Called when a hold has begun or ended. */
-  onHeld(): void
+  refreshLimit(): void
   emit(event: PoolEvent): void
   flush(): void
 }
@@ -50,7 +50,7 @@ export class Holds {
     const count = this.counts.get(reason) ?? 0
     this.counts.set(reason, count + 1)
     if (count > 0) return
-    this.held.onHeld()
+    this.held.refreshLimit()
     if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
   }
 
@@ -60,7 +60,7 @@ export class Holds {
     if (count === undefined) return
     if (count > 1 && !all) return void this.counts.set(reason, count - 1)
     this.counts.delete(reason)
-    this.held.onHeld()
+    this.held.refreshLimit()
     if (reason !== "Closing") this.held.emit({ _tag: "Released", reason })
     this.held.flush()
   }

@@ -84,15 +84,15 @@ const interruptibleAgain = {
 }
 
 /**
- * What must happen when an operation has ended, however it ended. It lies on the fiber's stack under that operation, and
- * costs a fraction of `Effect.uninterruptibleMask` with `Effect.exit`.
+ * Code to run when an operation has ended, with any outcome. It is a frame on the fiber's stack under that operation,
+ * and costs a fraction of `Effect.uninterruptibleMask` with `Effect.exit`.
  */
 export interface Ending {
   /** Whether the fiber could be interrupted. */
   wasInterruptible: boolean
-  /** Called when the operation has ended. Returns whether the fiber goes on at once; else `goOn` is called. */
+  /** Called when the operation has ended. Returns whether the fiber continues at once. If not, `goOn` is called. */
   end(): boolean
-  /** Returns what the fiber does before it ends as the operation has. It can be interrupted within `restore` only. */
+  /** Returns the effect that leads to the operation's outcome. It can be interrupted within `restore` only. */
   goOn(exit: Exit.Exit<any, any>, restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>): Effect.Effect<any, any>
 }
 
@@ -122,7 +122,7 @@ export const ending = {
   }
 }
 
-/** Calls an ending when the operation that the fiber evaluates next has ended. */
+/** Calls `ending` when the operation that the fiber evaluates next has ended. */
 export const endWith = (fiber: RuntimeFiber, ending: Ending): void => {
   fiber._stack.push(ending)
 }
