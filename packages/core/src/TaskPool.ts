@@ -176,9 +176,9 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait downstream.
-   * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
-   * fails the stream and interrupts its tasks and the upstream.
+   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait
+   * downstream. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
+   * first failure fails the stream and interrupts its tasks and the upstream.
    *
    * Takes the stream first, or last in a pipe.
    *
@@ -205,8 +205,8 @@ export interface PoolClosures<in out Self> {
    * window is below it. A smaller cost may let the next task start in the same step. If the window has passed since the
    * task's start, nothing changes.
    *
-   * Dies if it does not run in a task of the pool. Dies with `RangeError` if a number is not finite or if no rate has the
-   * unit.
+   * Dies if it does not run in a task of the pool. Dies with `RangeError` if a number is not finite or if no rate has
+   * the unit.
    *
    * Guide: docs/guide/rates.md
    */
