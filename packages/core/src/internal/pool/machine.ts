@@ -754,6 +754,7 @@ export class Machine implements Workers, Held, Attempts {
         if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
       }
     }
+    if (lost.state === "Delayed") this.delayed.entries.remove(lost)
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
     const { cancelled, failed, interrupted, succeeded } = this
