@@ -747,6 +747,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
         if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
       }
     }
+    if (lost.state === "Delayed") this.delayed.entries.remove(lost)
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // A task may be missing from every list, or be counted with a wrong outcome. Derive these counts from the others.
     this.used = -this.lent
