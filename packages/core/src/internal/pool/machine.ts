@@ -744,8 +744,8 @@ export class Machine implements Workers, Held, Attempts {
 
   /** The task's fiber has ended. */
   onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    // Closing abandoned it: its submitter was notified already.
-    if (entry.state === "Settled") return
+    // Closing has abandoned it, or the end of its fiber was noted already, on a runtime that is not known.
+    if (entry.state !== "Running") return
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
