@@ -34,7 +34,7 @@ const membersOf = (source: string): ReadonlyArray<Member> => {
       isContract = contracts.includes(name)
     }
     if (/^export (?:interface .*\{|class .*\{|const [A-Z]\w*.* [={]+)$/.test(line)) within = name!
-    else if (line.startsWith('}')) within = /^\}> extends|^\}> \{/.test(line) ? within : ""
+    else if (line.startsWith("}")) within = /^\}> extends|^\}> \{/.test(line) ? within : ""
     if (within === "" || name !== undefined) continue
     const inner = member.exec(line)?.groups
     // A class inherits the documentation of what it overrides; its constructor and tag say no more than their types.
