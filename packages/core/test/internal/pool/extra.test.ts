@@ -24,7 +24,7 @@ describe("the extra of a task", () => {
 
   it("has the checked options, and the defaults of those that are absent", () => {
     const extra = extraOf(where, machine, { label: "", key: 0 })!
-    assert.deepInclude(extra as object, { label: "", key: 0, permits: 1, costs: undefined, maxWait: Infinity })
+    assert.deepInclude(extra as object, { label: "", key: 0, permits: 1, costs: undefined, maxWait: undefined })
     assert.deepInclude(extra as object, { retry: undefined, attempts: 0, sequence: -1, arrival: undefined })
     const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
     assert.deepInclude(other as object, { label: undefined, key: undefined, permits: 2, costs: [1, 7], maxWait: 2000 })
