@@ -178,7 +178,6 @@ export class HostileWorld {
     this.poolScope = poolScope
     this.size = size
     this.ledger = new Ledger(pool)
-    this.ledger.holds = this.ticks
     this.ledger.bulks = 1
     this.ledger.comingBack = (place.comesBack ?? 0) + (deed.comesBack ?? 0)
   }

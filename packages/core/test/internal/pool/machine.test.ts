@@ -986,7 +986,7 @@ describe("a machine", () => {
       for (let i = 0; i < 5000; i++) machine.enqueueCompletion({ notify: () => void notified++ })
       machine.flush()
       while (notified < 5000) yield* Effect.yieldNow
-      assert.isAtMost((machine as unknown as { completions: Array<unknown> }).completions.length, 1024)
+      assert.isAtMost((machine as unknown as { completions: { items: Array<unknown> } }).completions.items.length, 1024)
     })
   )
 

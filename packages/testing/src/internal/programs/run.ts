@@ -161,7 +161,6 @@ class Running {
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
       ledger.abandons = plan.interruptTimeout !== undefined
-      ledger.holds = kind.sizesItself && (plan.policy !== "default" || plan.classify !== "default")
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
   }
@@ -254,7 +253,10 @@ class Running {
 
   /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    const places = this.places.filter(({ ended, ledger, sizesItself }) => !ended && !(sizesItself && ledger.holds))
+    // A pool that sizes itself by an odd policy may have fewer workers than it is given.
+    const isOdd = ({ plan, sizesItself }: Place) =>
+      sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+    const places = this.places.filter((place) => !place.ended && !isOdd(place))
     return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
   }
 
