@@ -759,8 +759,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Handles the end of a task's fiber. */
   onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    // Closing has abandoned the task, and its submitter has been notified.
-    if (entry.state === "Settled") return
+    // Closing has abandoned the task, or its exit was handled already: without the known runtime it is reported twice.
+    if (entry.state !== "Running") return
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)

@@ -140,7 +140,7 @@ export class RateGate {
   start(costs: Costs, now: number): Start {
     for (let index = 0; index < this.logs.length; index++) {
       const log = this.logs[index]!
-      log.forget(now)
+      log.dropExpired(now)
       log.start(now, costs[index]!)
     }
     return { at: now, costs }
