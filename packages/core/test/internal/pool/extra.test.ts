@@ -3,7 +3,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Schedule from "effect/Schedule"
 import { endWith, extraOf, type HasExtra, TaskExtra } from "../../../src/internal/pool/extra.ts"
-import type { Wait } from "../../../src/internal/pool/lending.ts"
 
 const machine = {
   clock: Context.get(Context.empty(), Clock.Clock),
@@ -25,7 +24,7 @@ describe("the extra of a task", () => {
   it("has the checked options, and the defaults of those that are absent", () => {
     const extra = extraOf(where, machine, { label: "", key: 0 })!
     assert.deepInclude(extra as object, { label: "", key: 0, permits: 1, costs: undefined, maxWait: undefined })
-    assert.deepInclude(extra as object, { retry: undefined, attempts: 0, sequence: -1, arrival: undefined })
+    assert.deepInclude(extra as object, { retry: undefined, attempts: 0, arrival: undefined })
     const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
     assert.deepInclude(other as object, { label: undefined, key: undefined, permits: 2, costs: [1, 7], maxWait: 2000 })
   })
@@ -39,7 +38,7 @@ describe("the extra of a task", () => {
 
   it("is made for a task that others wait for, and ends each wait once (load 1)", () => {
     const ended: Array<string> = []
-    const waitOf = (name: string) => ({ end: () => void ended.push(name) }) as unknown as Wait
+    const waitOf = (name: string) => ({ end: () => void ended.push(name) })
     const task: HasExtra = { extra: undefined }
     endWith(task, waitOf("a"))
     endWith(task, waitOf("b"))
