@@ -263,6 +263,9 @@ export interface PoolOptions {
    * - `"lend"`: it lends its worker meanwhile, and takes it back, ahead of the queue, before it goes on.
    * - `"fail"`: the operation fails with `NotAvailable` (`"Nested"`).
    * - `"queue"`: it keeps its worker. If every worker does so, all wait forever.
+   *
+   * A task that waits for another pool keeps its worker, unless that pool waits for its own, directly or through others.
+   * Then the same applies to it.
    */
   readonly nested?: "lend" | "fail" | "queue" | undefined
   /** Whether the pool starts paused, default `false`. */

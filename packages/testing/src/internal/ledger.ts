@@ -87,6 +87,7 @@ export class Ledger {
     const rule = ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (busy < 0 || lent < 0) this.violated("I1: a worker is counted twice", where)
     if (this.computing > busy && !this.abandons) {
       this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
     }
