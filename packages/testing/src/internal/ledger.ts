@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import { LimitWatch, ruleBrokenAtRest, ruleBrokenBy } from "./rules.ts"
 
 /** A task that a test submits. */
 export interface Entry {
@@ -52,13 +53,14 @@ export class Ledger {
   lentElsewhere = (): number => 0
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
+  /** The number of tasks that may wait beyond the capacity, because they come back for another attempt. */
+  comingBack = 0
   private running = 0
+  private readonly limit = new LimitWatch()
   /** The permits of the tasks that run and do not wait for their own pool. */
   private computing = 0
   private mostPermits = 1
   private readonly keys = new Set<string>()
-  private allowed = 0
-  private lentBefore = 0
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
@@ -83,28 +85,20 @@ export class Ledger {
   /** Checks the rules that hold at every moment. */
   check(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { busy, lent, running, targetSize } = stats
-    const rule = ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack)
+    const rule =
+      (ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack + this.attempted)) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
-    if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
-    if (busy < 0 || lent < 0) this.violated("I1: a worker is counted twice", where)
-    if (this.computing > busy && !this.abandons) {
+    if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (stats.busy < 0 || stats.lent < 0) this.violated("I1: a worker is counted twice", where)
+    if (this.computing > stats.busy && !this.abandons) {
       this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
     }
-    // Surplus tasks may finish, but no task may begin beside them. A task that is interrupted while it lends its workers
-    // takes them back above the limit.
-    const takenBack = Math.max(0, this.lentBefore - lent)
-    if (busy > Math.max(targetSize, this.allowed + takenBack)) {
-      this.violated("I1: a task began beside surplus ones", where)
-    }
-    this.allowed = Math.max(busy, targetSize)
-    this.lentBefore = lent
     return stats
   }
 
   // Tasks that have begun and may begin again may wait beyond the capacity. If one of them is dropped, the new task takes its
   // place.
-  private get comingBack(): number {
+  private get attempted(): number {
     return this.entries.filter(
       ({ attempts, begun, result }) => attempts > 1 && begun > 0 && (this.drops || result === undefined)
     ).length
@@ -113,16 +107,11 @@ export class Ledger {
   /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
     const stats = this.check("at rest")
-    const { busy, delayed, holds, nextStart, phase, running, size, targetSize, waiting } = stats
-    const mayStart =
-      phase !== "Closed" && holds.length === 0 && nextStart === 0 && busy + this.mostPermits <= targetSize
-    this.restAtDoor(stats, mayStart)
-    if (mayStart && waiting > 0 && this.isKeyReady(waiting)) {
-      this.violated("I2: a task waits beside a free worker", "at rest")
-    }
-    if (phase === "Closed" && running + waiting + delayed + size > 0) {
-      this.violated("I6: a closed pool has tasks", "at rest")
-    }
+    const { waiting } = stats
+    const mayHaveToWait = this.perKey < Infinity && (waiting === 0 || !this.isKeyReady(waiting))
+    const rule = ruleBrokenAtRest(stats, { permits: this.mostPermits, mayHaveToWait })
+    if (rule !== undefined) this.violated(rule, "at rest")
+    this.restAtDoor(stats)
     return stats
   }
 
@@ -139,12 +128,7 @@ export class Ledger {
   }
 
   // The tasks of submitters without a result that have not begun must be in the queue or at the door.
-  private restAtDoor({ atDoor, capacity, lent, phase, waiting }: PoolStats, mayStart: boolean): void {
-    if (atDoor > 0 && phase !== "Open" && phase !== "Held")
-      this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
-    if (atDoor > 0 && (waiting < capacity || (mayStart && this.perKey === Infinity))) {
-      this.violated("I9: a submitter waits at the door beside a free place", "at rest")
-    }
+  private restAtDoor({ atDoor, lent, waiting }: PoolStats): void {
     let pending = 0
     for (const entry of this.entries) {
       if (entry.result !== undefined || entry.item) continue
@@ -160,7 +144,7 @@ export class Ledger {
     const lost = pending - waiting - atDoor
     if (lost > lent && lost > lent + this.lentElsewhere())
       this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
-    if (lost + this.comingBack < 0 && this.bulks === 0)
+    if (lost + this.comingBack + this.attempted < 0 && this.bulks === 0)
       this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
   }
 
@@ -354,18 +338,6 @@ export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolServic
 /** Yields `times` times. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
-
-/**
- * Returns the rule that the statistics violate on their own, if any. `comingBack` is the number of tasks that may wait
- * beyond the capacity, because they have started before.
- */
-export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefined => {
-  const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
-    return "I3: the statistics do not add up"
-  }
-  return waiting > capacity + comingBack ? "I8: more tasks wait than the capacity allows" : undefined
-}
 
 const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
   Option.getOrUndefined(now(handle.poll))

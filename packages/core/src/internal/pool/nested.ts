@@ -1,14 +1,16 @@
-/** Operations of a pool that one of its own tasks waits in: the task lends its worker meanwhile, or the operation fails. */
+/** Nested work: a task that waits in an operation of its own pool lends its workers, or the operation fails. */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { type Ending, ending, endWith, type RuntimeFiber } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 
-/** Runs an operation that waits for the pool. It ends `wait` in the step in which what it waits for has happened. */
+/** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -18,7 +20,7 @@ export const waitWithin = <A, E, R>(
   return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
 }
 
-/** As `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
+/** Like `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
 export const waitInTask = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -26,11 +28,12 @@ export const waitInTask = <A, E, R>(
   operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> => {
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
+  if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
   return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
 }
 
-/** Runs an operation of another pool. The task lends its workers while both pools wait for each other. */
+/** Runs an operation of another pool. If the pools wait for each other, the task lends its workers. */
 const waitElsewhere = <A, E, R>(
   entry: Entry,
   other: Machine,
@@ -57,29 +60,77 @@ const lendWhile = <A, E, R>(
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
         machine.flush()
-        const admitted = Effect.suspend(() => operation(wait))
-        return Effect.flatMap(
-          Effect.exit(restore(machine.isAboutToDispatch ? afterDispatch(admitted) : admitted)),
-          (exit) => goOn(machine, wait, exit, restore)
+        return Effect.flatMap(Effect.exit(restore(admitted(machine, wait, operation))), (exit) =>
+          goOn(machine, wait, exit, restore)
         )
       })
 
-/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+/** The frame under an operation for which a task lends its workers. */
+class Lent implements Ending {
+  private readonly machine: Machine
+  readonly wait: Wait
+  wasInterruptible = false
+
+  constructor(machine: Machine, entry: Entry) {
+    this.machine = machine
+    this.wait = machine.lend(entry)
+  }
+
+  end(): boolean {
+    const { machine, wait } = this
+    if (wait.isBack) return true
+    wait.end()
+    machine.flush()
+    return wait.isBack
+  }
+
+  goOn<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
+    return awaitWorkers(this.wait, exit, restore)
+  }
+}
+Object.assign(Lent.prototype, ending)
+
+/** Like `lendWhile`, but lends in this step. The result must be returned to the fiber. */
+const lendWithin: <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  entry: Entry,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | NotAvailable, R> = hasKnownRuntime
+  ? (machine, fiber, entry, operation) => {
+      if (machine.nested === "fail") return Effect.fail(machine.rejectNested())
+      const lent = new Lent(machine, entry)
+      endWith(fiber as RuntimeFiber, lent)
+      machine.flush()
+      return admitted(machine, lent.wait, operation)
+    }
+  : (machine, _fiber, entry, operation) => lendWhile(machine, entry, operation)
+
+const admitted = <A, E, R>(
+  machine: Machine,
+  wait: Wait,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  machine.isAboutToDispatch ? afterDispatch(Effect.suspend(() => operation(wait))) : operation(wait)
+
+/**
+ * Runs an operation after the next dispatch: the lent worker takes a waiting task, which frees a place of a full queue.
+ */
 const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Effect.yieldNow, admitted)
 
-/** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
-const goOn = <A, E>(
-  machine: Machine,
-  wait: Wait,
-  exit: Exit<A, E>,
-  restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
-): Effect.Effect<A, E> => {
+type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
+
+/** Ends the wait. The fiber continues when its task has its workers back, or when it is interrupted. */
+const goOn = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  if (wait.isBack) return exit
+  return wait.isBack ? exit : awaitWorkers(wait, exit, restore)
+}
+
+const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
-    // The fiber may have yielded since it looked, and its task may have its worker again.
+    // The fiber may have yielded since the last check, and its task may have its workers back.
     if (wait.isBack) return resume(Effect.void)
     wait.onBack = () => resume(Effect.void)
   })

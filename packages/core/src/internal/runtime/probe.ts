@@ -1,8 +1,8 @@
 /**
- * Feature detection: whether the runtime that was loaded has the private parts that `fiber.ts` uses.
+ * Feature detection: checks whether the loaded runtime has the private parts that `fiber.ts` uses.
  *
- * Each is exercised once, with a value that is not the default, so that a renamed or missing field is noticed. If one of
- * the checks fails, the callers take the public way, which is slower and behaves the same.
+ * Each part is used once, with a value that is not the default, so that a renamed or missing field is noticed. If a
+ * check fails, the callers use Effect's public API, which is slower and behaves the same.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,12 +11,16 @@ import { AsyncResource } from "./asyncContext.ts"
 import {
   answerCaller,
   asEffects,
+  type Ending,
+  ending,
+  endWith,
   makeFiber,
   observeLast,
   overlay,
   type Overlay,
   runFork,
   type RuntimeContext,
+  type RuntimeFiber,
   wait,
   type Waiter,
   waiter
@@ -41,7 +45,7 @@ asEffects(
   waiter
 )
 
-/** A fiber waits, keeps its async context meanwhile, takes an answer, and tells its waiter when it is interrupted. */
+/** A fiber waits, keeps its async context meanwhile, takes an answer, and notifies its waiter of an interruption. */
 const waitsAsExpected = (): boolean => {
   const answered = new Probe()
   const fiber = runFork(Effect.uninterruptible(answered))
@@ -58,14 +62,56 @@ const waitsAsExpected = (): boolean => {
   const before = other.interruptible
   other.interruptUnsafe(1)
   const exit = other.pollUnsafe()
-  const told = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
+  const notified = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
 
   const plain = new Probe()
   const last = runFork(Effect.map(plain, (answer) => `the ${answer}`))
   answerCaller(plain, Exit.succeed("answer"))
   const value = last.pollUnsafe()
   return (
-    stacked && noticed && kept && waits && took && told && value?._tag === "Success" && value.value === "the answer"
+    stacked && noticed && kept && waits && took && notified && value?._tag === "Success" && value.value === "the answer"
+  )
+}
+
+class Last implements Ending {
+  wasInterruptible = false
+  exit: Exit.Exit<any, any> | undefined = undefined
+  end(): boolean {
+    return false
+  }
+  goOn(exit: Exit.Exit<any, any>): Effect.Effect<string> {
+    this.exit = exit
+    return Effect.succeed("went on")
+  }
+}
+Object.assign(Last.prototype, ending)
+
+/** An ending is called when the operation above it succeeds, and when it is interrupted. */
+const endsAsExpected = (): boolean => {
+  const [succeeded, interrupted, waiting] = [new Last(), new Last(), new Probe()]
+  const until = (last: Last, operation: Effect.Effect<string>) =>
+    runFork(
+      Effect.map(
+        Effect.withFiber((fiber) => {
+          endWith(fiber as RuntimeFiber, last)
+          return operation
+        }),
+        (value) => `it ${value}`
+      )
+    )
+  const exit = until(succeeded, Effect.succeed("ended")).pollUnsafe()
+  const other = until(interrupted, waiting)
+  other.interruptUnsafe()
+  const end = other.pollUnsafe()
+  return (
+    exit?._tag === "Success" &&
+    exit.value === "it went on" &&
+    succeeded.wasInterruptible &&
+    succeeded.exit?._tag === "Success" &&
+    succeeded.exit.value === "ended" &&
+    interrupted.exit?._tag === "Failure" &&
+    end !== undefined &&
+    Exit.hasInterrupts(end)
   )
 }
 
@@ -73,7 +119,7 @@ const overlaysAsExpected = (): boolean => {
   const [One, Other] = [Context.Service<1, number>("one"), Context.Service<number, number>("other")]
   const under: Context.Context<any> = Context.make(One, 1)
   const [ours, theirs] = [overlay(under, Other, 2), Context.add(under, Other, 2)]
-  // The fields of a context, and the keys and values that are laid over it.
+  // The fields of a context, and the keys and values on top of it.
   const fields = (context: object): string => {
     const { key: _key, overlay, parent: _parent, value: _value, ...known } = context as RuntimeContext & Overlay
     const laid: Array<unknown> = []
@@ -94,7 +140,10 @@ const overlaysAsExpected = (): boolean => {
   )
 }
 
-/** A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one throws. */
+/**
+ * A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one
+ * throws.
+ */
 const makesFibersAsExpected = (): boolean => {
   const One = Context.Service<1, number>("one")
   const called: Array<string> = []
@@ -136,11 +185,11 @@ const makesFibersAsExpected = (): boolean => {
   )
 }
 
-/** Whether the runtime has all of it. */
+/** Whether the runtime has all private parts. */
 export const hasKnownRuntime: boolean = (() => {
-  // A plain `try`: whatever goes wrong here, the public way is left.
+  // A plain `try`: whatever fails here, the public API still works.
   try {
-    return waitsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
+    return waitsAsExpected() && endsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
   } catch {
     return false
   }
