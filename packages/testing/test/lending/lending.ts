@@ -39,7 +39,7 @@ const sentences = {
 
 /** Registers every `sparse`th run of all small tasks in all small pools, or pairs of pools. */
 export const everySmallTask = (pools: 1 | 2, sparse: number): void =>
-  it(sentences[pools], () => {
+  it.each([sentences[pools]])("%s", () => {
     let [runs, steps, longest, at] = [0, 0, 0, 0]
     const all = settings(pools)
     for (const body of bodies) {
