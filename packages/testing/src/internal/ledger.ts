@@ -89,6 +89,7 @@ export class Ledger {
       (ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack + this.attempted)) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (stats.busy < 0 || stats.lent < 0) this.violated("I1: a worker is counted twice", where)
     if (this.computing > stats.busy && !this.abandons) {
       this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
     }

@@ -179,7 +179,13 @@ class Running {
     const { capacity, nested, onFull, perKey, rate, startPaused } = plan
     const check = (where: string) => this.checkAll(where)
     const common = {
-      ...{ capacity, nested, onFull, perKey, rate, size, startPaused },
+      capacity,
+      nested,
+      onFull,
+      perKey,
+      rate,
+      size,
+      startPaused,
       shutdown: { drainTimeout, interruptTimeout },
       ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, check) })
     }
