@@ -843,6 +843,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   // ---- notifying --------------------------------------------------------------------------------------------------
 
+  private readonly enqueueWatcher = (watcher: Notifiable): void => this.enqueueCompletion(watcher)
+
   /** Has it notified by the flush that is under way, or the next one. */
   enqueueCompletion(completion: Notifiable): void {
     this.completions.push(completion)
@@ -880,7 +882,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private endFlush(): void {
     this.observer?.rest()
     if (this.backlog.size === 0) this.onQueueEmpty()
-    if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
+    if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
   }
 
   private onQueueEmpty(): void {
