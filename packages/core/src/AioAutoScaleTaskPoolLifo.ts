@@ -1,5 +1,6 @@
 /**
- * A task pool whose number of workers follows the load, last in, first out. Takes the options of `AioAutoScaleTaskPoolSimple`.
+ * A task pool whose number of workers follows the load, last in, first out. Takes the options of
+ * `AioAutoScaleTaskPoolSimple`.
  *
  * @since 0.1.0
  */
@@ -21,6 +22,8 @@ const pool = autoScalePool("AioAutoScaleTaskPoolLifo", lifo)
  * await Effect.runPromise(Effect.provide(program, AioAutoScaleTaskPoolLifo.layer({ minSize: 3, maxSize: 8 }))) // => "done"
  * ```
  *
+ * Guide: docs/guide/choosing-a-pool.md
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -35,7 +38,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, which closes with the scope.
  *
  * @category constructors
  * @since 0.1.0

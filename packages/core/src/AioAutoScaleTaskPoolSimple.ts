@@ -9,10 +9,12 @@ import { fifo } from "./QueueDiscipline.ts"
 const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)
 
 /**
- * Provides the pool, which closes with the layer's scope: it drains if the scope ends with a success, and interrupts
- * its tasks if the scope ends with a failure or an interruption.
+ * Provides the pool, which closes with the layer's scope.
  *
  * **Details**
+ *
+ * The pool drains if the scope ends with a success. It interrupts its tasks if the scope ends with a failure or an
+ * interruption (the option `shutdown.onInterrupt`).
  *
  * `options` are `minSize` (default 3), `maxSize` (default minSize + 5), `interval` (default 10 seconds), `policy`
  * (default `AutoScalePolicy.adaptive()`), `classify`, those of every pool, and `tag`, the tag to provide, default
@@ -28,14 +30,19 @@ const pool = autoScalePool("AioAutoScaleTaskPoolSimple", fifo)
  * await Effect.runPromise(Effect.provide(program, AioAutoScaleTaskPoolSimple.layer({ minSize: 3, maxSize: 8 }))) // => "done"
  * ```
  *
+ * Guide: docs/guide/choosing-a-pool.md
+ *
  * @category layers
  * @since 0.1.0
  */
 export const layer = pool.layer
 
 /**
- * Provides the pool like `layer`, with options from `Config`. Fails with `ConfigError` if a value is missing or out of
- * range.
+ * Provides the pool like `layer`, with the options from `Config`.
+ *
+ * **Details**
+ *
+ * Fails with `ConfigError` if a value is missing or out of range.
  *
  * **Example** (Reading the size from the configuration)
  *
@@ -54,7 +61,11 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, which closes with the scope.
+ *
+ * **Details**
+ *
+ * Takes the options of `layer`. Throws `RangeError` if an option is out of range.
  *
  * **Example** (Making a pool in a scope)
  *

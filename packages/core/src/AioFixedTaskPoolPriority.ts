@@ -21,6 +21,8 @@ const pool = fixedPool("AioFixedTaskPoolPriority", priority)
  * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolPriority.layer(3))) // => "done"
  * ```
  *
+ * Guide: docs/guide/choosing-a-pool.md
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -35,7 +37,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, which closes with the scope.
  *
  * @category constructors
  * @since 0.1.0

@@ -11,7 +11,9 @@
  * @since 0.1.0
  */
 export interface AutoScaleBounds {
+  /** The smallest size. */
   readonly min: number
+  /** The largest size. */
   readonly max: number
   /** The initial size. */
   readonly initial: number
@@ -181,7 +183,11 @@ export interface AutoScalePolicy<S> {
 }
 
 /**
- * Returns the sample of a window in which nothing happened, for tests: `{ ...emptySample(8), succeeded: 100 }`.
+ * Returns the sample of a window in which nothing happened.
+ *
+ * **When to use**
+ *
+ * Use it in tests of a policy: `{ ...emptySample(8), succeeded: 100 }`.
  *
  * @category models
  * @since 0.2.0

@@ -30,8 +30,11 @@ export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
 
 /**
- * Returns a window that ends by time alone, for policies that use the queue and not results. `interval` is a Duration
- * above 0.
+ * Returns a window that ends by time alone, for policies that use the queue and not results.
+ *
+ * **Details**
+ *
+ * `interval` is a Duration above 0. Throws `RangeError` otherwise.
  *
  * @category models
  * @since 0.2.0
@@ -128,6 +131,8 @@ export interface AdaptiveOptions {
  * size // => 20
  * reason // => "START"
  * ```
+ *
+ * Guide: docs/guide/how-many-at-once.md
  *
  * @category policies
  * @since 0.2.0
@@ -313,7 +318,7 @@ export const fixed = (size: number): AutoScalePolicy<null> => ({
 })
 
 /**
- * Sizes the pool by the number of waiting tasks per worker, as the library did that this one is based on.
+ * Sizes the pool by the number of waiting tasks per worker, as the original Python library does.
  *
  * **Details**
  *
@@ -453,7 +458,11 @@ export const clamp = <S>(
 }
 
 /**
- * Changes the decisions of a policy. The size is clamped to the bounds. The policy does not learn of the change.
+ * Changes the decisions of a policy.
+ *
+ * **Details**
+ *
+ * The size is clamped to the bounds. The policy does not learn of the change.
  *
  * **Example** (Halving the size at night)
  *
@@ -500,45 +509,4 @@ export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.I
       return { ...window, interval: millis, maxInterval: Math.max(millis, window.maxInterval) }
     }
   }
-}
-
-/**
- * Formats decisions as a table, one line each. `time` is in milliseconds; the table shows it in seconds.
- *
- * **Example** (Reading a decision)
- *
- * ```ts
- * import { AutoScalePolicy } from "@aio-task-pool/core"
- *
- * const decision = { size: 30, reason: "REVERT", evidence: { before: 40, run: 70, base: 50, elasticity: 0.9 } }
- * const [, line] = AutoScalePolicy.explain([{ time: 1_250, decision }]).split("\n")
- * line?.replaceAll(/ +/g, " ").trim() // => "1.25 40 -> 30 REVERT 70 50 0.90"
- * ```
- *
- * @category formatting
- * @since 0.2.0
- */
-export const explain = (
-  decisions: ReadonlyArray<{ readonly time: number; readonly decision: AutoScaleDecision }>
-): string => {
-  const digits = (value: number | undefined, places: number): string =>
-    value === undefined || !Number.isFinite(value) ? "" : value.toFixed(places)
-  const milliseconds = (value: number | undefined): string =>
-    value === undefined ? "" : digits(value, value < 10 ? 2 : 0)
-  const rows = [
-    ["time, s", "size", "reason", "run, ms", "base, ms", "elasticity", "overloads", "ceiling", "pause, ms"],
-    ...decisions.map(({ decision: { evidence, pause, reason, size }, time }) => [
-      digits(time / 1000, 2),
-      evidence === undefined || evidence.before === size ? `${size}` : `${evidence.before} -> ${size}`,
-      reason,
-      milliseconds(evidence?.run),
-      milliseconds(evidence?.base),
-      digits(evidence?.elasticity, 2),
-      evidence?.overloads ? digits(evidence.overloads, 0) : "",
-      digits(evidence?.ceiling, 0),
-      digits(pause, 0)
-    ])
-  ]
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column]!)).join("  ")).join("\n")
 }

@@ -21,8 +21,11 @@ import type { Cloneable, Job } from "./Job.ts"
 export type { ExecutorCall, ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 
 /**
- * The operations of an executor. `Self` is what a caller must provide: nothing for the service itself, the tag for its
- * statics.
+ * The operations of an executor.
+ *
+ * **Details**
+ *
+ * `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +102,7 @@ export interface ExecutorOperations<in out Self> {
 }
 
 /**
- * The service behind an executor's tag: `Executor["Service"]`.
+ * The service of an executor's tag: `Executor["Service"]`.
  *
  * @category models
  * @since 0.1.0
@@ -199,6 +202,8 @@ export type ExecutorTag<Self, Id extends string> = Context.ServiceClass<Self, Id
  *
  * await Effect.runPromise(Effect.provide(program, [Executor.layerInline, Heavy.layerInline])) // => [4, 9]
  * ```
+ *
+ * Guide: docs/guide/blocking-work.md
  *
  * @category services
  * @since 0.1.0

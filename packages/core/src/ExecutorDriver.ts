@@ -18,7 +18,7 @@ export interface ExecutorStats {
   readonly threads: number
   /** Threads that are starting. */
   readonly starting: number
-  /** Threads that were told to end and still run. A terminated thread in native code runs until that code returns. */
+  /** Threads that have been stopped and still run. A terminated thread in native code runs until that code returns. */
   readonly ending: number
   /** Jobs that have begun and have no result yet. */
   readonly running: number
@@ -41,6 +41,7 @@ export interface ExecutorDriver {
   readonly parallelism: number
   /** Runs one call. Interrupting the effect cancels the call as `onInterrupt` says. */
   readonly call: (call: ExecutorCall) => Effect.Effect<any, ExecutorError>
+  /** Returns an atomic snapshot of the statistics. */
   readonly stats: Effect.Effect<ExecutorStats>
 }
 
@@ -51,13 +52,16 @@ export interface ExecutorDriver {
  * @since 0.1.0
  */
 export interface ExecutorCall {
+  /** The job to run. */
   readonly job: Job<any, any>
   /** The arguments, or, with `each`, the items. */
   readonly args: ReadonlyArray<unknown>
   /** Whether the job is called once for each item, and the result is the array of results. */
   readonly each: boolean
+  /** Objects in the arguments to move instead of copy. */
   readonly transfer: ReadonlyArray<object> | undefined
+  /** Whether an interruption terminates the thread of a running job, or drops its result. */
   readonly onInterrupt: "terminate" | "abandon"
-  /** Called with the times in milliseconds before the call settles; `undefined` if no caller needs them. */
+  /** Reports the times in milliseconds before the call settles; `undefined` if no caller needs them. */
   readonly onTimes: ((queueTime: number, runTime: number) => void) | undefined
 }

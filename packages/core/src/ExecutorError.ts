@@ -1,5 +1,5 @@
 /**
- * The failures of an executor, one for each way a caller can react.
+ * The failures of an executor, one for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -66,6 +66,7 @@ export class TaskThrew extends Data.TaggedError("TaskThrew")<{
 export class NotCloneable extends Data.TaggedError("NotCloneable")<{
   /** The job's name. */
   readonly task: string
+  /** Whether an argument or the result cannot be copied. */
   readonly direction: "argument" | "result"
   /** The path to the part that cannot be copied; empty for the result itself. */
   readonly path: string
@@ -95,6 +96,7 @@ export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
   readonly task: string
   /** The address of its module. */
   readonly url: string
+  /** Why there is no function to run, as a sentence. */
   readonly reason: string
   /** The value that loading the module threw, if it did. */
   readonly cause?: unknown
@@ -127,9 +129,11 @@ export class TaskNotFound extends Data.TaggedError("TaskNotFound")<{
 export class WorkerCrashed extends Data.TaggedError("WorkerCrashed")<{
   /** The job's name. */
   readonly task: string
+  /** What ended the thread. */
   readonly reason: "exit" | "uncaught" | "memory" | "start"
   /** Whether the job had begun, and may have had effects. */
   readonly started: boolean
+  /** The thread's exit code, if it exited. */
   readonly exitCode: number | undefined
   /** The value that the thread threw, if it did. */
   readonly cause: unknown

@@ -26,17 +26,20 @@ export interface Job<in out Args extends ReadonlyArray<any>, out A> {
 /**
  * The constructors of jobs.
  *
+ * Guide: docs/guide/blocking-work.md
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const Job = {
   /**
-   * Declares an exported function of this module as a job. The result can also be called as a function.
+   * Declares an exported function of this module as a job.
    *
    * **Details**
    *
-   * `name` is the exported name. The function may be async: its thread waits for the promise, and runs no other job
-   * meanwhile. A CommonJS module, which has no `import.meta`, passes `{ url: pathToFileURL(__filename).href }`.
+   * The result can also be called as a function. `name` is the exported name. The function may be async: its thread
+   * waits for the promise, and runs no other job meanwhile. A CommonJS module, which has no `import.meta`, passes
+   * `{ url: pathToFileURL(__filename).href }`.
    *
    * Throws `TypeError` if `fn` is a generator function, whose result cannot leave its thread, or if `meta` has no
    * `url`. Throws `RangeError` if `url` is not absolute.
@@ -117,7 +120,7 @@ export const Job = {
   },
 
   /**
-   * Marks objects (array buffers, message ports) that a job's result moves instead of copies. Returns `value`.
+   * Marks objects (array buffers, message ports) that a job's result moves instead of copies, and returns `value`.
    *
    * **Details**
    *
@@ -210,8 +213,12 @@ type Platform =
 type AnyGenerator = Generator | AsyncGenerator
 
 /**
- * Returns a module's address as a string, given as a string or an object with `href`. Throws `TypeError` if it is
- * neither, and `RangeError` if it is not an absolute URL. The messages contain `where` and `what`.
+ * Returns a module's address as a string, given as a string or an object with `href`.
+ *
+ * **Details**
+ *
+ * Throws `TypeError` if the address is neither, and `RangeError` if it is not an absolute URL. The messages contain
+ * `where` and `what`.
  *
  * @category executors
  * @since 0.1.0
@@ -224,14 +231,14 @@ export const checkAddress = (
   const href = typeof value === "object" && value !== null ? value.href : value
   const rule = `${where}: ${what} must be an absolute URL`
   if (typeof href !== "string") {
-    throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${cureOf(what, undefined)}`)
+    throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${suggestionFor(what, undefined)}`)
   }
   // A one-letter scheme is a Windows drive.
   if (/^[a-z][a-z\d+.-]+:/i.test(href)) return href
-  throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${cureOf(what, href)}`)
+  throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${suggestionFor(what, href)}`)
 }
 
-const cureOf = (what: string, href: string | undefined): string => {
+const suggestionFor = (what: string, href: string | undefined): string => {
   if (what === "meta.url") return "import.meta, or { url: pathToFileURL(__filename).href } in CommonJS"
   const text = JSON.stringify(href)
   if (href === undefined || href.startsWith(".")) return `new URL(${text ?? '"./jobs.js"'}, import.meta.url)`
@@ -240,14 +247,13 @@ const cureOf = (what: string, href: string | undefined): string => {
 }
 
 /**
- * Returns the function that a loaded module exports by a job's name, or `undefined` if there is none. Executors call
- * it.
+ * Returns the function that a loaded module exports by a job's name, or `undefined` if there is none.
  *
  * **Details**
  *
- * Searches the exports first, then the own properties of the default export, which holds what a CommonJS module
- * exports. If none has the name, returns a job of that name that is exported under another name. Throws what a getter
- * throws.
+ * Executors call it. Searches the exports first, then the own properties of the default export, which holds what a
+ * CommonJS module exports. If none has the name, returns a job of that name that is exported under another name. Throws
+ * what a getter throws.
  *
  * @category executors
  * @since 0.1.0
@@ -297,8 +303,11 @@ const functionsOf = (holder: Holder, index: number): ReadonlyArray<readonly [nam
   })
 
 /**
- * Returns the objects that `Job.transfer` marked for a job's result, if any. Executors call it before they copy a
- * result.
+ * Returns the objects that `Job.transfer` marked for a job's result, if any.
+ *
+ * **Details**
+ *
+ * Executors call it before they copy a result.
  *
  * @category executors
  * @since 0.1.0
@@ -320,7 +329,7 @@ export interface Uncloneable {
 }
 
 /**
- * Finds the part of a value that structured clone cannot copy; returns `undefined` if it can copy all of it.
+ * Returns the part of a value that structured clone cannot copy, or `undefined` if there is none.
  *
  * **Details**
  *
@@ -346,8 +355,12 @@ export const findUncloneable = (value: unknown, transfer: ReadonlyArray<object> 
 }
 
 /**
- * Finds the part of a value that made structured clone throw `refusal`. Behaves like `findUncloneable` in all else.
- * Executors call it, because they have already tried to copy the value, which may be slow.
+ * Returns the part of a value that made structured clone throw `refusal`.
+ *
+ * **Details**
+ *
+ * Behaves like `findUncloneable` in all other respects. Executors call it because they have already tried to copy the
+ * value, which may be slow.
  *
  * @category executors
  * @since 0.1.0
@@ -359,7 +372,11 @@ export const explainUncloneable = (
 ): Uncloneable => locateUncloneable(value, transfer ?? [], messageOf(refusal))
 
 /**
- * Returns an error's message, or the text of another thrown value. Never throws, whatever was thrown.
+ * Returns an error's message, or the text of another thrown value.
+ *
+ * **Details**
+ *
+ * Never throws, whatever was thrown.
  *
  * @category executors
  * @since 0.1.0
@@ -373,7 +390,10 @@ export const messageOf = (thrown: unknown): string => {
 }
 
 /**
- * Returns what was thrown as one line: an error's name and message, a string as it is, and the type of anything else.
+ * Returns what was thrown as one line: an error's name and message, a string unchanged, and the type of anything else.
+ *
+ * **Details**
+ *
  * Never throws, whatever was thrown.
  *
  * @category executors

@@ -12,47 +12,71 @@ import type { Cloneable } from "./Job.ts"
 import type { Cost, Rate } from "./Rate.ts"
 
 /**
- * Options of `submit`, `fork`, `submitNowait`, `all` and `submitBlocking`; beside these, `args` are the arguments of a
- * submitted function. `forEach` and `mapEffect` take them as `ItemOptions`.
+ * Options of `submit`, `fork`, `submitNowait`, `all` and `submitBlocking`.
+ *
+ * **Details**
+ *
+ * With a function, `args` are its arguments. `forEach` and `mapEffect` take `ItemOptions`.
  *
  * @category options
  * @since 0.1.0
  */
 export interface SubmitOptions<E = any> {
   /**
-   * The task's priority on a priority pool: the smallest weight is dispatched first, equal weights first in, first out.
-   * A safe integer, default 4. Other pools ignore it.
+   * The task's priority on a priority pool, a safe integer, default 4.
+   *
+   * The smallest weight is dispatched first, equal weights first in, first out. Other pools ignore it.
    */
   readonly weight?: number | undefined
-  /** A name for `clear` and for the reports of `close`, default none. */
+  /** The name by which `clear` selects the task and a report of `close` lists it, default none. */
   readonly label?: string | undefined
   /**
-   * Whom the task belongs to, such as a tenant or a host: keys take turns, and `perKey` limits each. A string or a number,
-   * default none. Tasks without a key take turns as one more key, which has no limit.
+   * The owner of the task, such as a tenant or a host: a string or a number, default none.
+   *
+   * Keys take turns, and `perKey` limits each of them. Tasks without a key take turns as one more key, without a limit.
+   *
+   * Guide: docs/guide/fairness-and-keys.md
    */
   readonly key?: string | number | undefined
   /**
-   * The number of workers that the task takes, an integer above 0, default 1. The next task waits until its workers are
-   * free, and no other task overtakes it. More than the pool can ever have fails with `NotAvailable` (`"TooLarge"`).
+   * The number of workers that the task takes, an integer above 0, default 1.
+   *
+   * The task that is next waits until its workers are free, and no other task overtakes it. The task fails with
+   * `NotAvailable` (`"TooLarge"`) if it takes more workers than the pool can ever have.
    */
   readonly permits?: number | undefined
-  /** What a start costs at the pool's `rate`, default 1 for each rate without a unit and 0 for the others. */
+  /**
+   * What a start costs at the pool's `rate`, default 1 for each rate without a unit and 0 for the others.
+   *
+   * Guide: docs/guide/rates.md
+   */
   readonly cost?: Cost | undefined
   /**
-   * The longest time from submission to the first start, the door included, a Duration, default no limit. After that the
-   * task never starts, and fails with `NotAvailable` (`"WaitedTooLong"`).
+   * The longest time from submission to the first start, including the wait at the door: a Duration, default no limit.
+   *
+   * After that the task never starts, and fails with `NotAvailable` (`"WaitedTooLong"`).
+   *
+   * Guide: docs/guide/waiting-and-time.md
    */
   readonly maxWait?: DurationInput | undefined
   /**
-   * When a task that has failed is tried again: a Schedule, or `RetryOptions`, default never. Between attempts the task
-   * has no worker. Only its own failures are tried again, not defects or interruptions.
+   * When a failed task is tried again: a Schedule, or `RetryOptions`, default never.
+   *
+   * Between attempts the task has no worker. Only its own failures are tried again, not defects or interruptions.
+   *
+   * Guide: docs/guide/retries.md
    */
   readonly retry?: RetryOptions<E> | Schedule<unknown, E> | undefined
 }
 
 /**
- * When a task that has failed is tried again, like the options of `Effect.retry`. Without `schedule` it is tried again at
- * once.
+ * When a failed task is tried again, like the options of `Effect.retry`.
+ *
+ * **Details**
+ *
+ * Without `schedule` the task is tried again at once.
+ *
+ * Guide: docs/guide/retries.md
  *
  * @category options
  * @since 0.2.0
@@ -77,7 +101,7 @@ export interface RetryOptions<E = any> {
 export type PerItem<A, T> = T | ((item: A, index: number) => T)
 
 /**
- * Options of the tasks of `forEach` and `mapEffect`: those of `submit`, of which some may depend on the item.
+ * Options of the tasks of `forEach` and `mapEffect`: those of `submit`, some of which may depend on the item.
  *
  * @category options
  * @since 0.2.0
@@ -107,7 +131,7 @@ export interface ItemOptions<A = any, E = any> extends Omit<
 export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
   /** Whether to discard the results, default `false`. */
   readonly discard?: boolean | undefined
-  /** Whether results are in the order of completion, default `false`: in the order of the items. */
+  /** Whether results are in the order of completion (`true`) or of the items (`false`, the default). */
   readonly unordered?: boolean | undefined
 }
 
@@ -118,28 +142,35 @@ export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
  * @since 0.1.0
  */
 export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
-  /** Whether results are in the order of completion, default `false`: in the order of the elements. */
+  /** Whether results are in the order of completion (`true`) or of the elements (`false`, the default). */
   readonly unordered?: boolean | undefined
   /** The most results that wait downstream, an integer above 0 or `Infinity`, default 16. */
   readonly bufferSize?: number | undefined
 }
 
 /**
- * Options of `clear`: which waiting tasks to cancel, default all. If both are given, both must match.
+ * Options of `clear`: which waiting tasks to cancel, default all.
+ *
+ * **Details**
+ *
+ * If both are given, both must match.
  *
  * @category options
  * @since 0.2.0
  */
 export interface ClearOptions {
-  /** Only tasks of this key. */
+  /** Selects only tasks of this key, default any. */
   readonly key?: string | number | undefined
-  /** Only tasks of this label. */
+  /** Selects only tasks of this label, default any. */
   readonly label?: string | undefined
 }
 
 /**
- * The parameters of `submitBlocking` after the job: options, including the job's arguments. Both may be omitted if the
- * job has no parameters.
+ * The parameters of `submitBlocking` after the job: options, including the job's arguments.
+ *
+ * **Details**
+ *
+ * Both may be omitted if the job has no parameters.
  *
  * @category models
  * @since 0.1.0
@@ -153,7 +184,13 @@ export type SubmitBlockingArguments<
   : [options: SubmitBlockingOptions<E, T> & { readonly args: Args & Cloneable<Args> }]
 
 /**
- * Options of `submitBlocking`; beside these, `args` are the job's arguments.
+ * Options of `submitBlocking`.
+ *
+ * **Details**
+ *
+ * In addition, `args` are the job's arguments.
+ *
+ * Guide: docs/guide/blocking-work.md
  *
  * @category options
  * @since 0.1.0
@@ -180,6 +217,8 @@ export interface ResizeOptions {
 /**
  * Time limits of closing a pool.
  *
+ * Guide: docs/guide/shutting-down.md
+ *
  * @category options
  * @since 0.1.0
  */
@@ -187,22 +226,26 @@ export interface ShutdownOptions {
   /** How long admitted tasks may continue after closing has begun, a Duration, default no limit. */
   readonly drainTimeout?: DurationInput | undefined
   /**
-   * How long the finalizers of interrupted tasks are awaited, a Duration, default 3 seconds. After that, closing
-   * continues without these tasks, their submitters get `TaskCancelled`, and a log line names the tasks.
+   * How long closing waits for the finalizers of interrupted tasks, a Duration, default 3 seconds.
+   *
+   * After that, closing continues without these tasks, their submitters get `TaskCancelled`, and a log line names the
+   * tasks.
    */
   readonly interruptTimeout?: DurationInput | undefined
 }
 
 /**
- * How a pool closes with its scope.
+ * How a pool closes when its scope closes.
  *
  * @category options
  * @since 0.2.0
  */
 export interface PoolShutdownOptions extends ShutdownOptions {
   /**
-   * Whether the pool interrupts its tasks (`"interrupt"`, the default) or drains (`"drain"`) when its scope ends by an
-   * interruption, such as that of a program by SIGTERM. `"drain"` has a `drainTimeout` of 10 seconds unless one is given.
+   * Whether the pool interrupts its tasks (`"interrupt"`, the default) or drains (`"drain"`) when an interruption ends
+   * its scope, such as SIGTERM.
+   *
+   * With `"drain"` the default `drainTimeout` is 10 seconds.
    */
   readonly onInterrupt?: "interrupt" | "drain" | undefined
 }
@@ -223,6 +266,8 @@ export interface CloseOptions extends ShutdownOptions {
 /**
  * Options of every pool.
  *
+ * Guide: docs/guide/choosing-a-pool.md
+ *
  * @category options
  * @since 0.1.0
  */
@@ -234,45 +279,63 @@ export interface PoolOptions {
   /**
    * What happens to a new task when the queue is full, default `"suspend"`:
    *
-   * - `"suspend"`: its caller waits at the door.
-   * - `"fail"`: it is rejected with `NotAvailable` (`"QueueFull"`).
-   * - `"dropOldest"`: the task that has waited longest is cancelled (`"Dropped"`), and the new one takes its place. On a
-   *   priority pool the least urgent task is dropped, which may be the new one. With keys it is a task of the key with the
-   *   most waiting tasks.
+   * - `"suspend"`: the caller waits at the door.
+   * - `"fail"`: the task is rejected with `NotAvailable` (`"QueueFull"`).
+   * - `"dropOldest"`: the task that has waited longest is cancelled (`"Dropped"`), and the new one takes its place. A
+   *   priority pool drops the least urgent task, which may be the new one. With keys, the pool drops a task of the key
+   *   with the most waiting tasks.
    *
-   * `forEach` and `mapEffect` wait at the door in any case.
+   * `forEach` and `mapEffect` always wait at the door.
+   *
+   * Guide: docs/guide/overflow.md
    */
   readonly onFull?: "suspend" | "fail" | "dropOldest" | undefined
   /**
-   * How many tasks may start in a time, default no limit: one rate, or several that hold together. A task that waits for
-   * the rate has no worker.
+   * How many tasks may start within a time, default no limit: one rate, or several that all apply.
+   *
+   * A task that waits for the rate has no worker.
+   *
+   * Guide: docs/guide/rates.md
    */
   readonly rate?: Rate | ReadonlyArray<Rate> | undefined
   /**
-   * How long a task waits to gain one weight of urgency, a Duration above 0, default never. A task is overtaken only by
-   * tasks that arrive within `ageing` times the difference of their weights after it. Only the priority pools take it:
-   * the others throw `TypeError`.
+   * The waiting time that counts as one weight less, a Duration above 0, default never.
+   *
+   * A task is overtaken only by tasks that arrive within `ageing` times the difference of their weights after it. Only
+   * the priority pools have this option. The others throw `TypeError`.
+   *
+   * Guide: docs/guide/waiting-and-time.md
    */
   readonly ageing?: DurationInput | undefined
-  /** The most workers that the tasks of one `key` take at a time, an integer above 0, default no limit. */
+  /**
+   * The most workers that the tasks of one `key` take at a time, an integer above 0, default no limit.
+   *
+   * Guide: docs/guide/fairness-and-keys.md
+   */
   readonly perKey?: number | undefined
   /**
-   * What happens when a task of the pool waits for the pool itself, in `submit`, `forEach`, `all`, `mapEffect`, at the door,
-   * or for a handle, default `"lend"`:
+   * What happens when a task of the pool waits for its own pool, default `"lend"`:
    *
-   * - `"lend"`: it lends its worker meanwhile, and takes it back, ahead of the queue, before it goes on.
+   * - `"lend"`: the task lends its worker while it waits. Before it continues, it takes the worker back, ahead of the
+   *   queue.
    * - `"fail"`: the operation fails with `NotAvailable` (`"Nested"`).
-   * - `"queue"`: it keeps its worker. If every worker does so, all wait forever.
+   * - `"queue"`: the task keeps its worker. If the tasks of all workers wait, all wait forever.
+   *
+   * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle.
+   *
+   * Guide: docs/guide/nested-work.md
    */
   readonly nested?: "lend" | "fail" | "queue" | undefined
   /** Whether the pool starts paused, default `false`. */
   readonly startPaused?: boolean | undefined
-  /** How the pool closes. */
+  /** How the pool closes, default as each option says. */
   readonly shutdown?: PoolShutdownOptions | undefined
   /**
-   * Returns what a task's exit says about the server behind it. By default a failure or defect that is Effect's
-   * `TimeoutError` means overload, and other failures are ignored. It is called for tasks that ended by themselves. A fixed
-   * pool uses only `retryAfter`.
+   * Returns what a task's exit says about the server behind the pool.
+   *
+   * By default a failure or defect that is Effect's `TimeoutError` means overload, and other failures are ignored. The
+   * pool does not call the function for tasks that it or their submitters interrupted. A fixed pool uses only
+   * `retryAfter`.
    *
    * **Example** (Handling a response of 429)
    *
@@ -294,6 +357,8 @@ export interface PoolOptions {
    * const program = Effect.exit(TaskPool.submit(Effect.fail(new TooMany())))
    * Exit.isFailure(await Effect.runPromise(Effect.provide(program, pool))) // => true
    * ```
+   *
+   * Guide: docs/guide/how-many-at-once.md
    */
   readonly classify?: ((exit: Exit<unknown, unknown>) => TaskOutcome) | undefined
 }
@@ -312,6 +377,8 @@ export interface FixedPoolOptions extends PoolOptions {
 /**
  * Options of the auto-scale pools.
  *
+ * Guide: docs/guide/scaling.md
+ *
  * @category options
  * @since 0.1.0
  */
@@ -323,11 +390,11 @@ export interface AutoScalePoolOptions extends PoolOptions {
   /**
    * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
    *
-   * The policy determines how long its windows last. Those of `adaptive` last a quarter of a second or more, until
-   * enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none arrive, the
-   * pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`), and removes up to a
-   * quarter of those above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends after `interval`,
-   * if given.
+   * The policy determines how long its windows last. A window of `adaptive` lasts at least a quarter of a second and
+   * until enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none
+   * arrive, the pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`). It removes
+   * up to a quarter of the workers above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends
+   * after `interval`, if given.
    */
   readonly interval?: DurationInput | undefined
   /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */

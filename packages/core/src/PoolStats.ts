@@ -7,11 +7,11 @@ import type { Effect } from "effect/Effect"
 import type { NotAvailableReason } from "./TaskPoolReason.ts"
 
 /**
- * Why nothing is dispatched.
+ * Why a pool dispatches no task.
  *
  * - `"User"`: `holdDispatch`, `withDispatchHeld` or `withQuiesced`.
  * - `"RetryAfter"`: `holdFor`, or a `retryAfter` of `classify`.
- * - `"Overload"`: an auto-scale pool decides after an overload.
+ * - `"Overload"`: the server was overloaded, and the auto-scale pool has not decided yet.
  * - `"Policy"`: an auto-scale policy asked for a pause.
  *
  * @category models
@@ -20,16 +20,19 @@ import type { NotAvailableReason } from "./TaskPoolReason.ts"
 export type HoldReason = "User" | "RetryAfter" | "Overload" | "Policy"
 
 /**
- * The statistics of a pool at one moment. Always
- * `submitted = succeeded + failed + interrupted + cancelled + waiting + delayed + running`.
+ * The statistics of a pool at one moment.
+ *
+ * **Details**
+ *
+ * Always `submitted = succeeded + failed + interrupted + cancelled + waiting + delayed + running`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PoolStats {
-  /** The first that applies of `"Closed"`, `"Draining"`, `"Paused"`, `"Held"` and `"Open"`. */
+  /** The state of the pool: the first that applies of `"Closed"`, `"Draining"`, `"Paused"`, `"Held"` and `"Open"`. */
   readonly phase: "Open" | "Held" | "Paused" | "Draining" | "Closed"
-  /** Why nothing is dispatched; empty if tasks are. */
+  /** Why no task is dispatched; empty if dispatch is not held. */
   readonly holds: ReadonlyArray<HoldReason>
   /** Workers alive: the target, or more while surplus workers finish; 0 when closed. */
   readonly size: number
@@ -53,18 +56,22 @@ export interface PoolStats {
   readonly nextStart: number
   /** Tasks admitted so far. */
   readonly submitted: number
+  /** Tasks that succeeded. */
   readonly succeeded: number
   /** Tasks that failed or died. */
   readonly failed: number
-  /** Running tasks that were interrupted by themselves or by their submitter. */
+  /** Running tasks that interrupted themselves or were interrupted by their submitter. */
   readonly interrupted: number
   /** Tasks that the pool or a handle cancelled, and waiting tasks whose submitter was interrupted. */
   readonly cancelled: number
-  /** Tasks that gave their place in a full queue to a new one. They are among `cancelled`. */
+  /** Tasks that were cancelled because a new task took their place in the full queue. They are among `cancelled`. */
   readonly dropped: number
   /** Tasks that were not admitted. They are not among `submitted`. */
   readonly rejected: number
-  /** How many callers got `NotAvailable`, by its reason. Tasks that waited too long in the queue are among `cancelled`. */
+  /**
+   * How many callers got `NotAvailable`, by its reason. Tasks that waited too long in the queue are also among
+   * `cancelled`.
+   */
   readonly rejectedBy: Readonly<Record<NotAvailableReason, number>>
   /** The largest target so far. */
   readonly largestSize: number
@@ -84,16 +91,19 @@ export interface KeyStats {
 }
 
 /**
- * A task that closing has cancelled, to be run elsewhere.
+ * A task that closing has cancelled, for example to run it elsewhere.
  *
  * @category models
  * @since 0.2.0
  */
 export interface UnfinishedTask {
+  /** The label of the submission. */
   readonly label: string | undefined
+  /** The key of the submission. */
   readonly key: string | number | undefined
+  /** The weight when the task was cancelled. */
   readonly weight: number
-  /** Whether it had started. */
+  /** Whether the task had started, and may have had effects. */
   readonly started: boolean
   /** The effect or the function that was submitted; for an item of a bulk, a function without parameters. */
   readonly task: Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
@@ -102,7 +112,7 @@ export interface UnfinishedTask {
 }
 
 /**
- * The outcome of the tasks that a pool held when it began to close.
+ * The outcomes of the tasks that a pool had when it began to close.
  *
  * @category models
  * @since 0.1.0
@@ -115,8 +125,9 @@ export interface CloseReport {
   /** Waiting tasks that never ran. */
   readonly neverRun: number
   /**
-   * Only with `collect`: the tasks that were interrupted or never ran, in the order in which they would have run. Their
-   * services are not included.
+   * The tasks that were interrupted or never ran, in the order in which they would have run; only with `collect`.
+   *
+   * Their services are not included.
    */
   readonly tasks?: ReadonlyArray<UnfinishedTask>
 }

@@ -1,5 +1,5 @@
 /**
- * A task pool for programs of promises, which need not know Effect.
+ * A task pool for programs of promises, without Effect in their code.
  *
  * @since 0.2.0
  */
@@ -37,21 +37,21 @@ import { TaskCancelled } from "./TaskPoolError.ts"
  *
  * **When to use**
  *
- * Use it in programs of promises. Programs of effects use `TaskPool`, which knows what a task can fail with.
+ * Use it in programs of promises. Programs of effects use `TaskPool`, whose types show what a task can fail with.
  *
  * **Details**
  *
- * A task is a function that returns a value or a promise. What it throws, and what its promise rejects with, rejects the
- * caller's promise: the same object. Two errors come from the pool itself: `NotAvailable`, if it did not accept the task,
- * and `TaskCancelled`, if it cancelled the task. Wrong arguments reject with a `TypeError` or a `RangeError`.
+ * A task is a function that returns a value or a promise. What it throws, or what its promise rejects with, rejects the
+ * caller's promise with the same object. Two errors come from the pool itself: `NotAvailable` if the pool did not admit
+ * the task, and `TaskCancelled` if it cancelled the task. Wrong arguments reject with a `TypeError` or a `RangeError`.
  *
- * When a `signal` aborts, the caller's promise rejects at once with the signal's `reason`. A waiting task never runs. The
- * function of a running task learns of it by its own `signal`.
+ * When a `signal` aborts, the caller's promise rejects at once with the signal's `reason`. A waiting task never runs.
+ * The function of a running task has a `signal` of its own, which aborts too.
  *
  * **Gotchas**
  *
  * A promise cannot be stopped from outside. If a function ignores its `signal`, its worker is released when the task is
- * aborted, and the function runs on beyond the limit. Pass the `signal` on to `fetch` and the like.
+ * aborted, but the function continues, beyond the pool's limit. Pass the `signal` to `fetch` and similar functions.
  *
  * **Example** (Limiting requests)
  *
@@ -70,6 +70,8 @@ import { TaskCancelled } from "./TaskPoolError.ts"
  * console.log(bodies[3]) // => "body of /d"
  * ```
  *
+ * Guide: docs/guide/promises.md
+ *
  * @category models
  * @since 0.2.0
  */
@@ -87,12 +89,12 @@ export interface PromisePool {
    */
   readonly submit: <A>(fn: (task: PromiseTask) => A | PromiseLike<A>, options?: PromiseSubmitOptions) => Promise<A>
   /**
-   * Submits `fn`, waits until the pool has accepted it, and returns a handle.
+   * Submits `fn`, waits until the pool has admitted it, and returns a handle.
    *
    * **Details**
    *
-   * If the task fails and no caller joins it, the failure is not reported anywhere. An abort cancels the task also after
-   * it was accepted.
+   * If the task fails and no caller joins it, the failure is not reported anywhere. An abort also cancels an admitted
+   * task.
    */
   readonly fork: <A>(
     fn: (task: PromiseTask) => A | PromiseLike<A>,
@@ -103,7 +105,7 @@ export interface PromisePool {
    *
    * **Details**
    *
-   * An item is pulled only when the pool can take it, so the source may be endless, or an async generator. The first
+   * An item is pulled only when the pool can take it, so the source may be infinite, or an async generator. The first
    * failure aborts the rest, and no further item starts.
    *
    * **Example** (Fetching many pages)
@@ -125,13 +127,31 @@ export interface PromisePool {
   readonly scale: (delta: number, options?: ResizeOptions) => Promise<number>
   /** Sets the number of workers and returns the new target. */
   readonly resize: (size: number, options?: ResizeOptions) => Promise<number>
-  /** Stops admission: new tasks reject with `NotAvailable`, accepted ones continue. Returns whether the pool is paused. */
+  /**
+   * Stops admission, and returns whether the pool is paused now.
+   *
+   * **Details**
+   *
+   * New tasks reject with `NotAvailable`. Admitted tasks continue.
+   */
   readonly pause: () => Promise<boolean>
-  /** Admits tasks again. Returns whether the pool is paused: `false`. */
+  /** Ends the pause of `pause`, and returns whether the pool is paused now. */
   readonly resume: () => Promise<boolean>
-  /** Starts no task until it is released, while accepted tasks wait. Returns the function that releases it. */
+  /**
+   * Stops dispatch, and returns the function that resumes it.
+   *
+   * **Details**
+   *
+   * The pool still admits tasks, which wait. Holds nest: dispatch resumes when the last one is released.
+   */
   readonly hold: () => Promise<() => void>
-  /** Starts no task for this time from now on: milliseconds or another Duration. A later call may extend it. */
+  /**
+   * Stops dispatch for a time from now on: milliseconds or another Duration.
+   *
+   * **Details**
+   *
+   * A later call may extend the time, and never shortens it.
+   */
   readonly holdFor: (duration: DurationInput) => Promise<void>
   /** Cancels the waiting tasks, or those of a `key` or a `label`, and returns how many. */
   readonly clear: (filter?: ClearOptions) => Promise<number>
@@ -140,41 +160,56 @@ export interface PromisePool {
   /** Waits until no task waits and none runs. */
   readonly awaitIdle: () => Promise<void>
   /**
-   * Closes the pool for good, and all that its layer has acquired. Accepted tasks continue (`mode: "drain"`, the default)
-   * or are aborted (`mode: "interrupt"`). Returns a report on them.
+   * Closes the pool for good, with everything that its layer has acquired, and returns a report on its tasks.
+   *
+   * **Details**
+   *
+   * Admitted tasks continue (`mode: "drain"`, the default) or are aborted (`mode: "interrupt"`).
    *
    * **Gotchas**
    *
    * A task that closes its own pool would wait for itself, so the promise rejects.
    */
   readonly close: (options?: CloseOptions) => Promise<CloseReport>
-  /** Closes the pool when the block of an `await using` ends: accepted tasks continue until all are done. */
+  /** Closes the pool like `close()` when the block of an `await using` ends. */
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
 /**
- * What the function of a task is given.
+ * The parameter that the function of a task gets.
  *
  * @category models
  * @since 0.2.0
  */
 export interface PromiseTask {
-  /** Aborts when the task is to end: its caller's signal aborts, its handle cancels it, or the pool interrupts it. */
+  /** Aborts when the caller's signal aborts, the handle cancels the task, or the pool interrupts it. */
   readonly signal: Signal
 }
 
 /**
- * A task that a pool has accepted.
+ * A task that a pool has admitted.
  *
  * @category models
  * @since 0.2.0
  */
 export interface PromiseTaskHandle<out A> {
-  /** Waits for the task's result. Rejects with `TaskCancelled` if the task was cancelled. */
+  /**
+   * Waits for the task's result.
+   *
+   * **Details**
+   *
+   * Rejects with what the task throws, or with `TaskCancelled` if the task was cancelled.
+   */
   readonly join: () => Promise<A>
-  /** Removes a waiting task from the queue, or aborts a running one. Does nothing if the task is done. */
+  /**
+   * Removes a waiting task from the queue, or aborts a running one.
+   *
+   * **Details**
+   *
+   * Does nothing if the task is done.
+   */
   readonly cancel: () => Promise<void>
-  /** Returns where the task is. */
+  /** Returns whether the task waits, runs, is between two attempts or is done. */
   readonly state: () => Promise<TaskState>
 }
 
@@ -187,7 +222,7 @@ export interface PromiseTaskHandle<out A> {
 export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions<unknown>, "retry"> {
   /** Ends the task when it aborts, default none. */
   readonly signal?: Signal | undefined
-  /** Runs the task again after a failure, default never. Between two attempts the task has no worker. */
+  /** When the task is tried again after a failure, default never. Between two attempts the task has no worker. */
   readonly retry?: PromiseRetry | Schedule<unknown> | undefined
 }
 
@@ -200,12 +235,14 @@ export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions<unknown>, "
 export interface PromiseForEachOptions<A = any> extends Omit<PoolForEachOptions<A, unknown>, "retry"> {
   /** Ends the traversal when it aborts, default none. */
   readonly signal?: Signal | undefined
-  /** Runs the task of an item again after a failure, default never. Between two attempts the task has no worker. */
+  /** When the task of an item is tried again, default never. Between two attempts the task has no worker. */
   readonly retry?: PromiseRetry | Schedule<unknown> | undefined
 }
 
 /**
- * When a task runs again after a failure: as `RetryOptions`, or with a delay instead of a schedule.
+ * When a failed task is tried again: `RetryOptions`, or a delay instead of a schedule.
+ *
+ * Guide: docs/guide/retries.md
  *
  * @category options
  * @since 0.2.0
@@ -238,18 +275,22 @@ export interface PromiseForEach {
 }
 
 /**
- * Makes a pool for a program of promises.
+ * The constructor of pools for programs of promises.
  *
  * @category constructors
  * @since 0.2.0
  */
 export const PromisePool: {
   /**
-   * Makes a pool from the layer of one of the six pools. Rejects if the layer cannot be built.
+   * Makes a pool from the layer of one of the six pools.
+   *
+   * **Details**
+   *
+   * Rejects if the layer cannot be built.
    *
    * **Gotchas**
    *
-   * Close the pool when the program is done with it: by `close`, or by `await using`.
+   * Close the pool when the program no longer needs it, with `close` or `await using`.
    */
   readonly make: (layer: Layer.Layer<TaskPool, unknown>) => Promise<PromisePool>
 } = {

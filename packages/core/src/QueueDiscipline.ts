@@ -15,13 +15,18 @@ import { PriorityBacklog } from "./internal/backlog/priority.ts"
  * @since 0.1.0
  */
 export interface QueueDiscipline {
+  /** The discipline's name. */
   readonly name: "fifo" | "lifo" | "priority"
-  /** @internal */
+  /**
+   * Makes an empty backlog in this order.
+   *
+   * @internal
+   */
   readonly backlog: <T extends Weighted<T>>(options?: BacklogOptions) => Backlog<T>
 }
 
 /**
- * Dispatches first in, first out: the oldest waiting task is next.
+ * Dispatches tasks first in, first out.
  *
  * @category disciplines
  * @since 0.1.0
@@ -29,7 +34,11 @@ export interface QueueDiscipline {
 export const fifo: QueueDiscipline = { name: "fifo", backlog: () => new FifoBacklog() }
 
 /**
- * Dispatches last in, first out: the newest waiting task is next. Under overload the oldest ones starve.
+ * Dispatches tasks last in, first out.
+ *
+ * **Gotchas**
+ *
+ * Under overload the oldest tasks starve.
  *
  * @category disciplines
  * @since 0.1.0
@@ -37,7 +46,7 @@ export const fifo: QueueDiscipline = { name: "fifo", backlog: () => new FifoBack
 export const lifo: QueueDiscipline = { name: "lifo", backlog: () => new LifoBacklog() }
 
 /**
- * Dispatches the smallest weight first, equal weights first in, first out.
+ * Dispatches tasks of the smallest weight first, equal weights first in, first out.
  *
  * @category disciplines
  * @since 0.1.0

@@ -1,41 +1,42 @@
 /**
- * Rates: limits on what a pool starts in a window of time.
+ * Rates: limits on the tasks that a pool starts within a time.
  *
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
 
 /**
- * A limit on what the tasks that start in any window of a length cost together.
+ * A limit on the total cost of the tasks that start within any window of time.
  *
  * **Details**
  *
- * The window slides: a start at time t counts in [t, t + `window`), so the next may be exactly one window later. The pool
- * takes the tokens when it dispatches a task, in the order of the queue. A task that waits for the rate has no worker.
- * Several rates hold together.
- *
- * - `limit`: the most that a window holds, a finite number > 0.
- * - `window`: the length, a finite Duration > 0.
- * - `unit`: what the rate counts, such as `"tokens"`. Default: none, and each task costs 1.
+ * The window slides: a start at time t counts in [t, t + `window`), so the next may be exactly one window later. The
+ * pool counts the cost of a task when it dispatches the task, in the order of the queue. A task that waits for the rate
+ * has no worker. If a pool has several rates, all apply.
  *
  * To space starts evenly, use a limit of 1: `{ limit: 1, window: "30 millis" }`.
  *
  * **Gotchas**
  *
- * The limit applies to the costs as estimated at the start. A correction may push a window above the limit. No task
- * starts until the window is no longer above it.
+ * The limit applies to the costs that are known at the start. A correction by `adjustCost` may push a window above the
+ * limit. Then no task starts until the window is within the limit again.
  *
- * The pool keeps about `limit` entries per rate, at least 16, and starts at one time share one. If costs are so small that
- * a window has more, neighbors share an entry too. A start may then wait as if it cost up to
+ * The pool keeps about `limit` entries per rate, at least 16. Starts at the same time share an entry. If costs are so
+ * small that a window needs more entries, neighbors share an entry too. A start may then wait as if it cost up to
  * `4 * limit / max(16, limit)` more, and never starts too early.
+ *
+ * Guide: docs/guide/rates.md
  *
  * @see Cost
  * @category models
  * @since 0.1.0
  */
 export interface Rate {
+  /** The largest total cost within a window, a finite number above 0. */
   readonly limit: number
+  /** The length of the window, a finite Duration above 0. */
   readonly window: Duration.Input
+  /** What the rate counts, such as `"tokens"`, a non-empty string, default none: each task costs 1. */
   readonly unit?: string | undefined
 }
 
@@ -44,13 +45,15 @@ export interface Rate {
  *
  * **Details**
  *
- * Numbers are finite and >= 0, and may be fractions. By default a task costs 1 for each rate without a unit, and 0 for
- * each rate with one.
+ * Numbers are finite and 0 or more, and may be fractions. By default a task costs 1 for each rate without a unit, and 0
+ * for each rate with one.
  *
  * - A number is the cost for every rate without a unit.
- * - An object has a number for each unit. A unit that it leaves out costs 0. Rates without a unit count the task as 1.
+ * - An object has a number for each unit. A missing unit costs 0. Rates without a unit count the task as 1.
  *
- * A number that is not valid, or a unit that no rate of the pool has, is a `RangeError`.
+ * The operation dies with `RangeError` if a number is not valid, or if no rate of the pool has the unit.
+ *
+ * Guide: docs/guide/rates.md
  *
  * @see Rate
  * @category models

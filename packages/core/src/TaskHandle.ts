@@ -36,34 +36,51 @@ import type { NotAvailable, NotWaiting, TaskCancelled } from "./TaskPoolError.ts
  */
 export interface TaskHandle<out A, out E = never> {
   /**
-   * Waits for the result. Interrupting a joiner does not affect the task. Fails with `NotAvailable` if the task's `maxWait`
-   * has ended, or if a task of the pool would wait for its own pool (`nested: "fail"`).
+   * Waits for the result of the task.
+   *
+   * **Details**
+   *
+   * Interrupting a joiner does not affect the task. Fails with the task's own failure, or with `TaskCancelled` if the
+   * task was cancelled. Fails with `NotAvailable` if the task's `maxWait` has passed, or if a task of the pool would
+   * wait for its own pool (`nested: "fail"`).
    */
   readonly join: Effect<A, E | TaskCancelled | NotAvailable>
   /**
-   * Waits until the task has settled and returns its `Exit`. Fails only if a task of the pool would wait for its own pool
-   * (`nested: "fail"`).
+   * Waits until the task has settled, and returns its `Exit`.
+   *
+   * **Details**
+   *
+   * Fails only if a task of the pool would wait for its own pool (`nested: "fail"`).
    */
   readonly await: Effect<Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable>
   /**
-   * Removes a waiting task from the queue, or interrupts a running one and waits for its finalizers. Joiners get
-   * `TaskCancelled`, unless the task ended by itself first. Does nothing if the task has settled, and may be repeated.
+   * Removes a waiting task from the queue, or interrupts a running one and waits for its finalizers.
+   *
+   * **Details**
+   *
+   * Joiners get `TaskCancelled` (`"Cancelled"`), unless the task ended by itself first. Does nothing if the task has
+   * settled, and may be repeated.
    */
   readonly cancel: Effect<void>
   /** Returns the task's `Exit` if it has settled. */
   readonly poll: Effect<Option<Exit<A, E | TaskCancelled | NotAvailable>>>
-  /** Returns where the task is. */
+  /** Returns whether the task waits, runs, is between two attempts or is done. */
   readonly state: Effect<TaskState>
   /**
-   * Changes the weight of a waiting task. On a priority pool the task moves behind the waiting tasks of that weight;
-   * other pools keep their order. Fails with `NotWaiting` once the task runs. Dies with `UnknownTaskWeight` if the
-   * weight is not a safe integer.
+   * Changes the weight of a waiting task.
+   *
+   * **Details**
+   *
+   * On a priority pool the task moves behind the waiting tasks of that weight; other pools keep their order. Fails with
+   * `NotWaiting` if the task runs or has settled. Dies with `UnknownTaskWeight` if the weight is not a safe integer.
+   *
+   * Guide: docs/guide/choosing-a-pool.md
    */
   readonly reprioritize: (weight: number) => Effect<void, NotWaiting>
 }
 
 /**
- * Where an admitted task is: in the queue, on a worker (including its finalizers), between two attempts, or settled.
+ * The state of an admitted task: in the queue, on a worker (including its finalizers), between two attempts, or settled.
  *
  * @category models
  * @since 0.1.0

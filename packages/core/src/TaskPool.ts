@@ -1,8 +1,9 @@
 /**
- * Limits how many tasks run at once: the contract of every pool.
+ * Defines what every pool can do: it limits how many tasks run at once.
  *
- * This module defines the service that the six pools provide, and its statics. The types of its options are in
- * `PoolOptions`, those of its events in `PoolEvent`, and this module exports both.
+ * This module has the service that the six pools provide, and its statics. It also exports the types of `PoolOptions`,
+ * `PoolEvent`, `PoolStats` and `Rate`.
+ *
  * The pools themselves are `AioFixedTaskPoolSimple`, `AioFixedTaskPoolLifo`, `AioFixedTaskPoolPriority` and
  * `AioAutoScaleTaskPoolSimple`, `AioAutoScaleTaskPoolLifo`, `AioAutoScaleTaskPoolPriority`.
  *
@@ -40,8 +41,11 @@ export type * from "./PoolStats.ts"
 export type * from "./Rate.ts"
 
 /**
- * The operations of a pool. `Self` is what a caller must provide: nothing for the service itself, the tag for its
- * statics.
+ * The operations of a pool.
+ *
+ * **Details**
+ *
+ * `Self` is what a caller must provide: nothing for the service itself, the tag for its statics.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +53,7 @@ export type * from "./Rate.ts"
 export interface Operations<in out Self> extends PoolClosures<Self>, PoolJobs<Self>, PoolControl<Self> {}
 
 /**
- * Runs effects and functions of this process as tasks of a pool.
+ * The operations that run effects and functions of this process as tasks of a pool.
  *
  * @category models
  * @since 0.2.0
@@ -60,17 +64,20 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * When the queue is full, waits for a place or fails, as `onFull` says. Then waits for the result. The task's own
-   * success, failure, defect or interruption becomes the result unchanged. Interrupting the caller removes a waiting
-   * task from the queue at once, so that it never runs, or interrupts a running task and waits for its finalizers.
+   * When the queue is full, waits for a place or fails, as `onFull` says. The task's own success, failure, defect or
+   * interruption becomes the result unchanged. Fails with `NotAvailable` if the pool does not admit the task, and with
+   * `TaskCancelled` if it cancels the task.
+   *
+   * Interrupting the caller removes a waiting task from the queue at once, so that it never runs. A running task is
+   * interrupted, and its finalizers are awaited.
    *
    * The task is an Effect, or a function that returns one. The pool calls the function with `args` when it dispatches
    * the task. The task runs in its own fiber with the caller's services, references, span and async context.
    *
-   * A task that submits to its own pool lends its worker while it waits, so that nested work goes on even on one worker
-   * (the pool's option `nested`).
+   * A task that submits to its own pool lends its worker while it waits, so that nested work continues even on one
+   * worker (the pool's option `nested`).
    *
-   * In a pipe, `submit(options?)` takes the effect. `fork` and `submitNowait` do so too.
+   * In a pipe, `submit(options?)` takes the effect. So do `fork` and `submitNowait`.
    *
    * **Example** (Submitting an effect and a function)
    *
@@ -89,6 +96,8 @@ export interface PoolClosures<in out Self> {
    *
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => [2, 4, 6]
    * ```
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly submit: Submit<Self>
   /**
@@ -96,13 +105,21 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * When the queue is full, waits for a place or fails, as `onFull` says. Interrupting a caller that waits at the door
-   * removes its task. An admitted task no longer depends on the caller. A failure that no caller joins is not reported
-   * anywhere.
+   * When the queue is full, waits for a place or fails with `NotAvailable`, as `onFull` says. Interrupting a caller that
+   * waits at the door removes its task. An admitted task no longer depends on the caller. A failure that no caller joins
+   * is not reported anywhere.
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly fork: Fork<Self>
   /**
-   * Submits a task without waiting, and returns its handle. Fails with `NotAvailable` if the pool cannot admit it now.
+   * Submits a task without waiting, and returns its handle.
+   *
+   * **Details**
+   *
+   * Fails with `NotAvailable` if the pool cannot admit the task now.
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly submitNowait: Fork<Self>
   /**
@@ -112,11 +129,11 @@ export interface PoolClosures<in out Self> {
    *
    * An item is pulled only when the pool can take it, so infinite iterables and slow AsyncIterables work, and no fiber
    * waits per item. At most one pulled item waits in the queue. The request for the next item queues behind all other
-   * submitters. If the queue is full, it waits at the door, whatever `onFull` says. The first failure interrupts the
-   * rest, and no further item starts.
+   * submitters. If the queue is full, the request waits at the door, whatever `onFull` says. The first failure
+   * interrupts the rest, and no further item starts.
    *
-   * When the pool is paused or closes, or the source throws (a defect), no more items are pulled. The effect fails once
-   * the tasks already submitted have settled, and does not wait for a source that has yet to answer. If all items of an
+   * When the pool is paused or closes, or the source throws (a defect), no more items are pulled. The effect fails when
+   * the submitted tasks have settled. It does not wait for an item that the source has not delivered. If all items of an
    * array had been pulled by then, the effect succeeds.
    *
    * **Example** (Fetching many pages)
@@ -130,11 +147,16 @@ export interface PoolClosures<in out Self> {
    * const program = TaskPool.forEach([1, 2, 3], fetchPage)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => ["page 1", "page 2", "page 3"]
    * ```
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly forEach: ForEach<Self>
   /**
    * Runs a tuple, an iterable or a record of effects as tasks of the pool, and returns their results in the same shape.
-   * Behaves like `forEach` in all else.
+   *
+   * **Details**
+   *
+   * Behaves like `forEach` in all other respects.
    *
    * **Example** (Gathering a record)
    *
@@ -145,6 +167,8 @@ export interface PoolClosures<in out Self> {
    * const program = TaskPool.all({ user: Effect.succeed("ada"), visits: Effect.succeed(3) })
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => { user: "ada", visits: 3 }
    * ```
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly all: All<Self>
   /**
@@ -152,9 +176,9 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * An element is pulled when the pool has taken the one before it and fewer than `bufferSize` results wait downstream.
-   * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
-   * fails the stream and interrupts its tasks and the upstream.
+   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait
+   * downstream. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
+   * first failure fails the stream and interrupts its tasks and the upstream.
    *
    * Takes the stream first, or last in a pipe.
    *
@@ -168,24 +192,33 @@ export interface PoolClosures<in out Self> {
    * const program = Stream.runCollect(doubled)
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(2))) // => [2, 4, 6]
    * ```
+   *
+   * Guide: docs/guide/getting-started.md
    */
   readonly mapEffect: MapEffect<Self>
   /**
-   * Corrects the cost of the task that this runs in, by differences of either sign: `{ tokens: actual - estimated }`.
+   * Changes the cost of the task that runs this effect by differences of either sign: `{ tokens: actual - estimated }`.
    *
    * **Details**
    *
-   * It changes the task's entry in the pool's rate, never below 0. More may push the window above the limit, and then
-   * nothing starts until it is below. Less lets the next task start earlier, in the same step. When the window has passed
-   * since the task's start, nothing changes. Dies outside of a task of the pool, and with `RangeError` for a number that is
-   * not finite, or for a unit that no rate has.
+   * The corrected cost is at least 0. A larger cost may push the window above the limit: then no task starts until the
+   * window is below it. A smaller cost may let the next task start in the same step. If the window has passed since the
+   * task's start, nothing changes.
+   *
+   * Dies if it does not run in a task of the pool. Dies with `RangeError` if a number is not finite or if no rate has
+   * the unit.
+   *
+   * Guide: docs/guide/rates.md
    */
   readonly adjustCost: (cost: Cost) => Effect.Effect<void, never, Self>
 }
 
 /**
- * Runs jobs as tasks of a pool. A job has a name and plain arguments, so that it can run on a thread or in another
- * process.
+ * The operations that run jobs as tasks of a pool.
+ *
+ * **Details**
+ *
+ * A job has a name and plain arguments, so that it can run on a thread or in another process.
  *
  * @category models
  * @since 0.2.0
@@ -202,7 +235,7 @@ export interface PoolJobs<in out Self> {
    * **Details**
    *
    * Equals `submit(Executor.run(job, args))`, with the options of both. `timeout` limits the time from dispatch to
-   * result: then the job is interrupted and the effect fails with `TimeoutError`. `Effect.timeout` around
+   * result. When it has passed, the job is interrupted and the effect fails with `TimeoutError`. `Effect.timeout` around
    * `submitBlocking` also counts the time in the queue.
    *
    * **Example** (Hashing within a limit)
@@ -221,6 +254,8 @@ export interface PoolJobs<in out Self> {
    * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(8), Executor.layerInline])
    * await Effect.runPromise(both) // => 4
    * ```
+   *
+   * Guide: docs/guide/blocking-work.md
    */
   readonly submitBlocking: <
     Args extends ReadonlyArray<any>,
@@ -238,7 +273,7 @@ export interface PoolJobs<in out Self> {
 }
 
 /**
- * Controls and observes a pool, whatever its tasks are: its size, admission, statistics and end.
+ * The operations that control and observe a pool: its size, admission, dispatch, statistics and end.
  *
  * @category models
  * @since 0.2.0
@@ -249,34 +284,78 @@ export interface PoolControl<in out Self> {
    *
    * **Details**
    *
-   * Never waits behind the queue. The target is clamped to 0 or more (fixed pools) or to [minSize, maxSize] (auto-scale
-   * pools). With `mode: "soft"`, the default, surplus workers finish their current task. With `mode: "hard"` idle
-   * workers go first, then the newest running tasks are interrupted and their submitters get `TaskCancelled`. The
-   * effect returns after their finalizers. A task that ends by itself meanwhile keeps its own result. Dies with
-   * `RangeError`, and changes nothing, if `delta` is not a safe integer.
+   * The change does not wait for queued tasks. The target is clamped to 0 or more (fixed pools) or to [minSize, maxSize]
+   * (auto-scale pools). With `mode: "soft"`, the default, surplus workers finish their current task.
+   *
+   * With `mode: "hard"`, idle workers retire first. If that is not enough, the newest running tasks are interrupted, and
+   * their submitters get `TaskCancelled` (`"ScaledDown"`). The effect returns after their finalizers. A task that ends
+   * by itself meanwhile keeps its own result.
+   *
+   * Dies with `RangeError`, and changes nothing, if `delta` is not a safe integer.
+   *
+   * Guide: docs/guide/scaling.md
    */
   readonly scale: (delta: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
   /**
-   * Sets the number of workers, an integer of 0 or more or `Infinity`, and returns the new target. Behaves like `scale` in
-   * all else.
+   * Sets the number of workers, an integer of 0 or more or `Infinity`, and returns the new target.
+   *
+   * **Details**
+   *
+   * Behaves like `scale` in all other respects.
+   *
+   * Guide: docs/guide/scaling.md
    */
   readonly resize: (size: number, options?: ResizeOptions) => Effect.Effect<number, never, Self>
-  /** Waits until no more workers are busy than the target allows. */
+  /**
+   * Waits until at most as many workers are busy as the target allows.
+   *
+   * Guide: docs/guide/scaling.md
+   */
   readonly awaitResized: Effect.Effect<void, never, Self>
   /**
-   * Stops admission: new tasks, and those at the door, fail with `NotAvailable`. Admitted tasks continue. Returns
-   * whether the pool is paused now. Does nothing if the pool is already paused or is not open.
+   * Stops admission, and returns whether the pool is paused now.
+   *
+   * **Details**
+   *
+   * New tasks, and those at the door, fail with `NotAvailable` (`"Paused"`). Admitted tasks continue. Does nothing if
+   * the pool is already paused or is not open.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
    */
   readonly pause: Effect.Effect<boolean, never, Self>
-  /** Ends what `pause` began. Returns whether the pool is paused now, which `withPaused` may keep it. */
+  /**
+   * Ends the pause of `pause`, and returns whether the pool is paused now.
+   *
+   * **Details**
+   *
+   * A pool stays paused while an effect in `withPaused` runs.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
+   */
   readonly resume: Effect.Effect<boolean, never, Self>
-  /** Pauses an open pool, or resumes a paused one. Returns whether the pool is paused now. */
+  /**
+   * Pauses an open pool or resumes a paused one, and returns whether the pool is paused now.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
+   */
   readonly togglePause: Effect.Effect<boolean, never, Self>
-  /** Runs an effect while the pool is paused. Each has a pause of its own: the pool is paused while any goes on. */
+  /**
+   * Runs an effect while the pool is paused.
+   *
+   * **Details**
+   *
+   * The pool stays paused until the last of these effects has ended. `resume` does not end their pauses.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
+   */
   readonly withPaused: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
   /**
-   * Stops dispatch until the scope closes. Tasks are accepted and wait, and running ones continue. Holds nest: dispatch
-   * goes on when the last one has ended. Closing the pool ends them all.
+   * Stops dispatch until the scope closes.
+   *
+   * **Details**
+   *
+   * The pool still admits tasks, which wait. Running tasks continue. Holds nest: dispatch resumes when the last one has
+   * ended. Closing the pool ends them all.
    *
    * **Example** (Collecting tasks before the first one starts)
    *
@@ -301,40 +380,72 @@ export interface PoolControl<in out Self> {
    *
    * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolPriority.layer(1))) // => ["first", "later"]
    * ```
+   *
+   * Guide: docs/guide/holding-and-pausing.md
    */
   readonly holdDispatch: Effect.Effect<void, never, Scope | Self>
-  /** Runs an effect while dispatch is held, as `holdDispatch` does. */
+  /**
+   * Runs an effect while dispatch is stopped, as by `holdDispatch`.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
+   */
   readonly withDispatchHeld: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
   /**
-   * Stops dispatch for a Duration from now on, such as a server's `Retry-After`. A later call extends it, and never
-   * shortens it. It goes on while the pool drains.
+   * Stops dispatch for a Duration from now on, such as a server's `Retry-After`.
+   *
+   * **Details**
+   *
+   * A later call may extend the time, and never shortens it. The hold continues while the pool drains. Dies with
+   * `RangeError` if the Duration is negative or invalid.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
    */
   readonly holdFor: (duration: DurationInput) => Effect.Effect<void, never, Self>
   /**
-   * Stops dispatch, waits until no task runs, runs an effect, and lets dispatch go on. Dies in a task of the pool, which
-   * would wait for itself.
+   * Stops dispatch, waits until no task runs, runs an effect, and resumes dispatch.
+   *
+   * **Details**
+   *
+   * Dies in a task of the pool, because the task would wait for itself.
    *
    * **Gotchas**
    *
-   * A running task that waits for another task of the pool runs on until that one has ended. If that one is held, both wait
-   * until the hold ends. If tasks submit to their own pool, limit the wait, for example with `Effect.timeout`.
+   * A running task may wait for another task of the pool. If the other task has not started, the hold keeps it waiting,
+   * and neither the running task nor this effect continues. If tasks submit to their own pool, limit the wait, for
+   * example with `Effect.timeout`.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
    */
   readonly withQuiesced: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
   /**
-   * Cancels the waiting tasks, also those between two attempts, and returns how many. `options` tell which, default all.
-   * Their submitters get `TaskCancelled` (`"Cleared"`). Running tasks continue. Submitters at the door move up.
+   * Cancels waiting tasks, and returns how many.
+   *
+   * **Details**
+   *
+   * `options` select the tasks, default all, including those between two attempts. Their submitters get `TaskCancelled`
+   * (`"Cleared"`). Running tasks continue. Submitters at the door take the free places.
+   *
+   * Guide: docs/guide/overflow.md
    */
   readonly clear: (options?: ClearOptions) => Effect.Effect<number, never, Self>
-  /** Waits until no task waits in the queue. Returns at once if none does. */
+  /** Waits until no task waits in the queue. */
   readonly awaitEmpty: Effect.Effect<void, never, Self>
   /**
-   * Waits until no task waits, none runs and none is between two attempts. Returns at once if the pool is idle. Dies in a
-   * task of the pool, which would wait for itself.
+   * Waits until no task waits, none runs and none is between two attempts.
+   *
+   * **Details**
+   *
+   * Dies in a task of the pool, because the task would wait for itself.
+   *
+   * Guide: docs/guide/holding-and-pausing.md
    */
   readonly awaitIdle: Effect.Effect<void, never, Self>
   /**
-   * Waits until the statistics satisfy a predicate, which is checked now and after each change. Dies with what the
-   * predicate throws.
+   * Waits until the statistics satisfy a predicate.
+   *
+   * **Details**
+   *
+   * The predicate is checked now and after each change. Dies with what the predicate throws.
    *
    * **Gotchas**
    *
@@ -358,12 +469,19 @@ export interface PoolControl<in out Self> {
   readonly awaitStats: (predicate: (stats: PoolStats) => boolean) => Effect.Effect<void, never, Self>
   /** Returns an atomic snapshot of the pool's statistics. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
-  /** Returns how many tasks of a key wait and run. */
+  /**
+   * Returns how many tasks of a key wait and how many run.
+   *
+   * Guide: docs/guide/fairness-and-keys.md
+   */
   readonly statsOf: (key: string | number) => Effect.Effect<KeyStats, never, Self>
   /**
-   * Returns the last decisions on an auto-scale pool's size as a table, oldest first, one per line: the time, the
-   * reason and the measurements. `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps
-   * 256. A fixed pool returns one sentence.
+   * Returns the last decisions on an auto-scale pool's size as a table, oldest first, one per line.
+   *
+   * **Details**
+   *
+   * A line has the time, the reason and the measurements. `last` is the number of decisions, an integer of 0 or more,
+   * default 20. The pool keeps 256. A fixed pool returns one sentence.
    *
    * **Example** (Asking why)
    *
@@ -374,11 +492,19 @@ export interface PoolControl<in out Self> {
    * const program = Effect.provide(TaskPool.explain(), AioFixedTaskPoolSimple.layer(3))
    * await Effect.runPromise(program) // => "AioFixedTaskPoolSimple: a fixed pool, 3 workers, which decides nothing"
    * ```
+   *
+   * Guide: docs/guide/scaling.md
    */
   readonly explain: (last?: number) => Effect.Effect<string, never, Self>
   /**
-   * Emits the pool's events from now on. Each reader has a buffer of 256 events. A slow reader loses the oldest ones
-   * and never slows the pool. A reader of a closed pool gets `Closed` first. Ends when the pool's scope has closed.
+   * Emits the pool's events from now on, until the pool's scope has closed.
+   *
+   * **Details**
+   *
+   * Each reader has a buffer of 256 events. A slow reader loses the oldest events and never slows the pool. A reader of
+   * a closed pool gets `Closed` first.
+   *
+   * Guide: docs/guide/scaling.md
    */
   readonly events: Stream.Stream<PoolEvent, never, Self>
   /**
@@ -391,26 +517,34 @@ export interface PoolControl<in out Self> {
    * finalizers are awaited for `interruptTimeout`.
    *
    * Several fibers may close the pool, and all get the same report. A later `close` may end a drain (`mode:
-   * "interrupt"`) or shorten the timeouts. So does the end of the pool's scope. Closing continues if its caller is
+   * "interrupt"`) or shorten the timeouts. So may the end of the pool's scope. Closing continues if its caller is
    * interrupted.
    *
    * **Gotchas**
    *
    * A task that closes its own pool would wait for itself, so the effect dies.
    *
-   * `holdFor` and a `rate` still hold tasks back while the pool drains. A task whose `retry` never ends keeps a drain
-   * without `drainTimeout` from ending.
+   * `holdFor` and `rate` still delay tasks while the pool drains. If a task's `retry` never ends, a drain without
+   * `drainTimeout` never ends either.
+   *
+   * Guide: docs/guide/shutting-down.md
    */
   readonly close: Close<Self>
   /**
-   * Reopens a pool that `close` closed, with its last target. Does nothing on an open pool. If the pool is closing,
-   * waits until it has closed. Fails with `NotAvailable` if the pool's scope has closed.
+   * Reopens a pool that `close` closed, with its last target.
+   *
+   * **Details**
+   *
+   * Does nothing on an open pool. If the pool is closing, waits until it has closed. Fails with `NotAvailable`
+   * (`"Closed"`) if the pool's scope has closed.
+   *
+   * Guide: docs/guide/shutting-down.md
    */
   readonly start: Effect.Effect<void, NotAvailable, Self>
 }
 
 /**
- * The service behind a pool's tag: `TaskPool["Service"]`.
+ * The service of a pool's tag: `TaskPool["Service"]`.
  *
  * @category models
  * @since 0.1.0
@@ -556,7 +690,7 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  * **When to use**
  *
  * Use the statics in services and programs that need a pool, and provide the layer of one of the six pools at the edge
- * of the program. If it needs several pools, make a tag for each with `TaskPool.Tag`.
+ * of the program. If the program needs several pools, make a tag for each with `TaskPool.Tag`.
  *
  * **Example** (A program with two pools)
  *
@@ -576,6 +710,8 @@ export type Tag<Self, Id extends string> = Context.ServiceClass<Self, Id, TaskPo
  * const both = Effect.provide(program, [AioFixedTaskPoolSimple.layer(3), db])
  * await Effect.runPromise(both) // => ["row", "page"]
  * ```
+ *
+ * Guide: docs/guide/getting-started.md
  *
  * @category services
  * @since 0.1.0

@@ -1,10 +1,10 @@
 /**
- * The errors of a task pool, one for each way a caller can react.
+ * The errors of a task pool, one for each reaction of a caller.
  *
  * `NotAvailable` and `TaskCancelled` are failures. `NotAvailable` means that the task never started, so the caller can
  * send it elsewhere or try again. `TaskCancelled` means that the pool had admitted the task and cancelled it.
- * `NotWaiting` means that a change of weight came too late. `UnknownTaskType` and `UnknownTaskWeight` are defects: bugs
- * in callers without types.
+ * `NotWaiting` means that `reprioritize` was called too late. `UnknownTaskType` and `UnknownTaskWeight` are defects:
+ * bugs in callers without types.
  *
  * @since 0.1.0
  */
@@ -24,8 +24,7 @@ export type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolReason.t
  *
  * **Details**
  *
- * `reason` says why, `pool` is the pool's name, `stats` its statistics when the task was rejected. No stack trace is
- * captured.
+ * No stack trace is captured.
  *
  * **Example** (Falling back when the queue is full)
  *
@@ -44,12 +43,17 @@ export type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolReason.t
  * await Effect.runPromise(Effect.provide(program, layer)) // => "stale: QueueFull"
  * ```
  *
+ * Guide: docs/guide/errors.md
+ *
  * @category errors
  * @since 0.1.0
  */
 export class NotAvailable extends Data.TaggedError("NotAvailable")<{
+  /** Why the task never started. */
   readonly reason: NotAvailableReason
+  /** The pool's name. */
   readonly pool: string
+  /** The pool's statistics when the task was rejected. */
   readonly stats: PoolStats
 }> {
   constructor(args: { readonly reason: NotAvailableReason; readonly pool: string; readonly stats: PoolStats }) {
@@ -58,7 +62,7 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
     super(args)
     stackTraces.stackTraceLimit = limit
   }
-  /** A task that was not admitted, or waited too long, never started. */
+  /** Always `false`: the task never started. `TaskCancelled` has the same property. */
   get started(): false {
     return false
   }
@@ -91,8 +95,7 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
  *
  * **Details**
  *
- * `reason` says why, `pool` is the pool's name, `stats` its statistics right after the cancellation. No stack trace is
- * captured.
+ * No stack trace is captured.
  *
  * **Example** (Telling a cancelled task from one that never ran)
  *
@@ -111,13 +114,19 @@ export class NotAvailable extends Data.TaggedError("NotAvailable")<{
  * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(1))) // => [true, false]
  * ```
  *
+ * Guide: docs/guide/errors.md
+ *
  * @category errors
  * @since 0.1.0
  */
 export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
+  /** Why the task was cancelled. */
   readonly reason: TaskCancelledReason
+  /** Whether the task had started, and may have had effects. */
   readonly started: boolean
+  /** The pool's name. */
   readonly pool: string
+  /** The pool's statistics right after the cancellation. */
   readonly stats: PoolStats
 }> {
   constructor(args: {
@@ -153,7 +162,9 @@ export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
  * @since 0.1.0
  */
 export class NotWaiting extends Data.TaggedError("NotWaiting")<{
+  /** The pool's name. */
   readonly pool: string
+  /** Whether the task runs or has settled. */
   readonly state: "Running" | "Done"
 }> {
   override get message(): string {
@@ -162,7 +173,7 @@ export class NotWaiting extends Data.TaggedError("NotWaiting")<{
 }
 
 /**
- * The submitted task is neither an Effect nor a function that returns one. A defect, not a failure.
+ * The defect of a submitted task that is neither an Effect nor a function that returns one.
  *
  * @category defects
  * @since 0.1.0
@@ -173,7 +184,7 @@ export class UnknownTaskType extends TypeError {
 }
 
 /**
- * A weight is not a safe integer. A defect, not a failure.
+ * The defect of a weight that is not a safe integer.
  *
  * @category defects
  * @since 0.1.0

@@ -5,14 +5,14 @@
  */
 
 /**
- * Why a task was not admitted.
+ * Why a task never started: the pool did not admit it, or it waited too long.
  *
  * - `"Paused"`: the pool is paused.
  * - `"Closed"`: the pool is closing or closed.
  * - `"QueueFull"`: as many tasks wait as `capacity` allows, and the caller does not wait at the door.
- * - `"TooLarge"`: its permits or its cost are more than the pool ever has.
- * - `"WaitedTooLong"`: its `maxWait` ended before it started. It may have been in the queue.
- * - `"Nested"`: a task of the pool would wait for the pool, which is made with `nested: "fail"`.
+ * - `"TooLarge"`: the task takes more workers, or costs more, than the pool ever allows.
+ * - `"WaitedTooLong"`: the task did not start within its `maxWait`. It may have been in the queue.
+ * - `"Nested"`: a task of the pool would wait for its own pool, and the pool's option `nested` is `"fail"`.
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,7 @@ export type NotAvailableReason = "Paused" | "Closed" | "QueueFull" | "TooLarge" 
  * - `"ScaledDown"`: a hard `scale` or `resize` removed its worker.
  * - `"Closed"`: the pool closed before the task had ended.
  * - `"Cancelled"`: `cancel` was called on its handle.
- * - `"Cleared"`: `clear` emptied the queue.
+ * - `"Cleared"`: `clear` was called on the pool.
  * - `"Dropped"`: a new task took its place in the full queue.
  *
  * @category models

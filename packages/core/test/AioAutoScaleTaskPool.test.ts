@@ -269,6 +269,47 @@ describe("the sizing of an auto-scale pool", () => {
 
   const scalings = Stream.filter(TaskPool.events, ({ _tag }) => _tag === "Scaled")
 
+  describe("under a rate that holds it back (load 2)", () => {
+    const busyAt = (rate: AutoScalePoolOptions["rate"], seen: Seen, policy: AutoScalePolicy.AutoScalePolicy<number>) =>
+      Effect.gen(function* () {
+        yield* settle
+        const tasks = [gated("one"), gated("two")]
+        for (const { task } of tasks) yield* TaskPool.fork(task)
+        yield* TaskPool.fork(Effect.void)
+        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust("1 second")
+        for (const { open } of tasks) yield* open
+        const { targetSize } = yield* TaskPool.stats
+        yield* TaskPool.close({ mode: "interrupt" })
+        return { targetSize, saturated: seen.samples.map(({ saturated }) => saturated) }
+      }).pipe(Effect.provide(layer({ minSize: 2, maxSize: 5, interval: "1 second", policy, rate })))
+    const slow = { limit: 2, window: "1 hour" } as const
+    const quick = { limit: 200, window: "1 hour" } as const
+
+    it.effect("does not count as saturated", () =>
+      Effect.gen(function* () {
+        const held = spy(({ size }) => size)
+        assert.deepStrictEqual((yield* busyAt(slow, held.seen, held.policy)).saturated, [0, 0])
+        const free = spy(({ size }) => size)
+        assert.deepStrictEqual((yield* busyAt(quick, free.seen, free.policy)).saturated, [1, 1])
+      })
+    )
+
+    it.effect("is given no more workers when no window ends", () =>
+      Effect.gen(function* () {
+        for (const [rate, targetSize] of [
+          [slow, 2],
+          [quick, 3],
+          [undefined, 3]
+        ] as const) {
+          const { policy, seen } = spy(({ size }) => size)
+          const window = { interval: 1e9, maxInterval: 1e9, minSamples: 1e9, runFactor: 0, overloads: Infinity }
+          assert.strictEqual((yield* busyAt(rate, seen, { ...policy, window: () => window })).targetSize, targetSize)
+        }
+      })
+    )
+  })
+
   it.effect("clamps the policy's size, and puts its reason into the event", () => {
     const answers = [100, 0, 4.9, 4, Number.NaN, Infinity, -Infinity]
     const { policy } = spy((_, step) => answers[step]!)

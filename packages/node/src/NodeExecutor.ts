@@ -59,6 +59,8 @@ export interface Options {
   /**
    * The address of the module that runs on the threads, for programs that are bundled: `@aio-task-pool/node/worker` or
    * a copy of its file, which imports nothing but Node's modules. Default `worker.js` beside this module or its bundle.
+   *
+   * Guide: docs/guide/bundlers-and-platforms.md
    */
   readonly worker?: URL | undefined
 }
@@ -93,6 +95,8 @@ export interface Options {
  * await Effect.runPromise(Effect.provide(program, NodeExecutor.layer({ threads: 2 }))) // => 4
  * ```
  *
+ * Guide: docs/guide/blocking-work.md
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -106,7 +110,28 @@ export function layer(
 }
 
 /**
- * Makes an executor without a layer. Its threads end with the scope. Throws `RangeError` if an option is out of range.
+ * Makes an executor without a layer, whose threads end with the scope.
+ *
+ * **Details**
+ *
+ * Throws `RangeError` if an option is out of range.
+ *
+ * **Example** (Making an executor in a scope)
+ *
+ * ```ts
+ * import { Job } from "@aio-task-pool/core"
+ * import { NodeExecutor } from "@aio-task-pool/node"
+ * import { Effect } from "effect"
+ *
+ * const zlib = Job.module<typeof import("node:zlib")>("node:zlib")
+ *
+ * const program = Effect.gen(function* () {
+ *   const executor = yield* NodeExecutor.make({ threads: 1, spare: 0 })
+ *   return yield* executor.run(zlib.crc32, ["hello"])
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 907060870
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -31,7 +31,8 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Scenario } from "./EveryStep.ts"
-import { checkStillWorks, now, ruleBrokenBy, statsOf } from "./internal/ledger.ts"
+import { checkStillWorks, now, statsOf } from "./internal/ledger.ts"
+import { LimitWatch, ruleBrokenAtRest, ruleBrokenBy } from "./internal/rules.ts"
 import type { StepClock } from "./StepClock.ts"
 
 /**
@@ -197,8 +198,7 @@ export class PoolWorld {
   private inside = 0
   /** The most permits of a task so far. */
   private permits = 1
-  private busyBefore = 0
-  private lentBefore = 0
+  private readonly limit = new LimitWatch()
 
   private constructor(pool: TaskPoolService, clock: StepClock, scope: Scope.Closeable, options: PoolOptions) {
     this.pool = pool
@@ -349,22 +349,16 @@ export class PoolWorld {
   /** Checks the rules that hold after every step. */
   watch(): void {
     const stats = statsOf(this.pool)
-    const { busy, lent, running, targetSize, waiting } = stats
+    const { busy, running, waiting } = stats
     if (this.broken !== undefined) violated(this.broken, stats)
     // Counting the tasks that may come back is only worth it if too many wait.
-    const rule = ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack)
+    const rule = (ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack)) ?? this.limit.look(stats)
     if (rule !== undefined) violated(rule, stats)
     if (stats.atDoor > 0 && waiting < stats.capacity && (stats.phase === "Open" || stats.phase === "Held")) {
       violated("I9: a submitter waits at the door beside a free place", stats)
     }
     if (this.running > running) violated(`I1: ${this.running} tasks really run`, stats)
     if (this.running - this.inside > busy) violated(`I1: ${this.running - this.inside} tasks really compute`, stats)
-    // Surplus tasks may finish, but no task may begin beside them. A task that is interrupted while it lends its workers
-    // takes them back above the limit.
-    const takenBack = Math.max(0, this.lentBefore - lent)
-    if (busy > targetSize && busy > this.busyBefore + takenBack) violated("I1: a task began beside surplus ones", stats)
-    this.busyBefore = Math.max(busy, targetSize)
-    this.lentBefore = lent
   }
 
   /** The number of tasks that have begun and may begin again. They may wait beyond the capacity. */
@@ -375,14 +369,11 @@ export class PoolWorld {
   /** Checks the rules that hold at rest. */
   rest(): void {
     const stats = statsOf(this.pool)
-    const { atDoor, busy, delayed, holds, nextStart, phase, running, size, targetSize, waiting } = stats
-    const next = waiting > 0 ? waiting : atDoor
-    const mayStart = holds.length === 0 && nextStart === 0 && busy + this.permits <= targetSize
     // The clock may have gone on before the pool slept until the next start.
     const mayComeLater = this.rated && this.clock.sleepers > 0
-    if (next > 0 && mayStart && !mayComeLater && !this.isKeyFull(waiting))
-      violated("I2: a task waits beside a free worker", stats)
-    if (phase === "Closed" && running + waiting + delayed + size > 0) violated("I6: closed", stats)
+    const mayHaveToWait = mayComeLater || this.isKeyFull(stats.waiting)
+    const rule = ruleBrokenAtRest(stats, { permits: this.permits, mayHaveToWait })
+    if (rule !== undefined) violated(rule, stats)
   }
 
   // A task at the door may have the key, too.

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import { env } from "node:process"
 import { type LawOptions, type LayerOf, StepScheduler } from "../src/index.ts"
-import { ruleBrokenBy } from "../src/internal/ledger.ts"
+import { ruleBrokenBy } from "../src/internal/rules.ts"
 import { layerOf } from "./laws/pools.ts"
 
 // SEED repeats a soak whose seed was printed.

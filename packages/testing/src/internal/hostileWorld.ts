@@ -27,6 +27,8 @@ export interface Deed {
   readonly use?: ((world: HostileWorld) => void) | undefined
   /** Whether it may cause bystanders to be rejected or cancelled. */
   readonly harms?: boolean | undefined
+  /** The number of its tasks that may come back for another attempt, whatever the capacity. */
+  readonly comesBack?: number | undefined
 }
 
 /** The options that size a pool. */
@@ -36,6 +38,8 @@ export type SizingOptions = Pick<AutoScalePoolOptions, "classify" | "policy">
 export interface Place {
   readonly name: string
   readonly call: (world: HostileWorld, hook: Hook) => Effect.Effect<unknown, unknown, Scope.Scope>
+  /** The number of its tasks that may come back for another attempt, whatever the capacity. */
+  readonly comesBack?: number | undefined
   /** How the call ends when the code throws: with that defect, unaffected, or either way. */
   readonly thrown: "defect" | "unaffected" | "any"
   /** How the call ends when the code returns an invalid value; `undefined` if it returns nothing. */
@@ -166,7 +170,7 @@ export class HostileWorld {
     steps: StepWorld,
     pool: TaskPoolService,
     poolScope: Scope.Closeable,
-    { place, size }: Pick<HostileCase, "place" | "size">
+    { deed, place, size }: Pick<HostileCase, "deed" | "place" | "size">
   ) {
     this.ticks = place.ticks === true
     this.steps = steps
@@ -174,8 +178,8 @@ export class HostileWorld {
     this.poolScope = poolScope
     this.size = size
     this.ledger = new Ledger(pool)
-    this.ledger.holds = this.ticks
     this.ledger.bulks = 1
+    this.ledger.comingBack = (place.comesBack ?? 0) + (deed.comesBack ?? 0)
   }
 
   /** A task of a few steps. */

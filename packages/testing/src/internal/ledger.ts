@@ -12,10 +12,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import { LimitWatch, ruleBrokenAtRest, ruleBrokenBy } from "./rules.ts"
 
 /** A task that a test submits. */
 export interface Entry {
   readonly name: string
+  /** The most times that it may begin. */
+  readonly attempts: number
+  readonly permits: number
+  readonly key: string | undefined
   begun: number
   ended: number
   /** The number of results that its submitter received. */
@@ -26,6 +31,8 @@ export interface Entry {
   readonly item: boolean
   /** Its handle, after a fork. */
   handle: TaskHandle<unknown, unknown> | undefined
+  /** Whether it waits in an operation of its own pool, and may lend its workers. */
+  waits: boolean
   /** Whether its submitter was interrupted during the fork: then the task may be admitted or not. */
   uncertain: boolean
 }
@@ -38,12 +45,22 @@ export class Ledger {
   broken: string | undefined = undefined
   /** Whether closing may abandon tasks, which then run without being counted. */
   abandons = false
-  /** Whether the pool may hold dispatch on its own. */
-  holds = false
+  /** Whether a full queue drops its oldest task for a new one. */
+  drops = false
+  /** The most workers that the tasks of one key may take. */
+  perKey = Infinity
+  /** The workers that tasks of other pools lend while they wait for this one. */
+  lentElsewhere = (): number => 0
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
+  /** The number of tasks that may wait beyond the capacity, because they come back for another attempt. */
+  comingBack = 0
   private running = 0
-  private allowed = 0
+  private readonly limit = new LimitWatch()
+  /** The permits of the tasks that run and do not wait for their own pool. */
+  private computing = 0
+  private mostPermits = 1
+  private readonly keys = new Set<string>()
 
   constructor(pool: TaskPoolService) {
     this.pool = pool
@@ -68,36 +85,49 @@ export class Ledger {
   /** Checks the rules that hold at every moment. */
   check(where: string): PoolStats {
     const stats = statsOf(this.pool)
-    const { running, targetSize } = stats
-    const rule = ruleBrokenBy(stats)
+    const rule =
+      (ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack + this.attempted)) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
-    if (this.running > running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
-    // Surplus tasks may finish, but no task may begin beside them.
-    if (running > Math.max(targetSize, this.allowed)) this.violated("I1: a task began beside surplus ones", where)
-    this.allowed = Math.max(running, targetSize)
+    if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (this.computing > stats.busy && !this.abandons) {
+      this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
+    }
     return stats
+  }
+
+  // Tasks that have begun and may begin again may wait beyond the capacity. If one of them is dropped, the new task takes its
+  // place.
+  private get attempted(): number {
+    return this.entries.filter(
+      ({ attempts, begun, result }) => attempts > 1 && begun > 0 && (this.drops || result === undefined)
+    ).length
   }
 
   /** Checks the rules that hold when no step is left. */
   rest(): PoolStats {
     const stats = this.check("at rest")
+    const { waiting } = stats
+    const mayHaveToWait = this.perKey < Infinity && (waiting === 0 || !this.isKeyReady(waiting))
+    const rule = ruleBrokenAtRest(stats, { permits: this.mostPermits, mayHaveToWait })
+    if (rule !== undefined) this.violated(rule, "at rest")
     this.restAtDoor(stats)
-    if (stats.waiting > 0 && stats.running < stats.targetSize && stats.phase !== "Closed" && !this.holds) {
-      this.violated("I2: a task waits beside a free worker", "at rest")
-    }
-    if (stats.phase === "Closed" && stats.running + stats.waiting + stats.size > 0) {
-      this.violated("I6: a closed pool has tasks", "at rest")
-    }
     return stats
   }
 
-  // The tasks of submitters without a result that have not begun must be in the queue or at the door.
-  private restAtDoor({ atDoor, capacity, phase, running, targetSize, waiting }: PoolStats): void {
-    if (atDoor > 0 && phase !== "Open" && phase !== "Held")
-      this.violated("I9: submitters wait at the door of a pool that admits no tasks", "at rest")
-    if (atDoor > 0 && (waiting < capacity || (running < targetSize && !this.holds))) {
-      this.violated("I9: a submitter waits at the door beside a free place", "at rest")
+  // Whether a task waits whose key is not at its limit.
+  private isKeyReady(waiting: number): boolean {
+    if (this.perKey === Infinity) return true
+    let withoutKey = waiting
+    for (const key of this.keys) {
+      const stats = now(this.pool.statsOf(key))
+      withoutKey -= stats.waiting
+      if (stats.waiting > 0 && (stats.running + 1) * this.mostPermits <= this.perKey) return true
     }
+    return withoutKey > 0
+  }
+
+  // The tasks of submitters without a result that have not begun must be in the queue or at the door.
+  private restAtDoor({ atDoor, lent, waiting }: PoolStats): void {
     let pending = 0
     for (const entry of this.entries) {
       if (entry.result !== undefined || entry.item) continue
@@ -108,22 +138,35 @@ export class Ledger {
         pending++
       }
     }
-    // Some of the waiting tasks may belong to a bulk.
+    // Some of the waiting tasks may belong to a bulk. A task that lends its workers receives the result of its own task when
+    // it has taken them back.
     const lost = pending - waiting - atDoor
-    if (lost > 0) this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
-    if (lost < 0 && this.bulks === 0) this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
+    if (lost > lent && lost > lent + this.lentElsewhere())
+      this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
+    if (lost + this.comingBack + this.attempted < 0 && this.bulks === 0)
+      this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
   }
 
   /** Adds a task that is about to be submitted. */
-  entry(name: string, item = false): Entry {
+  entry(
+    name: string,
+    item = false,
+    { attempts = 1, key, permits = 1 }: Partial<Pick<Entry, "attempts" | "key" | "permits">> = {}
+  ): Entry {
+    this.mostPermits = Math.max(this.mostPermits, permits)
+    if (key !== undefined) this.keys.add(key)
     const entry: Entry = {
       name,
+      attempts,
+      permits,
+      key,
       begun: 0,
       ended: 0,
       results: 0,
       result: undefined,
       item,
       handle: undefined,
+      waits: false,
       uncertain: false
     }
     this.entries.push(entry)
@@ -141,10 +184,11 @@ export class Ledger {
   }
 
   begin(entry: Entry): void {
-    if (++entry.begun > 1) this.violated(`I3: ${entry.name} begins twice`, "as it begins")
+    if (++entry.begun > entry.attempts) this.violated(`I3: ${entry.name} begins too often`, "as it begins")
     if (entry.result !== undefined)
       this.violated(`I3: ${entry.name} begins after its submitter received a result`, "as it begins")
     this.running++
+    this.computing += entry.permits
     this.check(`as ${entry.name} begins`)
   }
 
@@ -152,6 +196,31 @@ export class Ledger {
     this.check(`as ${entry.name} ends`)
     entry.ended++
     this.running--
+    this.computing -= entry.permits
+  }
+
+  /** Runs an operation of its own pool in a task, which waits for it. */
+  nested<A, E, R>(entry: Entry, operation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        entry.waits = true
+        this.computing -= entry.permits
+      }),
+      () => operation,
+      () =>
+        Effect.sync(() => {
+          entry.waits = false
+          this.computing += entry.permits
+          this.check(`as a wait of ${entry.name} ends`)
+        })
+    )
+  }
+
+  /** The permits of the tasks of a key that run and do not wait for their own pool. */
+  permitsOf(key: string): number {
+    return this.entries
+      .filter((entry) => entry.key === key && entry.begun > entry.ended && !entry.waits)
+      .reduce((sum, { permits }) => sum + permits, 0)
   }
 
   /** Records the result that the submitter of a task, or the caller of a bulk, received. */
@@ -191,20 +260,26 @@ export class Ledger {
   forking(
     call: () => { readonly entry: Entry; readonly effect: Effect.Effect<TaskHandle<unknown, unknown>, unknown> },
     handles: Array<TaskHandle<unknown, unknown>>
-  ): Effect.Effect<void> {
+  ): Effect.Effect<TaskHandle<unknown, unknown> | undefined> {
     return Effect.uninterruptibleMask((restore) => {
       const { effect, entry } = call()
+      // A task that is admitted may settle before its caller has the handle.
+      entry.uncertain = true
       return Effect.matchCauseEffect(restore(effect), {
         onSuccess: (handle) =>
           Effect.sync(() => {
+            entry.uncertain = false
             entry.handle = handle
             handles.push(handle)
+            return handle
           }),
         onFailure: (cause) =>
           Effect.sync(() => {
             // The caller may have been interrupted between the admission and the return of the handle.
-            if (Cause.hasInterrupts(cause)) entry.uncertain = true
-            else this.received([entry], Exit.failCause(cause))
+            if (Cause.hasInterrupts(cause)) return undefined
+            entry.uncertain = false
+            this.received([entry], Exit.failCause(cause))
+            return undefined
           })
       })
     })
@@ -230,12 +305,12 @@ export class Ledger {
 }
 
 // Whether the result that a submitter received matches what its task did.
-const isFit = ({ begun, ended, item, result, uncertain }: Entry): boolean => {
-  if (begun > 1 || begun !== ended) return false
+const isFit = ({ attempts, begun, ended, item, result, uncertain }: Entry): boolean => {
+  if (begun > attempts || begun !== ended) return false
   if (uncertain) return true
   if (result === undefined) return false
   if (item) return true
-  if (result._tag === "Success") return begun === 1
+  if (result._tag === "Success") return begun > 0
   const error: any = result.cause.reasons.find(Cause.isFailReason)?.error
   if (error?._tag === "NotAvailable" || (error?._tag === "TaskCancelled" && !error.started)) return begun === 0
   return true
@@ -262,18 +337,6 @@ export const checkStillWorks = Effect.fnUntraced(function* (pool: TaskPoolServic
 /** Yields `times` times. */
 export const yields = (times: number): Effect.Effect<void> =>
   times <= 1 ? Effect.yieldNow : Effect.andThen(Effect.yieldNow, yields(times - 1))
-
-/**
- * Returns the rule that the statistics violate on their own, if any. `comingBack` is the number of tasks that may wait
- * beyond the capacity, because they have started before.
- */
-export const ruleBrokenBy = (stats: PoolStats, comingBack = 0): string | undefined => {
-  const { cancelled, capacity, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
-  if (submitted !== succeeded + failed + interrupted + cancelled + waiting + delayed + running) {
-    return "I3: the statistics do not add up"
-  }
-  return waiting > capacity + comingBack ? "I8: more tasks wait than the capacity allows" : undefined
-}
 
 const exitOf = (handle: TaskHandle<unknown, unknown>): Exit.Exit<unknown, unknown> | undefined =>
   Option.getOrUndefined(now(handle.poll))

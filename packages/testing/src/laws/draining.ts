@@ -378,6 +378,24 @@ export const drainingLaws = (laws: Laws): void => {
   )
 
   laws.law(
+    "a holdFor without an end extends one that would end, until the pool closes (load 3)",
+    { needs: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        yield* pool.holdFor(100)
+        yield* pool.holdFor(Infinity)
+        yield* pool.holdFor(200)
+        const handle = yield* pool.fork(Effect.die("never"))
+        yield* pass(24 * 3_600_000)
+        yield* expectStats(pool, { phase: "Held", holds: ["RetryAfter"], waiting: 1 })
+        yield* pool.close({ drainTimeout: 0 })
+        expectCancelled(yield* handle.await, { reason: "Closed", started: false })
+        yield* pool.start
+        yield* expectStats(pool, { phase: "Open", holds: [] })
+      })
+  )
+
+  laws.law(
     "a waiting task that takes more workers than there are is cancelled when the drain begins, or later (load 9)",
     { size: 3, minSize: 0, maxSize: 3, needs: 1 },
     (pool) =>

@@ -37,7 +37,7 @@ export const expiringLaws = (laws: Laws): void => {
     { needs: 1 },
     (pool) =>
       Effect.gen(function* () {
-        if (laws.capacity === undefined) return
+        if (laws.capacity !== 1) return
         const events = yield* recordEvents(pool)
         const busy = yield* occupy(pool, 1)
         const queued = yield* pool.fork(Effect.die("never"), { maxWait: 100 })
@@ -185,6 +185,7 @@ export const expiringLaws = (laws: Laws): void => {
       if (laws.capacity === undefined) return
       const busy = yield* occupy(pool, 1)
       yield* pool.fork(Effect.die("never"), { maxWait: 10 })
+      for (let i = 1; i < laws.capacity; i++) yield* pool.fork(Effect.void)
       const forker = yield* start(pool.fork(Effect.succeed("moved in")))
       yield* settle
       assert.isFalse(hasEnded(forker))

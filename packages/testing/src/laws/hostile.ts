@@ -88,8 +88,8 @@ export const hostileLaws = (name: string, laws: Laws): void => {
 /** Returns the pool of the cases, which can be resized from 0 to 3. */
 export const poolOfLaws =
   (layerOf: LayerOf<LawOptions>, capacity: number | undefined): PoolOf =>
-  (size) =>
-    layerOf({ size, minSize: 0, maxSize: 3, capacity })
+  (size, options) =>
+    layerOf({ size, minSize: 0, maxSize: 3, capacity, ...options })
 
 /** Registers the laws of hostile code that sizes a pool. Each pool runs a part of the cases. */
 export const hostileSizingLaws = (name: string, layerOf: LayerOf<AutoScaleLawOptions>): void => {

@@ -2,6 +2,7 @@
 import type { AutoScalePolicy, TaskPoolService } from "@aio-task-pool/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Deed, HostileWorld, Hook, Place } from "../internal/hostileWorld.ts"
@@ -55,6 +56,17 @@ export const deeds: ReadonlyArray<Deed> = [
   operates("close, interrupting", (pool) => pool.close(interrupting), true),
   operates("close and start", (pool) => Effect.andThen(pool.close(interrupting), pool.start), true),
   operates("start", (pool) => pool.start),
+  operates("hold dispatch and release it", (pool) => pool.withDispatchHeld(Effect.yieldNow)),
+  operates("pause for a step", (pool) => pool.withPaused(Effect.yieldNow), true),
+  operates("clear", (pool) => pool.clear(), true),
+  operates("submit with a key", (pool) => pool.submit(Effect.yieldNow, { key: "k" })),
+  {
+    ...operates("submit of a task that is tried again", (pool) =>
+      pool.submit(flaky(Effect.yieldNow), { retry: { times: 1 } })
+    ),
+    comesBack: 1
+  },
+  operates("awaitStats", (pool) => pool.awaitStats(({ running }) => running === 0)),
   operates("stats", (pool) => pool.stats),
   operates("awaitIdle", (pool) => pool.awaitIdle),
   operates("awaitResized", (pool) => pool.awaitResized),
@@ -69,6 +81,16 @@ export const deeds: ReadonlyArray<Deed> = [
     true
   )
 ]
+
+/** A task that fails the first time. */
+const flaky = <A>(then: Effect.Effect<A>): Effect.Effect<A, string> => {
+  let failed = false
+  return Effect.suspend((): Effect.Effect<A, string> => {
+    if (failed) return then
+    failed = true
+    return Effect.fail("own")
+  })
+}
 
 const cancels = (world: HostileWorld, handle: { readonly cancel: Effect.Effect<void> } | undefined): void => {
   if (handle !== undefined) world.side("cancel", handle.cancel)
@@ -357,6 +379,172 @@ export const places: ReadonlyArray<Place> = [
       ),
     thrown: "defect",
     returned: "defect"
+  },
+  {
+    name: "the while of a retry",
+    call: ({ pool, work }, hook) => pool.submit(flaky(work()), { retry: { times: 1, while: () => hook.act(true) } }),
+    comesBack: 1,
+    thrown: "defect",
+    returned: "any"
+  },
+  {
+    name: "the until of a retry of a task that is handed over",
+    call: ({ pool, work }, hook) =>
+      Effect.flatMap(
+        pool.fork(Effect.andThen(Effect.yieldNow, flaky(work())), {
+          retry: { times: 3, until: () => hook.act(false) }
+        }),
+        (handle) => handle.join
+      ),
+    comesBack: 1,
+    thrown: "defect",
+    returned: "any"
+  },
+  {
+    name: "the schedule of a retry",
+    call: ({ pool, work }, hook) =>
+      pool.submit(flaky(work()), {
+        retry: Schedule.modifyDelay(Schedule.recurs(1), () => hook.effect(Effect.succeed(0)))
+      }),
+    comesBack: 1,
+    thrown: "defect",
+    returned: "defect",
+    never: true
+  },
+  {
+    name: "the schedule of a retry, after it has suspended,",
+    call: ({ pool, work }, hook) =>
+      Effect.flatMap(
+        pool.fork(flaky(work()), {
+          retry: Schedule.modifyDelay(Schedule.recurs(1), () =>
+            Effect.andThen(Effect.yieldNow, hook.effect(Effect.succeed(0)))
+          )
+        }),
+        (handle) => Effect.onInterrupt(handle.join, () => handle.cancel)
+      ),
+    comesBack: 1,
+    thrown: "defect",
+    returned: "defect",
+    never: true
+  },
+  {
+    name: "the finalizer of a schedule that is given up",
+    call: ({ pool }, hook) =>
+      Effect.flatMap(
+        pool.fork(Effect.fail("own"), {
+          retry: Schedule.modifyDelay(Schedule.recurs(1), () =>
+            Effect.onInterrupt(Effect.never, () => hook.effect(Effect.void))
+          )
+        }),
+        (handle) => Effect.andThen(handle.cancel, handle.await)
+      ),
+    comesBack: 1,
+    thrown: "unaffected",
+    returned: "any"
+  },
+  {
+    name: "the while of an item that is tried again",
+    call: ({ pool, work }, hook) =>
+      pool.forEach(
+        items.map(() => flaky(work())),
+        (item) => item,
+        { retry: { times: 1, while: () => hook.act(true) } }
+      ),
+    comesBack: 3,
+    thrown: "defect",
+    returned: "any",
+    often: true
+  },
+  {
+    name: "the getter of how often a task is tried again",
+    call: ({ pool, work }, hook) =>
+      pool.submit(flaky(work()), {
+        retry: {
+          get times() {
+            return hook.act(1)
+          }
+        }
+      }),
+    comesBack: 1,
+    thrown: "defect",
+    returned: "any"
+  },
+  {
+    name: "the getter of a task's key",
+    call: ({ pool, work }, hook) =>
+      pool.submit(work(), {
+        get key() {
+          return hook.act("k")
+        }
+      }),
+    thrown: "defect",
+    returned: "any"
+  },
+  {
+    name: "the key of an item of forEach",
+    call: ({ pool, work }, hook) => pool.forEach(items, work, { key: () => hook.act("k") }),
+    thrown: "defect",
+    returned: "any",
+    often: true
+  },
+  {
+    name: "the weight of an item of forEach",
+    call: ({ pool, work }, hook) => pool.forEach(items, work, { weight: () => hook.act(1) }),
+    thrown: "defect",
+    returned: "any",
+    often: true
+  },
+  {
+    name: "the cost of an item of forEach over an asynchronous source",
+    call: ({ pool, work }, hook) => {
+      const source = async function* () {
+        yield* items
+      }
+      return pool.forEach(source(), work, { cost: () => hook.act(1) })
+    },
+    thrown: "defect",
+    returned: "any",
+    often: true,
+    promises: true
+  },
+  {
+    name: "the label of an element of mapEffect",
+    call: ({ pool, work }, hook) =>
+      Stream.runDrain(pool.mapEffect(Stream.fromIterable(items), work, { label: () => hook.act("label") })),
+    thrown: "defect",
+    returned: "any",
+    often: true
+  },
+  {
+    name: "the predicate of awaitStats",
+    call: ({ pool, work }, hook) =>
+      Effect.andThen(
+        pool.fork(work()),
+        pool.awaitStats(({ running, succeeded }) => hook.act(running === 0 || succeeded > 0))
+      ),
+    thrown: "defect",
+    returned: "any",
+    often: true
+  },
+  {
+    name: "an observer of a waiter for the statistics",
+    call: (world) => {
+      const quiet = world.pool.awaitStats(({ running }) => running === 0)
+      world.others("another waiter", quiet)
+      return quiet
+    },
+    observes: true,
+    thrown: "unaffected"
+  },
+  {
+    name: "classify, on any pool,",
+    options: (hook) => ({ classify: () => hook.act("success" as const) }),
+    call: ({ pool, work }) => pool.submit(work()),
+    thrown: "unaffected",
+    returned: "success",
+    often: true,
+    logs: true,
+    ticks: true
   },
   {
     name: "the function of forEach",

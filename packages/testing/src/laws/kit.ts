@@ -13,7 +13,7 @@ import * as Latch from "effect/Latch"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
-import { ruleBrokenBy } from "../internal/ledger.ts"
+import { ruleBrokenBy } from "../internal/rules.ts"
 
 /** The pool that a law needs; see `LawOptions` of the module `TaskPoolLaws`. */
 export interface LawOptions extends PoolOptions {

@@ -97,7 +97,7 @@ const waitingLaws = (laws: Laws): void => {
         busy: 1,
         lent: 1,
         waiting: laws.capacity,
-        atDoor: laws.capacity === 0 ? 0 : 1
+        atDoor: 0
       })
       yield* inner.open
       yield* promptly(pool, Fiber.join(outer))
@@ -220,6 +220,40 @@ const waitingLaws = (laws: Laws): void => {
       assert.deepStrictEqual(yield* promptly(pool, both), [20, 20])
       yield* expectStats(here, { busy: 0, lent: 0, succeeded: 20 })
       yield* expectStats(there, { busy: 0, lent: 0, succeeded: 20 })
+    })
+  )
+
+  laws.law("independent chains across two pools make progress with one worker each (load 1)", {}, (pool) =>
+    Effect.gen(function* () {
+      const other = yield* secondPool(laws)
+      const nest = (depth: number, first: TaskPoolService, second: TaskPoolService): Effect.Effect<number, any> =>
+        depth === 0
+          ? Effect.as(Effect.yieldNow, 0)
+          : Effect.map(
+              first.submit(Effect.andThen(Effect.yieldNow, nest(depth - 1, second, first))),
+              (below) => below + 1
+            )
+      const chains = [nest(20, pool, other), nest(20, other, pool), nest(20, pool, other), nest(20, other, pool)]
+      const depths = yield* promptly(pool, Effect.all(chains, { concurrency: "unbounded" }))
+      assert.deepStrictEqual(depths, [20, 20, 20, 20])
+      yield* expectStats(pool, { busy: 0, lent: 0, running: 0 })
+      yield* expectStats(other, { busy: 0, lent: 0, running: 0 })
+    })
+  )
+
+  laws.law("two pools whose tasks run forEach in each other make progress with one worker each (load 1)", {}, (pool) =>
+    Effect.gen(function* () {
+      const other = yield* secondPool(laws)
+      const nest = (depth: number, first: TaskPoolService, second: TaskPoolService): Effect.Effect<number, any> =>
+        depth === 0
+          ? Effect.as(Effect.yieldNow, 1)
+          : Effect.map(
+              first.forEach([0, 1], () => nest(depth - 1, second, first)),
+              (counts) => counts.reduce((sum, count) => sum + count, 0)
+            )
+      assert.strictEqual(yield* promptly(pool, nest(5, pool, other)), 32)
+      yield* expectStats(pool, { busy: 0, lent: 0 })
+      yield* expectStats(other, { busy: 0, lent: 0 })
     })
   )
 
@@ -546,6 +580,108 @@ const takingBackLaws = (laws: Laws): void => {
         }
       }
       yield* expectStats(pool, { busy: 0, lent: 0, running: 0 })
+    })
+  )
+
+  for (const [name, end] of Object.entries(removals)) {
+    laws.law(
+      `a nested wait whose waiting task ${name} ends, and the worker comes back ahead of the queue (load 11a, Nested)`,
+      { onFull: name === "is dropped" ? "dropOldest" : "suspend", needs: 1 },
+      (pool) =>
+        Effect.gen(function* () {
+          if (name === "is dropped" && laws.capacity === undefined) return
+          const log: Array<string> = []
+          const [begin, busy] = [gated("begin"), gated("busy")]
+          const outer = Effect.gen(function* () {
+            yield* begin.task
+            const exit = yield* Effect.exit(pool.submit(Effect.die("never"), { label: "inner", maxWait: "1 hour" }))
+            log.push("outer goes on")
+            return exit
+          })
+          const fiber = yield* start(pool.submit(outer))
+          const other = yield* start(pool.submit(busy.task))
+          yield* begin.open
+          yield* reached(pool, busy.started)
+          yield* settle
+          yield* expectStats(pool, { busy: 1, lent: 1, waiting: 1 })
+          yield* end(pool)
+          const task = Effect.sync(() => log.push("late"))
+          const late = yield* start(pool.submit(task, { weight: 0 }))
+          yield* settle
+          yield* expectStats(pool, { busy: 1, lent: 1 })
+          yield* busy.open
+          const exit = yield* promptly(pool, Fiber.join(fiber))
+          assert.isTrue(Exit.isFailure(exit))
+          yield* promptly(pool, Fiber.joinAll([other, late] as ReadonlyArray<Fiber.Fiber<unknown, unknown>>))
+          assert.deepStrictEqual(log, ["outer goes on", "late"])
+          yield* promptly(pool, pool.awaitIdle)
+          yield* expectStats(pool, { busy: 0, lent: 0, running: 0 })
+        })
+    )
+  }
+
+  laws.law(
+    "a task that waits for its worker may be interrupted, and runs its finalizers at once (load 11a, Nested)",
+    { size: 2, minSize: 0, maxSize: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const [inner, busy, cleanup] = [gated("inner"), gated("busy"), gated("cleanup")]
+        const outer = yield* start(
+          pool.submit(Effect.ensuring(Effect.andThen(pool.submit(inner.task), Effect.die("never")), cleanup.task))
+        )
+        yield* reached(pool, inner.started)
+        const other = yield* start(pool.submit(busy.task))
+        yield* pool.resize(1)
+        yield* inner.open
+        yield* settle
+        yield* expectStats(pool, { busy: 1, lent: 1, running: 2 })
+        const interrupter = yield* start(Fiber.interrupt(outer))
+        yield* reached(pool, cleanup.started)
+        yield* expectStats(pool, { busy: 2, lent: 0, running: 2, size: 2 })
+        const late = gated("late")
+        const submitter = yield* start(pool.submit(late.task))
+        yield* cleanup.open
+        yield* promptly(pool, Fiber.join(interrupter))
+        yield* expectStats(pool, { busy: 1, lent: 0, running: 1, size: 1 })
+        assert.strictEqual(late.counts.begun, 0)
+        yield* busy.open
+        yield* late.open
+        yield* promptly(pool, Fiber.joinAll([other, submitter]))
+      })
+  )
+
+  laws.law(
+    "a task that waits for its worker on a pool without workers goes on when nothing is busy (load 11a, Nested)",
+    { size: 2, minSize: 0, maxSize: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const [inner, busy, rest] = [gated("inner"), gated("busy"), gated("rest")]
+        const outer = yield* start(pool.submit(Effect.andThen(pool.submit(inner.task), rest.task)))
+        yield* reached(pool, inner.started)
+        const other = yield* start(pool.submit(busy.task))
+        yield* pool.resize(0)
+        if ((yield* pool.stats).targetSize > 0) return yield* pool.close({ mode: "interrupt" })
+        yield* inner.open
+        yield* settle
+        yield* expectStats(pool, { busy: 1, lent: 1, targetSize: 0 })
+        assert.strictEqual(rest.counts.begun, 0)
+        yield* busy.open
+        yield* reached(pool, rest.started)
+        yield* expectStats(pool, { busy: 1, lent: 0, size: 1, targetSize: 0 })
+        yield* rest.open
+        yield* promptly(pool, Fiber.joinAll([outer, other]))
+      })
+  )
+
+  laws.law("a retried task lends its worker in each attempt (load 1, load 8)", {}, (pool) =>
+    Effect.gen(function* () {
+      let attempts = 0
+      const outer = Effect.andThen(
+        pool.submit(Effect.as(Effect.yieldNow, "inner")),
+        Effect.suspend(() => (++attempts < 3 ? Effect.fail("again") : Effect.succeed(attempts)))
+      )
+      assert.strictEqual(yield* promptly(pool, pool.submit(outer, { retry: { times: 5 } })), 3)
+      yield* expectStats(pool, { busy: 0, lent: 0, running: 0, delayed: 0, succeeded: 4 })
     })
   )
 
@@ -937,6 +1073,13 @@ const crawl = (pool: TaskPoolService, links: number, depth: number): Effect.Effe
     yield* promptly(pool, pool.awaitIdle)
     return visited
   })
+
+/** What ends a waiting task with the label "inner". */
+const removals: Readonly<Record<string, (pool: TaskPoolService) => Effect.Effect<unknown, unknown>>> = {
+  "is cleared": (pool) => pool.clear({ label: "inner" }),
+  "waits too long": () => TestClock.adjust("1 hour"),
+  "is dropped": (pool) => pool.fork(Effect.void, { weight: 1 })
+}
 
 /** Another pool of the same kind, with one worker. */
 const secondPool = (laws: Laws) =>

@@ -3,7 +3,7 @@ import { bodiesWith, type Body, full, printBody, reduced } from "./bodies.ts"
 import { runBody, type Setting } from "./run.ts"
 
 /** Every task with up to two nested ones, and those with three that only yield and succeed. */
-const bodies: ReadonlyArray<Body> = [
+export const bodies: ReadonlyArray<Body> = [
   ...[0, 1, 2].flatMap((count) => bodiesWith(count, full)),
   ...bodiesWith(3, reduced)
 ]
@@ -16,7 +16,7 @@ const queues: ReadonlyArray<Pick<Setting, "capacity" | "onFull">> = [
   { capacity: undefined, onFull: "suspend" }
 ]
 
-const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
+export const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
   ([1, 2] as const).flatMap((size) =>
     queues.flatMap((queue) =>
       (["fifo", "lifo", "priority"] as const).flatMap((discipline) =>

@@ -59,8 +59,11 @@ interface Record {
   ended: number
   /** Whether a failure beside it interrupts it, directly or with a task that waits for it. */
   interrupted: boolean
-  /** Tasks that it has begun and waits for. */
+  /** Tasks that it has begun and waits for, and whether one of them has failed. */
   inner: Array<Record>
+  failing: boolean
+  /** The task that it has forked, until it has the handle: an interruption ends both. */
+  forking: Record | undefined
 }
 
 export const runBody = (body: Body, setting: Setting): Ran => {
@@ -206,12 +209,13 @@ class Running {
     if (Exit.isSuccess(exit)) return exit.value === value
     if (!isRejection(exit)) return others.has(wordOf(exit))
     const { reason, stats } = rejectionOf(exit)!
-    // It was refused for what the pool was at that moment: who stands at the door comes first.
+    // It was refused for what the pool was at that moment. Others may be ahead of it beside a free worker: no other task is
+    // dispatched while one starts.
     return (
       this.setting.onFull === "fail" &&
       reason === "QueueFull" &&
       stats.waiting >= stats.capacity &&
-      stats.busy + stats.waiting + stats.atDoor >= stats.targetSize
+      (stats.waiting + stats.atDoor > 0 || stats.busy >= stats.targetSize)
     )
   }
 
@@ -242,24 +246,37 @@ class Running {
       state: "new",
       expected: 1,
       ended: 0,
-      interrupted: outer?.interrupted ?? false,
-      inner: []
+      interrupted: outer !== undefined && (outer.interrupted || outer.failing),
+      inner: [],
+      failing: false,
+      forking: undefined
     }
     this.records.push(record)
     outer?.inner.push(record)
     return record
   }
 
-  /** The effect of a task, which `outer` waits for. */
-  private task(body: Body, path: string, depth: number, outer: Record | undefined): Effect.Effect<string, unknown> {
+  /** The effect of a task, which `outer` waits for, or which `forker` forks. */
+  private task(
+    body: Body,
+    path: string,
+    depth: number,
+    outer: Record | undefined,
+    forker?: Record
+  ): Effect.Effect<string, unknown> {
     const outcomes = outcomesOf(body, path)
     return Effect.suspend(() => {
       const record = this.record(this.poolAt(depth), outcomes, outer)
+      if (forker !== undefined && forker.state === "inside") {
+        forker.forking = record
+        record.interrupted = forker.interrupted
+      }
       return Effect.onExit(this.recorded(record, this.does(body, path, depth, record)), (exit) =>
         Effect.sync(() => {
           if (outer === undefined) return
           outer.ended++
           if (Exit.isSuccess(exit)) return
+          outer.failing = true
           for (const sibling of outer.inner) if (sibling !== record) interrupt(sibling)
         })
       )
@@ -306,9 +323,12 @@ class Running {
 
   private fork(body: Body, path: string, depth: number, record: Record) {
     // It is not known here when the task is admitted.
-    const forking = this.poolAt(depth).fork(this.task(body, path, depth, undefined))
+    const forking = this.poolAt(depth).fork(this.task(body, path, depth, undefined, record))
     return Effect.tap(this.inside(record, Infinity, forking), (handle) =>
-      Effect.sync(() => void this.forked.push({ handle, outcomes: outcomesOf(body, path) }))
+      Effect.sync(() => {
+        record.forking = undefined
+        this.forked.push({ handle, outcomes: outcomesOf(body, path) })
+      })
     )
   }
 
@@ -336,6 +356,7 @@ class Running {
       record.expected = expected
       record.ended = 0
       record.inner = []
+      record.failing = false
       return Effect.onExit(effect, () =>
         Effect.sync(() => {
           record.state = "active"
@@ -351,6 +372,7 @@ const isFork = (operation: Operation): operation is Fork => operation.do === "fo
 const interrupt = (record: Record): void => {
   record.interrupted = true
   for (const inner of record.inner) interrupt(inner)
+  if (record.forking !== undefined) interrupt(record.forking)
 }
 
 const rejectionOf = (exit: Exit.Exit<unknown, unknown>): NotAvailable | undefined => {

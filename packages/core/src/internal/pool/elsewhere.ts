@@ -1,27 +1,27 @@
 /**
- * Which other pools the tasks of a pool wait for.
+ * The wait-for graph of pools: which other pools the tasks of a pool wait for.
  *
- * A task that waits for another pool keeps its worker, because that pool goes on without it. This is not so if the pools
- * wait for each other, directly or through others: every worker of the one may be kept by a task that waits for a worker
- * of the other. In such a cycle all tasks that wait lend their workers, those that have kept them so far included.
+ * A task that waits for another pool keeps its worker, because the other pool continues without it. If the pools wait
+ * for each other, directly or through other pools, this would be a deadlock: each worker of one pool may wait for a
+ * worker of the other. In such a cycle all waiting tasks lend their workers, also those that kept them before.
  */
 import type { Entry } from "./entry.ts"
 import type { Wait } from "./lending.ts"
 
-/** A pool, as one in a cycle of pools. */
+/** A pool, as the graph sees it. */
 export interface Lender {
   readonly nested: "lend" | "fail" | "queue"
-  /** A running task lends its workers, from the next flush on. */
+  /** Lends the workers of a running task, from the next flush on. */
   lend(entry: Entry): Wait
   flush(): void
 }
 
-/** One fiber of a task inside an operation of another pool. */
+/** A fiber of a task that waits in an operation of another pool. */
 export class Crossing {
   readonly from: Elsewhere
   readonly to: Elsewhere
   readonly entry: Entry
-  /** Its wait, if its task lends its workers. */
+  /** The wait in its own pool, if its task lends its workers. */
   wait: Wait | undefined = undefined
 
   constructor(from: Elsewhere, to: Elsewhere, entry: Entry) {
@@ -31,12 +31,14 @@ export class Crossing {
   }
 }
 
+/** The waits of one pool's tasks for another pool. */
 interface Edge {
   count: number
-  /** Those whose tasks keep their workers. */
+  /** The waits during which tasks keep their workers. */
   readonly keeping: Set<Crossing>
 }
 
+/** One pool in the graph. */
 export class Elsewhere {
   private readonly lender: Lender
   private readonly edges = new Map<Elsewhere, Edge>()
@@ -45,7 +47,7 @@ export class Elsewhere {
     this.lender = lender
   }
 
-  /** A fiber of a task begins to wait for another pool. Returns nothing if it must not, because the wait might not end. */
+  /** Begins the wait of a task's fiber for another pool. Returns nothing if the wait is forbidden (`nested: "fail"`). */
   begin(to: Elsewhere, entry: Entry): Crossing | undefined {
     const cycle = to.reaches(this) ? this.cycle(to) : []
     if (cycle.some(({ lender }) => lender.nested === "fail")) return undefined
@@ -74,7 +76,7 @@ export class Elsewhere {
     return false
   }
 
-  /** This pool and those on the ways back to it. */
+  /** Returns the pools of all cycles through this pool, itself included, if it also waits for `to`. */
   private cycle(to: Elsewhere): ReadonlyArray<Elsewhere> {
     const found = new Set<Elsewhere>([this])
     const visit = (pool: Elsewhere): void => {
@@ -87,7 +89,7 @@ export class Elsewhere {
     return Array.from(found)
   }
 
-  /** Takes those whose tasks keep their workers for a wait within the cycle. */
+  /** Removes and returns the waits within the cycle during which tasks keep their workers. */
   takeKeeping(cycle: ReadonlyArray<Elsewhere>): ReadonlyArray<Crossing> {
     if (this.lender.nested === "queue") return []
     return cycle.flatMap((to) => {
@@ -107,7 +109,7 @@ export class Elsewhere {
   }
 }
 
-/** All lend before any pool starts a task: that is user code, which may end a wait. */
+/** Lends the workers of all waits before any pool starts a task, because a task is user code and may end a wait. */
 const lendAll = (cycle: ReadonlyArray<Elsewhere>): void => {
   for (const pool of cycle) for (const crossing of pool.takeKeeping(cycle)) pool.lend(crossing)
   for (const pool of cycle) pool.flush()

@@ -1,4 +1,6 @@
-/** What only some tasks have: the options of a submission beside its weight, and what becomes of them. */
+/**
+ * The data that only some tasks need: the options of a submission besides its weight, and the state of these options.
+ */
 import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
@@ -7,15 +9,15 @@ import type { Deadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
-/** The options of a submission that make a task an extra. */
+/** The options for which a task needs a `TaskExtra`. */
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
 
 export class TaskExtra {
   label: string | undefined = undefined
   key: string | number | undefined = undefined
-  /** How many workers the task takes. */
+  /** The number of workers that the task takes. */
   permits = 1
-  /** What a start costs, for each rate of the pool; `undefined`: the default. */
+  /** The cost of a start for each rate of the pool; `undefined` for the default. */
   costs: Costs | undefined = undefined
   /** The longest time before the first start, in milliseconds; `undefined`: no limit. */
   maxWait: number | undefined = undefined
@@ -28,10 +30,10 @@ export class TaskExtra {
   attempts = 0
   /** The entry of its last start in the rate's log. */
   start: Start | undefined = undefined
-  /** Waits of tasks of the same pool that end with it. */
+  /** The waits of other tasks of the pool that end when this task settles or is admitted. */
   waits: Array<EndsWith> | undefined = undefined
 
-  /** What it waits for has happened: the tasks that wait for it take their workers back. */
+  /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
     const { waits } = this
     this.waits = undefined
@@ -44,25 +46,25 @@ export interface EndsWith {
   end(): void
 }
 
-/** Something that may have an extra, made by the first who needs it. */
+/** A task whose extra is made when it is first needed. */
 export interface HasExtra {
   extra: TaskExtra | undefined
 }
 
-/** Ends `wait` when the task settles, or is admitted if that is what its caller waits for. */
+/** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
 export const endWith = (entry: HasExtra, wait: EndsWith): void => {
   const extra = (entry.extra ??= new TaskExtra())
   if (extra.waits === undefined) extra.waits = [wait]
   else extra.waits.push(wait)
 }
 
-/** Takes back `endWith`: the waiter was interrupted. */
+/** Undoes `endWith`, because the waiter was interrupted. */
 export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
   const index = extra?.waits?.lastIndexOf(wait) ?? -1
   if (index >= 0) extra!.waits!.splice(index, 1)
 }
 
-/** The extra of checked options; `undefined` if none of them is given. */
+/** Checks options and returns the extra for them; `undefined` if there are none. */
 export const extraOf = (
   where: string,
   { clock, rates }: { readonly clock: Clock; readonly rates: ReadonlyArray<CheckedRate> },

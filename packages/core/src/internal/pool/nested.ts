@@ -1,4 +1,4 @@
-/** Operations of a pool that one of its own tasks waits in: the task lends its worker meanwhile, or the operation fails. */
+/** Nested work: a task that waits in an operation of its own pool lends its workers, or the operation fails. */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -10,7 +10,7 @@ import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 
-/** Runs an operation that waits for the pool. It ends `wait` in the step in which what it waits for has happened. */
+/** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -20,7 +20,7 @@ export const waitWithin = <A, E, R>(
   return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
 }
 
-/** As `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
+/** Like `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
 export const waitInTask = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -33,7 +33,7 @@ export const waitInTask = <A, E, R>(
   return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
 }
 
-/** Runs an operation of another pool. The task lends its workers while both pools wait for each other. */
+/** Runs an operation of another pool. If the pools wait for each other, the task lends its workers. */
 const waitElsewhere = <A, E, R>(
   entry: Entry,
   other: Machine,
@@ -65,7 +65,7 @@ const lendWhile = <A, E, R>(
         )
       })
 
-/** The end of an operation for which a task lends its workers. */
+/** The frame under an operation for which a task lends its workers. */
 class Lent implements Ending {
   private readonly machine: Machine
   readonly wait: Wait
@@ -85,12 +85,12 @@ class Lent implements Ending {
   }
 
   goOn<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
-    return comeBack(this.wait, exit, restore)
+    return awaitWorkers(this.wait, exit, restore)
   }
 }
 Object.assign(Lent.prototype, ending)
 
-/** As `lendWhile`, but begins at once. Its result must be returned to the fiber. */
+/** Like `lendWhile`, but lends in this step. The result must be returned to the fiber. */
 const lendWithin: <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -113,22 +113,24 @@ const admitted = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   machine.isAboutToDispatch ? afterDispatch(Effect.suspend(() => operation(wait))) : operation(wait)
 
-/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+/**
+ * Runs an operation after the next dispatch: the lent worker takes a waiting task, which frees a place of a full queue.
+ */
 const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Effect.yieldNow, admitted)
 
 type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
 
-/** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
+/** Ends the wait. The fiber continues when its task has its workers back, or when it is interrupted. */
 const goOn = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  return wait.isBack ? exit : comeBack(wait, exit, restore)
+  return wait.isBack ? exit : awaitWorkers(wait, exit, restore)
 }
 
-const comeBack = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
+const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
-    // The fiber may have yielded since it looked, and its task may have its worker again.
+    // The fiber may have yielded since the last check, and its task may have its workers back.
     if (wait.isBack) return resume(Effect.void)
     wait.onBack = () => resume(Effect.void)
   })

@@ -433,6 +433,25 @@ describe("forEach", () => {
   }
 })
 
+it.effect("items that wait together are counted once when they are cleared, though the first ends the bulk", () =>
+  Effect.gen(function* () {
+    const gate = Latch.makeUnsafe()
+    const item = Effect.andThen(gate.await, Effect.fail("own"))
+    const fiber = yield* start(TaskPool.forEach([1, 2], () => item, { retry: { times: 1 } }))
+    yield* settle
+    yield* TaskPool.withDispatchHeld(
+      Effect.gen(function* () {
+        yield* gate.open
+        yield* settle
+        yield* expectStats({ waiting: 2 })
+        assert.strictEqual(yield* TaskPool.clear(), 2)
+      })
+    )
+    yield* Fiber.await(fiber)
+    yield* expectStats({ submitted: 2, cancelled: 2, waiting: 0 })
+  }).pipe(Effect.provide(layer(1)))
+)
+
 describe("all", () => {
   it.effect("gives results in the shape of what it is given", () =>
     Effect.gen(function* () {

@@ -252,6 +252,8 @@ class Running {
         model.close(event.interrupts)
         steps.fork(pool.close({ mode: event.interrupts ? "interrupt" : "drain" }))
         return
+      default:
+        event satisfies never
     }
   }
 

@@ -1,0 +1,151 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import { Agenda } from "../../../src/internal/pool/agenda.ts"
+import type { Entry } from "../../../src/internal/pool/entry.ts"
+import { TaskExtra } from "../../../src/internal/pool/extra.ts"
+import { Gate, type GateOptions } from "../../../src/internal/pool/gate.ts"
+import { Machine } from "../../../src/internal/pool/machine.ts"
+import { Task } from "../../../src/internal/pool/task.ts"
+import { awaitUntil } from "../../../src/internal/pool/waits.ts"
+import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
+import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
+import { machineOptions } from "./machineOptions.ts"
+import { lanesOf } from "../backlog/turns.ts"
+
+const makeBacklog = () => new FifoBacklog<Entry>()
+
+/** A gate, its agenda, and how often it has asked for a flush. */
+const world = (options: Partial<GateOptions> = {}) =>
+  Effect.withFiber((fiber) => {
+    const agenda = new Agenda(fiber.context, () => {})
+    const counts = { flushes: 0 }
+    const gate = new Gate({ rates: [], perKey: Infinity, makeBacklog, ...options }, agenda, () => void counts.flushes++)
+    return Effect.succeed({ agenda, counts, gate })
+  })
+
+const entry = (extra?: Partial<TaskExtra>): Entry =>
+  ({ extra: extra === undefined ? undefined : Object.assign(new TaskExtra(), extra) }) as unknown as Entry
+
+describe("Gate", () => {
+  it.effect("asks nothing of a pool without a rate, keys and several permits (load 4, load 12)", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* world()
+      const backlog = makeBacklog()
+      for (const plain of [entry(), entry({ label: "label" }), entry({ maxWait: 1000 }), entry({ permits: 1 })]) {
+        assert.strictEqual(gate.prepare(plain, backlog), backlog)
+        assert.isTrue(gate.allows(plain))
+      }
+      assert.isFalse(gate.selective)
+      assert.strictEqual(gate.maxPermits, 1)
+    })
+  )
+
+  it.effect("makes the backlog a keyed one with the first key, and keeps it (load 4)", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* world()
+      const backlog = makeBacklog()
+      assert.deepStrictEqual(gate.statsOf("a"), { waiting: 0, running: 0 })
+      const keyed = gate.prepare(entry({ key: "a" }), backlog)
+      assert.instanceOf(keyed, KeyedBacklog)
+      assert.isTrue(gate.selective)
+      for (const next of [entry({ key: "b" }), entry({ label: "label" }), entry({ permits: 2 })]) {
+        assert.strictEqual(gate.prepare(next, keyed), keyed)
+      }
+    })
+  )
+
+  it.effect("knows what is too large: for the size, for a key, for a rate (load 5, load 11a, Keys)", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* world({ perKey: 2, rates: [{ limit: 5, window: 1000, unit: undefined }] })
+      const isTooLarge = (extra: Partial<TaskExtra>, size = 3) => gate.isTooLarge(entry(extra), size)
+      assert.deepStrictEqual([isTooLarge({ permits: 3 }), isTooLarge({ permits: 4 })], [false, true])
+      assert.isFalse(isTooLarge({ permits: 1 }, 0), "1 permit is never too large")
+      assert.deepStrictEqual(
+        [isTooLarge({ key: "k", permits: 2 }), isTooLarge({ key: "k", permits: 3 })],
+        [false, true]
+      )
+      assert.deepStrictEqual([isTooLarge({ costs: [5] }), isTooLarge({ costs: [5.1] })], [false, true])
+      assert.isFalse(gate.isTooLarge(entry(), 0))
+    })
+  )
+
+  it.effect("asks for a flush when the rate allows the next start, and has no timer at rest (load 2)", () =>
+    Effect.gen(function* () {
+      const { agenda, counts, gate } = yield* world({ rates: [{ limit: 1, window: 1000, unit: undefined }] })
+      assert.isTrue(gate.selective)
+      const [first, second] = [entry(), entry()]
+      assert.isTrue(gate.allows(first))
+      gate.started(first)
+      assert.strictEqual(agenda.size, 0)
+      assert.isFalse(gate.allows(second))
+      assert.isFalse(gate.allows(second))
+      assert.strictEqual(agenda.size, 1)
+      yield* TestClock.adjust(999)
+      assert.strictEqual(counts.flushes, 0)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([counts.flushes, agenda.size], [1, 0])
+      assert.isTrue(gate.allows(second))
+      gate.started(second)
+      assert.isFalse(gate.allows(entry()))
+      gate.rest()
+      assert.strictEqual(agenda.size, 0)
+    })
+  )
+
+  it.effect("a key at its limit asks for no flush: the end of its task will (load 4)", () =>
+    Effect.gen(function* () {
+      const { agenda, gate } = yield* world({ perKey: 1, rates: [{ limit: 1, window: 1000, unit: undefined }] })
+      const [first, second] = [entry({ key: "k" }), entry({ key: "k" })]
+      gate.prepare(first, makeBacklog())
+      gate.started(first)
+      assert.isFalse(gate.allows(second))
+      assert.strictEqual(agenda.size, 0)
+      gate.lent(first)
+      assert.isFalse(gate.allows(second))
+      assert.strictEqual(agenda.size, 1, "only the rate is left")
+    })
+  )
+
+  it.effect("gives a task of a rate an entry for corrections, and no extra to others (load 2)", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* world()
+      const plain = entry()
+      gate.started(plain)
+      assert.isUndefined(plain.extra)
+      const rated = yield* world({ rates: [{ limit: 1, window: 1000, unit: undefined }] })
+      const limited = entry()
+      rated.gate.started(limited)
+      assert.isDefined(limited.extra?.start)
+    })
+  )
+})
+
+describe("a pool with keys", () => {
+  const taskOf = (machine: Machine, context: Context.Context<never>, key: number, work: Effect.Effect<unknown>) => {
+    const task = new Task(machine, work, undefined, 4, context)
+    task.extra = Object.assign(new TaskExtra(), { key })
+    return task
+  }
+
+  for (const perKey of [1, Infinity]) {
+    it.effect(`keeps nothing of 20,000 keys whose tasks have ended, with perKey ${perKey} (load 4)`, () =>
+      Effect.withFiber(({ context }) => {
+        const machine = new Machine(machineOptions({ initial: 2, perKey }), context)
+        const works = [Effect.void, Effect.yieldNow, Effect.fail("failure")] as ReadonlyArray<Effect.Effect<void>>
+        for (let key = 0; key < 20_000; key++) machine.admit(taskOf(machine, context, key, works[key % 3]!), true)
+        assert.isAbove(lanesOf(Reflect.get(machine, "backlog") as object), 1000)
+        return Effect.gen(function* () {
+          yield* awaitUntil(machine, machine.isIdle)
+          assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
+          for (let key = 0; key < 1000; key++) machine.admit(taskOf(machine, context, key, Effect.never), true)
+          machine.clear({})
+          machine.interruptAll("Closed")
+          yield* awaitUntil(machine, machine.isIdle)
+          assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
+        })
+      })
+    )
+  }
+})

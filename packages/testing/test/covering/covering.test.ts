@@ -1,0 +1,3 @@
+import { anyTwoOptions } from "./covering.ts"
+
+anyTwoOptions(4, 1)
