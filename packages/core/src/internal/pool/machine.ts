@@ -857,6 +857,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   // ---- notifying --------------------------------------------------------------------------------------------------
 
+  private readonly enqueueWatcher = (watcher: Notifiable): void => this.enqueueCompletion(watcher)
+
   /** Lets the present or the next flush notify a waiter. */
   enqueueCompletion(completion: Notifiable): void {
     this.completions.push(completion)
@@ -894,7 +896,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private endFlush(): void {
     this.observer?.rest()
     if (this.backlog.size === 0) this.onQueueEmpty()
-    if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
+    if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
   }
 
   private onQueueEmpty(): void {
