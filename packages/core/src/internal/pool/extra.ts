@@ -5,7 +5,7 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Moment } from "./moment.ts"
+import type { Alarm } from "./alarm.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
@@ -24,9 +24,9 @@ export class TaskExtra {
   retry: Retry | undefined = undefined
 
   /** Ends the task when it has waited too long. */
-  deadline: Moment | undefined = undefined
+  deadline: Alarm | undefined = undefined
   /** The next attempt of a delayed task. */
-  due: Moment | undefined = undefined
+  due: Alarm | undefined = undefined
   /** The number of starts so far. */
   attempts = 0
   /** The place in the queue that a task with `retry` keeps: its sequence and the time of its arrival. */
@@ -35,7 +35,7 @@ export class TaskExtra {
   /** The last start, as the rate has counted it. */
   start: Start | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
-  waits: Array<EndsWith> | undefined = undefined
+  waits: Array<AttachedWait> | undefined = undefined
 
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
@@ -46,7 +46,7 @@ export class TaskExtra {
 }
 
 /** A wait that ends in the step in which a task settles or is admitted. */
-export interface EndsWith {
+export interface AttachedWait {
   end(): void
 }
 
@@ -56,14 +56,14 @@ export interface HasExtra {
 }
 
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
-export const endWith = (entry: HasExtra, wait: EndsWith): void => {
+export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
   const extra = (entry.extra ??= new TaskExtra())
   if (extra.waits === undefined) extra.waits = [wait]
   else extra.waits.push(wait)
 }
 
-/** Undoes `endWith`, because the waiter was interrupted. */
-export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
+/** Undoes `attachWait`, because the waiter was interrupted. */
+export const detachWait = ({ extra }: HasExtra, wait: AttachedWait): void => {
   const index = extra?.waits?.lastIndexOf(wait) ?? -1
   if (index >= 0) extra!.waits!.splice(index, 1)
 }

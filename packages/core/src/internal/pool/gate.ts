@@ -10,7 +10,7 @@ import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
 import { TaskExtra } from "./extra.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { type CheckedRate, type Costs, RateGate } from "./rate.ts"
 
 export interface GateOptions {
@@ -29,14 +29,14 @@ export class Gate {
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
-  private readonly nextStart: Moment
+  private readonly nextStart: Alarm
 
   constructor(options: GateOptions, agenda: Agenda, flush: () => void) {
     this.options = options
     this.agenda = agenda
     this.rate = options.rates.length === 0 ? undefined : new RateGate(options.rates)
     this.selective = this.rate !== undefined
-    this.nextStart = new Moment(agenda, flush)
+    this.nextStart = new Alarm(agenda, flush)
   }
 
   /** Returns whether an entry can never start. A task of one worker is never too large for the size, which may be 0. */
@@ -103,7 +103,7 @@ export class Gate {
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */
-  rest(): void {
+  cancelPlannedFlush(): void {
     this.nextStart.cancel()
   }
 

@@ -93,7 +93,7 @@ import {
   captureAsyncContext,
   captureAsyncContextLike,
   currentFrame,
-  isEntered,
+  isCurrentContext,
   restoreFrame,
   runInCopy
 } from "../runtime/asyncContext.ts"
@@ -102,14 +102,14 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import { Elsewhere } from "./elsewhere.ts"
+import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
@@ -165,7 +165,7 @@ export class Machine implements Workers, Held, Attempts {
   /** The number of workers that running tasks lend. */
   private lent = 0
   private lending: Lending | undefined = undefined
-  readonly elsewhere = new Elsewhere(this)
+  readonly waitNode = new PoolNode(this)
   readonly holds: Holds
   /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
@@ -207,7 +207,7 @@ export class Machine implements Workers, Held, Attempts {
   private readonly deferredStarts: Array<Entry> = []
   private readonly onScheduledFlush = (): void => {
     this.flushScheduled = false
-    this.observer?.rest()
+    this.observer?.flushEnded()
     this.flush()
   }
 
@@ -315,7 +315,7 @@ export class Machine implements Workers, Held, Attempts {
   private startDeadline(entry: Entry): void {
     const { extra } = entry
     if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Moment(this.agenda, () => this.expire(entry))
+    extra.deadline = new Alarm(this.agenda, () => this.expire(entry))
     extra.deadline.plan(this.agenda.now() + extra.maxWait)
   }
 
@@ -693,7 +693,7 @@ export class Machine implements Workers, Held, Attempts {
     const frame = currentFrame()
     try {
       const context = entry.asyncContext ?? callersAsyncContext(entry)
-      if (isEntered(context, frame)) this.run(entry)
+      if (isCurrentContext(context, frame)) this.run(entry)
       else runInCopy(context, this.run, this, entry)
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
@@ -890,7 +890,7 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   private endFlush(): void {
-    this.observer?.rest()
+    this.observer?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
     if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
   }
@@ -898,7 +898,7 @@ export class Machine implements Workers, Held, Attempts {
   private onQueueEmpty(): void {
     this.sharedAsyncContext = undefined
     // An idle pool must have no timer.
-    if (this.selective && this.door.size === 0) this.gate.rest()
+    if (this.selective && this.door.size === 0) this.gate.cancelPlannedFlush()
   }
 
   /** Notifies a traversal when admission ends, until the returned function is called. */
