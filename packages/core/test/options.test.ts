@@ -41,8 +41,8 @@ const operations: Record<string, readonly [call: Call, known: string]> = {
 }
 
 const bad: ReadonlyArray<readonly [option: string, value: unknown, error: new () => Error, message: string]> = [
-  ["weight", 1.5, UnknownTaskWeight as never, "weight must be a safe integer, got 1.5"],
-  ["weight", "1", UnknownTaskWeight as never, 'weight must be a safe integer, got "1"'],
+  ["weight", 1.5, UnknownTaskWeight, "weight must be a safe integer, got 1.5"],
+  ["weight", "1", UnknownTaskWeight, 'weight must be a safe integer, got "1"'],
   ["label", 5, TypeError, "label must be a string, got 5"],
   ["label", null, TypeError, "label must be a string, got null"],
   ["key", Number.NaN, TypeError, "key must be a string or a number, got NaN"],
@@ -94,7 +94,7 @@ describe.for(Object.entries(operations))("the options of %s", ([operation, [call
     Effect.gen(function* () {
       const defect = defectOf(yield* Effect.exit(call({ wieght: 1 })))
       assert.instanceOf(defect, TypeError)
-      assert.strictEqual((defect as Error).message, `TaskPool.${operation}: unknown option "wieght" (known: ${known})`)
+      assert.strictEqual(defect.message, `TaskPool.${operation}: unknown option "wieght" (known: ${known})`)
       assert.instanceOf(defectOf(yield* Effect.exit(call(null))), RangeError)
     }).pipe(Effect.provide([...layers]))
   )
@@ -125,7 +125,7 @@ describe("the options of the other operations", () => {
         const before = yield* TaskPool.stats
         const defect = defectOf(yield* Effect.exit(call({ mood: "hard" })))
         assert.instanceOf(defect, TypeError)
-        assert.strictEqual((defect as Error).message, `TaskPool.${name}: unknown option "mood" (known: ${known})`)
+        assert.strictEqual(defect.message, `TaskPool.${name}: unknown option "mood" (known: ${known})`)
         assert.deepStrictEqual(yield* TaskPool.stats, before)
         yield* call({ mood: undefined })
       }).pipe(Effect.provide([...layers]))
@@ -260,7 +260,7 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
 
 describe("Infinity", () => {
   for (const [kind, pool] of Object.entries(fixed)) {
-    const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
+    const { layer, layerConfig, make } = pool
     it.effect(`is a size of ${kind}, by every constructor (load 11)`, () =>
       Effect.gen(function* () {
         const check = Effect.gen(function* () {

@@ -29,7 +29,10 @@ export class Delayed {
 
   /** Returns the tasks in the order in which they are due. */
   ordered(): Array<Entry> {
-    const dueOf = ({ extra }: Entry): number => (extra!.due?.isPlanned === true ? extra!.due.at : Infinity)
+    const dueOf = ({ extra }: Entry): number => {
+      const due = extra!.retry!.due
+      return due?.isPlanned === true ? due.at : Infinity
+    }
     return this.entries.toArray().sort((a, b) => (dueOf(a) < dueOf(b) ? -1 : dueOf(a) > dueOf(b) ? 1 : 0))
   }
 
@@ -64,7 +67,7 @@ export class Delayed {
         this.requeue(entry)
         this.attempts.flush()
       })
-      entry.extra!.due = due
+      entry.extra!.retry!.due = due
       if (delay < Infinity) due.plan(this.agenda.now() + delay)
     }
   }

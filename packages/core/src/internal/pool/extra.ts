@@ -5,7 +5,7 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Alarm } from "./alarm.ts"
+import type { Deadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
@@ -19,19 +19,15 @@ export class TaskExtra {
   permits = 1
   /** The cost of a start for each rate of the pool; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** The longest time before the first start, in milliseconds. */
-  maxWait = Infinity
-  retry: Retry | undefined = undefined
-
+  /** The longest time before the first start, in milliseconds; `undefined` for no limit. */
+  maxWait: number | undefined = undefined
   /** Ends the task when it has waited too long. */
-  deadline: Alarm | undefined = undefined
-  /** The next attempt of a delayed task. */
-  due: Alarm | undefined = undefined
+  deadline: Deadline | undefined = undefined
+  retry: Retry | undefined = undefined
+  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
+  arrival: number | undefined = undefined
   /** The number of starts so far. */
   attempts = 0
-  /** The place in the queue that a task with `retry` keeps: its sequence and the time of its arrival. */
-  sequence = -1
-  arrival: number | undefined = undefined
   /** The last start, as the rate has counted it. */
   start: Start | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
@@ -90,7 +86,22 @@ export const extraOf = (
   if (key !== undefined) extra.key = checkKey(where, key)
   if (permits !== undefined) extra.permits = checkPermits(where, permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
-  if (maxWait !== undefined) extra.maxWait = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  if (maxWait !== undefined) extra.maxWait = maxWaitOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)
   return extra
+}
+
+/** The last `maxWait` that was a string. Parsing a string takes longer than the rest of a task with `maxWait`. */
+let lastText: string | undefined
+let lastMillis: number | undefined
+
+const maxWaitOf = (where: string, maxWait: Duration.Input): number | undefined => {
+  if (typeof maxWait === "string" && maxWait === lastText) return lastMillis
+  const millis = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  const most = millis === Infinity ? undefined : millis
+  if (typeof maxWait === "string") {
+    lastText = maxWait
+    lastMillis = most
+  }
+  return most
 }

@@ -64,9 +64,16 @@ export class Gate {
   /** Returns whether the key and the rate let an entry start now. If only the rate does not, plans a flush. */
   allows(entry: Entry): boolean {
     if (this.keyed !== undefined && !this.keyed.mayStart(entry)) return false
+    const { rate } = this
+    if (rate === undefined || rate.isAllowed(this.costsOf(entry, rate))) return true
     const millis = this.untilStart(entry)
     if (millis > 0) this.nextStart.plan(this.agenda.now() + millis)
     return millis <= 0
+  }
+
+  /** Whether a task that the backlog counts as ready needs only a free worker to start. */
+  get letsReadyStart(): boolean {
+    return this.rate === undefined && this.maxPermits === 1
   }
 
   /** Returns the milliseconds until the rate allows a start of the entry, or of a task with the default cost. */

@@ -102,6 +102,7 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
+import { Deadline, type Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
@@ -109,7 +110,6 @@ import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
-import { Alarm } from "./alarm.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
@@ -143,7 +143,7 @@ const maxLaunchDepth = 64
 
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine implements Workers, Held, Attempts {
+export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -314,14 +314,13 @@ export class Machine implements Workers, Held, Attempts {
   /** Ends the task when its `maxWait` has passed, unless it has started by then, even if it waits again for a retry. */
   private startDeadline(entry: Entry): void {
     const { extra } = entry
-    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Alarm(this.agenda, () => this.expire(entry))
-    extra.deadline.plan(this.agenda.now() + extra.maxWait)
+    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
+    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
   }
 
-  private expire(entry: Entry): void {
+  expire(entry: Entry, at: number): void {
     // If a hold ends at the same time, the task may still start.
-    this.holds.endDue(entry.extra!.deadline!.at)
+    this.holds.endDue(at)
     this.flush()
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
@@ -468,7 +467,7 @@ export class Machine implements Workers, Held, Attempts {
 
   /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
-    extra.sequence = this.backlog.nextSequence()
+    extra.retry!.sequence = this.backlog.nextSequence()
     extra.arrival = this.agenda.now()
   }
 
@@ -476,8 +475,9 @@ export class Machine implements Workers, Held, Attempts {
     // The observer has already counted a task that arrived at the door.
     if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
     entry.state = "Waiting"
-    if (entry.extra === undefined || entry.extra.sequence < 0) this.backlog.push(entry)
-    else this.backlog.insert(entry, entry.extra.sequence)
+    const retry = entry.extra?.retry
+    if (retry === undefined) this.backlog.push(entry)
+    else this.backlog.insert(entry, retry.sequence)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -620,6 +620,7 @@ export class Machine implements Workers, Held, Attempts {
 
   /** Returns whether the next task may start. `true` for a request without an item, which must pull it first. */
   private nextMayStart(): boolean {
+    if (this.backlog.ready > 0 && this.gate.letsReadyStart) return true
     const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
     return next !== undefined && (next.needsItem || this.mayStart(next))
   }
@@ -814,7 +815,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private releaseExtra(extra: TaskExtra): void {
     extra.deadline?.cancel()
-    extra.due?.cancel()
+    extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
     if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })

@@ -107,7 +107,19 @@ export class RateGate {
 
   /** Returns whether a cost is above its limit, so that the start is never allowed. */
   isTooLarge(costs: Costs): boolean {
-    return this.logs.some((log, index) => costs[index]! > log.most)
+    for (let index = 0; index < this.logs.length; index++) if (costs[index]! > this.logs[index]!.most) return true
+    return false
+  }
+
+  /**
+   * Returns whether a start of these costs is allowed even if no entry has left the window. Reads no clock: that is
+   * slow.
+   */
+  isAllowed(costs: Costs): boolean {
+    for (let index = 0; index < this.logs.length; index++) {
+      if (this.logs[index]!.whenFits(costs[index]!) > -Infinity) return false
+    }
+    return true
   }
 
   /**
@@ -127,9 +139,13 @@ export class RateGate {
     return wait
   }
 
-  /** Counts the tokens of a start, which must be allowed: `untilStart` is 0. */
+  /** Counts the tokens of a start, which must be allowed. Drops entries that have left the window. */
   start(costs: Costs, now: number): Start {
-    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, costs[index]!)
+    for (let index = 0; index < this.logs.length; index++) {
+      const log = this.logs[index]!
+      log.dropExpired(now)
+      log.start(now, costs[index]!)
+    }
     return { at: now, costs }
   }
 

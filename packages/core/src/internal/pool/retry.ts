@@ -10,6 +10,7 @@ import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
+import type { Alarm } from "./alarm.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
 
@@ -22,6 +23,10 @@ export class Retry {
   private attempts = 0
   private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
 
+  /** The task's place in the queue, which it keeps: its sequence. */
+  sequence = -1
+  /** The next attempt, while the task is delayed. */
+  due: Alarm | undefined = undefined
   /** The fiber of a schedule that suspends. */
   planning: Fiber<unknown, unknown> | undefined = undefined
 

@@ -90,7 +90,9 @@ const interruptibleAgain = {
 export interface Ending {
   /** Whether the fiber could be interrupted. */
   wasInterruptible: boolean
-  /** Called when the operation has ended. Returns whether the fiber continues at once. If not, `continueWith` is called. */
+  /**
+   * Called when the operation has ended. Returns whether the fiber continues at once. If not, `continueWith` is called.
+   */
   end(): boolean
   /** Returns the effect that leads to the operation's outcome. It can be interrupted within `restore` only. */
   continueWith(
