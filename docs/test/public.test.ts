@@ -64,7 +64,7 @@ const contracts = [
 ]
 
 const docBefore = (lines: ReadonlyArray<string>, index: number): ReadonlyArray<string> | undefined => {
-  if (!(lines[index - 1] ?? "").endsWith("*/")) return undefined
+  if (lines[index - 1]?.endsWith("*/") !== true) return undefined
   const first = lines.slice(0, index).findLastIndex((line) => /^\s*\/\*\*/.test(line))
   return lines.slice(first, index).map((line) => line.replace(/^\s*(?:\/\*\*|\*\/|\*)? ?/, "").replace(/ ?\*\/$/, ""))
 }

@@ -200,7 +200,7 @@ export class Meter implements MachineObserver {
   }
 
   /** Handles the end of a flush. Tasks still queued now wait for a worker, not for the rest of this step. */
-  rest(): void {
+  flushEnded(): void {
     this.stale = true
     const { wanting } = this
     if (wanting < this.minWaiting) this.minWaiting = wanting

@@ -1,11 +1,11 @@
-/** The time at which a task has waited too long. An object for each task that waits, and so without a closure. */
+/** Ends a task that has waited too long. An `Alarm` would cost a closure more for each waiting task. */
 import type { Agenda, Due } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
 
-/** What ends a task that has waited too long. */
+/** The pool, as a deadline sees it. */
 export interface Expiring {
   readonly agenda: Agenda
-  /** Called at the time `at`, or a little later. */
+  /** Called when the time `at` has come, or a little later. */
   expire(entry: Entry, at: number): void
 }
 

@@ -5,7 +5,7 @@ import { runIsolated } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { failureToRetry } from "./retry.ts"
 
 /** The pool, as its delayed tasks see it. */
@@ -63,7 +63,7 @@ export class Delayed {
       this.attempts.fail(entry, planned._tag === "Success" ? exit : planned)
     } else if (delay <= 0) this.requeue(entry)
     else {
-      const due = new Moment(this.agenda, () => {
+      const due = new Alarm(this.agenda, () => {
         this.requeue(entry)
         this.attempts.flush()
       })

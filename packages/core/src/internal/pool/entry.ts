@@ -71,7 +71,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
  * Receives the machine's reports. Each call is O(1). It may hold dispatch, and must change nothing else.
  *
  * `settled` may run user code (`classify`). The machine's state is consistent then, and no task is dispatched before
- * `settled` returns. `rest` is called at the end of a flush, when an observer may also change the pool.
+ * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
  */
 export interface MachineObserver {
   arrived(entry: Entry): void
@@ -79,7 +79,7 @@ export interface MachineObserver {
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void
-  rest(): void
+  flushEnded(): void
 }
 
 /** A traversal, which may wait for its source without a request in the pool. */

@@ -19,19 +19,19 @@ export class TaskExtra {
   permits = 1
   /** The cost of a start for each rate of the pool; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** The longest time before the first start, in milliseconds; `undefined`: no limit. */
+  /** The longest time before the first start, in milliseconds; `undefined` for no limit. */
   maxWait: number | undefined = undefined
   /** Ends the task when it has waited too long. */
   deadline: Deadline | undefined = undefined
   retry: Retry | undefined = undefined
-  /** When a task arrived that may come back. */
+  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
-  /** How often it has started. */
+  /** The number of starts so far. */
   attempts = 0
-  /** The entry of its last start in the rate's log. */
+  /** The last start, as the rate has counted it. */
   start: Start | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
-  waits: Array<EndsWith> | undefined = undefined
+  waits: Array<AttachedWait> | undefined = undefined
 
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
@@ -42,7 +42,7 @@ export class TaskExtra {
 }
 
 /** A wait that ends in the step in which a task settles or is admitted. */
-export interface EndsWith {
+export interface AttachedWait {
   end(): void
 }
 
@@ -52,14 +52,14 @@ export interface HasExtra {
 }
 
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
-export const endWith = (entry: HasExtra, wait: EndsWith): void => {
+export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
   const extra = (entry.extra ??= new TaskExtra())
   if (extra.waits === undefined) extra.waits = [wait]
   else extra.waits.push(wait)
 }
 
-/** Undoes `endWith`, because the waiter was interrupted. */
-export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
+/** Undoes `attachWait`, because the waiter was interrupted. */
+export const detachWait = ({ extra }: HasExtra, wait: AttachedWait): void => {
   const index = extra?.waits?.lastIndexOf(wait) ?? -1
   if (index >= 0) extra!.waits!.splice(index, 1)
 }
@@ -91,7 +91,7 @@ export const extraOf = (
   return extra
 }
 
-/** The last `maxWait` that was a string: reading one takes longer than all else that a task with a `maxWait` costs. */
+/** The last `maxWait` that was a string. Parsing a string takes longer than the rest of a task with `maxWait`. */
 let lastText: string | undefined
 let lastMillis: number | undefined
 

@@ -10,7 +10,7 @@ import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
 import { TaskExtra } from "./extra.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { type CheckedRate, type Costs, RateGate } from "./rate.ts"
 
 export interface GateOptions {
@@ -29,14 +29,14 @@ export class Gate {
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
-  private readonly nextStart: Moment
+  private readonly nextStart: Alarm
 
   constructor(options: GateOptions, agenda: Agenda, flush: () => void) {
     this.options = options
     this.agenda = agenda
     this.rate = options.rates.length === 0 ? undefined : new RateGate(options.rates)
     this.selective = this.rate !== undefined
-    this.nextStart = new Moment(agenda, flush)
+    this.nextStart = new Alarm(agenda, flush)
   }
 
   /** Returns whether an entry can never start. A task of one worker is never too large for the size, which may be 0. */
@@ -71,12 +71,12 @@ export class Gate {
     return millis <= 0
   }
 
-  /** Whether a free worker is enough for a task that the backlog counts as ready. */
+  /** Whether a task that the backlog counts as ready needs only a free worker to start. */
   get letsReadyStart(): boolean {
     return this.rate === undefined && this.maxPermits === 1
   }
 
-  /** Milliseconds until the rate allows an entry to start, or a task of the default cost. */
+  /** Returns the milliseconds until the rate allows a start of the entry, or of a task with the default cost. */
   untilStart(entry: Entry | undefined): number {
     const { rate } = this
     if (rate === undefined) return 0
@@ -110,7 +110,7 @@ export class Gate {
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */
-  rest(): void {
+  cancelPlannedFlush(): void {
     this.nextStart.cancel()
   }
 

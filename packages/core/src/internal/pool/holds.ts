@@ -7,7 +7,7 @@
 import type { HoldReason as PublicReason } from "../../PoolStats.ts"
 import type { PoolEvent } from "../../TaskPool.ts"
 import type { Agenda } from "./agenda.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 
 /** Why dispatch is held. */
 export type HoldReason = PublicReason | "Closing"
@@ -26,12 +26,12 @@ export class Holds {
   private readonly counts = new Map<HoldReason, number>()
   /** The number of closings so far, by which a hold knows that closing has ended it. */
   private closings = 0
-  private readonly retryAfter: Moment
+  private readonly retryAfter: Alarm
 
   constructor(held: Held, agenda: Agenda) {
     this.held = held
     this.agenda = agenda
-    this.retryAfter = new Moment(agenda, () => this.end("RetryAfter", true))
+    this.retryAfter = new Alarm(agenda, () => this.end("RetryAfter", true))
   }
 
   get isHeld(): boolean {

@@ -44,9 +44,9 @@ export class Wait implements Notifiable {
   /** The loan of its task, until the wait has ended. */
   loan: Loan | undefined
   /** Whether the fiber may continue. */
-  isBack = false
+  isDone = false
   /** Resumes the fiber that waits for the workers. */
-  onBack: (() => void) | undefined = undefined
+  onDone: (() => void) | undefined = undefined
 
   constructor(lending: Lending, loan: Loan) {
     this.lending = lending
@@ -64,7 +64,7 @@ export class Wait implements Notifiable {
   }
 
   notify(): void {
-    this.onBack?.()
+    this.onDone?.()
   }
 }
 
@@ -91,7 +91,7 @@ export class Lending {
 
   end(wait: Wait, must: boolean): void {
     const { loan } = wait
-    if (wait.isBack || loan === undefined) return
+    if (wait.isDone || loan === undefined) return
     if (loan.isOver) return this.leave(wait)
     const first = loan.returning !== wait
     if (first && --loan.waits > 0) return this.leave(wait)
@@ -145,7 +145,7 @@ export class Lending {
   }
 
   private leave(wait: Wait): void {
-    wait.isBack = true
+    wait.isDone = true
     wait.loan = undefined
   }
 }

@@ -93,7 +93,7 @@ import {
   captureAsyncContext,
   captureAsyncContextLike,
   currentFrame,
-  isEntered,
+  isCurrentContext,
   restoreFrame,
   runInCopy
 } from "../runtime/asyncContext.ts"
@@ -103,7 +103,7 @@ import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
 import { Deadline, type Expiring } from "./deadline.ts"
-import { Elsewhere } from "./elsewhere.ts"
+import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
@@ -165,7 +165,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** The number of workers that running tasks lend. */
   private lent = 0
   private lending: Lending | undefined = undefined
-  readonly elsewhere = new Elsewhere(this)
+  readonly waitNode = new PoolNode(this)
   readonly holds: Holds
   /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
@@ -207,7 +207,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private readonly deferredStarts: Array<Entry> = []
   private readonly onScheduledFlush = (): void => {
     this.flushScheduled = false
-    this.observer?.rest()
+    this.observer?.flushEnded()
     this.flush()
   }
 
@@ -319,7 +319,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   expire(entry: Entry, at: number): void {
-    // In the same instant a start wins.
+    // If a hold ends at the same time, the task may still start.
     this.holds.endDue(at)
     this.flush()
     if (entry.state === "AtDoor") {
@@ -694,7 +694,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const frame = currentFrame()
     try {
       const context = entry.asyncContext ?? callersAsyncContext(entry)
-      if (isEntered(context, frame)) this.run(entry)
+      if (isCurrentContext(context, frame)) this.run(entry)
       else runInCopy(context, this.run, this, entry)
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
@@ -894,7 +894,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   private endFlush(): void {
-    this.observer?.rest()
+    this.observer?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
     if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
   }
@@ -902,7 +902,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private onQueueEmpty(): void {
     this.sharedAsyncContext = undefined
     // An idle pool must have no timer.
-    if (this.selective && this.door.size === 0) this.gate.rest()
+    if (this.selective && this.door.size === 0) this.gate.cancelPlannedFlush()
   }
 
   /** Notifies a traversal when admission ends, until the returned function is called. */

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
-import { type Ending, ending, endWith, type RuntimeFiber } from "../runtime/fiber.ts"
+import { type Ending, ending, pushEnding, type RuntimeFiber } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
@@ -30,22 +30,22 @@ export const waitInTask = <A, E, R>(
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
   if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
-  return entry.machine === machine ? within : waitElsewhere(entry, machine, within)
+  return entry.machine === machine ? within : waitInOtherPool(entry, machine, within)
 }
 
 /** Runs an operation of another pool. If the pools wait for each other, the task lends its workers. */
-const waitElsewhere = <A, E, R>(
+const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
   operation: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
-    const crossing = own.elsewhere.begin(other.elsewhere, entry)
-    if (crossing === undefined) return Effect.fail(other.rejectNested())
+    const crossWait = own.waitNode.begin(other.waitNode, entry)
+    if (crossWait === undefined) return Effect.fail(other.rejectNested())
     return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
-      own.elsewhere.end(crossing)
-      return crossing.wait === undefined ? exit : goOn(own, crossing.wait, exit, restore)
+      own.waitNode.end(crossWait)
+      return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, restore)
     })
   })
 
@@ -61,7 +61,7 @@ const lendWhile = <A, E, R>(
         const wait = machine.lend(entry)
         machine.flush()
         return Effect.flatMap(Effect.exit(restore(admitted(machine, wait, operation))), (exit) =>
-          goOn(machine, wait, exit, restore)
+          endWait(machine, wait, exit, restore)
         )
       })
 
@@ -78,13 +78,13 @@ class Lent implements Ending {
 
   end(): boolean {
     const { machine, wait } = this
-    if (wait.isBack) return true
+    if (wait.isDone) return true
     wait.end()
     machine.flush()
-    return wait.isBack
+    return wait.isDone
   }
 
-  goOn<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
+  continueWith<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
     return awaitWorkers(this.wait, exit, restore)
   }
 }
@@ -100,7 +100,7 @@ const lendWithin: <A, E, R>(
   ? (machine, fiber, entry, operation) => {
       if (machine.nested === "fail") return Effect.fail(machine.rejectNested())
       const lent = new Lent(machine, entry)
-      endWith(fiber as RuntimeFiber, lent)
+      pushEnding(fiber as RuntimeFiber, lent)
       machine.flush()
       return admitted(machine, lent.wait, operation)
     }
@@ -122,17 +122,17 @@ const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect
 type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
 
 /** Ends the wait. The fiber continues when its task has its workers back, or when it is interrupted. */
-const goOn = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
+const endWait = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  return wait.isBack ? exit : awaitWorkers(wait, exit, restore)
+  return wait.isDone ? exit : awaitWorkers(wait, exit, restore)
 }
 
 const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
     // The fiber may have yielded since the last check, and its task may have its workers back.
-    if (wait.isBack) return resume(Effect.void)
-    wait.onBack = () => resume(Effect.void)
+    if (wait.isDone) return resume(Effect.void)
+    wait.onDone = () => resume(Effect.void)
   })
   const takeBack = Effect.sync(() => wait.takeBackNow())
   return Effect.andThen(

@@ -24,7 +24,7 @@ export class Observers implements MachineObserver {
   resizedByHand(): void {
     for (const each of this.all) each.resizedByHand()
   }
-  rest(): void {
-    for (const each of this.all) each.rest()
+  flushEnded(): void {
+    for (const each of this.all) each.flushEnded()
   }
 }

@@ -84,5 +84,5 @@ export class RetryAfter implements MachineObserver {
   dispatched(): void {}
   resized(): void {}
   resizedByHand(): void {}
-  rest(): void {}
+  flushEnded(): void {}
 }

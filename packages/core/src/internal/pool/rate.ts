@@ -111,7 +111,10 @@ export class RateGate {
     return false
   }
 
-  /** Whether a start of these costs is allowed at any time from the last one on. Needs no clock, which is slow to read. */
+  /**
+   * Returns whether a start of these costs is allowed even if no entry has left the window. Reads no clock: that is
+   * slow.
+   */
   isAllowed(costs: Costs): boolean {
     for (let index = 0; index < this.logs.length; index++) {
       if (this.logs[index]!.whenFits(costs[index]!) > -Infinity) return false
@@ -136,7 +139,7 @@ export class RateGate {
     return wait
   }
 
-  /** Takes the tokens of a start. It must be allowed: `untilStart` is 0. Forgets what has left the window. */
+  /** Counts the tokens of a start, which must be allowed. Drops entries that have left the window. */
   start(costs: Costs, now: number): Start {
     for (let index = 0; index < this.logs.length; index++) {
       const log = this.logs[index]!

@@ -10,7 +10,7 @@ import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
-import type { Moment } from "./moment.ts"
+import type { Alarm } from "./alarm.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
 
@@ -23,11 +23,11 @@ export class Retry {
   private attempts = 0
   private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
 
-  /** The place of the task: its sequence among all. */
+  /** The task's place in the queue, which it keeps: its sequence. */
   sequence = -1
   /** The next attempt, while the task is delayed. */
-  due: Moment | undefined = undefined
-  /** The fiber of a schedule that takes time to answer. */
+  due: Alarm | undefined = undefined
+  /** The fiber of a schedule that suspends. */
   planning: Fiber<unknown, unknown> | undefined = undefined
 
   constructor(clock: Clock, options: RetryOptions) {

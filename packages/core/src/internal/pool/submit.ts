@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
-import { endWith } from "./extra.ts"
+import { attachWait } from "./extra.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
@@ -52,7 +52,7 @@ export class Submit {
       if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
-    if (wait !== undefined) endWith(task, wait)
+    if (wait !== undefined) attachWait(task, wait)
     machine.admit(task, this.mayWait)
     return task.state === "Settled" ? task.answer! : task
   }
@@ -83,7 +83,7 @@ export class Fork {
     const entry = innermostEntry(fiber)
     const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
-    if (wait !== undefined) endWith(task, wait)
+    if (wait !== undefined) attachWait(task, wait)
     else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
       return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
     }

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { checkAnswer } from "../arguments.ts"
 import type { Entry } from "./entry.ts"
-import { dontEndWith, endWith } from "./extra.ts"
+import { attachWait, detachWait } from "./extra.ts"
 import { entryOf } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
@@ -14,13 +14,13 @@ import type { Machine } from "./machine.ts"
 export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any, any>> =>
   Effect.callback((resume) => {
     if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
-    if (wait !== undefined) endWith(task, wait)
+    if (wait !== undefined) attachWait(task, wait)
     const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
     const observers = (task.observers ??= new Set())
     observers.add(observer)
     return Effect.sync(() => {
       observers.delete(observer)
-      if (wait !== undefined) dontEndWith(task, wait)
+      if (wait !== undefined) detachWait(task, wait)
     })
   })
 

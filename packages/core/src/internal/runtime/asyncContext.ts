@@ -95,7 +95,7 @@ export const restoreFrame: (frame: unknown) => void =
  * Returns whether the current context is the given one, `undefined` for any. If so, code can run in it directly,
  * followed by `restoreFrame`.
  */
-export const isEntered: (context: AsyncContext | undefined, frame: unknown) => boolean =
+export const isCurrentContext: (context: AsyncContext | undefined, frame: unknown) => boolean =
   frames === undefined
     ? () => AsyncResource === undefined
     : (context, frame) => context === undefined || frameOf(context) === frame
@@ -111,7 +111,7 @@ export const runIsolated = <This, A, B>(
   arg: A
 ): B => {
   const frame = currentFrame()
-  if (!isEntered(context, frame)) return runInCopy(context, f, self, arg)
+  if (!isCurrentContext(context, frame)) return runInCopy(context, f, self, arg)
   try {
     return f.call(self, arg)
   } finally {

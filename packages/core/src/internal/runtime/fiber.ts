@@ -90,14 +90,19 @@ const interruptibleAgain = {
 export interface Ending {
   /** Whether the fiber could be interrupted. */
   wasInterruptible: boolean
-  /** Called when the operation has ended. Returns whether the fiber continues at once. If not, `goOn` is called. */
+  /**
+   * Called when the operation has ended. Returns whether the fiber continues at once. If not, `continueWith` is called.
+   */
   end(): boolean
   /** Returns the effect that leads to the operation's outcome. It can be interrupted within `restore` only. */
-  goOn(exit: Exit.Exit<any, any>, restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>): Effect.Effect<any, any>
+  continueWith(
+    exit: Exit.Exit<any, any>,
+    restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
+  ): Effect.Effect<any, any>
 }
 
 const afterEnd = (ending: Ending, exit: Exit.Exit<any, any>): Effect.Effect<any, any> =>
-  ending.end() ? exit : ending.goOn(exit, ending.wasInterruptible ? Effect.interruptible : (effect) => effect)
+  ending.end() ? exit : ending.continueWith(exit, ending.wasInterruptible ? Effect.interruptible : (effect) => effect)
 
 /** The frame methods of a class of endings. */
 export const ending = {
@@ -123,7 +128,7 @@ export const ending = {
 }
 
 /** Calls `ending` when the operation that the fiber evaluates next has ended. */
-export const endWith = (fiber: RuntimeFiber, ending: Ending): void => {
+export const pushEnding = (fiber: RuntimeFiber, ending: Ending): void => {
   fiber._stack.push(ending)
 }
 

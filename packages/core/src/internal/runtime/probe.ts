@@ -13,7 +13,7 @@ import {
   asEffects,
   type Ending,
   ending,
-  endWith,
+  pushEnding,
   makeFiber,
   observeLast,
   overlay,
@@ -79,9 +79,9 @@ class Last implements Ending {
   end(): boolean {
     return false
   }
-  goOn(exit: Exit.Exit<any, any>): Effect.Effect<string> {
+  continueWith(exit: Exit.Exit<any, any>): Effect.Effect<string> {
     this.exit = exit
-    return Effect.succeed("went on")
+    return Effect.succeed("continued")
   }
 }
 Object.assign(Last.prototype, ending)
@@ -93,7 +93,7 @@ const endsAsExpected = (): boolean => {
     runFork(
       Effect.map(
         Effect.withFiber((fiber) => {
-          endWith(fiber as RuntimeFiber, last)
+          pushEnding(fiber as RuntimeFiber, last)
           return operation
         }),
         (value) => `it ${value}`
@@ -105,7 +105,7 @@ const endsAsExpected = (): boolean => {
   const end = other.pollUnsafe()
   return (
     exit?._tag === "Success" &&
-    exit.value === "it went on" &&
+    exit.value === "it continued" &&
     succeeded.wasInterruptible &&
     succeeded.exit?._tag === "Success" &&
     succeeded.exit.value === "ended" &&

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Schedule from "effect/Schedule"
-import { endWith, extraOf, type HasExtra, TaskExtra } from "../../../src/internal/pool/extra.ts"
+import { attachWait, extraOf, type HasExtra, TaskExtra } from "../../../src/internal/pool/extra.ts"
 
 const machine = {
   clock: Context.get(Context.empty(), Clock.Clock),
@@ -40,8 +40,8 @@ describe("the extra of a task", () => {
     const ended: Array<string> = []
     const waitOf = (name: string) => ({ end: () => void ended.push(name) })
     const task: HasExtra = { extra: undefined }
-    endWith(task, waitOf("a"))
-    endWith(task, waitOf("b"))
+    attachWait(task, waitOf("a"))
+    attachWait(task, waitOf("b"))
     assert.instanceOf(task.extra, TaskExtra)
     assert.strictEqual(task.extra.permits, 1)
     task.extra.endWaits()

@@ -1,7 +1,7 @@
 /** Calls a function at a time. Can be planned again and again. */
 import type { Agenda, Due } from "./agenda.ts"
 
-export class Moment implements Due {
+export class Alarm implements Due {
   at = 0
   agendaSlot = -1
   readonly fire: () => void

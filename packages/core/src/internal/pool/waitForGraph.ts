@@ -17,15 +17,15 @@ export interface Lender {
 }
 
 /** A fiber of a task that waits in an operation of another pool. */
-export class Crossing {
-  readonly to: Elsewhere
+export class CrossWait {
+  readonly to: PoolNode
   readonly entry: Entry
   /** The launch of its task: the entry may serve for another attempt or item before the fiber has ended. */
   readonly launch: Entry["launch"]
   /** The wait in its own pool, if its task lends its workers. */
   wait: Wait | undefined = undefined
 
-  constructor(to: Elsewhere, entry: Entry) {
+  constructor(to: PoolNode, entry: Entry) {
     this.to = to
     this.entry = entry
     this.launch = entry.launch
@@ -41,38 +41,38 @@ export class Crossing {
 interface Edge {
   count: number
   /** The waits during which tasks keep their workers. */
-  readonly keeping: Set<Crossing>
+  readonly keeping: Set<CrossWait>
 }
 
 /** One pool in the graph. */
-export class Elsewhere {
+export class PoolNode {
   private readonly lender: Lender
-  private readonly edges = new Map<Elsewhere, Edge>()
+  private readonly edges = new Map<PoolNode, Edge>()
 
   constructor(lender: Lender) {
     this.lender = lender
   }
 
   /** Begins the wait of a task's fiber for another pool. Returns nothing if the wait is forbidden (`nested: "fail"`). */
-  begin(to: Elsewhere, entry: Entry): Crossing | undefined {
+  begin(to: PoolNode, entry: Entry): CrossWait | undefined {
     const cycle = to.reaches(this) ? this.cycle(to) : []
     if (cycle.some(({ lender }) => lender.nested === "fail")) return undefined
-    const crossing = new Crossing(to, entry)
+    const crossWait = new CrossWait(to, entry)
     let edge = this.edges.get(to)
     if (edge === undefined) this.edges.set(to, (edge = { count: 0, keeping: new Set() }))
     edge.count++
-    edge.keeping.add(crossing)
+    edge.keeping.add(crossWait)
     if (cycle.length > 0) lendAll(cycle)
-    return crossing
+    return crossWait
   }
 
-  end(crossing: Crossing): void {
-    const edge = this.edges.get(crossing.to)!
-    edge.keeping.delete(crossing)
-    if (--edge.count === 0) this.edges.delete(crossing.to)
+  end(crossWait: CrossWait): void {
+    const edge = this.edges.get(crossWait.to)!
+    edge.keeping.delete(crossWait)
+    if (--edge.count === 0) this.edges.delete(crossWait.to)
   }
 
-  private reaches(other: Elsewhere, seen = new Set<Elsewhere>([this])): boolean {
+  private reaches(other: PoolNode, seen = new Set<PoolNode>([this])): boolean {
     if (this === other) return true
     for (const next of this.edges.keys()) {
       if (seen.has(next)) continue
@@ -83,9 +83,9 @@ export class Elsewhere {
   }
 
   /** Returns the pools of all cycles through this pool, itself included, if it also waits for `to`. */
-  private cycle(to: Elsewhere): ReadonlyArray<Elsewhere> {
-    const found = new Set<Elsewhere>([this])
-    const visit = (pool: Elsewhere): void => {
+  private cycle(to: PoolNode): ReadonlyArray<PoolNode> {
+    const found = new Set<PoolNode>([this])
+    const visit = (pool: PoolNode): void => {
       if (found.has(pool) || !pool.reaches(this)) return
       found.add(pool)
       for (const next of pool.edges.keys()) visit(next)
@@ -96,7 +96,7 @@ export class Elsewhere {
   }
 
   /** Removes and returns the waits within the cycle during which tasks keep their workers. */
-  takeKeeping(cycle: ReadonlyArray<Elsewhere>): ReadonlyArray<Crossing> {
+  takeKeeping(cycle: ReadonlyArray<PoolNode>): ReadonlyArray<CrossWait> {
     if (this.lender.nested === "queue") return []
     return cycle.flatMap((to) => {
       const keeping = this.edges.get(to)?.keeping
@@ -106,8 +106,8 @@ export class Elsewhere {
     })
   }
 
-  lend(crossing: Crossing): void {
-    if (crossing.isRunning) crossing.wait = this.lender.lend(crossing.entry)
+  lend(crossWait: CrossWait): void {
+    if (crossWait.isRunning) crossWait.wait = this.lender.lend(crossWait.entry)
   }
 
   flush(): void {
@@ -116,7 +116,7 @@ export class Elsewhere {
 }
 
 /** Lends the workers of all waits before any pool starts a task, because a task is user code and may end a wait. */
-const lendAll = (cycle: ReadonlyArray<Elsewhere>): void => {
-  for (const pool of cycle) for (const crossing of pool.takeKeeping(cycle)) pool.lend(crossing)
+const lendAll = (cycle: ReadonlyArray<PoolNode>): void => {
+  for (const pool of cycle) for (const crossWait of pool.takeKeeping(cycle)) pool.lend(crossWait)
   for (const pool of cycle) pool.flush()
 }
