@@ -201,7 +201,8 @@ const serviceOf = (
           )
         )
 
-  const hold = Effect.sync(() => machine.holds.beginByUser())
+  /** Closing ends the holds of users, and none begins before the pool is open again. */
+  const hold = Effect.sync(() => (machine.phase === "Open" ? machine.holds.beginByUser() : () => {}))
   const withDispatchHeld = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.acquireUseRelease(hold, () => effect, Effect.sync)
 

@@ -1206,7 +1206,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
   readonly isEmpty = (): boolean => this.backlog.size === 0
   readonly isResized = (): boolean => this.used <= this.#target
-  readonly isQuiet = (): boolean => this.runningTasks.size === 0
+  /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
+  readonly isQuiet = (): boolean => this.used === 0
 
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)

@@ -47,7 +47,11 @@ export const lendMeanwhile = <A, E, R>(
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
   const within = own === undefined ? operation : lendWhile(machine, own, () => operation)
-  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, within, within)) as Effect.Effect<A, E, R>
+  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, within, within)) as Effect.Effect<
+    A,
+    E,
+    R
+  >
 }
 
 /**
