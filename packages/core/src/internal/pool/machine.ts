@@ -143,7 +143,7 @@ const maxLaunchDepth = 64
 
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine implements Workers, Held, Attempts, Expiring {
+export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   readonly name: string
   readonly min: number
   readonly max: number
