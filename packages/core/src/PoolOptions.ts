@@ -321,7 +321,8 @@ export interface PoolOptions {
    * - `"fail"`: the operation fails with `NotAvailable` (`"Nested"`).
    * - `"queue"`: the task keeps its worker. If the tasks of all workers wait, all wait forever.
    *
-   * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle.
+   * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle. In `awaitEmpty`,
+   * `awaitResized`, `cancel` and a hard resize it lends too, but cannot fail: with `"fail"` it keeps its worker.
    *
    * Guide: docs/guide/nested-work.md
    */
