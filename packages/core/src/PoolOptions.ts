@@ -321,7 +321,9 @@ export interface PoolOptions {
    * - `"fail"`: the operation fails with `NotAvailable` (`"Nested"`).
    * - `"queue"`: the task keeps its worker. If the tasks of all workers wait, all wait forever.
    *
-   * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle.
+   * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle. A task
+   * that waits for another pool keeps its worker, unless that pool waits for its own, directly or through others. Then
+   * the same applies to it.
    *
    * Guide: docs/guide/nested-work.md
    */

@@ -450,17 +450,12 @@ export interface PoolControl<in out Self> {
    */
   readonly holdFor: (duration: DurationInput) => Effect.Effect<void, never, Self>
   /**
-   * Stops dispatch, waits until no task runs, runs an effect, and resumes dispatch.
+   * Stops dispatch, waits until no worker is busy, runs an effect, and resumes dispatch.
    *
    * **Details**
    *
-   * Dies in a task of the pool, because the task would wait for itself.
-   *
-   * **Gotchas**
-   *
-   * A running task may wait for another task of the pool. If the other task has not started, the hold keeps it waiting,
-   * and neither the running task nor this effect continues. If tasks submit to their own pool, limit the wait, for
-   * example with `Effect.timeout`.
+   * Does not wait for tasks that lend their workers: these wait for other tasks, which the hold may keep waiting. Dies in
+   * a task of the pool, because the task would wait for itself.
    *
    * Guide: docs/guide/holding-and-pausing.md
    */

@@ -100,8 +100,9 @@ export const checkOrder = (where: string, low: readonly [string, number], high: 
 
 /** Checks that all options have known names. Otherwise a misspelled option would be ignored silently. */
 export const checkKnown = <A extends object>(where: string, options: A, known: ReadonlyArray<string>): A => {
-  for (const key of Object.keys(checkOptions(where, options))) {
-    if (known.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue
+  // Runs for each task with options: `for in` makes no array of the names.
+  for (const key in checkOptions(where, options)) {
+    if (known.includes(key) || !Object.hasOwn(options, key) || options[key] === undefined) continue
     throw new TypeError(`${where}: unknown option ${format(key)} (known: ${known.join(", ")})`)
   }
   return options

@@ -146,7 +146,7 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     nested: checkWord(where, "nested", ["lend", "fail", "queue"], nested),
     rates: rate === undefined ? [] : checkRate(where, rate),
     perKey: checkPositiveLimit(where, "perKey", perKey),
-    ageing: ageing === undefined ? undefined : Duration.toMillis(checkDuration(where, "ageing", ageing, "> 0")),
+    ageing: ageing === undefined ? undefined : finiteMillis(checkDuration(where, "ageing", ageing, "> 0")),
     classify: classify === undefined ? undefined : checkFunction(where, "classify", classify),
     shutdown: {
       drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),
@@ -155,6 +155,10 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     }
   }
 }
+
+/** Milliseconds, or none for an infinite Duration: products with it would not be numbers that order tasks. */
+const finiteMillis = (duration: Duration.Duration): number | undefined =>
+  Duration.isFinite(duration) ? Duration.toMillis(duration) : undefined
 
 const layerOf = <Self, E>(
   tag: Key<Self> | undefined,

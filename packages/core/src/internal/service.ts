@@ -43,6 +43,7 @@ import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { lendMeanwhile } from "./pool/nested.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
@@ -83,7 +84,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         const inside = entryOf(machine, fiber) !== undefined
         const report = lifecycle.closeForGoodUnsafe(inside ? "interrupt" : closingModeOf(exit, options.shutdown))
         // A task that closes the scope of its own pool would wait for itself.
-        return inside ? Effect.void : report
+        return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
@@ -168,19 +169,22 @@ const serviceOf = (
       const target = machine.resizeByHand(size(), why)
       if (mode === "soft") return Effect.succeed(target)
       const leaving = machine.interruptSurplus(fiber.id)
-      return leaving.length === 0 ? Effect.succeed(target) : Effect.as(awaitEnds(machine, leaving), target)
+      if (leaving.length === 0) return Effect.succeed(target)
+      return Effect.as(lendMeanwhile(machine, fiber, awaitEnds(machine, leaving)), target)
     })
 
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<any> =>
     Effect.withFiber((fiber) => {
       const how = closingOf(closeOptions)
-      const report = fromOutside("close", fiber, () => lifecycle.closeUnsafe(how))
+      const report = fromOutside("close", fiber, () => lendMeanwhile(machine, fiber, lifecycle.closeUnsafe(how)))
       // The pool may have closed before, and has kept no list.
       return how.collect === true ? Effect.map(report, (report) => ({ tasks: [], ...report })) : report
     })
 
   const start = Effect.withFiber((fiber) =>
-    machine.phase === "Draining" ? fromOutside("start", fiber, () => lifecycle.start) : lifecycle.start
+    machine.phase === "Draining"
+      ? fromOutside("start", fiber, () => lendMeanwhile(machine, fiber, lifecycle.start))
+      : lifecycle.start
   )
 
   /** Runs an operation that waits for all tasks of the pool. Dies in a task of the pool, which would wait for itself. */
@@ -197,7 +201,8 @@ const serviceOf = (
           )
         )
 
-  const hold = Effect.sync(() => machine.holds.beginByUser())
+  /** Closing ends the holds of users, and none begins before the pool is open again. */
+  const hold = Effect.sync(() => (machine.phase === "Open" ? machine.holds.beginByUser() : () => {}))
   const withDispatchHeld = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.acquireUseRelease(hold, () => effect, Effect.sync)
 
@@ -212,7 +217,13 @@ const serviceOf = (
       return isOpen && machine.paused
     })
 
-  const untilIdle = awaitUntil(machine, machine.isIdle)
+  /** As `awaitUntil`; a task lends its worker meanwhile, because the condition may need that worker. */
+  const awaitBeside = (ready: () => boolean): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
+      machine.flush()
+      return ready() ? Effect.void : lendMeanwhile(machine, fiber, awaitUntil(machine, ready))
+    })
+  const untilIdle = awaitBeside(machine.isIdle)
 
   return {
     name: machine.name,
@@ -248,7 +259,7 @@ const serviceOf = (
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),
     resize: (size, resizeOptions) =>
       resize("TaskPool.resize", "resize", () => checkLimit("TaskPool.resize", "size", size), resizeOptions),
-    awaitResized: awaitUntil(machine, machine.isResized),
+    awaitResized: awaitBeside(machine.isResized),
     pause: setPaused(() => true),
     resume: setPaused(() => false),
     togglePause: setPaused(() => !machine.pauses.isByHand),
@@ -267,9 +278,7 @@ const serviceOf = (
       }),
     withQuiesced: (effect) =>
       Effect.withFiber((fiber) =>
-        fromOutside("withQuiesced", fiber, () =>
-          withDispatchHeld(Effect.andThen(awaitUntil(machine, machine.isQuiet), effect))
-        )
+        fromOutside("withQuiesced", fiber, () => withDispatchHeld(Effect.andThen(awaitBeside(machine.isQuiet), effect)))
       ),
     clear: (clearOptions = {}) =>
       Effect.sync(() => {
@@ -279,7 +288,7 @@ const serviceOf = (
         if (label !== undefined) checkLabel(where, label)
         return machine.clear({ key, label })
       }),
-    awaitEmpty: awaitUntil(machine, machine.isEmpty),
+    awaitEmpty: awaitBeside(machine.isEmpty),
     awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),
     awaitStats: (predicate) =>
       Effect.suspend(() => awaitStats(machine, checkFunction("TaskPool.awaitStats", "predicate", predicate))),

@@ -24,7 +24,7 @@ import { StepWorld } from "../../src/internal/stepWorld.ts"
 import { layerOf } from "../laws/pools.ts"
 import { coveringArray, type Row } from "./pairs.ts"
 
-const factors = {
+export const factors = {
   pool: ["fixedSimple", "fixedLifo", "fixedPriority", "autoScaleSimple", "autoScaleLifo", "autoScalePriority"],
   operation: ["submit", "fork", "submitNowait", "forEach", "all", "mapEffect", "submitBlocking"],
   inner: ["none", "submit", "fork", "forEach", "join"],
@@ -48,11 +48,23 @@ const factors = {
 
 export type LoadRow = Row<typeof factors>
 
-/** The rows for any two options together. Only priority pools take `ageing`, and only a rate with a unit a cost in units. */
-export const covering = coveringArray(factors, ({ ageing, cost, pool, rate }) => {
+// Only priority pools take `ageing`, and only a rate with a unit a cost in units.
+const isAllowed = ({ ageing, cost, pool, rate }: { readonly [K in keyof LoadRow]?: LoadRow[K] | undefined }) => {
   if (ageing === "given" && pool !== undefined && !pool.endsWith("Priority")) return false
   return !(cost === "units" && rate !== undefined && rate !== "two")
-})
+}
+
+/** The rows for any two options together. */
+export const covering = coveringArray(factors, isAllowed)
+
+/** The number of pairs of levels that may occur together, counted from the rows. */
+export const countPairs = (): number => {
+  const names = Object.keys(factors) as Array<keyof LoadRow>
+  const pairs = covering.rows.flatMap((row) =>
+    names.flatMap((name, index) => names.slice(index + 1).map((other) => [name, row[name], other, row[other]].join()))
+  )
+  return covering.rows.every(isAllowed) ? new Set(pairs).size : 0
+}
 
 const job: Job<[], unknown> = { url: "", name: "", fn: undefined }
 
@@ -329,7 +341,7 @@ class Load {
   private get perItem() {
     type Task = ReturnType<Load["task"]>
     const of =
-      <K extends keyof SubmitOptions>(name: K) =>
+      (name: keyof SubmitOptions) =>
       ({ options }: Task) => {
         this.ledger.check("in an option of an item")
         return options[name] as never

@@ -217,6 +217,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
+    // The usual case: without a limit a lane with a task in it takes turns already.
+    if (lane.eligible && this.hasPlainLanes) return
     this.onSizeChange(lane, lane.size - 1)
   }
 
@@ -235,7 +237,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     lane.debt = permitsOf(entry) - 1
     if (lane !== prev) append(this.ring, lane)
     this.served = lane
-    this.onSizeChange(lane, lane.size + 1)
+    if (this.hasPlainLanes && lane.size > 0) this.payDebts()
+    else this.onSizeChange(lane, lane.size + 1)
     return entry
   }
 
@@ -366,6 +369,11 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     let lane = this.lanes.get(key)
     if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
     return lane
+  }
+
+  /** Whether a lane may be served while it has a task, and nobody has asked which has the most. */
+  private get hasPlainLanes(): boolean {
+    return this.perKey === Infinity && this.ranking === undefined
   }
 
   private waitingLanes(): Array<Lane<T>> {

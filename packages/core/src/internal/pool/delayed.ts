@@ -40,9 +40,9 @@ export class Delayed {
   take(entry: Entry, exit: Failure<unknown, unknown>): boolean {
     const failure = failureToRetry(exit)
     if (failure === undefined) return false
-    entry.state = "Delayed"
     entry.onDelayed()
     this.entries.push(entry)
+    entry.state = "Delayed"
     // The schedule and the predicates are user code. They run in the submitter's context and async context.
     const plan = () =>
       entry.extra!.retry!.plan(failure.error, entry.context!, (planned) => {

@@ -22,7 +22,7 @@ export class TaskExtra {
   /** The longest time before the first start, in milliseconds; `undefined` for no limit. */
   maxWait: number | undefined = undefined
   /** Ends the task when it has waited too long. */
-  deadline: Deadline | undefined = undefined
+  deadline: Deadline<unknown> | undefined = undefined
   retry: Retry | undefined = undefined
   /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined

@@ -5,7 +5,8 @@ import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
 import { type NotAvailable, NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
 import { checkWeight } from "../arguments.ts"
-import { waitWithin } from "./nested.ts"
+import { entryOf } from "./launch.ts"
+import { lendMeanwhile, waitWithin } from "./nested.ts"
 import type { Task } from "./task.ts"
 import { awaitEnds, awaitExit } from "./waits.ts"
 
@@ -35,7 +36,9 @@ export class Handle<A, E> implements TaskHandle<A, E> {
       task.machine.cancel(task, "Cancelled")
       if (task.state !== "Running") return Effect.void
       task.machine.interrupt(task, "Cancelled", fiber.id)
-      return awaitEnds(task.machine, [task])
+      return entryOf(task.machine, fiber) === task
+        ? Effect.void
+        : lendMeanwhile(task.machine, fiber, awaitEnds(task.machine, [task]))
     })
   }
 

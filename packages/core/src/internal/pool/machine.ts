@@ -143,7 +143,7 @@ const maxLaunchDepth = 64
 
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine implements Workers, Held, Attempts, Expiring {
+export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -747,6 +747,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
         if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
       }
     }
+    if (lost.state === "Delayed") this.delayed.entries.remove(lost)
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // A task may be missing from every list, or be counted with a wrong outcome. Derive these counts from the others.
     this.used = -this.lent
@@ -758,8 +759,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Handles the end of a task's fiber. */
   onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    // Closing has abandoned the task, and its submitter has been notified.
-    if (entry.state === "Settled") return
+    // Closing has abandoned the task, or its exit was handled already: without the known runtime it is reported twice.
+    if (entry.state !== "Running") return
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
@@ -856,6 +857,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   // ---- notifying --------------------------------------------------------------------------------------------------
 
+  private readonly enqueueWatcher = (watcher: Notifiable): void => this.enqueueCompletion(watcher)
+
   /** Lets the present or the next flush notify a waiter. */
   enqueueCompletion(completion: Notifiable): void {
     this.completions.push(completion)
@@ -893,7 +896,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private endFlush(): void {
     this.observer?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
-    if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
+    if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
   }
 
   private onQueueEmpty(): void {
@@ -1203,7 +1206,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
   readonly isEmpty = (): boolean => this.backlog.size === 0
   readonly isResized = (): boolean => this.used <= this.#target
-  readonly isQuiet = (): boolean => this.runningTasks.size === 0
+  /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
+  readonly isQuiet = (): boolean => this.used === 0
 
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)

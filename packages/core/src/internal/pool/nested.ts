@@ -30,19 +30,44 @@ export const waitInTask = <A, E, R>(
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
   if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
-  return entry.machine === machine ? within : waitInOtherPool(entry, machine, within)
+  const refused = Effect.suspend(() => Effect.fail(machine.rejectNested()))
+  return entry.machine === machine ? within : waitInOtherPool(entry, machine, within, refused)
 }
 
-/** Runs an operation of another pool. If the pools wait for each other, the task lends its workers. */
+/**
+ * Runs an operation that waits for the pool without a task of its own, such as `awaitEmpty`. It cannot be refused: in a pool
+ * that does not lend, the task keeps its worker.
+ */
+export const lendMeanwhile = <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  operation: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const entry = innermostEntry(fiber)
+  if (entry === undefined) return operation
+  const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
+  const within = own === undefined ? operation : lendWhile(machine, own, () => operation)
+  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, within, within)) as Effect.Effect<
+    A,
+    E,
+    R
+  >
+}
+
+/**
+ * Runs an operation of another pool. The task lends its workers while both pools wait for each other. Runs `refused` instead
+ * if one of them must not lend.
+ */
 const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
-  operation: Effect.Effect<A, E, R>
+  operation: Effect.Effect<A, E, R>,
+  refused: Effect.Effect<A, E | NotAvailable, R>
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
     const crossWait = own.waitNode.begin(other.waitNode, entry)
-    if (crossWait === undefined) return Effect.fail(other.rejectNested())
+    if (crossWait === undefined) return restore(refused)
     return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
       own.waitNode.end(crossWait)
       return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, restore)

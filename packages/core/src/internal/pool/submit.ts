@@ -80,14 +80,12 @@ export class Fork {
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
     const { isWithin, make, mayWait, wait } = this
-    const task = make(withoutLaunch(fiber.context))
+    const entry = innermostEntry(fiber)
+    const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
     if (wait !== undefined) attachWait(task, wait)
-    else if (mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
-      const entry = innermostEntry(fiber)
-      if (entry !== undefined) {
-        return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
-      }
+    else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
+      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
     }
     task.answer = Exit.succeed(new Handle(task))
     machine.admit(task, mayWait)

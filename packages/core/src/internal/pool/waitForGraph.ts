@@ -18,16 +18,22 @@ export interface Lender {
 
 /** A fiber of a task that waits in an operation of another pool. */
 export class CrossWait {
-  readonly from: PoolNode
   readonly to: PoolNode
   readonly entry: Entry
+  /** The launch of its task: the entry may serve for another attempt or item before the fiber has ended. */
+  readonly launch: Entry["launch"]
   /** The wait in its own pool, if its task lends its workers. */
   wait: Wait | undefined = undefined
 
-  constructor(from: PoolNode, to: PoolNode, entry: Entry) {
-    this.from = from
+  constructor(to: PoolNode, entry: Entry) {
     this.to = to
     this.entry = entry
+    this.launch = entry.launch
+  }
+
+  /** Whether its task still runs. */
+  get isRunning(): boolean {
+    return this.entry.state === "Running" && this.entry.launch === this.launch
   }
 }
 
@@ -51,7 +57,7 @@ export class PoolNode {
   begin(to: PoolNode, entry: Entry): CrossWait | undefined {
     const cycle = to.reaches(this) ? this.cycle(to) : []
     if (cycle.some(({ lender }) => lender.nested === "fail")) return undefined
-    const crossWait = new CrossWait(this, to, entry)
+    const crossWait = new CrossWait(to, entry)
     let edge = this.edges.get(to)
     if (edge === undefined) this.edges.set(to, (edge = { count: 0, keeping: new Set() }))
     edge.count++
@@ -101,7 +107,7 @@ export class PoolNode {
   }
 
   lend(crossWait: CrossWait): void {
-    if (crossWait.entry.state === "Running") crossWait.wait = this.lender.lend(crossWait.entry)
+    if (crossWait.isRunning) crossWait.wait = this.lender.lend(crossWait.entry)
   }
 
   flush(): void {

@@ -48,9 +48,13 @@ export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effec
   Effect.callback((resume) => {
     // A launch that overflowed the stack may be unsettled, with no later call to settle it.
     machine.flush()
-    if (ready()) return resume(Effect.void)
     const watcher = { notify: () => resume(Effect.void) }
+    // Before the check: the predicate of `awaitStats` may change the machine, and no later flush would check again.
     machine.watchers.add(ready, watcher)
+    if (ready()) {
+      machine.watchers.remove(ready, watcher)
+      return resume(Effect.void)
+    }
     return Effect.sync(() => machine.watchers.remove(ready, watcher))
   })
 

@@ -1,0 +1,177 @@
+// What a user tried on the pools, promise by promise, and found no other test for. The names end with the section.
+import { assert, describe, it } from "@effect/vitest"
+import { hasEnded, settle, start } from "@aio-task-pool/testing/kit"
+import { TestClock } from "effect/testing"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import type { Scope } from "effect/Scope"
+import {
+  AioAutoScaleTaskPoolLifo,
+  AioAutoScaleTaskPoolPriority,
+  AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolLifo,
+  AioFixedTaskPoolPriority,
+  AioFixedTaskPoolSimple,
+  type PoolOptions,
+  type PoolStats,
+  type TaskHandle,
+  type TaskPoolService
+} from "../src/index.ts"
+
+type Make = (size: number, options?: PoolOptions) => Effect.Effect<TaskPoolService, never, Scope>
+
+// A dead-lock must not keep a failed test from ending.
+const shutdown = { interruptTimeout: 0 }
+
+const priorityPools: Record<string, Make> = {
+  AioFixedTaskPoolPriority: (size, options) => AioFixedTaskPoolPriority.make({ shutdown, ...options, size }),
+  AioAutoScaleTaskPoolPriority: (size, options) =>
+    AioAutoScaleTaskPoolPriority.make({ shutdown, ...options, minSize: size, maxSize: size })
+}
+const pools: Record<string, Make> = {
+  AioFixedTaskPoolSimple: (size, options) => AioFixedTaskPoolSimple.make({ shutdown, ...options, size }),
+  AioFixedTaskPoolLifo: (size, options) => AioFixedTaskPoolLifo.make({ shutdown, ...options, size }),
+  AioAutoScaleTaskPoolSimple: (size, options) =>
+    AioAutoScaleTaskPoolSimple.make({ shutdown, ...options, minSize: size, maxSize: size }),
+  AioAutoScaleTaskPoolLifo: (size, options) =>
+    AioAutoScaleTaskPoolLifo.make({ shutdown, ...options, minSize: size, maxSize: size }),
+  ...priorityPools
+}
+
+describe.each(Object.entries(priorityPools))("%s", (_, make) => {
+  it.effect("with an infinite ageing no task ages, and the weights decide (load 6)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1, { ageing: Infinity })
+      const latch = Latch.makeUnsafe()
+      const order: Array<number> = []
+      yield* pool.fork(latch.await)
+      for (const weight of [0, 5, -3, 1, 4]) {
+        yield* pool.fork(
+          Effect.sync(() => order.push(weight)),
+          { weight }
+        )
+      }
+      yield* latch.open
+      yield* pool.awaitIdle
+      assert.deepStrictEqual(order, [-3, 0, 1, 4, 5])
+    })
+  )
+})
+
+describe.each(Object.entries(pools))("%s", (_, make) => {
+  it.effect("awaitStats sees what its predicate changes when it is first asked (load 10)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      let asked = 0
+      const predicate = ({ succeeded }: PoolStats): boolean => {
+        if (asked++ === 0) Effect.runSync(pool.submitNowait(Effect.void))
+        return succeeded >= 1
+      }
+      const waiter = yield* start(pool.awaitStats(predicate))
+      yield* settle
+      assert.isTrue(hasEnded(waiter))
+    })
+  )
+
+  it.effect("a task that waits for its queue to be empty lends its worker (load 1)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      const waits = Effect.gen(function* () {
+        const inner = yield* pool.fork(Effect.succeed("inner"))
+        yield* pool.awaitEmpty
+        return yield* inner.join
+      })
+      assert.strictEqual(yield* outcomeOf(pool.submit(waits)), "inner")
+    })
+  )
+
+  it.effect("a task that waits for a smaller pool lends its worker (load 1)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(2)
+      const latch = Latch.makeUnsafe()
+      yield* pool.fork(latch.await)
+      const waits = Effect.gen(function* () {
+        yield* pool.resize(1)
+        yield* latch.open
+        yield* pool.awaitResized
+        return "resized"
+      })
+      assert.strictEqual(yield* outcomeOf(pool.submit(waits)), "resized")
+    })
+  )
+
+  it.effect("a task that waits for the end of a task that it has cancelled lends its worker (load 1)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      const cancels = Effect.gen(function* () {
+        const victim = yield* pool.fork(asksAtItsEnd(pool))
+        yield* Effect.timeoutOption(victim.join, 10)
+        yield* victim.cancel
+        return "cancelled"
+      })
+      assert.strictEqual(yield* outcomeOf(pool.submit(cancels)), "cancelled")
+    })
+  )
+
+  const calls: Record<
+    string,
+    (other: TaskPoolService, inner: TaskHandle<unknown, unknown>) => Effect.Effect<unknown, unknown>
+  > = {
+    close: (other) => other.close(),
+    "close and start": (other) =>
+      Effect.andThen(Effect.forkChild(other.close(), { startImmediately: true }), other.start),
+    "the end of a scope": (other) => Effect.scoped(Effect.addFinalizer(() => Effect.ignore(other.close()))),
+    awaitIdle: (other) => other.awaitIdle,
+    awaitEmpty: (other) => Effect.andThen(other.fork(Effect.void), other.awaitEmpty),
+    withQuiesced: (other) => other.withQuiesced(Effect.void),
+    cancel: (_, inner) => inner.cancel
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it.effect(`a task that waits for another pool in ${name} lends its worker to the tasks of that pool (load 1)`, () =>
+      Effect.gen(function* () {
+        const [pool, other] = [yield* make(1), yield* make(1)]
+        const latch = Latch.makeUnsafe()
+        const asks = Effect.andThen(latch.await, pool.submit(Effect.void))
+        const inner = yield* other.fork(name === "cancel" ? asksAtItsEnd(pool) : asks)
+        const calling = Effect.as(call(other, inner), "called")
+        const caller = yield* start(pool.submit(Effect.andThen(latch.open, calling)))
+        assert.strictEqual(yield* outcomeOf(Fiber.join(caller)), "called")
+        for (const { lent, running } of [yield* pool.stats, yield* other.stats]) {
+          assert.deepStrictEqual({ lent, running }, { lent: 0, running: 0 })
+        }
+      })
+    )
+  }
+})
+
+describe.each(Object.entries(pools).slice(0, 2))("%s", (_, make) => {
+  it.effect(
+    "a task that waits for the end of those that its hard resize has interrupted lends its worker (load 1)",
+    () =>
+      Effect.gen(function* () {
+        const pool = yield* make(3)
+        const latch = Latch.makeUnsafe()
+        const resizer = yield* start(pool.submit(Effect.andThen(latch.await, pool.resize(1, { mode: "hard" }))))
+        yield* pool.fork(asksAtItsEnd(pool))
+        yield* latch.open
+        assert.strictEqual(yield* outcomeOf(Fiber.join(resizer)), 1)
+      })
+  )
+})
+
+/** A task that submits to a pool when it is interrupted. */
+const asksAtItsEnd = (pool: TaskPoolService): Effect.Effect<never> =>
+  Effect.onInterrupt(Effect.never, () => Effect.ignore(pool.submit(Effect.void)))
+
+/** What an effect succeeds with, or `"hangs"`. */
+const outcomeOf = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A | string> =>
+  Effect.gen(function* () {
+    const fiber = yield* start(Effect.orDie(effect))
+    yield* settle
+    yield* TestClock.adjust(1000)
+    yield* settle
+    if (hasEnded(fiber)) return yield* Fiber.join(fiber)
+    yield* Effect.forkDetach(Fiber.interrupt(fiber))
+    return "hangs"
+  })
