@@ -371,7 +371,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return lane
   }
 
-  /** Whether a lane may be served while it has a task, and nobody has asked which has the most. */
+  /** Whether lanes are not limited and not ranked, so that a lane with a task always takes turns. */
   private get hasPlainLanes(): boolean {
     return this.perKey === Infinity && this.ranking === undefined
   }
