@@ -325,7 +325,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
       this.reject(entry, "WaitedTooLong")
-    } else if (entry.state === "Waiting") {
+    } else if (entry.state === "Waiting" && !hasStarted(entry)) {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
       this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
