@@ -518,7 +518,7 @@ class Running {
   private task(place: Place, entry: Entry, body: Body): Effect.Effect<unknown, unknown> {
     const { ledger } = place
     const steps = Effect.andThen(
-      Effect.forEach(body.steps, (step) => this.step(place, step), { discard: true }),
+      Effect.forEach(body.steps, (step) => this.step(place, entry, step), { discard: true }),
       Effect.suspend(() => {
         ledger.check(`before ${entry.name} ends`)
         if (body.end === "throws") throw new Error("task")
@@ -533,7 +533,7 @@ class Running {
     return Effect.as(this.task(place, entry, body), entry.name)
   }
 
-  private step(place: Place, step: BodyStep): Effect.Effect<unknown, unknown> {
+  private step(place: Place, entry: Entry, step: BodyStep): Effect.Effect<unknown, unknown> {
     switch (step.do) {
       case "yield":
         return yields(step.times)
@@ -555,8 +555,11 @@ class Running {
       case "hand over":
         return Effect.exit(this.handOver(this.places[step.pool]!, "submitNowait", step.body))
       case "operate":
-        // A task that waits for a pool may wait for itself.
-        return Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
+        // A task that waits for a pool may wait for itself, and may lend its workers.
+        return place.ledger.nested(
+          entry,
+          Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
+        )
     }
   }
 }
