@@ -1,6 +1,6 @@
 // What a user tried on the pools, promise by promise, and found no other test for. The names end with the section.
 import { assert, describe, it } from "@effect/vitest"
-import { hasEnded, settle, start } from "@aio-task-pool/testing/kit"
+import { defectLog, defectOf, hasEnded, settle, start } from "@aio-task-pool/testing/kit"
 import { TestClock } from "effect/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -15,6 +15,7 @@ import {
   AioFixedTaskPoolSimple,
   type PoolOptions,
   type PoolStats,
+  PromisePool,
   type TaskHandle,
   type TaskPoolService
 } from "../src/index.ts"
@@ -157,6 +158,50 @@ describe.each(Object.entries(pools).slice(0, 2))("%s", (_, make) => {
         yield* latch.open
         assert.strictEqual(yield* outcomeOf(Fiber.join(resizer)), 1)
       })
+  )
+})
+
+describe("a promise in place of a Duration", () => {
+  const promise: any = Promise.resolve(5)
+  const refusals: Record<string, (pool: TaskPoolService) => Effect.Effect<unknown, unknown>> = {
+    holdFor: (pool) => pool.holdFor(promise),
+    maxWait: (pool) => pool.submit(Effect.void, { maxWait: promise }),
+    drainTimeout: (pool) => pool.close({ drainTimeout: promise })
+  }
+  for (const [name, refused] of Object.entries(refusals)) {
+    it.effect(`${name}: is refused, and does not count as 0 (load 0)`, () =>
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1 })
+        const defect = defectOf(yield* Effect.exit(refused(pool)))
+        assert.match(String(defect), /must be a Duration >= 0, got Promise/)
+        assert.strictEqual((yield* pool.stats).phase, "Open")
+      })
+    )
+  }
+
+  it("as the delay of a retry rejects the task (load 11)", async () => {
+    const pool = await PromisePool.make(AioFixedTaskPoolSimple.layer(1))
+    let begun = 0
+    const fails = () => {
+      begun++
+      throw new Error("own")
+    }
+    const error: unknown = await pool.submit(fails, { retry: { times: 1, delay: () => promise } }).catch((e) => e)
+    assert.match(String(error), /delay must be a Duration >= 0, got Promise/)
+    assert.strictEqual(begun, 1)
+    await pool.close()
+  })
+
+  it.effect("as the retryAfter of classify holds nothing, and is logged (load 3)", () =>
+    Effect.gen(function* () {
+      const log = defectLog()
+      const classify = () => ({ overload: true, retryAfter: promise }) as const
+      const pool = yield* Effect.provide(AioFixedTaskPoolSimple.make({ size: 1, classify }), log.layer)
+      yield* Effect.exit(pool.submit(Effect.fail("overload")))
+      yield* settle
+      assert.deepStrictEqual((yield* pool.stats).holds, [])
+      assert.lengthOf(log.defects, 1)
+    })
   )
 })
 

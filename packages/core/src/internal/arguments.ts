@@ -81,7 +81,8 @@ export const checkDuration = (
   value: Duration.Input,
   rule: ">= 0" | "> 0" = ">= 0"
 ): Duration.Duration => {
-  const duration = Number.isNaN(value) ? Option.none() : Duration.fromInput(value)
+  // A promise has no hours and no seconds, and would be a Duration of 0.
+  const duration = Number.isNaN(value) || handlePromise(value) ? Option.none() : Duration.fromInput(value)
   if (Option.isSome(duration)) {
     const millis = Duration.toMillis(duration.value)
     if (millis > 0 || (millis === 0 && rule === ">= 0")) return duration.value

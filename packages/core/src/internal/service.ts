@@ -170,7 +170,9 @@ const serviceOf = (
       if (mode === "soft") return Effect.succeed(target)
       const leaving = machine.interruptSurplus(fiber.id)
       if (leaving.length === 0) return Effect.succeed(target)
-      return Effect.as(lendMeanwhile(machine, fiber, awaitEnds(machine, leaving)), target)
+      const ends = Effect.as(awaitEnds(machine, leaving), target)
+      // A task that is itself interrupted does not wait for long, and computes meanwhile.
+      return leaving.includes(entryOf(machine, fiber)!) ? ends : lendMeanwhile(machine, fiber, ends)
     })
 
   const close = (closeOptions: CloseOptions = {}): Effect.Effect<any> =>

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { TaskOutcome } from "../../PoolOptions.ts"
+import { handlePromise } from "../arguments.ts"
 import type { Entry, MachineObserver } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 import { describe } from "./task.ts"
@@ -44,7 +45,7 @@ export class Outcomes {
     try {
       const outcome: unknown = this.classify(exit)
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
-      if (isOverload(outcome)) return millisOf(outcome.retryAfter)
+      if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return millisOf(outcome.retryAfter)
       this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
     } catch (defect) {
       this.logOnce('classify threw, the outcome counts as "ignore"', defect)

@@ -611,8 +611,11 @@ class Running {
         return place.ledger.nested(outer, Effect.exit(this.handOver(this.places[pool]!, verb, body, options)))
       }
       case "operate":
-        // A task that waits for a pool may wait for itself.
-        return Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
+        // A task that waits for a pool may wait for itself, and may lend its workers.
+        return place.ledger.nested(
+          entry,
+          Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
+        )
     }
   }
 }
