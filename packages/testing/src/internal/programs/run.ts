@@ -613,7 +613,7 @@ class Running {
       case "operate":
         // A task that waits for a pool may wait for itself, and may lend its workers.
         return place.ledger.nested(
-          entry,
+          outer,
           Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
         )
     }
