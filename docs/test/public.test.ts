@@ -34,7 +34,7 @@ const membersOf = (source: string): ReadonlyArray<Member> => {
       isContract = contracts.includes(name)
     }
     if (/^export (?:interface .*\{|class .*\{|const [A-Z]\w*.* [={]+)$/.test(line)) within = name!
-    else if (line.startsWith('}')) within = /^\}> extends|^\}> \{/.test(line) ? within : ""
+    else if (line.startsWith("}")) within = /^\}> extends|^\}> \{/.test(line) ? within : ""
     if (within === "" || name !== undefined) continue
     const inner = member.exec(line)?.groups
     // A class inherits the documentation of what it overrides; its constructor and tag say no more than their types.
@@ -64,7 +64,7 @@ const contracts = [
 ]
 
 const docBefore = (lines: ReadonlyArray<string>, index: number): ReadonlyArray<string> | undefined => {
-  if (!(lines[index - 1] ?? "").endsWith("*/")) return undefined
+  if (lines[index - 1]?.endsWith("*/") !== true) return undefined
   const first = lines.slice(0, index).findLastIndex((line) => /^\s*\/\*\*/.test(line))
   return lines.slice(first, index).map((line) => line.replace(/^\s*(?:\/\*\*|\*\/|\*)? ?/, "").replace(/ ?\*\/$/, ""))
 }

@@ -19,13 +19,17 @@ const words: ReadonlyArray<readonly [pattern: RegExp, instead: string]> = [
     /\b\w*(?:colour|behaviour|neighbour|favour|(?:util|prior|recogn|optim|serial|initial|summar|organ)is[ei])\w*/gi,
     "the American spelling"
   ],
-  [/\blearnt\b/gi, "learned"]
+  [/\blearnt\b/gi, "learned"],
+  [/\b(?:goes|going|went) on\b/gi, "continue"]
 ]
 
 // Generated, or quotes of test names.
 const exceptions = ["docs/autoscale/acceptance.md", "docs/benchmarks/results.md", "docs/proof/README.md"]
 
-const pages = globSync(["*.md", "docs/**/*.md", "packages/*/README.md", ".changeset/*.md"], { cwd: root })
+const pages = globSync(
+  ["*.md", "docs/**/*.md", "packages/*/README.md", ".changeset/*.md", "packages/{core,node}/src/**/*.ts"],
+  { cwd: root }
+)
   .map((page) => page.replaceAll("\\", "/"))
   .filter((page) => !exceptions.includes(page))
 

@@ -1,5 +1,6 @@
 /**
- * A task pool whose number of workers follows the load, last in, first out. Takes the options of `AioAutoScaleTaskPoolSimple`.
+ * A task pool whose number of workers follows the load, last in, first out. Takes the options of
+ * `AioAutoScaleTaskPoolSimple`.
  *
  * @since 0.1.0
  */

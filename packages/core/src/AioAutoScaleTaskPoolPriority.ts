@@ -1,5 +1,6 @@
 /**
- * A task pool whose number of workers follows the load, smallest weight first. Takes the options of `AioAutoScaleTaskPoolSimple`.
+ * A task pool whose number of workers follows the load, smallest weight first. Takes the options of
+ * `AioAutoScaleTaskPoolSimple`.
  *
  * @since 0.1.0
  */

@@ -37,8 +37,9 @@ export const Job = {
    *
    * **Details**
    *
-   * The result can also be called as a function. `name` is the exported name. The function may be async: its thread waits for the promise, and runs no other job
-   * meanwhile. A CommonJS module, which has no `import.meta`, passes `{ url: pathToFileURL(__filename).href }`.
+   * The result can also be called as a function. `name` is the exported name. The function may be async: its thread
+   * waits for the promise, and runs no other job meanwhile. A CommonJS module, which has no `import.meta`, passes
+   * `{ url: pathToFileURL(__filename).href }`.
    *
    * Throws `TypeError` if `fn` is a generator function, whose result cannot leave its thread, or if `meta` has no
    * `url`. Throws `RangeError` if `url` is not absolute.
@@ -230,14 +231,14 @@ export const checkAddress = (
   const href = typeof value === "object" && value !== null ? value.href : value
   const rule = `${where}: ${what} must be an absolute URL`
   if (typeof href !== "string") {
-    throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${cureOf(what, undefined)}`)
+    throw new TypeError(`${rule}, got ${href === null ? "null" : typeof href}: write ${suggestionFor(what, undefined)}`)
   }
   // A one-letter scheme is a Windows drive.
   if (/^[a-z][a-z\d+.-]+:/i.test(href)) return href
-  throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${cureOf(what, href)}`)
+  throw new RangeError(`${rule}, got ${JSON.stringify(href)}: write ${suggestionFor(what, href)}`)
 }
 
-const cureOf = (what: string, href: string | undefined): string => {
+const suggestionFor = (what: string, href: string | undefined): string => {
   if (what === "meta.url") return "import.meta, or { url: pathToFileURL(__filename).href } in CommonJS"
   const text = JSON.stringify(href)
   if (href === undefined || href.startsWith(".")) return `new URL(${text ?? '"./jobs.js"'}, import.meta.url)`
@@ -250,9 +251,9 @@ const cureOf = (what: string, href: string | undefined): string => {
  *
  * **Details**
  *
- * Executors call it. Searches the exports first, then the own properties of the default export, which holds what a CommonJS module
- * exports. If none has the name, returns a job of that name that is exported under another name. Throws what a getter
- * throws.
+ * Executors call it. Searches the exports first, then the own properties of the default export, which holds what a
+ * CommonJS module exports. If none has the name, returns a job of that name that is exported under another name. Throws
+ * what a getter throws.
  *
  * @category executors
  * @since 0.1.0

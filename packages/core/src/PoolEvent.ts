@@ -15,7 +15,9 @@ import type { NotAvailableReason, TaskCancelledReason } from "./TaskPoolError.ts
  */
 export type PoolEvent =
   | { readonly _tag: "Scaled"; readonly from: number; readonly to: number; readonly why: string }
-  /** A decision on an auto-scale pool's size, even one that keeps it. Follows the `Scaled` event that it caused, if any. */
+  /**
+   * A decision on an auto-scale pool's size, even one that keeps it. Follows the `Scaled` event that it caused, if any.
+   */
   | {
       readonly _tag: "Decided"
       /** The policy's name. */

@@ -322,7 +322,9 @@ export interface PoolOptions {
    * - `"queue"`: the task keeps its worker. If the tasks of all workers wait, all wait forever.
    *
    * A task waits for its own pool in `submit`, `forEach`, `all`, `mapEffect`, at the door, or for a handle. In `awaitEmpty`,
-   * `awaitResized`, `cancel` and a hard resize it lends too, but cannot fail: with `"fail"` it keeps its worker.
+   * `awaitResized`, `cancel` and a hard resize it lends too, but cannot fail: with `"fail"` it keeps its worker. A task
+   * that waits for another pool keeps its worker, unless that pool waits for its own, directly or through others. Then
+   * the same applies to it.
    *
    * Guide: docs/guide/nested-work.md
    */
@@ -392,10 +394,10 @@ export interface AutoScalePoolOptions extends PoolOptions {
    * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
    *
    * The policy determines how long its windows last. A window of `adaptive` lasts at least a quarter of a second and
-   * until enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none arrive,
-   * the pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`). It removes up to a
-   * quarter of the workers above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends after
-   * `interval`, if given.
+   * until enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none
+   * arrive, the pool decides by demand alone. It adds one worker if all are busy and tasks wait (`WAITING`). It removes
+   * up to a quarter of the workers above `minSize` if some are unused (`UNUSED`). A window that needs no tasks ends
+   * after `interval`, if given.
    */
   readonly interval?: DurationInput | undefined
   /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */

@@ -45,8 +45,8 @@ import { TaskCancelled } from "./TaskPoolError.ts"
  * caller's promise with the same object. Two errors come from the pool itself: `NotAvailable` if the pool did not admit
  * the task, and `TaskCancelled` if it cancelled the task. Wrong arguments reject with a `TypeError` or a `RangeError`.
  *
- * When a `signal` aborts, the caller's promise rejects at once with the signal's `reason`. A waiting task never runs. The
- * function of a running task has a `signal` of its own, which aborts too.
+ * When a `signal` aborts, the caller's promise rejects at once with the signal's `reason`. A waiting task never runs.
+ * The function of a running task has a `signal` of its own, which aborts too.
  *
  * **Gotchas**
  *

@@ -10,9 +10,9 @@ import type * as Duration from "effect/Duration"
  *
  * **Details**
  *
- * The window slides: a start at time t counts in [t, t + `window`), so the next may be exactly one window later. The pool
- * counts the cost of a task when it dispatches the task, in the order of the queue. A task that waits for the rate has no
- * worker. If a pool has several rates, all apply.
+ * The window slides: a start at time t counts in [t, t + `window`), so the next may be exactly one window later. The
+ * pool counts the cost of a task when it dispatches the task, in the order of the queue. A task that waits for the rate
+ * has no worker. If a pool has several rates, all apply.
  *
  * To space starts evenly, use a limit of 1: `{ limit: 1, window: "30 millis" }`.
  *

@@ -41,8 +41,8 @@ export interface TaskHandle<out A, out E = never> {
    * **Details**
    *
    * Interrupting a joiner does not affect the task. Fails with the task's own failure, or with `TaskCancelled` if the
-   * task was cancelled. Fails with `NotAvailable` if the task's `maxWait` has passed, or if a task of the pool would wait
-   * for its own pool (`nested: "fail"`).
+   * task was cancelled. Fails with `NotAvailable` if the task's `maxWait` has passed, or if a task of the pool would
+   * wait for its own pool (`nested: "fail"`).
    */
   readonly join: Effect<A, E | TaskCancelled | NotAvailable>
   /**

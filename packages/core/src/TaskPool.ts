@@ -109,6 +109,20 @@ export interface PoolClosures<in out Self> {
    * waits at the door removes its task. An admitted task no longer depends on the caller. A failure that no caller joins
    * is not reported anywhere.
    *
+   * **Example** (Starting now and joining later)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.gen(function* () {
+   *   const handle = yield* TaskPool.fork(Effect.succeed("done"))
+   *   return yield* handle.join
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3))) // => "done"
+   * ```
+   *
    * Guide: docs/guide/getting-started.md
    */
   readonly fork: Fork<Self>
@@ -118,6 +132,23 @@ export interface PoolClosures<in out Self> {
    * **Details**
    *
    * Fails with `NotAvailable` if the pool cannot admit the task now.
+   *
+   * **Example** (Dropping a task when the queue is full)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.gen(function* () {
+   *   const running = yield* TaskPool.submitNowait(Effect.never)
+   *   const dropped = yield* Effect.flip(TaskPool.submitNowait(Effect.succeed("too much")))
+   *   yield* running.cancel
+   *   return dropped.reason
+   * })
+   *
+   * const layer = AioFixedTaskPoolSimple.layer(1, { capacity: 0 })
+   * await Effect.runPromise(Effect.provide(program, layer)) // => "QueueFull"
+   * ```
    *
    * Guide: docs/guide/getting-started.md
    */
@@ -176,9 +207,9 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait downstream.
-   * Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first failure
-   * fails the stream and interrupts its tasks and the upstream.
+   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait
+   * downstream. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
+   * first failure fails the stream and interrupts its tasks and the upstream.
    *
    * Takes the stream first, or last in a pipe.
    *
@@ -205,8 +236,25 @@ export interface PoolClosures<in out Self> {
    * window is below it. A smaller cost may let the next task start in the same step. If the window has passed since the
    * task's start, nothing changes.
    *
-   * Dies if it does not run in a task of the pool. Dies with `RangeError` if a number is not finite or if no rate has the
-   * unit.
+   * Dies if it does not run in a task of the pool. Dies with `RangeError` if a number is not finite or if no rate has
+   * the unit.
+   *
+   * **Example** (Correcting an estimate)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * // Simulates a request that was estimated at 100 tokens and took 40.
+   * const request = Effect.gen(function* () {
+   *   yield* TaskPool.adjustCost({ tokens: 40 - 100 })
+   *   return "answer"
+   * })
+   *
+   * const program = TaskPool.submit(request, { cost: { tokens: 100 } })
+   * const rate = { limit: 1000, window: "1 minute", unit: "tokens" } as const
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(3, { rate }))) // => "answer"
+   * ```
    *
    * Guide: docs/guide/rates.md
    */
@@ -402,17 +450,12 @@ export interface PoolControl<in out Self> {
    */
   readonly holdFor: (duration: DurationInput) => Effect.Effect<void, never, Self>
   /**
-   * Stops dispatch, waits until no task runs, runs an effect, and resumes dispatch.
+   * Stops dispatch, waits until no worker is busy, runs an effect, and resumes dispatch.
    *
    * **Details**
    *
-   * Dies in a task of the pool, because the task would wait for itself.
-   *
-   * **Gotchas**
-   *
-   * A running task may wait for another task of the pool. If the other task has not started, the hold keeps it waiting,
-   * and neither the running task nor this effect continues. If tasks submit to their own pool, limit the wait, for
-   * example with `Effect.timeout`.
+   * Does not wait for tasks that lend their workers: these wait for other tasks, which the hold may keep waiting. Dies in
+   * a task of the pool, because the task would wait for itself.
    *
    * Guide: docs/guide/holding-and-pausing.md
    */
@@ -424,6 +467,24 @@ export interface PoolControl<in out Self> {
    *
    * `options` select the tasks, default all, including those between two attempts. Their submitters get `TaskCancelled`
    * (`"Cleared"`). Running tasks continue. Submitters at the door take the free places.
+   *
+   * **Example** (Cancelling the waiting tasks of a label)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   *
+   * const program = Effect.gen(function* () {
+   *   const running = yield* TaskPool.fork(Effect.never)
+   *   yield* TaskPool.fork(Effect.void, { label: "preview" })
+   *   yield* TaskPool.fork(Effect.void, { label: "report" })
+   *   const cancelled = yield* TaskPool.clear({ label: "preview" })
+   *   yield* running.cancel
+   *   return cancelled
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(1))) // => 1
+   * ```
    *
    * Guide: docs/guide/overflow.md
    */

@@ -461,24 +461,3 @@ describe("combinators", () => {
     assert.deepStrictEqual([window.interval, window.maxInterval, window.minSamples], [1_000, 10_000, 0])
   })
 })
-
-describe("explain", () => {
-  it("lines the decisions up, and leaves out what is not known", () => {
-    const evidence = { before: 40, run: 7.5, base: 5, elasticity: 0.9, overloads: 3, ceiling: 39 }
-    const lines = AutoScalePolicy.explain([
-      { time: 250, decision: { size: 40, reason: "HOLD", evidence: { before: 40 } } },
-      { time: 1_500, decision: { size: 1, reason: "OUTAGE", pause: 250, evidence } },
-      { time: 2_000, decision: { size: 8, reason: "FIXED" } }
-    ]).split("\n")
-    assert.deepStrictEqual(
-      lines.map((line) => line.trim().split(/\s{2,}/)),
-      [
-        ["time, s", "size", "reason", "run, ms", "base, ms", "elasticity", "overloads", "ceiling", "pause, ms"],
-        ["0.25", "40", "HOLD"],
-        ["1.50", "40 -> 1", "OUTAGE", "7.50", "5.00", "0.90", "3", "39", "250"],
-        ["2.00", "8", "FIXED"]
-      ]
-    )
-    assert.strictEqual(new Set(lines.map((line) => line.length)).size, 1)
-  })
-})

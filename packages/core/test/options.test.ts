@@ -94,7 +94,7 @@ describe.for(Object.entries(operations))("the options of %s", ([operation, [call
     Effect.gen(function* () {
       const defect = defectOf(yield* Effect.exit(call({ wieght: 1 })))
       assert.instanceOf(defect, TypeError)
-      assert.strictEqual((defect).message, `TaskPool.${operation}: unknown option "wieght" (known: ${known})`)
+      assert.strictEqual(defect.message, `TaskPool.${operation}: unknown option "wieght" (known: ${known})`)
       assert.instanceOf(defectOf(yield* Effect.exit(call(null))), RangeError)
     }).pipe(Effect.provide([...layers]))
   )
@@ -125,7 +125,7 @@ describe("the options of the other operations", () => {
         const before = yield* TaskPool.stats
         const defect = defectOf(yield* Effect.exit(call({ mood: "hard" })))
         assert.instanceOf(defect, TypeError)
-        assert.strictEqual((defect).message, `TaskPool.${name}: unknown option "mood" (known: ${known})`)
+        assert.strictEqual(defect.message, `TaskPool.${name}: unknown option "mood" (known: ${known})`)
         assert.deepStrictEqual(yield* TaskPool.stats, before)
         yield* call({ mood: undefined })
       }).pipe(Effect.provide([...layers]))

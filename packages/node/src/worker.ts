@@ -8,10 +8,10 @@
  * event loop. While a job has left timers, sockets or unwritten output behind, the thread waits in the event loop
  * instead, because these need it.
  *
- * User code runs in a job, in its module, and whenever a promise (`then`), a result or an error of a job is read, because
- * it may have getters or be a proxy. All of this runs inside a guard before the answer is written, and what it throws
- * becomes the answer. Work that a job left behind runs in the event loop. What that work throws ends the thread, which
- * the main thread notices.
+ * User code runs in a job, in its module, and whenever a promise (`then`), a result or an error of a job is read,
+ * because it may have getters or be a proxy. All of this runs inside a guard before the answer is written, and what it
+ * throws becomes the answer. Work that a job left behind runs in the event loop. What that work throws ends the thread,
+ * which the main thread notices.
  */
 import {
   describeThrown,
@@ -44,7 +44,9 @@ const now = protocol.makeClock()
 const loadModule = makeLoader(depth, () => busy)
 let busy = false
 
-/** How long the thread works, or first sleeps, without a turn of the event loop for work that jobs left behind, in ms. */
+/**
+ * How long the thread works, or first sleeps, without a turn of the event loop for work that jobs left behind, in ms.
+ */
 const eventLoopMillis = 2
 /** The number of sleeps after which a thread that no longer spins tries it again. */
 const sleepsBetweenSpins = 64

@@ -2,15 +2,16 @@
  * Runs whole programs over task pools, drawn at random from a seed, step by step.
  *
  * A program has one or two pools and some fibers. The fibers submit and fork tasks, run bulks and streams, join, cancel
- * and reprioritize, scale, pause, close and reopen, wait, race, time out, interrupt each other and end scopes. Tasks
- * submit to other pools. A program runs under a `StepScheduler`, in an order given by the seed, and under a
+ * and reprioritize, scale, pause, hold, clear, close and reopen, wait, race, time out, interrupt each other and end scopes.
+ * Pools have rates, limits per key and other options. Tasks have keys, permits, time limits and retries, and submit to
+ * their own pool and to other pools. A program runs under a `StepScheduler`, in an order given by the seed, and under a
  * `StepClock`.
  *
  * The rules are checked after every step and inside tasks, sources and policies. The pool's statistics add up (I3), no
  * more tasks wait than the capacity allows (I8), and no more tasks run than there are workers (I1). At rest no task
- * waits beside a free worker (I2), and no submitter waits at the door beside a free place (I9). At the end every
- * submitter has been notified once, with a result that matches what its task did, and no task has begun twice. The
- * pools still have all their workers, close, and leave no fiber and no sleeper.
+ * waits beside a free worker that it could have (I2), and no submitter waits at the door beside a free place (I9). At the
+ * end every submitter has been notified once, with a result that matches what its task did, and no task has begun more
+ * often than its retries allow. The pools still have all their workers, close, and leave no fiber and no sleeper.
  *
  * The module does not import vitest, so any test runner can use it.
  *

@@ -1,5 +1,6 @@
 /**
- * The two kinds of pool, of any discipline: checks of the options, `make`, `layer`, `layerConfig`.
+ * Makes the constructors of both kinds of pool, for any discipline: `make`, `layer` and `layerConfig`. Checks their
+ * options.
  */
 import * as Config from "effect/Config"
 import { SourceError } from "effect/ConfigProvider"
@@ -52,7 +53,7 @@ const commonOptions = [
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
 
-/** The three constructors of a fixed pool. */
+/** Returns the three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: FixedPoolOptions = {}): ServiceOptions => {
     const { size = 3 } = checkKnown(where, options, fixedOptions)
@@ -87,7 +88,7 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
   return { make, layer, layerConfig }
 }
 
-/** The three constructors of an auto-scale pool. */
+/** Returns the three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
     const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
@@ -173,7 +174,7 @@ const layerOfConfig = <Self, A>(
     tag,
     Effect.flatMap(config, (value) =>
       Effect.flatMap(
-        // What a configuration says is no bug of the program: it fails, where an argument would throw.
+        // A wrong value in a configuration is not a bug of the program, so it fails. A wrong argument throws.
         Effect.try({ try: () => optionsOf(value), catch: (cause) => invalidConfig(cause as RangeError) }),
         makeService
       )

@@ -1,4 +1,4 @@
-/** Runs jobs in the calling thread, with the copies and the failures that a thread would give them. */
+/** The inline executor: runs jobs in the calling thread, with the same copies and failures as on a thread. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ExecutorCall, ExecutorDriver } from "../ExecutorDriver.ts"
@@ -48,7 +48,7 @@ const apply = (
   return Effect.try({
     try: (): { readonly later: Promise<unknown> } | { readonly now: unknown } => {
       const result = fn(...args)
-      // To ask for `then` may run code of the job: a getter, or the trap of a proxy.
+      // Reading `then` may run code of the job: a getter, or the trap of a proxy.
       return isPromise(result) ? { later: new Promise((resolve) => resolve(result)) } : { now: result }
     },
     catch: threw
@@ -93,7 +93,7 @@ const load = (job: Job<any, any>): Effect.Effect<Fn, TaskNotFound> => {
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && typeof (value as any).then === "function"
 
-// Every platform has it; the language's own library does not name it.
+// Every platform has it, but the type library of the language does not declare it.
 const { structuredClone } = globalThis as unknown as {
   readonly structuredClone: <A>(value: A, options: { readonly transfer: ReadonlyArray<object> }) => A
 }

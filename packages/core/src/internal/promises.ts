@@ -1,5 +1,5 @@
 /**
- * What the promise face of a pool is made of: functions as tasks, effects as promises, and abort signals.
+ * The parts of `PromisePool`: functions as tasks, effects as promises, and abort signals.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -13,7 +13,7 @@ import { checkDuration, checkKnown } from "./arguments.ts"
 import { describe, submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 
-/** The platform's `AbortSignal`. Its type comes with the types of Node or of the DOM, which the core does without. */
+/** The platform's `AbortSignal`. Its type is part of the types of Node and of the DOM, which the core does not need. */
 export type Signal = typeof globalThis extends { readonly AbortSignal: { readonly prototype: infer A } }
   ? A
   : {
@@ -31,14 +31,16 @@ interface Controller {
 type Fn = (...args: Array<any>) => unknown
 
 /**
- * The context of the task whose function runs. Whatever the function submits, however later, belongs to its task: the pool
- * recognizes a task that waits for its own pool.
+ * The context of the task whose function runs. A submission by the function, at any later time, belongs to its task. So
+ * the pool recognizes a task that waits for its own pool.
  */
 const taskContext = makeLocal<Context.Context<never>>()
 
 // ---- functions as tasks -----------------------------------------------------------------------------------------
 
-/** What a function is given. Few functions read the signal, and making one takes as long as the rest of a task. */
+/**
+ * The last parameter of a task's function. Makes the signal when it is read: that takes as long as the rest of a task.
+ */
 class Run {
   private controller: Controller | undefined = undefined
   private aborted: { readonly reason: unknown } | undefined = undefined
@@ -59,13 +61,15 @@ class Run {
 
 const makeController = (): Controller => new (globalThis as any).AbortController()
 
-/** The number of functions on the stack, each of which submitted the next one. */
+/** The number of task functions on the stack, each of which submitted the next one. */
 let depth = 0
 
-/** From this depth on a function is called in a later turn of the event loop: the chain may have no end. */
+/**
+ * From this depth on, a function is called in a later turn of the event loop, or an endless chain would fill the stack.
+ */
 const maxDepth = 16
 
-/** A layer, checked. */
+/** Checks a layer. */
 export const checkLayer = (where: string, layer: unknown): void => {
   if (Layer.isLayer(layer)) return
   throw new TypeError(
@@ -73,15 +77,15 @@ export const checkLayer = (where: string, layer: unknown): void => {
   )
 }
 
-/** A function, checked. */
+/** Checks a task's function. */
 export const checkFunction = (where: string, fn: unknown): Fn => {
   if (typeof fn === "function") return fn as Fn
   throw new UnknownTaskType(`${where}: fn must be a function, got ${describe(fn)}`)
 }
 
 /**
- * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the function
- * throws, or its promise rejects with. `signal` is the caller's.
+ * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the
+ * function throws, or with what its promise rejects with. `signal` is the caller's signal.
  */
 export const effectOf = (
   where: string,
@@ -90,7 +94,7 @@ export const effectOf = (
   signal: Signal | undefined
 ): Effect.Effect<any, unknown> => {
   const call = Effect.callback<any, unknown>((resume) => {
-    // The end of an aborted task starts this one, which is aborted next.
+    // The end of another aborted task has started this one. The abort reaches this one next, so its function never runs.
     if (signal?.aborted === true) return undefined
     const run = new Run()
     // A plain `try`: the function is user code, and so is the `then` of what it returns.
@@ -117,7 +121,7 @@ export const effectOf = (
 const isPrimitive = (value: unknown): boolean =>
   value === null || (typeof value !== "object" && typeof value !== "function")
 
-/** An Effect among promises would never run. */
+/** Dies if a function returns an Effect, which would never run. */
 const checkResult = (where: string, value: unknown): Effect.Effect<unknown> =>
   Effect.isEffect(value)
     ? Effect.die(
@@ -129,12 +133,12 @@ const checkResult = (where: string, value: unknown): Effect.Effect<unknown> =>
 
 // ---- effects as promises ----------------------------------------------------------------------------------------
 
-/** The number of promises after which one is resolved in a later turn of the event loop. */
-const turn = 1024
+/** After this many promises, one is resolved in a later turn of the event loop. */
+const promisesPerTurn = 1024
 
 let started = 0
 
-/** What a promise stands for. */
+/** What a promise runs. */
 export interface Prepared<A> {
   readonly effect: Effect.Effect<A, unknown>
   /** The caller's signal. */
@@ -142,15 +146,15 @@ export interface Prepared<A> {
 }
 
 /**
- * Runs an effect, and rejects with what it fails with or dies of, or with what `prepare` throws. An abort rejects at once
- * with the signal's reason, and interrupts the effect.
+ * Runs an effect. Rejects with its failure or defect, or with what `prepare` throws. An abort rejects at once with the
+ * signal's reason, and interrupts the effect.
  */
 export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Prepared<A>): Promise<A> =>
   new Promise((resolve, reject) => {
     const { effect, signal } = prepare()
     if (signal?.aborted === true) return reject(signal.reason)
-    // Functions that return no promise settle in their own step: a loop that awaits them would never leave the microtasks.
-    const fair = ++started % turn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
+    // Functions that return no promise settle in their own step. A loop that awaits them would starve the event loop.
+    const fair = ++started % promisesPerTurn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
     const fiber = Effect.runForkWith(taskContext.get() ?? context)(fair)
     const forget = onAbort(signal, () => {
       reject(signal!.reason)
@@ -165,7 +169,7 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
 
 // ---- signals ----------------------------------------------------------------------------------------------------
 
-/** Calls `f` when the signal aborts, or now if it has aborted. Returns how to give that up. */
+/** Calls `f` when the signal aborts, or now if it has aborted. Returns a function that cancels the call. */
 export const onAbort = (signal: Signal | undefined, f: () => void): (() => void) => {
   if (signal === undefined) return nothing
   if (signal.aborted) {
@@ -180,8 +184,8 @@ export const onAbort = (signal: Signal | undefined, f: () => void): (() => void)
 const nothing = (): void => {}
 
 /**
- * What is called when a signal aborts. A signal has one listener, however many tasks it is given to: Node warns of more
- * than ten, and compares each new one with all the others.
+ * The calls to make when a signal aborts. A signal has one listener, however many tasks use it: Node warns about more
+ * than ten, and compares each new listener with all others.
  */
 class Watch {
   readonly calls = new Set<() => void>()
@@ -200,7 +204,7 @@ class Watch {
   }
 
   private readonly abort = (): void => {
-    // The newest first: a worker that an old task frees would start one that is aborted next.
+    // The newest first: otherwise a worker that an old task frees would start a task that is aborted next.
     for (const call of Array.from(this.calls).toReversed()) call()
   }
 }
@@ -212,13 +216,13 @@ const watches = new WeakMap<Signal, Watch>()
 const taskOptions = [...submitOptions, "signal"]
 const itemOptions = [...taskOptions, "discard", "unordered"]
 
-/** The options of a submission: the caller's signal, and what the pool takes. */
+/** The options of a submission: the caller's signal, and the options for the pool. */
 export interface Taken<A> {
   readonly signal: Signal | undefined
   readonly options: Omit<A, "signal"> | undefined
 }
 
-/** The checked options of `submit` and `fork`; `forEach` knows two more. */
+/** Checks and splits the options of `submit` and `fork`, or with `forItems` those of `forEach`. */
 export const takeOptions = <A extends { readonly signal?: Signal | undefined; readonly retry?: object | undefined }>(
   where: string,
   given: A | undefined,
@@ -238,7 +242,7 @@ const checkSignal = (where: string, signal: Partial<Signal> | undefined): void =
   throw new TypeError(`${where}: signal must be an AbortSignal, got ${describe(signal)}`)
 }
 
-/** A retry as the pool takes it: with a schedule in place of a delay. The pool checks the rest. */
+/** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */
 const retryOf = (where: string, retry: object): object => {
   if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
   const { delay, ...options } = retry as Retry

@@ -1,7 +1,7 @@
 /**
- * The service of a pool: each operation as an effect over the machine, within the scope that owns the pool.
+ * The service of a pool: each operation as an effect on the machine, within the scope that owns the pool.
  *
- * What a caller's fiber does is one synchronous step in the machine and, if the answer is not there yet, one wait.
+ * An operation is one synchronous step in the machine, followed by one wait if the result is not there yet.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -53,7 +53,7 @@ import { keepShapes } from "./shapes.ts"
 import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
-/** What a pool is made of, checked by its maker. */
+/** The options of a pool, which its constructor has checked. */
 export interface ServiceOptions extends MachineOptions {
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
@@ -63,7 +63,7 @@ export interface ServiceOptions extends MachineOptions {
 
 const blockingOptionNames = [...submitOptions, "args", "executor", "onInterrupt", "timeout", "transfer"]
 
-/** Events a slow reader may lag behind before it loses the oldest. */
+/** How many events a slow reader may lag behind before it loses the oldest ones. */
 const eventBuffer = 256
 
 /** Makes a pool that lives as long as the scope. */
@@ -87,12 +87,12 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
     return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
-    // A pool without its finalizer would never end.
+    // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
 
 /**
- * The context of the pool's own fibers: its maker's. `runSync` has a scheduler of its own, which never lets the event loop
- * go, and the pool outlives it.
+ * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
+ * replaced: it never yields to the event loop, and the pool outlives it.
  */
 const contextOf = ({ context }: Fiber<unknown, unknown>): Context.Context<never> =>
   Context.get(context, Scheduler).executionMode === "sync"
@@ -189,7 +189,7 @@ const serviceOf = (
       : lifecycle.start
   )
 
-  /** An operation that waits for all tasks of the pool: one of them would wait for itself. */
+  /** Runs an operation that waits for all tasks of the pool. Dies in a task of the pool, which would wait for itself. */
   const fromOutside = <A, E, R>(
     operation: string,
     fiber: Fiber<unknown, unknown>,
@@ -203,11 +203,12 @@ const serviceOf = (
           )
         )
 
-  const hold = Effect.sync(() => machine.holds.beginByUser())
+  /** Closing ends the holds of users, and none begins before the pool is open again. */
+  const hold = Effect.sync(() => (machine.phase === "Open" ? machine.holds.beginByUser() : () => {}))
   const withDispatchHeld = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.acquireUseRelease(hold, () => effect, Effect.sync)
 
-  /** Only an open pool can be paused or resumed. */
+  /** Pauses or resumes, if the pool is open. */
   const setPaused = (paused: () => boolean) =>
     Effect.sync(() => {
       const isOpen = machine.phase === "Open"

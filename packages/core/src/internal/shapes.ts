@@ -1,9 +1,9 @@
 /**
- * One instance of each class of the hot path, kept for good.
+ * One instance of each class of the hot path, kept forever.
  *
- * V8 forgets the hidden class of objects of which none is left, and with it the compiled code that relies on it. A program
- * that makes a pool now and then, or whose pool is idle while the garbage collector runs, would pay for that with its next
- * tasks: 50,000 of them in a new pool took up to 1.8 times as long.
+ * V8 drops a hidden class when its last object is collected, and with it the compiled code that relies on the class. A
+ * program that makes pools rarely, or whose pool is idle during a garbage collection, would then run its next tasks
+ * slowly: 50,000 tasks in a new pool took up to 1.8 times as long.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import { Task } from "./pool/task.ts"
 
 const kept: Array<object> = []
 
-/** Makes the instances, with the first pool of a program. */
+/** Makes the instances when a program makes its first pool. */
 export const keepShapes = (): void => {
   if (kept.length > 0) return
   const machine = machineOf(fifo)
@@ -34,7 +34,7 @@ export const keepShapes = (): void => {
     Context.empty(),
     () => {}
   )
-  // What is kept for good must not keep the async context of whoever made the first pool.
+  // Otherwise the async context of the code that made the first pool would never be released.
   Object.assign(bulk, { asyncContext: undefined })
   const calls = [new Submit(machine, "", Effect.void, undefined, false), new Fork(() => task, false)]
   kept.push(machine, machineOf(lifo), machineOf(priority), task, bulk, new BulkTask(bulk), ...calls)

@@ -1,18 +1,18 @@
-/** The operations on a task with their options first, and the task last. */
+/** The pipeable form of the operations on a task: `effect.pipe(pool.submit(options))`. */
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
 import { pipeable } from "./pipeable.ts"
 import { describe, taskOptions, type TaskOptions } from "./pool/task.ts"
 
-/** What `operation` returns for `options` without a task. `refusal` refuses them as a task. */
+/** Returns the result of `operation` for `options` without a task. As an effect, it dies like `submission`. */
 export const taskLast = <A extends Effect.Effect<any, any>>(
   where: string,
   operation: (task: any, options: TaskOptions) => Effect.Effect<any, any>,
   options: unknown,
-  refusal: A
-) => pipeable(refusal, (task) => Effect.suspend(() => operation(task, checkPlain(where, options))))
+  submission: A
+) => pipeable(submission, (task) => Effect.suspend(() => operation(task, checkPlain(where, options))))
 
-/** Options that cannot be anything else: a plain object, whose names are all known. */
+/** Returns the options if they are a plain object with known names only. Anything else may be a mistaken task. */
 const checkPlain = (where: string, options: unknown): TaskOptions => {
   if (options === undefined) return undefined
   if (!isPlain(options)) {

@@ -1,4 +1,4 @@
-/** Words of messages. */
+/** Words that messages share. */
 
-/** A number of workers: "1 worker", "3 workers". */
+/** Returns a number of workers as text: "1 worker", "3 workers". */
 export const workers = (count: number): string => `${count} ${count === 1 ? "worker" : "workers"}`

@@ -1,4 +1,8 @@
-/** The queue of jobs that wait for a thread, oldest first: a linked list, so that removing any job is O(1). */
+/**
+ * The queue of jobs that wait for a thread, oldest first: a linked list, so that removing any job is O(1).
+ */
+
+/** The links of a job, which the queue owns. */
 export interface Linked<T> {
   previous: T | undefined
   next: T | undefined

@@ -115,7 +115,7 @@ export class Threads {
   readonly #infosByAddress = new Map<string, JobInfo>()
   // Starting, Ready and Retiring threads. The first idle one is used first, so a lightly used executor keeps few warm.
   #threads: Array<Thread> = []
-  /** Threads that were told to end and still run. */
+  /** Threads that were terminated, or asked to end, and still run. */
   readonly #ending = new Set<Worker>()
   /** The ending threads that are expected to end by themselves. */
   readonly #leaving = new Set<Worker>()
@@ -127,7 +127,7 @@ export class Threads {
   /** The number of calls that a caller waits for. */
   #pending = 0
   #referenced = false
-  /** Whether a timer will check if there is still no caller. */
+  /** Whether a timer runs that checks if there is still no caller. */
   #checkingRest = false
   /** Messages of threads that have been logged. */
   readonly #noted = new Set<string>()
@@ -331,7 +331,9 @@ export class Threads {
     return this.#threads.find((thread) => thread.live === 0 && thread.hasRoom)
   }
 
-  /** Posts a task that is not in the queue, if its arguments fit into a slot, as most do. Returns whether it was posted. */
+  /**
+   * Posts a task that is not in the queue, if its arguments fit into a slot, as most do. Returns whether it was posted.
+   */
   #postAtOnce(task: Task, thread: Thread): boolean {
     if (task.info.refusal !== undefined) return false
     task.estimate = finiteEstimateOf(task)
@@ -473,7 +475,7 @@ export class Threads {
     try {
       call.onTimes?.(...times)
     } catch (cause) {
-      this.#log(`a tracer threw when it was told the times of ${info.name}`, cause)
+      this.#log(`a tracer threw when it received the times of ${info.name}`, cause)
     }
   }
 
@@ -701,7 +703,9 @@ export class Threads {
     if (!this.#closed) setImmediate(() => this.#ensureThreads())
   }
 
-  /** Asks a thread without jobs to end by itself, so that output of its jobs is not lost. Terminates it after a timeout. */
+  /**
+   * Asks a thread without jobs to end by itself, so that output of its jobs is not lost. Terminates it after a timeout.
+   */
   #leave(thread: Thread): void {
     const { worker } = thread
     const began = this.#now()

@@ -49,6 +49,8 @@ export class Ledger {
   drops = false
   /** The most workers that the tasks of one key may take. */
   perKey = Infinity
+  /** The workers that tasks of other pools lend while they wait for this one. */
+  lentElsewhere = (): number => 0
   /** The number of bulks and streams that have not ended. They may have tasks without an entry. */
   bulks = 0
   /** The number of tasks that may wait beyond the capacity, because they come back for another attempt. */
@@ -87,6 +89,7 @@ export class Ledger {
       (ruleBrokenBy(stats) && ruleBrokenBy(stats, this.comingBack + this.attempted)) ?? this.limit.look(stats)
     if (rule !== undefined) this.violated(rule, where)
     if (this.running > stats.running && !this.abandons) this.violated(`I1: ${this.running} tasks really run`, where)
+    if (stats.busy < 0 || stats.lent < 0) this.violated("I1: a worker is counted twice", where)
     if (this.computing > stats.busy && !this.abandons) {
       this.violated(`I1: tasks with ${this.computing} permits really compute`, where)
     }
@@ -139,7 +142,8 @@ export class Ledger {
     // Some of the waiting tasks may belong to a bulk. A task that lends its workers receives the result of its own task when
     // it has taken them back.
     const lost = pending - waiting - atDoor
-    if (lost > lent) this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
+    if (lost > lent && lost > lent + this.lentElsewhere())
+      this.violated(`I3: ${lost} submitters have neither a result nor a task`, "at rest")
     if (lost + this.comingBack + this.attempted < 0 && this.bulks === 0)
       this.violated(`I5: ${-lost} waiting tasks have no submitter`, "at rest")
   }

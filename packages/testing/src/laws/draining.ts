@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { disciplineOf } from "./discipline.ts"
 import {
+  chained,
   expectCancelled,
   expectStats,
   gated,
@@ -231,15 +232,30 @@ export const drainingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law("a task that ends by itself while the pool interrupts is not listed (load 9)", { size: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const { own, trigger } = chained("own")
+      yield* pool.fork(trigger, { label: "cut" })
+      yield* pool.fork(own, { label: "ends" })
+      yield* settle
+      const { tasks, ...counts } = yield* pool.close({ mode: "interrupt", collect: true })
+      assert.deepStrictEqual(counts, { completed: 1, interrupted: 1, neverRun: 0 })
+      assert.deepStrictEqual(
+        tasks.map(({ label }) => label),
+        ["cut"]
+      )
+    })
+  )
+
   laws.law(
     "a task that fails with the cancellation of another pool has ended by itself, and is not listed (load 9)",
     {},
     (pool) =>
       Effect.gen(function* () {
         const other = yield* scoped(laws, { name: "another pool" })
-        const handle = yield* pool.fork(other.pool.submit(Effect.never))
+        const handle = yield* pool.fork(Effect.uninterruptible(other.pool.submit(Effect.never)))
         yield* settle
-        const closer = yield* start(pool.close({ collect: true }))
+        const closer = yield* start(pool.close({ mode: "interrupt", collect: true }))
         yield* other.pool.close({ mode: "interrupt" })
         assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 1, interrupted: 0, neverRun: 0, tasks: [] })
         expectCancelled(yield* handle.await, { reason: "Closed", started: true })

@@ -150,13 +150,28 @@ export const expiringLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("the time ends with the first start: another attempt may come later (load 6)", {}, (pool) =>
+  laws.law("the time ends with the first start: another attempt may come later (load 6)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       let attempts = 0
       const task = Effect.suspend(() => (++attempts < 3 ? Effect.fail("no") : Effect.succeed(attempts)))
       const submitter = yield* start(pool.submit(task, { maxWait: 10, retry: Schedule.spaced(100) }))
       for (let i = 0; i < 4; i++) yield* pass(100)
       assert.strictEqual(yield* Fiber.join(submitter), 3)
+      // Also if it has waited, and waits again when its time would be over.
+      attempts = 0
+      const busy = yield* occupy(pool, 1)
+      const waiter = yield* start(pool.submit(task, { maxWait: 60, retry: Schedule.spaced(10) }))
+      yield* pass(20)
+      yield* busy.release
+      yield* settle
+      assert.strictEqual(attempts, 1)
+      const again = yield* occupy(pool, 1)
+      yield* pass(100)
+      yield* expectStats(pool, { delayed: 0, running: 1 })
+      assert.isFalse(hasEnded(waiter))
+      yield* again.release
+      for (let i = 0; i < 3; i++) yield* pass(10)
+      assert.strictEqual(yield* Fiber.join(waiter), 3)
     })
   )
 

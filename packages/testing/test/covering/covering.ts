@@ -9,7 +9,7 @@ export const anyTwoOptions = (loads: number, seed: number): void =>
       for (let load = 0; load < loads; load++) {
         const at = seed + 1000 * index + load
         const broken = runLoad(row, at)
-        if (broken !== undefined) assert.fail(`${broken}\nSEED=${at} ${JSON.stringify(row)}`)
+        assert.isUndefined(broken, `SEED=${at} ${JSON.stringify(row)}`)
       }
     }
     console.log(`covering array: ${rows.length} rows for ${pairs} pairs, ${rows.length * loads} loads, SEED=${seed}`)

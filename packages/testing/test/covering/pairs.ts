@@ -16,7 +16,7 @@ export const coveringArray = <const F extends Factors>(
   isAllowed: (row: { readonly [K in keyof F]?: F[K][number] | undefined }) => boolean
 ): { readonly rows: ReadonlyArray<Row<F>>; readonly pairs: number } => {
   const names = Object.keys(factors)
-  const allowed = isAllowed
+  const allowed: (row: Partial) => boolean = isAllowed
   const uncovered = new Set<string>()
   for (const [first, other] of pairsOf(names)) {
     for (const level of factors[first]!) {

@@ -1,3 +1,3 @@
 import { everySmallTask } from "./lending.ts"
 
-everySmallTask(1)
+everySmallTask(1, 1)

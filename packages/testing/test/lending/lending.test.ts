@@ -1,11 +1,12 @@
 import { AioFixedTaskPoolSimple, type NotAvailable } from "@aio-task-pool/core"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type { Body, Operation } from "./bodies.ts"
 import { everySmallTask } from "./lending.ts"
 import { runBody, type Setting } from "./run.ts"
 
-everySmallTask(61)
+for (const pools of [1, 2] as const) everySmallTask(pools, 61)
 
 // What the runs of all small tasks have found: the smallest of each.
 
@@ -87,12 +88,15 @@ it.effect("a wait that closes a cycle with a pool that forbids nested waits fail
 it.effect("a fiber that outlives its task, and waits for the pool, takes no worker", () =>
   Effect.gen(function* () {
     const pool = yield* AioFixedTaskPoolSimple.make({ size: 1 })
-    const outliving = Effect.forkDetach(pool.submit(Effect.yieldNow), { startImmediately: true })
+    const gate = Latch.makeUnsafe()
+    const workers = Effect.map(pool.stats, ({ busy, lent }) => [busy, lent])
+    const outliving = Effect.forkDetach(pool.submit(gate.await), { startImmediately: true })
     yield* pool.submit(Effect.andThen(outliving, Effect.yieldNow))
+    assert.deepStrictEqual(yield* workers, [1, 0])
+    yield* gate.open
     yield* pool.awaitIdle
     yield* Effect.yieldNow
-    const { busy, lent } = yield* pool.stats
-    assert.deepStrictEqual([busy, lent], [0, 0])
+    assert.deepStrictEqual(yield* workers, [0, 0])
     yield* pool.submit(Effect.void)
   })
 )

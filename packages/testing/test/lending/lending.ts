@@ -3,7 +3,7 @@ import { bodiesWith, type Body, full, printBody, reduced } from "./bodies.ts"
 import { runBody, type Setting } from "./run.ts"
 
 /** Every task with up to two nested ones, and those with three that only yield and succeed. */
-export const bodies: ReadonlyArray<Body> = [
+const bodies: ReadonlyArray<Body> = [
   ...[0, 1, 2].flatMap((count) => bodiesWith(count, full)),
   ...bodiesWith(3, reduced)
 ]
@@ -16,7 +16,7 @@ const queues: ReadonlyArray<Pick<Setting, "capacity" | "onFull">> = [
   { capacity: undefined, onFull: "suspend" }
 ]
 
-export const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
+const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
   ([1, 2] as const).flatMap((size) =>
     queues.flatMap((queue) =>
       (["fifo", "lifo", "priority"] as const).flatMap((discipline) =>
@@ -32,12 +32,14 @@ export const settings = (pools: 1 | 2): ReadonlyArray<Setting> =>
     )
   )
 
-/** Registers every `sparse`th run of all small tasks in all small pools. */
-export const everySmallTask = (sparse: number): void => {
-  it.each([
-    ["every small task that waits for its own pool ends, as it should, within the limit (I1, I2, I3, I8, I9)", 1],
-    ["every small task of two pools that wait for each other ends, as it should, within the limit of both", 2]
-  ] as const)("%s", (_, pools) => {
+const sentences = {
+  1: "every small task that waits for its own pool ends, as it should, within the limit (I1, I2, I3, I8, I9)",
+  2: "every small task of two pools that wait for each other ends, as it should, within the limit of both"
+} as const
+
+/** Registers every `sparse`th run of all small tasks in all small pools, or pairs of pools. */
+export const everySmallTask = (pools: 1 | 2, sparse: number): void =>
+  it.each([sentences[pools]])("%s", () => {
     let [runs, steps, longest, at] = [0, 0, 0, 0]
     const all = settings(pools)
     for (const body of bodies) {
@@ -56,4 +58,3 @@ export const everySmallTask = (sparse: number): void => {
     )
     assert.strictEqual(runs, Math.ceil((bodies.length * all.length) / sparse))
   })
-}

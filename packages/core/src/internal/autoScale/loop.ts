@@ -174,7 +174,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const loop = Effect.gen(function* () {
     if (detach === undefined) meter = attach()
     meter.startWindow()
-    // A pool that was reopened, or resized before its first window, does not have the size that the policy starts from.
+    // The policy starts from `initial`. A pool that was reopened, or resized before this window, has another size.
     if (machine.target !== bounds.initial) meter.resizedByHand()
     let state = policy.initial(bounds)
     while (true) {
@@ -193,12 +193,12 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     }
   })
 
-  const died = (cause: Cause.Cause<never>): Effect.Effect<void> => {
+  const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> => {
     return Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
   }
 
   const run = loop.pipe(
-    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : died(cause))),
+    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : logDeath(cause))),
     Effect.ensuring(
       Effect.sync(() => {
         // Without the loop nothing would release a hold, and the pool would dispatch no task again.

@@ -41,7 +41,7 @@ export interface MeterWindow extends AutoScaleWindow {
 const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
 const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0
 
-/** Stands in for the dispatch time of a task that is not timed. The clock shows this tick once in 74 hours. */
+/** The dispatch time of a task that is not timed. A real time has this value for one tick in 74 hours. */
 const notSampled = -(2 ** 31)
 
 export class Meter implements MachineObserver {
@@ -56,7 +56,9 @@ export class Meter implements MachineObserver {
   ended: AutoScaleSample | undefined = undefined
   /** The time before which nothing is dispatched, from a server's `Retry-After`. */
   retryAt = 0
-  /** Whether to wake the loop at the end of the flush. Not earlier: the loop runs the policy, which is user code. */
+  /**
+   * Whether to wake the loop at the end of the flush. The loop runs the policy, user code, so it must not run earlier.
+   */
   private wakes = false
   /** Whether the loop sleeps without a timer because the pool is idle. */
   private asleep = false
@@ -156,8 +158,8 @@ export class Meter implements MachineObserver {
     const now = this.stale ? this.read() : this.time
     if (task.epoch >= 0) return this.count(now, this.running)
     this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.tick)
-    // The task takes over a worker that was free only for a moment. Its last task may have ended untimed, so `running`
-    // counts one too few for the time since.
+    // The task takes over a worker that was free only for a moment. If the worker's last task ended untimed, `running`
+    // was one too low since then.
     this.count(now, this.running + 1)
   }
 
@@ -197,8 +199,8 @@ export class Meter implements MachineObserver {
     this.byHand = true
   }
 
-  /** Handles the end of a flush. Tasks still queued now wait for a worker, not for this step to go on. */
-  rest(): void {
+  /** Handles the end of a flush. Tasks still queued now wait for a worker, not for the rest of this step. */
+  flushEnded(): void {
     this.stale = true
     const { wanting } = this
     if (wanting < this.minWaiting) this.minWaiting = wanting
@@ -307,7 +309,7 @@ export class Meter implements MachineObserver {
     return this.machine.queued
   }
 
-  /** Tasks that wait for a worker. More workers would not help tasks that the user, the rate or their key holds back. */
+  /** Tasks that more workers would help. A hold by the user, the rate or a key's limit keeps the others waiting. */
   get wanting(): number {
     const { machine } = this
     const isHeldBack = machine.holds.has("User") || (machine.isSelective && !machine.isSaturated)

@@ -1,8 +1,9 @@
 /**
- * Smallest weight first, but a waiting task gains on newer ones: each `ageing` milliseconds count as one weight less.
+ * Smallest weight first, with ageing: each `ageing` milliseconds of waiting count as one weight less.
  *
- * All entries age alike, so their order never changes while they wait: it is that of weight x `ageing` + arrival. A task is
- * overtaken only by tasks that arrive within `ageing` x (difference of weights) after it.
+ * All entries age at the same speed, so their order never changes while they wait. It is the order of
+ * weight x `ageing` + arrival. A task is overtaken only by tasks that arrive within `ageing` x (difference of weights)
+ * after it.
  */
 import type { Weighted } from "./backlog.ts"
 import { PriorityBacklog } from "./priority.ts"
@@ -13,7 +14,7 @@ export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
   /** The arrival of the entry in each slot. */
   private arrivals: Array<number> = []
 
-  /** Both in milliseconds; `now` must not run backwards. */
+  /** Both parameters are in milliseconds. `now` must never fall. */
   constructor(ageing: number, now: () => number) {
     super()
     this.ageing = ageing
@@ -24,7 +25,7 @@ export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
     this.age(entry, this.stamp(entry), sequence)
   }
 
-  /** Keeps the arrival: the age of a task is not lost with its weight. */
+  /** Changes the weight and keeps the arrival, so that the task keeps its age. */
   override reweigh(entry: T, weight: number, sequence = this.nextSequence()): void {
     if (entry.weight === weight) return
     const arrival = this.arrivals[entry.slot]!
@@ -33,7 +34,7 @@ export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
     this.age(entry, arrival, sequence)
   }
 
-  /** Returns when the entry arrived, which is now if it has not been here before. */
+  /** Returns when the entry first arrived. Stores the present time if it arrives now. */
   stamp(entry: T): number {
     const { extra } = entry
     return extra === undefined ? this.now() : (extra.arrival ??= this.now())

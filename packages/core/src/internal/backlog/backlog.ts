@@ -1,46 +1,46 @@
 /**
- * The waiting tasks in the order of a queue discipline: pure data that knows no Effect.
+ * The waiting tasks in the order of a queue discipline: plain data structures without Effect.
  *
  * - `listBacklog.ts`: first in first out, last in first out.
  * - `priority.ts`, `ageing.ts`: by weight, and by weight and age, on the heap of `heap.ts`.
- * - `keyed.ts`: keys take turns, each with a backlog of its own.
+ * - `keyed.ts`: keys take turns, and each key has its own backlog.
  */
 import type { Linked } from "./list.ts"
 
-/** What a backlog reads of a task's options. */
+/** The options of a task that a backlog reads. */
 export interface EntryExtra {
   readonly key: string | number | undefined
   /** The workers that the task takes, an integer >= 1. */
   readonly permits: number
-  /** Milliseconds: when the task first arrived. An ageing discipline sets it if it is undefined. */
+  /** When the task first arrived, in milliseconds. An ageing discipline sets it if it is undefined. */
   arrival: number | undefined
 }
 
-/** What an entry of a backlog must have. An entry is in at most one backlog at a time. */
+/** The members that an entry of a backlog must have. An entry is in at most one backlog at a time. */
 export interface Weighted<T> extends Linked<T> {
   weight: number
   /** Owned by the backlog: a slot in its heap, or the entry's sequence in a list. */
   slot: number
-  /** Undefined for a task without a key, one permit and no arrival of its own. */
+  /** Undefined for a task without a key, with one permit and no stored arrival. */
   readonly extra: EntryExtra | undefined
 }
 
-/** How a discipline is to be used. Only the priority discipline can age. */
+/** The options of a discipline. Only the priority discipline supports ageing. */
 export interface BacklogOptions {
   /** The milliseconds of waiting that count as one weight less; undefined for none. */
   readonly ageing?: number | undefined
-  /** Returns the present time in milliseconds; it must not run backwards. */
+  /** Returns the present time in milliseconds, which must never fall. */
   readonly now: () => number
 }
 
-/** The permits of an entry. */
+/** Returns the permits of an entry. */
 export const permitsOf = <T extends Weighted<T>>(entry: T): number => entry.extra?.permits ?? 1
 
 /**
  * Waiting tasks in a discipline's order. `remove`, `reweigh` and `sequenceOf` take an entry that is in this backlog.
  *
- * Each entry has a *sequence*, its place in the order of arrival. A task that may come back keeps the sequence that
- * `nextSequence` gave it, and takes the same place again.
+ * Each entry has a *sequence*, its place in the order of arrival. A task that may wait again, for a retry, keeps the
+ * sequence that `nextSequence` returned for it, and so its place.
  */
 export interface Backlog<T> {
   readonly size: number
@@ -48,11 +48,11 @@ export interface Backlog<T> {
   readonly ready: number
   /** Adds an entry with the next sequence. */
   push(entry: T): void
-  /** Takes the next sequence. */
+  /** Returns the next sequence, and reserves it. */
   nextSequence(): number
   /** Adds an entry with a sequence that `nextSequence` returned. */
   insert(entry: T, sequence: number): void
-  /** Returns what `pop` would. */
+  /** Returns the entry that `pop` would return. */
   peek(): T | undefined
   pop(): T | undefined
   /** Returns an entry that is cheap to remove, for emptying the backlog without its order. */
@@ -66,8 +66,8 @@ export interface Backlog<T> {
   /** Returns all entries in the order in which they would be popped. */
   ordered(): Array<T>
   /**
-   * Returns the entry that `dropOldest` drops for a newcomer, or `undefined` if the newcomer itself must go. Without a
-   * newcomer it returns the entry that goes first.
+   * Returns the entry that `dropOldest` drops for a newcomer, or `undefined` if the newcomer itself must be dropped.
+   * Without a newcomer, returns the entry that would be dropped first.
    */
   victim(newcomer?: T): T | undefined
 }

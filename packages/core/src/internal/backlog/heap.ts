@@ -1,13 +1,13 @@
 /**
- * Slots in the order of two numbers: a heap with four children per node (D. B. Johnson, "Priority queues with update and
- * finding minimum spanning trees", 1975), which is half as deep as a binary one. Taking the first leaves a hole that sifts
- * down to a leaf, and the last node sifts up from there (I. Wegener, "Bottom-up heapsort", 1993).
+ * Slots in the order of two numbers: a heap with four children per node (D. B. Johnson, "Priority queues with update
+ * and finding minimum spanning trees", 1975), which is half as deep as a binary one. Removing the first node leaves a
+ * hole. The hole sifts down to a leaf, and the last node sifts up from there (I. Wegener, "Bottom-up heapsort", 1993).
  *
- * The heap orders numbers in flat arrays. So neither comparing nor moving touches what the slots stand for, and a million
- * of those are spread all over the memory.
+ * The heap orders numbers in flat arrays. Comparing and moving nodes does not touch the entries of the slots: a million
+ * entries are scattered in memory, and reading each would miss the cache.
  */
 
-/** The fewest nodes that a heap keeps memory for: a power of two. */
+/** The smallest number of nodes that a heap has memory for: a power of two. */
 export const minCapacity = 16
 
 const noKeys = new Float64Array(0)
@@ -15,12 +15,12 @@ const noSlots = new Int32Array(0)
 
 export class Heap {
   length = 0
-  /** Key and sequence of each node, side by side; the sequence decides between equal keys. */
+  /** Key and sequence of each node, next to each other. The sequence decides between equal keys. */
   keys = noKeys
-  /** The slot of each node; from `length` on the free slots, if slots are taken by `freeSlot` only. */
+  /** The slot of each node. The free slots follow from index `length` on, if all slots come from `freeSlot`. */
   slots = noSlots
 
-  /** Makes place for `capacity` nodes, a power of two, and drops those that the heap has. */
+  /** Removes all nodes, and allocates memory for `capacity` nodes, a power of two. */
   reset(capacity: number): void {
     this.length = 0
     this.keys = new Float64Array(2 * capacity)
@@ -28,7 +28,7 @@ export class Heap {
     for (let slot = 0; slot < capacity; slot++) this.slots[slot] = slot
   }
 
-  /** The slot to push next. */
+  /** Returns a free slot, to be pushed next. */
   freeSlot(): number {
     if (this.length === this.slots.length) this.grow()
     return this.slots[this.length]!
@@ -39,7 +39,7 @@ export class Heap {
     this.siftUp(this.length++, key, sequence, slot)
   }
 
-  /** Takes the first node, and frees and returns its slot. */
+  /** Removes the first node, frees its slot and returns it. */
   shift(): number {
     const { keys, slots } = this
     const slot = slots[0]!
@@ -71,16 +71,16 @@ export class Heap {
     const { keys, length } = this
     let at = 0
     for (let child = 1; child < length; child = 4 * at + 1) {
-      let least = child
+      let smallest = child
       let key = keys[2 * child]!
       for (const end = Math.min(child + 4, length); ++child < end;) {
         const other = keys[2 * child]!
-        if (other > key || (other === key && keys[2 * child + 1]! > keys[2 * least + 1]!)) continue
-        least = child
+        if (other > key || (other === key && keys[2 * child + 1]! > keys[2 * smallest + 1]!)) continue
+        smallest = child
         key = other
       }
-      this.move(least, at)
-      at = least
+      this.move(smallest, at)
+      at = smallest
     }
     return at
   }

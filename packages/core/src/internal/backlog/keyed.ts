@@ -1,8 +1,8 @@
 /**
- * Keys take turns; within a key the pool's discipline decides.
+ * Keys take turns. Within a key the pool's discipline decides.
  *
- * The turns are a deficit round robin (M. Shreedhar and G. Varghese, "Efficient fair queuing using deficit round robin",
- * 1995) that charges afterwards: a key whose task takes p permits is passed over for its next p - 1 turns. So the next task
+ * The turns are a deficit round robin (M. Shreedhar and G. Varghese, "Efficient fair queuing using deficit round
+ * robin", 1995) that charges afterwards: a key whose task takes p permits loses its next p - 1 turns. So the next task
  * of any key waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
  */
 import { AgeingBacklog } from "./ageing.ts"
@@ -11,8 +11,8 @@ import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 type Key = string | number | undefined
 
 /**
- * A node of a circle, alone at first. The lists of keys are circles: those of `list.ts` are left to tasks, whose methods
- * would be slower for all pools if they had nodes of more shapes.
+ * A node of a circular list, initially alone. `list.ts` is not used here: with nodes of several hidden classes its
+ * methods would be slower for the tasks of all pools.
  */
 class Link {
   prev: this = this
@@ -25,7 +25,7 @@ const unlink = (node: Link): void => {
   node.prev = node.next = node
 }
 
-/** Moves a node to the end of a list, which is the circle behind `list`. */
+/** Moves a node to the end of a list: `list` is the head of the circle, and no entry itself. */
 const append = (list: Link, node: Link): void => {
   unlink(node)
   node.prev = list.prev
@@ -37,17 +37,21 @@ const append = (list: Link, node: Link): void => {
 /** The tasks of one key. */
 class Lane<T extends Weighted<T>> extends Link {
   readonly key: Key
-  /** The only waiting entry: a million keys with one task each need no backlogs. Its slot has its sequence. */
+  /**
+   * The waiting entry, if there is only one: a million keys with one task each need no backlogs. Its slot is its
+   * sequence.
+   */
   private only: T | undefined = undefined
   private backlog: Backlog<T> | undefined
-  /** Running tasks, and the permits of those that have not lent theirs. */
+  /** The number of running tasks. */
   running = 0
+  /** The permits of running tasks, without those that are lent. */
   permits = 0
-  /** Turns that are passed over. */
+  /** The number of turns that the key still loses. */
   debt = 0
-  /** Whether an entry waits and the next one keeps to the key's limit. */
+  /** Whether an entry waits and the next one fits into the key's limit. */
   eligible = false
-  /** The list that it is in. */
+  /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
   rank: Rank<T> | undefined = undefined
 
@@ -68,7 +72,7 @@ class Lane<T extends Weighted<T>> extends Link {
     } else this.backlogOf(make).insert(entry, sequence)
   }
 
-  /** The backlog, made now if there is none. */
+  /** Returns the backlog. Makes it if there is none. */
   private backlogOf(make: () => Backlog<T>): Backlog<T> {
     if (this.backlog !== undefined) return this.backlog
     const backlog = make()
@@ -120,7 +124,7 @@ class Lane<T extends Weighted<T>> extends Link {
   }
 }
 
-/** A lane's place among those with as many waiting tasks. */
+/** A lane's place among the lanes with the same number of waiting tasks. */
 class Rank<T extends Weighted<T>> extends Link {
   readonly lane: Lane<T> | undefined
   constructor(lane: Lane<T> | undefined) {
@@ -129,9 +133,9 @@ class Rank<T extends Weighted<T>> extends Link {
   }
 }
 
-/** The lanes by how many tasks wait in them. */
+/** The lanes by their number of waiting tasks. */
 class Ranking<T extends Weighted<T>> {
-  /** For each number of tasks a list of the lanes that have so many. The last one is never empty. */
+  /** The lanes with n waiting tasks, for each n. The last list is never empty. */
   private readonly lists: Array<Rank<T> | undefined> = [undefined]
 
   /** The largest number of waiting tasks. */
@@ -139,13 +143,13 @@ class Ranking<T extends Weighted<T>> {
     return this.lists.length - 1
   }
 
-  /** The lane that has had `most` for the longest time. */
+  /** The lane that has had `most` tasks for the longest time. */
   get first(): Lane<T> | undefined {
     return this.lists[this.most]?.next.lane
   }
 
-  /** Ranks a lane whose size was `from`. */
-  move(lane: Lane<T>, from: number): void {
+  /** Updates the place of a lane whose size was `from`. */
+  update(lane: Lane<T>, from: number): void {
     const { lists } = this
     const { size } = lane
     const rank = (lane.rank ??= new Rank(lane))
@@ -161,28 +165,29 @@ class Ranking<T extends Weighted<T>> {
 /**
  * A backlog for each key, and one for the tasks without a key, which is like a key without a limit.
  *
- * A lane is in the *ring* while it has a debt or its next entry may go, and takes turns there. It is *blocked* while
- * entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
+ * A lane is in the *ring*, where lanes take turns, while it has a debt or its next entry may start. It is *blocked*
+ * while entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
  *
- * After each change the debts of lanes at the head of the ring are paid, so that the head is the lane to serve. So when no
- * lane can be served, all debts are paid at once: nobody waits for those turns.
+ * After each change, lanes with a debt at the head of the ring lose a turn until the head has none. So the head is
+ * always the lane whose task is next. If no lane has a task that may start, all debts end at once, because no task
+ * waits for those turns.
  */
 export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   size: number
-  /** How many lanes can be served. */
+  /** The number of lanes whose next entry may start. */
   ready = 0
   private readonly make: () => Backlog<T>
   private readonly perKey: number
-  /** Gives new entries their arrival, if the discipline ages. */
+  /** Stores the arrival of new entries, if the discipline supports ageing. */
   private readonly ageing: AgeingBacklog<T> | undefined
   private pushed: number
   private readonly lanes = new Map<string | number, Lane<T>>()
   private readonly unkeyed: Lane<T>
   private readonly ring = new Lane<T>(undefined)
   private readonly blocked = new Lane<T>(undefined)
-  /** The lane of the entry that was popped last. Its task is about to start, so it is kept until then or the next pop. */
+  /** The lane of the last popped entry. That task starts next, so the lane is kept until then, or until the next pop. */
   private served: Lane<T> | undefined = undefined
-  /** Made when `victim` is first asked. */
+  /** Made at the first call of `victim`. */
   private ranking: Ranking<T> | undefined = undefined
 
   /**
@@ -212,7 +217,9 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
-    this.changed(lane, lane.size - 1)
+    // The usual case: without a limit a lane with a task in it takes turns already.
+    if (lane.eligible && this.hasPlainLanes) return
+    this.onSizeChange(lane, lane.size - 1)
   }
 
   peek(): T | undefined {
@@ -230,7 +237,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     lane.debt = permitsOf(entry) - 1
     if (lane !== prev) append(this.ring, lane)
     this.served = lane
-    this.changed(lane, lane.size + 1)
+    if (this.hasPlainLanes && lane.size > 0) this.payDebts()
+    else this.onSizeChange(lane, lane.size + 1)
     return entry
   }
 
@@ -242,7 +250,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const lane = this.laneOf(entry)!
     lane.remove(entry)
     this.size--
-    this.changed(lane, lane.size + 1)
+    this.onSizeChange(lane, lane.size + 1)
   }
 
   reweigh(entry: T, weight: number, sequence = this.nextSequence()): void {
@@ -251,7 +259,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.update(lane)
   }
 
-  /** O(keys), beside what it costs within each. Meant for occasional use. */
+  /** O(keys), plus the cost within each key. Meant for occasional use. */
   oldest(): T | undefined {
     let first: T | undefined
     let least = Infinity
@@ -269,7 +277,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return this.laneOf(entry)!.sequenceOf(entry)
   }
 
-  /** The order if no key had a limit from now on. */
+  /** Returns the order as if no key had a limit from now on. */
   ordered(): Array<T> {
     const all: Array<T> = []
     let round = this.waitingLanes().map((lane) => ({ entries: lane.ordered(), next: 0, debt: lane.debt }))
@@ -291,20 +299,21 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   victim(newcomer?: T): T | undefined {
     const ranking = (this.ranking ??= this.rank())
     const own = newcomer === undefined ? undefined : this.laneOf(newcomer)
-    // Among keys with equally many the newcomer's own: a key must not push out others to get ahead of them.
+    // Among keys with the same number the newcomer's own key loses a task: a key must not gain by dropping others'
+    // tasks.
     if (own !== undefined && own.size === ranking.most) return own.victim(newcomer, this.make)
     return ranking.first?.victim(undefined, this.make)
   }
 
   // ---- running tasks ---------------------------------------------------------------------------------------------
 
-  /** Whether the limit of its key lets a task start that does not wait here. */
+  /** Returns whether the limit of its key lets a task start that is not in this backlog. */
   mayStart(entry: T): boolean {
     if (this.perKey === Infinity || entry.extra?.key === undefined) return true
     return (this.keyedLaneOf(entry)?.permits ?? 0) + permitsOf(entry) <= this.perKey
   }
 
-  /** Counts a task that starts, whether or not it has waited. */
+  /** Counts a task that starts, whether or not it was in this backlog. */
   started(entry: T): void {
     const key = entry.extra?.key
     if (key === undefined) return
@@ -312,26 +321,27 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
     if (lane === served) this.served = undefined
     lane.running++
-    this.use(lane, permitsOf(entry))
+    this.addPermits(lane, permitsOf(entry))
   }
 
-  /** Counts out a task that started; `lent` tells whether its permits are lent at that time. */
+  /** Counts the end of a running task. `lent` says whether its permits are lent at that time. */
   ended(entry: T, lent: boolean): void {
     const lane = this.keyedLaneOf(entry)
     if (lane === undefined) return
     lane.running--
-    this.use(lane, lent ? 0 : -permitsOf(entry))
+    this.addPermits(lane, lent ? 0 : -permitsOf(entry))
   }
 
-  /** The permits of a running task do not count until it takes them back. */
+  /** Stops counting the permits of a running task until it takes them back. */
   lent(entry: T): void {
     const lane = this.keyedLaneOf(entry)
-    if (lane !== undefined) this.use(lane, -permitsOf(entry))
+    if (lane !== undefined) this.addPermits(lane, -permitsOf(entry))
   }
 
+  /** Counts the permits of a running task again. */
   tookBack(entry: T): void {
     const lane = this.keyedLaneOf(entry)
-    if (lane !== undefined) this.use(lane, permitsOf(entry))
+    if (lane !== undefined) this.addPermits(lane, permitsOf(entry))
   }
 
   statsOf(key: string | number): { waiting: number; running: number } {
@@ -346,19 +356,24 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return key === undefined ? this.unkeyed : this.lanes.get(key)
   }
 
-  /** Tasks without a key are not counted while they run. */
+  /** Returns the lane of an entry with a key. Running tasks without a key are not counted. */
   private keyedLaneOf(entry: T): Lane<T> | undefined {
     const key = entry.extra?.key
     return key === undefined ? undefined : this.lanes.get(key)
   }
 
-  /** The lane of an entry, made now if there is none. */
+  /** Returns the lane of an entry. Makes it if there is none. */
   private laneFor(entry: T): Lane<T> {
     const key = entry.extra?.key
     if (key === undefined) return this.unkeyed
     let lane = this.lanes.get(key)
     if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
     return lane
+  }
+
+  /** Whether lanes are not limited and not ranked, so that a lane with a task always takes turns. */
+  private get hasPlainLanes(): boolean {
+    return this.perKey === Infinity && this.ranking === undefined
   }
 
   private waitingLanes(): Array<Lane<T>> {
@@ -371,20 +386,20 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   private rank(): Ranking<T> {
     const ranking = new Ranking<T>()
-    for (const lane of this.waitingLanes()) ranking.move(lane, 0)
+    for (const lane of this.waitingLanes()) ranking.update(lane, 0)
     return ranking
   }
 
   /** Changes the permits that a key uses. */
-  private use(lane: Lane<T>, permits: number): void {
+  private addPermits(lane: Lane<T>, permits: number): void {
     lane.permits += permits
     if (this.perKey === Infinity) this.dropIdle(lane)
     else this.update(lane)
   }
 
-  /** An entry was added to a lane, or taken from it. */
-  private changed(lane: Lane<T>, sizeBefore: number): void {
-    this.ranking?.move(lane, sizeBefore)
+  /** Handles an entry that was added to a lane or removed from it. */
+  private onSizeChange(lane: Lane<T>, sizeBefore: number): void {
+    this.ranking?.update(lane, sizeBefore)
     this.update(lane)
   }
 
@@ -394,8 +409,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
       lane.eligible = eligible
       this.ready += eligible ? 1 : -1
     }
-    this.place(lane)
-    this.advance()
+    this.moveToList(lane)
+    this.payDebts()
   }
 
   private isEligible(lane: Lane<T>): boolean {
@@ -404,7 +419,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return lane.permits + permitsOf(lane.peek()!) <= this.perKey
   }
 
-  private place(lane: Lane<T>): void {
+  /** Moves a lane to the list where it belongs now. */
+  private moveToList(lane: Lane<T>): void {
     const list = lane.eligible || lane.debt > 0 ? this.ring : lane.size > 0 ? this.blocked : undefined
     if (list !== lane.list) {
       if (list === undefined) unlink(lane)
@@ -419,12 +435,13 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.lanes.delete(lane.key)
   }
 
-  private advance(): void {
+  /** Makes lanes at the head of the ring lose turns until the head has no debt. */
+  private payDebts(): void {
     const { ring } = this
     while (ring.next.debt > 0) {
       const lane = ring.next
       if (--lane.debt > 0 || lane.eligible) append(ring, lane)
-      else this.place(lane)
+      else this.moveToList(lane)
     }
   }
 }

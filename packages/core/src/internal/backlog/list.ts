@@ -1,15 +1,15 @@
 /**
- * A doubly linked list whose links live in its entries, so that one in the middle is removed in O(1) without a search. An
- * entry is in at most one list at a time.
+ * A doubly linked list whose links are in its entries, so that any entry is removed in O(1), without a search. An entry
+ * is in at most one list at a time.
  */
 
-/** What an entry of a list must have; the list owns the links. */
+/** The members that an entry of a list must have. The list owns the links. */
 export interface Linked<T> {
   prev: T | undefined
   next: T | undefined
 }
 
-/** A doubly linked list whose links live in its entries. */
+/** A doubly linked list whose links are in its entries. */
 export class LinkedList<T extends Linked<T>> {
   head: T | undefined = undefined
   tail: T | undefined = undefined
@@ -49,14 +49,14 @@ export class LinkedList<T extends Linked<T>> {
     return entries
   }
 
-  /** The entry must be in this list. */
+  /** Removes an entry, which must be in this list. */
   remove(entry: T): void {
     const { next, prev } = entry
     if (prev === undefined) this.head = next
     else prev.next = next
     if (next === undefined) this.tail = prev
     else next.prev = prev
-    // A settled task that is kept by its handle must not keep its former neighbors.
+    // Otherwise the handle of a settled task would keep the task's former neighbors in memory.
     entry.prev = undefined
     entry.next = undefined
     this.size--

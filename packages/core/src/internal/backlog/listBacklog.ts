@@ -1,11 +1,11 @@
 /**
- * First in first out, and last in first out: a list in the order of arrival, taken from one end or the other.
+ * First in first out, and last in first out: a list in the order of arrival, read from one end or the other.
  */
 import type { Backlog, Weighted } from "./backlog.ts"
 import { LinkedList } from "./list.ts"
 import { PriorityBacklog } from "./priority.ts"
 
-/** Entries by their sequence: 1 for the oldest first, -1 for the newest first. */
+/** Orders entries by their sequence: 1 for the oldest first, -1 for the newest first. */
 class Returned<T extends Weighted<T>> extends PriorityBacklog<T> {
   private readonly direction: 1 | -1
 
@@ -20,12 +20,12 @@ class Returned<T extends Weighted<T>> extends PriorityBacklog<T> {
 }
 
 /**
- * The list is in the order of its entries' sequences, which are in their slots. It only grows at its end: an entry that
- * comes back to a place within it waits in a heap beside it, since a walk to that place could be as long as the list.
+ * The list is in the order of its entries' sequences, which are in their slots. It grows only at its end. An entry that
+ * returns to a place within the list waits in a separate heap: finding that place in the list could take O(n).
  */
 abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   private pushed = 0
-  /** Undefined unless it has an entry. Its entries count in `size`. */
+  /** The entries that have returned, which count in `size`; undefined if there are none. */
   protected returned: Returned<T> | undefined = undefined
 
   protected abstract readonly direction: 1 | -1
@@ -89,7 +89,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     entry.weight = weight
   }
 
-  /** All entries, the oldest first. */
+  /** Returns all entries, the oldest first. */
   protected byAge(): Array<T> {
     const entries = this.toArray()
     if (this.returned === undefined) return entries
@@ -104,7 +104,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     return linked === undefined || this.sequenceOf(returned) > linked.slot ? returned : linked
   }
 
-  /** Whether an entry of this backlog is in the list: those in the heap have no links. */
+  /** Returns whether an entry of this backlog is in the list. Entries in the heap have no links. */
   private isLinked(entry: T): boolean {
     return entry.prev !== undefined || entry === this.head
   }

@@ -5,20 +5,21 @@ import type { Backlog, Weighted } from "./backlog.ts"
 import { Heap, minCapacity } from "./heap.ts"
 
 /**
- * An entry keeps a *slot* of its own while it waits; the heap orders the slots. A removed entry leaves its slot at once, in
- * O(1). Its node leaves when it is first, or when such nodes outnumber the waiting entries.
+ * A waiting entry has a *slot*, and the heap orders the slots. Removing an entry clears its slot in O(1). The heap drops
+ * the node later: when the node is first, or when such nodes outnumber the waiting entries.
  */
 export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   size = 0
   private pushed = 0
-  /** The entry in each slot. Slots are first taken in order, so that the arrays have no holes. */
+  /** The entry in each slot. Free slots are used in order, so the arrays have no holes. */
   private entries: Array<T | undefined> = []
-  /** The sequence of the entry in each slot: made when it is first needed. */
+  /** The sequence of the entry in each slot. Made at its first use. */
   private sequences: Array<number> | undefined = undefined
   private heap = new Heap()
   /**
-   * The same entries, the last one first: made when `victim` is first asked. Removed entries leave it as they leave the
-   * heap. Their slots may have other entries by then, so a node counts only if the sequence is still that of its slot.
+   * The same entries in reverse order, for `victim`. Made at its first call. Nodes of removed entries are dropped late,
+   * as in the heap. A slot may have a new entry by then, so a node is valid only if it has the sequence of the slot's
+   * entry.
    */
   private lastFirst: Heap | undefined = undefined
 
@@ -51,7 +52,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   pop(): T | undefined {
     const { heap } = this
     while (heap.length > 0) {
-      // Read before the heap is ordered anew: the memory of a million entries takes as long as that.
+      // Read before the heap is reordered: fetching the entry from memory takes as long, and the processor overlaps the
+      // two.
       const entry = this.entries[heap.slots[0]!]
       this.entries[heap.shift()] = undefined
       if (entry === undefined) continue
@@ -130,7 +132,7 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     return undefined
   }
 
-  /** What an entry that comes now is ordered by. */
+  /** Returns the key of an entry that arrives now. */
   protected keyOf(entry: T): number {
     return entry.weight
   }

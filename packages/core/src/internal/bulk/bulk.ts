@@ -1,21 +1,21 @@
 /**
  * A bulk: one effect for each item of a source, run as tasks of the pool and pulled on demand.
  *
- * At any time a bulk has its running tasks and one *request*: a task without an item yet, which asks for a place as a
- * submitter does and takes its item from the source when it gets one. When it starts, the bulk requests again. So no item
- * is pulled that the pool cannot take, no fiber waits, and a bulk of a million items shares the queue fairly with other
- * submitters. An asynchronous source cannot be pulled within a step: there the item is fetched before the request.
+ * A bulk has its running tasks and one *request*: a task without an item, which asks for a place like a submitter. When
+ * it gets a place, it pulls its item from the source. When it starts, the bulk makes the next request. So no item is
+ * pulled that the pool cannot take, no fiber waits, and a bulk of a million items shares the queue fairly with other
+ * submitters. An asynchronous source cannot be pulled within a step, so its item is fetched before the request.
  *
  *     request ──> place ──> item ──> waiting ──> started ──> settled ──> notified
  *       ↑                    │ none left            │            │ failed: stop, the rest is interrupted
  *       └────────────────────┼──────────────────────┘            │
  *                            └─> ending ─────────────────────────┴─> nothing live: the caller is resumed
  *
- * The end of admission, because the pool was paused or closes, ends a bulk as an exhausted source does: the tasks that the
- * pool has accepted go on, and then the caller gets `NotAvailable`.
+ * When the pool is paused or closes, the bulk ends as with an exhausted source: the admitted tasks continue, and then
+ * the caller gets `NotAvailable`.
  *
- * A failure stops the bulk in the step in which the task settles, so that no further item starts. The tasks that run are
- * interrupted when the bulk is notified: their finalizers are user code.
+ * A failure stops the bulk in the step in which the task settles, so no further item starts. Running tasks are
+ * interrupted when the bulk is notified, because their finalizers are user code.
  */
 import type * as Context from "effect/Context"
 import * as Cause from "effect/Cause"
@@ -33,20 +33,20 @@ import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/
 import type { ItemOptionsOf } from "./itemOptions.ts"
 import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
 
-/** What a bulk is made of. */
+/** The options of a bulk, which the operation has checked. */
 export interface BulkOptions {
   /** The operation, for messages. */
   readonly where: string
   readonly source: Source
   readonly f: (item: unknown, index: number) => unknown
   readonly weight: number
-  /** Gives a task the options of its item; `undefined` if no item has any. Runs user code. */
+  /** Sets the options of an item on its task; `undefined` if no item has options. Runs user code. */
   readonly itemOptions: ItemOptionsOf | undefined
-  /** What becomes of the values: an array in the order of the items, or of completion, or nothing. */
+  /** How the values are returned: in the order of the items, in the order of completion, or not at all. */
   readonly collect: "ordered" | "unordered" | "discard"
 }
 
-/** Runs a bulk in a pool and waits for its result; interrupting the caller interrupts all its tasks. */
+/** Runs a bulk in a pool and waits for its result. Interrupting the caller interrupts all its tasks. */
 export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Effect<any, any> =>
   Effect.withFiber((fiber) =>
     waitWithin(machine, fiber, (wait) =>
@@ -60,7 +60,7 @@ export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Ef
     )
   )
 
-// An asynchronous source that always has an item ready lets the event loop go after this many.
+// After this many items, a fetch waits for the event loop. An asynchronous source may always have an item ready.
 const fetchBudget = 1024
 
 export class Bulk implements Traversal {
@@ -71,20 +71,20 @@ export class Bulk implements Traversal {
   private readonly isPlain: boolean
   private onDone: (result: Effect.Effect<unknown, unknown>) => void
   private readonly endTraversal: (() => void) | undefined
-  /** How many of its requests and tasks it has not been notified of. */
+  /** The number of requests and tasks whose end the bulk has not been notified of. */
   private live = 0
-  /** How many of them have not settled. */
+  /** The number of requests and tasks that have not settled. */
   private unsettled = 0
   /** The wait of a task that runs a bulk in its own pool. */
   wait: Wait | undefined = undefined
-  /** The newest of them: every older one runs or has settled. */
+  /** The newest request or task. Every older one runs, has settled, or waits for a retry. */
   private newest: BulkTask | undefined = undefined
-  /** Settled tasks, reused for the next items: nothing else refers to them. */
+  /** Settled tasks, to be reused for the next items. No other code refers to them. */
   private readonly spare: Array<BulkTask> = []
   private readonly values: Array<unknown> = []
   private pulled = 0
   private fetches = 0
-  /** `Ending`: nothing more is pulled, and what was submitted settles; `Stopped`: it is interrupted. */
+  /** `Ending`: no item is pulled, and the submitted tasks settle. `Stopped`: the submitted tasks are interrupted. */
   state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
   private sourceOpen = true
   /** Whether an asynchronous source was asked for an item that has not arrived. */
@@ -110,7 +110,7 @@ export class Bulk implements Traversal {
   /** Asks the pool for a place for the next item. */
   request(): void {
     if (this.state !== "Pulling") return
-    // An array that is at its end needs no place to say so.
+    // An array at its end needs no further request.
     if (this.isPlain && this.isAtEnd()) {
       this.end()
       return this.live === 0 ? this.finish() : undefined
@@ -127,7 +127,7 @@ export class Bulk implements Traversal {
     }
   }
 
-  /** Takes an item of an array before the request: that is cheaper. Returns `false` if the request is over. */
+  /** Pulls an item of an array before the request, which is cheaper. Returns `false` if the request has ended. */
   private pullBefore(task: BulkTask): boolean {
     this.pull(task)
     // A proxy or a getter may have stopped the bulk, or thrown.
@@ -137,18 +137,18 @@ export class Bulk implements Traversal {
   }
 
   private requestFetched(task: BulkTask, iterator: AsyncIterator<unknown>): void {
-    // The source is not asked for an item that the pool would not admit.
+    // An item that the pool would not admit would be lost, so none is fetched.
     if (!this.machine.isAdmitting) this.machine.request(task)
     else if (++this.fetches % fetchBudget > 0) this.fetch(task, iterator)
     else this.machine.later(() => this.fetch(task, iterator))
   }
 
-  /** Gives a request the next item of a synchronous source, if there is one. */
+  /** Assigns the next item of a synchronous source to a request, if there is one. */
   pull(task: BulkTask): void {
     const iterator = this.options.source.iterator as Iterator<unknown>
     // A plain `try`, because this runs for every item: wrapping each in a Result allocates more than its task does.
     try {
-      this.give(
+      this.assignItem(
         task,
         this.isPlain ? iterator.next() : runIsolated(this.asyncContext, iterator.next, iterator, undefined as never)
       )
@@ -158,14 +158,14 @@ export class Bulk implements Traversal {
   }
 
   private fetch(task: BulkTask, iterator: AsyncIterator<unknown>): void {
-    // The bulk may have stopped since it was told to fetch later.
+    // The bulk may have stopped before this later fetch.
     if (task.state !== "New") return
     this.fetching = true
-    const arrived = (give: () => void): void => {
+    const arrived = (assign: () => void): void => {
       this.fetching = false
-      // The bulk may have stopped meanwhile, and its caller no longer waits for this item.
+      // The bulk may have stopped meanwhile, and needs no item.
       if (task.state !== "New") return
-      give()
+      assign()
       // Reading the result runs the source's code, too.
       if (task.state === "New") {
         if (task.needsItem) this.machine.dropRequest(task)
@@ -178,7 +178,7 @@ export class Bulk implements Traversal {
       (result) =>
         arrived(() => {
           try {
-            this.give(task, result)
+            this.assignItem(task, result)
           } catch (cause) {
             this.sourceFailed(cause)
           }
@@ -187,7 +187,7 @@ export class Bulk implements Traversal {
     )
   }
 
-  private give(task: BulkTask, result: IteratorResult<unknown>): void {
+  private assignItem(task: BulkTask, result: IteratorResult<unknown>): void {
     if (checkResult(this.options.where, result).done) {
       this.sourceOpen = false
       this.end()
@@ -199,7 +199,7 @@ export class Bulk implements Traversal {
     }
   }
 
-  /** Gives a request the options of its item. A bad one ends the bulk. */
+  /** Sets the options of a request's item. A wrong one ends the bulk, and returns `false`. */
   private setOptions(task: BulkTask, item: unknown): boolean {
     try {
       this.options.itemOptions!(task, item, this.pulled)
@@ -222,7 +222,7 @@ export class Bulk implements Traversal {
     this.endWait()
   }
 
-  /** Nothing more will settle: the task that waits for this bulk takes its worker back. */
+  /** Ends the wait of the task that runs this bulk, if no more tasks will settle. */
   private endWait(): void {
     if (this.wait !== undefined && this.state !== "Pulling" && this.unsettled === 0) this.wait.end()
   }
@@ -232,13 +232,13 @@ export class Bulk implements Traversal {
     this.endWait()
   }
 
-  /** Admission has ended while the source may be silent: the caller must not wait for it. */
+  /** Rejects the request that waits for a fetched item, because the source may never deliver it. */
   onAdmissionEnd(): void {
     const { newest } = this
     if (newest?.state === "New" && newest.needsItem) this.machine.rejectUnadmitted(newest)
   }
 
-  /** One of its tasks has settled, was rejected, or found no item. */
+  /** Handles the end of a task: it has settled, was rejected, or found no item. */
   onNotified(task: BulkTask): void {
     this.live--
     const { exit } = task
@@ -258,7 +258,7 @@ export class Bulk implements Traversal {
     }
   }
 
-  /** The pool admits no more: what it has accepted goes on. A source that is known to be at its end has lost nothing. */
+  /** Handles the end of admission. Admitted tasks continue. If the source is at its end, no item is lost. */
   private onRejection(task: BulkTask, rejection: Exit.Failure<never, NotAvailable>): void {
     if (this.state !== "Pulling") return
     if (task.needsItem && this.isAtEnd()) return this.end()
@@ -279,7 +279,7 @@ export class Bulk implements Traversal {
     }
   }
 
-  /** If only the request is left, at a door that may not move, it looks whether the source is at its end. */
+  /** Checks whether the source is at its end, if only a request at the door is left. The door may never move. */
   private lookAhead(): void {
     const request = this.newest!
     if (request.state !== "AtDoor" || !request.needsItem) return
@@ -297,7 +297,7 @@ export class Bulk implements Traversal {
     else if (collect !== "discard") this.values.push(value)
   }
 
-  /** Starts nothing more, from this step on. Runs no user code. */
+  /** Starts no more tasks, from this step on. Runs no user code. */
   stop(failure: Exit.Exit<never, unknown>): void {
     this.failure ??= failure
     if (this.state === "Stopped" || this.state === "Done") return
@@ -310,7 +310,7 @@ export class Bulk implements Traversal {
     this.endWait()
   }
 
-  /** Ends the items that failed and wait for another attempt. */
+  /** Removes the tasks that failed and wait for another attempt. */
   private removeWaiting(): void {
     for (const entry of this.machine.unstartedEntries) {
       if (entry instanceof BulkTask && entry.bulk === this) this.machine.remove(entry, Exit.interrupt())
@@ -330,26 +330,29 @@ export class Bulk implements Traversal {
     this.asyncContext?.emitDestroy()
     const { collect } = this.options
     const result = this.failure ?? Exit.succeed(collect === "discard" ? undefined : this.values)
-    // A source that was left early may hold something: it is told, and waited for.
-    this.onDone(this.sourceOpen ? Effect.flatMap(Effect.exit(this.leaveSource), (left) => both(result, left)) : result)
+    // A source that was not exhausted may hold resources, so it is closed first.
+    this.onDone(
+      this.sourceOpen ? Effect.flatMap(Effect.exit(this.closeSource), (left) => combine(result, left)) : result
+    )
   }
 
-  private readonly leaveSource: Effect.Effect<void> = Effect.suspend(() => {
+  private readonly closeSource: Effect.Effect<void> = Effect.suspend(() => {
     const { iterator } = this.options.source
     if (iterator.return === undefined) return Effect.void
     if (!this.options.source.isAsync) return Effect.sync(() => void iterator.return!())
     const leave = Effect.promise(async () => iterator.return!())
-    // An async generator takes `return` only after the item it was asked for, which may never come: do not wait for it.
+    // An async generator handles `return` only after it has delivered the fetched item, which it may never do. Do not
+    // wait.
     return this.fetching
       ? Effect.asVoid(Effect.forkDetach(Effect.ignoreCause(leave), { startImmediately: true }))
       : Effect.asVoid(leave)
   })
 
-  /** The caller was interrupted. */
+  /** Ends the bulk when its caller is interrupted. Waits until its tasks have ended. */
   readonly interrupt = Effect.callback<void>((resume) => {
     if (this.state === "Done") return resume(Effect.void)
     this.onDone = (result) => resume(Effect.catchCause(Effect.asVoid(result), defectsOf))
-    // The caller gets the interruption; of what comes from now on, only a source that throws when it is left.
+    // The caller gets the interruption, and beside it only the error of a source that throws when it is closed.
     this.failure = undefined
     this.stop(Exit.interrupt(Fiber.getCurrent()!.id))
     this.interruptRunning()
@@ -357,8 +360,8 @@ export class Bulk implements Traversal {
   })
 }
 
-/** The first failure stays; a source that throws when it is left is a defect beside it. */
-const both = (result: Exit.Exit<unknown, unknown>, left: Exit.Exit<void>): Exit.Exit<unknown, unknown> => {
+/** Combines the result of a bulk with the error of a source that throws when it is closed. */
+const combine = (result: Exit.Exit<unknown, unknown>, left: Exit.Exit<void>): Exit.Exit<unknown, unknown> => {
   if (left._tag === "Success") return result
   if (result._tag === "Success") return left
   return Exit.failCause(Cause.combine(result.cause, left.cause))
@@ -369,17 +372,17 @@ const defectsOf = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
 
-// The item takes their place: a task with arguments is no plain effect.
+// A bulk task calls `f` with its item instead. Arguments of any kind mark the work as a function.
 const noArguments: ReadonlyArray<unknown> = []
 
-/** One request, and once it has its item, one task. */
+/** A request, which becomes a task when it has its item. */
 export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
   item: unknown = undefined
-  // One for all its items: a task of a bulk is used again.
+  // One function for all items of this object, which is reused.
   private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
-  /** Why the pool did not admit it. */
+  /** Why the pool did not admit the task. */
   rejected: NotAvailable["reason"] | undefined = undefined
 
   constructor(bulk: Bulk) {
@@ -417,7 +420,7 @@ export class BulkTask extends Task {
     return this.cancelReason === undefined && this.bulk.state !== "Stopped"
   }
   override onStarted(): void {
-    // An item that is tried again has had its successor.
+    // A retry makes no further request: its first attempt has made one.
     if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
   }
   override get unfinished(): Task["unfinished"] {
@@ -428,7 +431,7 @@ export class BulkTask extends Task {
   override onSettled(): void {
     const { exit } = this
     endLaunch(this)
-    // All else is the bulk's, and serves for its next item.
+    // The other fields belong to the bulk, and are reused for the next item.
     this.item = this.fiber = undefined
     this.bulk.onSettled()
     if (exit?._tag === "Failure" && this.rejected === undefined && this.bulk.state !== "Stopped") {

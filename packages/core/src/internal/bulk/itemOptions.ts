@@ -6,12 +6,12 @@ import { submitOptions, type Task, weightOf } from "../pool/task.ts"
 import { runIsolated } from "../runtime/asyncContext.ts"
 import type { ItemOptions } from "../../PoolOptions.ts"
 
-/** Gives a task the options of its item. Runs user code, and throws for a bad value. */
+/** Sets the options of an item on its task. Runs user code, and throws for a wrong value. */
 export type ItemOptionsOf = (task: Task, item: unknown, index: number) => void
 
 const perItem = ["weight", "label", "key", "permits", "cost"] as const
 
-/** The checked weight of all items, and what gives each task its other options. */
+/** Checks options. Returns the weight, and a function that sets the other options of each task, if there are any. */
 export const itemOptionsOf = (
   machine: Machine,
   where: string,
@@ -26,17 +26,17 @@ export const itemOptionsOf = (
   if (functions.length === 0 && extraOptions.every((name) => options[name] === undefined)) {
     return { weight, itemOptions: undefined }
   }
-  // What is wrong for every item is refused at the call.
+  // A value that is wrong for every item fails the call, not its first item.
   extraOf(where, machine, values)
   return {
     weight,
     itemOptions: (task, item, index) => {
-      const ask = (): void => {
+      const callFunctions = (): void => {
         for (const name of functions)
           values[name] = (options[name] as (item: unknown, index: number) => unknown)(item, index)
       }
-      // The item may be pulled in a step of another fiber.
-      if (functions.length > 0) runIsolated(task.asyncContext, ask, undefined, undefined)
+      // The item may be pulled in a step of another fiber, which has another async context.
+      if (functions.length > 0) runIsolated(task.asyncContext, callFunctions, undefined, undefined)
       task.weight = weightOf(where, values)
       task.extra = extraOf(where, machine, values)
     }

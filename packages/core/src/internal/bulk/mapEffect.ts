@@ -1,12 +1,12 @@
 /**
- * A stream mapped by tasks of a pool.
+ * Maps a stream by tasks of a pool.
  *
- * A fiber in the stream's scope feeds elements to the pool: it pulls the next one when the pool has started the one before
- * and the results that wait downstream leave room. Settled tasks put their results into a queue, in order.
+ * A fiber in the stream's scope, the feeder, submits the elements. It pulls the next element when the task of the one
+ * before has started and the buffer of results has room. Settled tasks put their results into a queue, in order.
  *
- * A failure stops the mapping in the step in which the task settles, so that no further element starts. The end of
- * admission, because the pool was paused or closes, interrupts the upstream: what the pool has accepted goes on, and then
- * the stream fails with `NotAvailable`.
+ * A failure stops the mapping in the step in which the task settles, so no further element starts. When the pool is
+ * paused or closes, the feeder is interrupted. The admitted tasks continue, and then the stream fails with
+ * `NotAvailable`.
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -54,24 +54,27 @@ class Mapping implements Traversal {
   private readonly itemOptions: ItemOptionsOf | undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
-  /** The context of the fiber that feeds, which is that of the tasks. */
+  /** The context of the feeder, in which the tasks run. */
   private context: Context.Context<never> | undefined = undefined
-  /** The wait of a task of the pool for the next result. */
+  /** The wait for the next result, if a task of the pool consumes the stream. */
   private wait: Wait | undefined = undefined
+  /** Open while the buffer of results has room. */
   private readonly room = Latch.makeUnsafe(true)
+  /** Tasks whose outcome the mapping has not been notified of. */
   private readonly live = new Set<ElementTask>()
+  /** Results that wait for the result of an earlier element. */
   private readonly early = new Map<number, unknown>()
   private readonly endTraversal: () => void
-  /** Results that are not consumed: those in the queue, and those that wait for an earlier one. */
+  /** The number of results that are not consumed: those in the queue and those in `early`. */
   private unconsumed = 0
   private nextIndex = 0
   private fed = 0
-  /** `Ending`: nothing more is pulled, what was submitted settles; `Stopped`: it is interrupted. */
+  /** `Ending`: no element is pulled, and the submitted tasks settle. `Stopped`: the submitted tasks are interrupted. */
   private state: "Feeding" | "Ending" | "Stopped" = "Feeding"
-  /** Why nothing more was pulled, for the stream to fail with when the rest has settled. */
+  /** Why no more elements are pulled. The stream fails with it when the submitted tasks have settled. */
   private failure: Cause.Cause<unknown> | undefined = undefined
   private feeder: Fiber<unknown, unknown> | undefined = undefined
-  /** The failure of a task that has stopped everything. */
+  /** The failure of the task that stopped the mapping. */
   private stoppedBy: Cause.Cause<unknown> | undefined = undefined
 
   constructor(machine: Machine, f: Map, options: MapEffectOptions, results: Queue.Queue<unknown, unknown>) {
@@ -87,12 +90,13 @@ class Mapping implements Traversal {
   }
 
   start(stream: Stream.Stream<any, any, any>) {
-    // A stream cannot tell whether it is at its end, and is not asked for an element that the pool would not admit.
+    // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     return Effect.map(Effect.forkScoped(feeding), (feeder) => {
       this.feeder = feeder
-      // No handler of the effect itself runs in a fiber that is interrupted, or that its upstream kills.
+      // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
+      // dies.
       feeder.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
       if (this.failure !== undefined) feeder.interruptUnsafe()
     })
@@ -101,7 +105,7 @@ class Mapping implements Traversal {
   private feed(element: unknown): Effect.Effect<unknown, unknown, any> {
     return Effect.withFiber((fiber) => {
       this.context = fiber.context
-      // The failure is on its way downstream, and the end of the scope interrupts this fiber.
+      // The stream fails next, and the end of its scope interrupts this fiber.
       if (this.state === "Stopped") return Effect.never
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
@@ -114,9 +118,9 @@ class Mapping implements Traversal {
     })
   }
 
-  /** The upstream has ended, or nothing more is pulled. */
+  /** Handles the end of the feeder: the upstream has ended, or no more elements are pulled. */
   private end(failure: Cause.Cause<unknown> | undefined): void {
-    // The fiber that feeds may have been interrupted when it had an element, and before it asked for a place.
+    // The feeder may have been interrupted after it made a task and before it submitted the task.
     for (const task of this.live) if (task.state === "New") this.live.delete(task)
     if (this.state !== "Feeding") return
     this.state = "Ending"
@@ -137,7 +141,7 @@ class Mapping implements Traversal {
     if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
   }
 
-  /** Starts nothing more, from this step on. Runs no user code. */
+  /** Starts no more tasks, from this step on. Runs no user code. */
   stop(failure?: Cause.Cause<unknown>): void {
     if (this.state === "Stopped") return
     this.state = "Stopped"
@@ -152,12 +156,12 @@ class Mapping implements Traversal {
     return this.state === "Stopped"
   }
 
-  /** One of its tasks has settled, or was rejected. */
+  /** Handles the outcome of a task, which has settled or was rejected. */
   onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
-    // Settled within its admission, a task may be notified of that and of its end.
+    // A task that settles within its admission may be notified twice: of its admission and of its outcome.
     if (!this.live.delete(task)) return
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
-    // A task that was stopped with the one that failed may be notified before it.
+    // Tasks that were stopped because of a failed one may be notified before the failed one.
     else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
     this.endIfSettled()
   }
@@ -172,7 +176,7 @@ class Mapping implements Traversal {
     }
   }
 
-  /** The next results. A task of the pool that waits for them lends its worker. */
+  /** Takes the next results. A task of the pool that waits for them lends its worker. */
   readonly take = Effect.withFiber((fiber) => {
     const { results } = this
     const next = Queue.takeAll(results)
@@ -183,7 +187,7 @@ class Mapping implements Traversal {
     })
   })
 
-  /** A result of this task reaches the stream in this step, or the failure that ends it. */
+  /** Ends the wait for the next result if this outcome gives the stream a result or its failure. */
   onSettled(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
     if (exit._tag === "Failure" ? !task.rejected : this.unordered || task.index === this.nextIndex) this.wait?.end()
   }
@@ -193,7 +197,7 @@ class Mapping implements Traversal {
     return value
   }
 
-  /** The stream's scope ends. */
+  /** Stops everything when the stream's scope ends. */
   readonly leave = Effect.suspend(() => {
     this.endTraversal()
     this.stop()

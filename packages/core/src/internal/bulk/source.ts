@@ -1,4 +1,4 @@
-/** Where the items of a bulk come from: any iterable, opened and walked as `for of` and `for await` walk it. */
+/** The source of a bulk's items: any iterable, iterated as by `for of` and `for await`. */
 import { hasProperty } from "effect/Predicate"
 import { describe } from "../pool/task.ts"
 
@@ -7,8 +7,8 @@ export type Source =
   | { readonly isAsync: false; readonly iterator: Iterator<unknown> }
   | { readonly isAsync: true; readonly iterator: AsyncIterator<unknown> }
 
-/** Walks an array as its own iterator does, and is itself the result of each step: nothing is allocated for an item. */
-class ArrayWalk implements Iterator<unknown> {
+/** Iterates an array like its own iterator. It is also the result of each step, so an item allocates nothing. */
+class ArrayIterator implements Iterator<unknown> {
   private readonly items: ReadonlyArray<unknown>
   private at = 0
   done = false
@@ -29,12 +29,12 @@ class ArrayWalk implements Iterator<unknown> {
   }
 }
 
-const walksAsArray = (items: unknown): items is ReadonlyArray<unknown> =>
+const isIteratedAsArray = (items: unknown): items is ReadonlyArray<unknown> =>
   Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator]
 
-/** Opens an iterable; throws if it is none. */
+/** Opens an iterable. Throws if the value is not one. */
 export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable<unknown>): Source => {
-  if (walksAsArray(items)) return { isAsync: false, iterator: new ArrayWalk(items) }
+  if (isIteratedAsArray(items)) return { isAsync: false, iterator: new ArrayIterator(items) }
   if (hasProperty(items, Symbol.iterator) || typeof items === "string") {
     return { isAsync: false, iterator: checkIterator(where, items[Symbol.iterator]()) }
   }
@@ -52,14 +52,14 @@ const checkIterator = <A>(where: string, iterator: A): A => {
   throw new TypeError(`${where}: the items' iterator must be an object, got ${describe(iterator)}`)
 }
 
-/** What `next` has returned, or what its promise has resolved to. */
+/** Checks what `next` has returned, or what its promise has resolved to. */
 export const checkResult = (where: string, result: IteratorResult<unknown>): IteratorResult<unknown> => {
   if (isObject(result)) return result
   throw new TypeError(`${where}: the items' next() must return an object, got ${describe(result)}`)
 }
 
-/** Whether a source is an array, which runs no code of its own unless it is a proxy or has getters. */
-export const isPlainArray = ({ iterator }: Source): boolean => iterator instanceof ArrayWalk
+/** Returns whether a source is an array, which runs no user code unless it is a proxy or has getters. */
+export const isPlainArray = ({ iterator }: Source): boolean => iterator instanceof ArrayIterator
 
-/** Whether a source knows, without being asked for an item, that it has none left. Runs code of the source. */
-export const isAtEnd = ({ iterator }: Source): boolean => iterator instanceof ArrayWalk && iterator.isAtEnd
+/** Returns whether an array has no item left, `false` for other sources. An array may be a proxy. */
+export const isAtEnd = ({ iterator }: Source): boolean => iterator instanceof ArrayIterator && iterator.isAtEnd

@@ -109,7 +109,9 @@ export interface AdaptiveState {
   readonly base: number
   /** The number of tasks that the base is the mean of, while in `start`. */
   readonly baseRuns: number
-  /** Run times pooled over about 1,000 tasks. The spread is a property of the tasks, and one window has too few of them. */
+  /**
+   * Run times pooled over about 1,000 tasks. The spread is a property of the tasks, and one window has too few of them.
+   */
   readonly mean: number
   readonly variance: number
   readonly runs: number
@@ -286,11 +288,11 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   }
   next.pauses = 0
   next.peaks = [...next.peaks.slice(1 - demandWindows), sample.maxInflight]
-  pool(next, sample)
+  updateRunTimes(next, sample)
   const level = measure(next, sample)
   if (level.windows >= 4 && sample.overloaded === 0) next.lastGood.heldLimit = next.limit
   const error = level.run * Math.sqrt(spread(next) / level.runs)
-  learn(settings, next, level, error)
+  updateBase(settings, next, level, error)
 
   const demand = sample.saturated >= 0.1 || sample.queuedMin > 0
   if (next.experiment !== undefined) return conclude(settings, next, next.experiment, level, demand, bounds)
@@ -322,7 +324,8 @@ const adopt = (next: Draft, size: number): void => {
 
 // --- measurements --------------------------------------------------------------------------------------------------
 
-const pool = (next: Draft, sample: Sample): void => {
+/** Adds the window to the run times that are pooled over about 1,000 tasks. */
+const updateRunTimes = (next: Draft, sample: Sample): void => {
   const weight = sample.timed / Math.min(next.runs + sample.timed, Math.max(1000, sample.timed))
   next.mean += weight * (sample.runMean - next.mean)
   next.variance += weight * (sample.runVariance - next.variance)
@@ -362,8 +365,8 @@ const measure = (next: Draft, sample: Sample): Reading => {
   })
 }
 
-/** Updates the base: upwards slowly, and only in calm windows; downwards at once, unless it may be chance. */
-const learn = (settings: Settings, next: Draft, level: Reading, error: number): void => {
+/** Updates the base: up slowly, and only in calm windows; down at once, unless the difference may be chance. */
+const updateBase = (settings: Settings, next: Draft, level: Reading, error: number): void => {
   const { run } = level
   const calm = next.base * (1 + settings.tolerance / 2)
   if (next.base === 0) {
@@ -434,7 +437,7 @@ const overload = (
   next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, 3 * next.ceiling.value))
   next.ceiling.raises = 0
   next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
-  if (next.mode === "start") settle(settings, next)
+  if (next.mode === "start") endSlowStart(settings, next)
   next.grown = false
   return { reason: "OVERLOAD" }
 }
@@ -467,7 +470,7 @@ const congested = (
   next.grown = false
   const sustainable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
   if (next.mode === "start") {
-    settle(settings, next)
+    endSlowStart(settings, next)
     next.limit = Math.min(limit, Math.max(sustainable, limit / 4))
     next.hold = 4
     return { reason: "STEADY" }
@@ -494,7 +497,7 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
     next.flat = level.throughput < 1.1 * next.throughput ? next.flat + 1 : 0
     next.throughput = Math.max(level.throughput, next.throughput)
     if (next.flat >= 2 || next.limit >= next.threshold) {
-      settle(settings, next)
+      endSlowStart(settings, next)
       return { reason: "STEADY" }
     }
     const factor = 4 * next.limit <= next.threshold && next.threshold !== Infinity ? 4 : 2
@@ -520,8 +523,10 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
   return { reason: "GROW" }
 }
 
-/** Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon. */
-const settle = (settings: Settings, next: Draft): void => {
+/**
+ * Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon.
+ */
+const endSlowStart = (settings: Settings, next: Draft): void => {
   next.mode = "steady"
   next.unverified = Math.max(next.unverified, settings.probeEvery - 3)
 }

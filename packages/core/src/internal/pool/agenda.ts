@@ -1,15 +1,15 @@
 /**
- * Everything in a pool that happens at a time: a deadline in the queue, the end of a hold, a retry that is due, the next
- * start of a rate. A heap orders the items, and one timer serves them all.
+ * The timed events of a pool: a deadline in the queue, the end of a hold, a retry, the next start that a rate allows. A
+ * heap orders the items, and one timer fires them all.
  *
  *     add ──> timer sleeps until the first item is due ──> items fire, in order of time ──> timer, if any are left
  *
  * The timer is a fiber of the pool, in the context and the async context of the pool's maker. It runs only while there
- * are items, so a pool at rest has no timer and does not keep its process alive. When the first item is removed, the timer
- * keeps its time: it wakes once, finds nothing due, and sleeps until the next item.
+ * are items, so an idle pool has no timer and does not keep its process alive. If the first item is removed, the timer
+ * is not changed: it wakes once, finds no item due, and sleeps until the next one.
  *
- * Nothing fires inside `add` or `remove`, even if the clock does not wait. An item that is added while others fire waits
- * for a later step, so that items that add themselves again do not starve the event loop.
+ * No item fires inside `add` or `remove`, even if the clock's sleep does not wait. An item that is added while others
+ * fire waits for a later step. Otherwise items that add themselves again would starve the event loop.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -19,9 +19,9 @@ import * as Effect from "effect/Effect"
 import type { Fiber } from "effect/Fiber"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 
-/** Something that happens at a time. */
+/** An item of an agenda. */
 export interface Due {
-  /** Its slot in the agenda, which owns it; -1 if it is not in one. */
+  /** The item's slot, which the agenda owns; -1 if the item is in no agenda. */
   agendaSlot: number
   fire(): void
 }
@@ -61,30 +61,30 @@ export class Agenda {
     return this.heap.size
   }
 
-  /** The time in milliseconds of the monotonic clock. Never falls, even if a clock goes back. */
+  /** Returns the time of the monotonic clock in milliseconds. The result never falls, even if a clock does. */
   now(): number {
     const millis = millisOf(this.clock.monotonicTimeNanosUnsafe())
     if (millis > this.time) this.time = millis
     return this.time
   }
 
-  /** Fires the item at a time, or in the next step if that has passed. Moves an item that is here already. O(log n). */
+  /** Fires the item at a time, or in the next step if the time has passed. Moves a known item. O(log n). */
   add(item: Due, at: number): void {
     // The timer first: a stack overflow here would leave an item without a timer.
     if (at < this.wakesAt && !this.firing) this.startTimer(at)
     this.heap.remove(item)
-    // What is added while items fire comes behind all that is due now.
+    // An item that is added while others fire must follow all that are due now.
     this.heap.push(item, this.firing ? Math.max(at, this.time) : at)
   }
 
-  /** Takes an item out, if it is here. O(1), amortized. */
+  /** Removes an item, if it was added. O(1), amortized. */
   remove(item: Due): void {
     if (item.agendaSlot < 0) return
     this.heap.remove(item)
     if (this.heap.size === 0 && !this.firing) this.replaceTimer(undefined, Infinity)
   }
 
-  /** Starts a timer in place of the one that sleeps longer. Changes nothing before the new one sleeps. */
+  /** Replaces the timer by one that wakes earlier. Changes nothing before the new timer sleeps. */
   private startTimer(at: number): void {
     const { starting } = this
     this.starting = true
@@ -110,7 +110,7 @@ export class Agenda {
     previous?.interruptUnsafe()
   }
 
-  /** Goes on after a defect of the clock, or the items would never fire. */
+  /** Continues after a defect of the clock. Otherwise the items would never fire. */
   private runTimer(at: number): Effect.Effect<void> {
     return Effect.catchCause(this.sleepAndFire(at), (cause) => {
       this.onClockDefect(Cause.squash(cause))
@@ -128,16 +128,16 @@ export class Agenda {
   }
 
   private sleepAndFire(at: number): Effect.Effect<void> {
-    return Effect.andThen(this.sleepUntil(at), this.fireAndGoOn)
+    return Effect.andThen(this.sleepUntil(at), this.fireAndSleep)
   }
 
-  private readonly fireAndGoOn = Effect.suspend(() => {
+  private readonly fireAndSleep = Effect.suspend(() => {
     this.fireDue()
     this.wakesAt = this.heap.first()
     return this.wakesAt < Infinity ? this.sleepAndFire(this.wakesAt) : Effect.void
   })
 
-  /** Sleeps until a time, or ends earlier. Always suspends. */
+  /** Sleeps until a time, or returns earlier. Always suspends. */
   private sleepUntil(at: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const from = this.now()
@@ -145,12 +145,12 @@ export class Agenda {
       if (millis <= 0) return Effect.yieldNow
       // Rounded up to nanoseconds: a Duration rounds to the nearest one, and the sleep could end too early.
       const sleep = this.clock.sleep(Duration.millis(Math.ceil(millis * 1e6) / 1e6))
-      // The runtime would end the fiber on the spot, and no handler would run.
+      // Yielding another value would end the fiber at once, and no handler would run.
       if (!Effect.isEffect(sleep)) return Effect.die(new TypeError("the sleep of the clock is not an Effect"))
       return Effect.andThen(
         sleep,
         Effect.suspend(() => {
-          // The sleep did not wait, or the clock went back. Asking again at once could starve the event loop.
+          // The sleep did not wait, or the clock fell. Sleeping again at once could starve the event loop.
           const isEarly = this.starting || this.now() - from < millis / 2
           return isEarly ? poll(millis / 2) : Effect.void
         })
@@ -182,24 +182,24 @@ export class Agenda {
   }
 }
 
-/** Waits by the platform's clock. */
+/** Waits by the platform's clock, because the pool's clock failed or did not wait. */
 const poll = (millis: number): Effect.Effect<void> =>
   Clock.Clock.defaultValue().sleep(Duration.millis(Math.max(1, Math.min(millis, pollInterval))))
 
-/** Whole milliseconds stay whole, however large: `Number(nanos)` has 53 bits, which are 104 days. */
+/** Converts nanoseconds to milliseconds. `Number(nanos)` alone would be exact for 104 days only. */
 const millisOf = (nanos: bigint): number => {
   const value = Number(nanos)
   return value < Number.MAX_SAFE_INTEGER ? value / 1e6 : Number(nanos / 1_000_000n) + Number(nanos % 1_000_000n) / 1e6
 }
 
-/** The fewest slots that the heap keeps: a power of two. */
+/** The smallest number of slots that the heap has memory for: a power of two. */
 const minCapacity = 16
 
 /**
- * Items by time, equal times first in, first out: a heap as `PriorityBacklog` is one. Numbers lie side by side in flat
- * arrays, so that neither comparing nor moving touches an item. What is pushed in order of time stays where it is put.
+ * Items by time, equal times first in, first out: a heap like that of `PriorityBacklog`. The numbers are in flat
+ * arrays, so comparing and moving nodes does not touch the items. Items that are pushed in order of time are not moved.
  *
- * A removed item leaves at once. Its numbers leave when they reach the top, or when the heap is rebuilt.
+ * A removed item is released at once. Its node is dropped when it reaches the top, or when the heap is rebuilt.
  */
 class DueHeap {
   size = 0
@@ -207,11 +207,11 @@ class DueHeap {
   pushed = 0
   /** The item in each slot. */
   private items: Array<Due | undefined> = []
-  /** Nodes of the heap, those of empty slots among them. */
+  /** The number of nodes, including those of removed items. */
   private length = 0
   /** Time and sequence of each node. */
   private keys = new Float64Array(2 * minCapacity)
-  /** The slot of each node; from `length` on the free slots. */
+  /** The slot of each node. The free slots follow from index `length` on. */
   private slots = firstSlots(minCapacity)
 
   push(item: Due, at: number): void {
@@ -225,7 +225,7 @@ class DueHeap {
     this.size++
   }
 
-  /** Takes an item out, if it is in. */
+  /** Removes an item, if it is in the heap. */
   remove(item: Due): void {
     if (item.agendaSlot < 0) return
     this.items[item.agendaSlot] = undefined
@@ -234,13 +234,13 @@ class DueHeap {
     if (8 * this.size < this.slots.length && this.slots.length > minCapacity) this.rebuild()
   }
 
-  /** The earliest time; `Infinity` if there is none. */
+  /** Returns the earliest time; `Infinity` if there is no item. */
   first(): number {
     while (this.length > 0 && this.items[this.slots[0]!] === undefined) this.shift()
     return this.length === 0 ? Infinity : this.keys[0]!
   }
 
-  /** Takes out the first item that is due, unless it was pushed as number `before` or later. */
+  /** Removes and returns the first item that is due, unless its sequence is `before` or later. */
   popDue(now: number, before: number): Due | undefined {
     if (this.first() > now || this.length === 0 || this.keys[1]! >= before) return undefined
     const item = this.items[this.slots[0]!]!
@@ -248,7 +248,7 @@ class DueHeap {
     return item
   }
 
-  /** Takes the first node out. */
+  /** Removes the first node. */
   private shift(): void {
     const { keys, slots } = this
     const slot = slots[0]!
@@ -263,18 +263,18 @@ class DueHeap {
     const { keys, length, slots } = this
     let node = 0
     for (let child = 1; child < length; child = 4 * node + 1) {
-      let least = child
+      let smallest = child
       let at = keys[2 * child]!
       for (const end = Math.min(child + 4, length); ++child < end;) {
         const other = keys[2 * child]!
-        if (other > at || (other === at && keys[2 * child + 1]! > keys[2 * least + 1]!)) continue
-        least = child
+        if (other > at || (other === at && keys[2 * child + 1]! > keys[2 * smallest + 1]!)) continue
+        smallest = child
         at = other
       }
       keys[2 * node] = at
-      keys[2 * node + 1] = keys[2 * least + 1]!
-      slots[node] = slots[least]!
-      node = least
+      keys[2 * node + 1] = keys[2 * smallest + 1]!
+      slots[node] = slots[smallest]!
+      node = smallest
     }
     return node
   }
@@ -307,7 +307,9 @@ const firstSlots = (capacity: number) => {
   return slots
 }
 
-/** Puts a slot into the heap, at a leaf or above it. Calls nothing, so that the end of the stack leaves no half of it. */
+/**
+ * Puts a slot into the heap, at a leaf or above it. Calls no function, so a stack overflow cannot interrupt it halfway.
+ */
 const siftUp = (
   keys: Float64Array,
   slots: Int32Array,

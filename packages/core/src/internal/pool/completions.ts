@@ -1,7 +1,7 @@
-/** What a pool has to notify, in order. */
+/** The waiters that a pool must notify, in order. */
 import type { Notifiable } from "./entry.ts"
 
-// The array is released after a burst, and kept otherwise: a new one for each task would cost as much as the task.
+// After a burst longer than this, the array is released. Otherwise it is kept: a new array costs as much as a task.
 const keptLength = 1024
 
 export class Completions {
@@ -18,7 +18,7 @@ export class Completions {
     this.items[this.tail++] = completion
   }
 
-  /** Takes the first one; there must be one. */
+  /** Removes and returns the first waiter. There must be one. */
   shift(): Notifiable {
     const completion = this.items[this.head]!
     this.items[this.head++] = undefined

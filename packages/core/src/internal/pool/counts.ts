@@ -1,4 +1,4 @@
-/** What has become of the tasks of a pool, as numbers. */
+/** The outcomes of a pool's tasks, as numbers. */
 import type { NotAvailableReason } from "../../TaskPoolReason.ts"
 
 export class Counts {
@@ -7,8 +7,9 @@ export class Counts {
   failed = 0
   interrupted = 0
   cancelled = 0
-  /** Those of the cancelled that gave their place to another task, and those that had never started. */
+  /** Cancelled tasks whose place a new task took. */
   dropped = 0
+  /** Cancelled tasks that had never started. */
   neverStarted = 0
   rejected = 0
   readonly rejectedBy: Record<NotAvailableReason, number> = {
@@ -20,7 +21,7 @@ export class Counts {
     Nested: 0
   }
 
-  /** How many have settled. */
+  /** The number of settled tasks. */
   get settled(): number {
     return this.succeeded + this.failed + this.interrupted + this.cancelled
   }

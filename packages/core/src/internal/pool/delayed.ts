@@ -1,18 +1,18 @@
-/** Tasks that have failed and wait for their next attempt, without a worker. */
+/** The delayed tasks: they have failed and wait for their next attempt, without a worker. */
 import type { Exit, Failure } from "effect/Exit"
 import { LinkedList } from "../backlog/list.ts"
 import { runIsolated } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { failureToRetry } from "./retry.ts"
 
-/** Where delayed tasks go. */
+/** The pool, as its delayed tasks see it. */
 export interface Attempts {
-  /** The task waits for its next attempt no longer, but for a worker. */
-  comeBack(entry: Entry): void
-  /** There is no next attempt: the task's outcome is `exit`. */
+  /** Puts a task whose next attempt is due back into the queue. */
+  requeue(entry: Entry): void
+  /** Settles a task that has no next attempt with `exit`. */
   fail(entry: Entry, exit: Exit<unknown, unknown>): void
   flush(): void
 }
@@ -27,20 +27,23 @@ export class Delayed {
     this.agenda = agenda
   }
 
-  /** In the order in which they are due. */
+  /** Returns the tasks in the order in which they are due. */
   ordered(): Array<Entry> {
-    const dueOf = ({ extra }: Entry): number => (extra!.due?.isPlanned === true ? extra!.due.at : Infinity)
+    const dueOf = ({ extra }: Entry): number => {
+      const due = extra!.retry!.due
+      return due?.isPlanned === true ? due.at : Infinity
+    }
     return this.entries.toArray().sort((a, b) => (dueOf(a) < dueOf(b) ? -1 : dueOf(a) > dueOf(b) ? 1 : 0))
   }
 
-  /** Takes a task that has failed, unless such a failure is final. */
+  /** Takes a failed task, and returns `true`, unless its failure is final. */
   take(entry: Entry, exit: Failure<unknown, unknown>): boolean {
     const failure = failureToRetry(exit)
     if (failure === undefined) return false
-    entry.state = "Delayed"
     entry.onDelayed()
     this.entries.push(entry)
-    // The schedule and the predicates are user code. They are asked in the submitter's context, and in its async context.
+    entry.state = "Delayed"
+    // The schedule and the predicates are user code. They run in the submitter's context and async context.
     const plan = () =>
       entry.extra!.retry!.plan(failure.error, entry.context!, (planned) => {
         this.onPlanned(entry, exit, planned)
@@ -52,25 +55,25 @@ export class Delayed {
   }
 
   private onPlanned(entry: Entry, exit: Failure<unknown, unknown>, planned: Exit<number | undefined>): void {
-    // It may have been cancelled meanwhile.
+    // The task may have been cancelled meanwhile.
     if (entry.state !== "Delayed") return
     const delay = planned._tag === "Success" ? planned.value : undefined
     if (delay === undefined) {
       this.entries.remove(entry)
       this.attempts.fail(entry, planned._tag === "Success" ? exit : planned)
-    } else if (delay <= 0) this.comeBack(entry)
+    } else if (delay <= 0) this.requeue(entry)
     else {
-      const due = new Moment(this.agenda, () => {
-        this.comeBack(entry)
+      const due = new Alarm(this.agenda, () => {
+        this.requeue(entry)
         this.attempts.flush()
       })
-      entry.extra!.due = due
+      entry.extra!.retry!.due = due
       if (delay < Infinity) due.plan(this.agenda.now() + delay)
     }
   }
 
-  private comeBack(entry: Entry): void {
+  private requeue(entry: Entry): void {
     this.entries.remove(entry)
-    this.attempts.comeBack(entry)
+    this.attempts.requeue(entry)
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What the machine asks of the tasks it schedules, and what it reports to an observer: interfaces only.
+ * The interfaces between the machine, the tasks that it schedules, and its observers.
  *
- * The machine decides when an entry is admitted, started and settled. How an entry runs its work, and whom it notifies,
- * is the entry's own business.
+ * The machine decides when an entry is admitted, started and settled. The entry itself runs its work and notifies its
+ * waiters.
  */
 import type { Context } from "effect/Context"
 import type { Exit } from "effect/Exit"
@@ -14,63 +14,64 @@ import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
 import type { TaskExtra } from "./extra.ts"
 
-/** Something that waits to be notified at the end of a flush; what `notify` throws is logged. */
+/** A waiter that a flush notifies. What `notify` throws is logged. */
 export interface Notifiable {
   notify(): void
 }
 
 /** A task as the machine sees it. Only `pull`, `fork`, `onStarted` and `notify` may run user code. */
 export interface Entry extends Weighted<Entry>, Notifiable {
-  /** The machine that it belongs to. */
+  /** The machine that the entry belongs to. */
   readonly machine: object
   state: "New" | "AtDoor" | "Waiting" | "Running" | "Delayed" | "Settled"
-  /** Its submitter's context, until it settles. */
+  /** The submitter's context, until the entry settles. */
   readonly context: Context<never> | undefined
-  /** What only some tasks have; `undefined` for a plain one. */
+  /** The data that only some tasks need; `undefined` for other tasks. */
   extra: TaskExtra | undefined
   /** The async context of a submitter whose task had to wait. */
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
-  /** The mark of its fiber: it leads from the fiber to the entry, until the entry settles. */
+  /** The link from the entry's fiber to the entry, until the entry settles. */
   launch: { entry: Entry | undefined; outer: unknown } | undefined
-  /** Why it is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
+  /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
-  /** For the observer: when it arrived, and from its dispatch on when that was; and the epoch of the dispatch. */
+  /** For the observer: the time of the arrival, and from the dispatch on the time of the dispatch. */
   since: number
+  /** For the observer: the epoch of the dispatch. */
   epoch: number
   exit: Exit<any, any> | undefined
   answer: Exit<any, any> | undefined
   caller: Waiter["caller"]
   observers: Set<(exit: Exit<any, any>) => void> | undefined
-  /** Whether anybody must be notified of the outcome. */
+  /** Whether a waiter must be notified of the outcome. */
   readonly awaited: boolean
-  /** Whether it is a request that has no item yet. */
+  /** Whether the entry is a request without an item. */
   readonly needsItem: boolean
   /** Takes the item from the source. A request that still `needsItem` afterwards has found the source at its end. */
   pull(): void
-  /** Called when it is not admitted. */
+  /** Called when the entry is not admitted. */
   onRejected(reason: NotAvailableReason): void
-  /** Whether it may start: its submitter, handle or bulk may have ended it since it was dispatched. */
+  /** Whether the entry may still start. Its submitter, handle or bulk may have ended it since its dispatch. */
   readonly mayStart: boolean
-  /** Makes its fiber and runs that until it first suspends. */
+  /** Makes the fiber, and runs it until it first suspends. */
   fork(): Fiber<unknown, unknown>
-  /** Has the machine called when its fiber ends, before any observer that its own code has added. */
+  /** Calls the machine when the fiber has ended, after the observers that the task's own code has added. */
   observe(): void
-  /** Called when its fiber has begun. */
+  /** Called when the fiber has begun. */
   onStarted(): void
-  /** Called when an attempt has failed and another may follow: releases the fiber, keeps the work. */
+  /** Called when an attempt has failed and another may follow. Releases the fiber and keeps the work. */
   onDelayed(): void
-  /** Called in the step in which it settles: keeps the outcome, releases everything else. */
+  /** Called in the step in which the entry settles. Keeps the outcome and releases everything else. */
   onSettled(): void
-  /** What was submitted, to be run elsewhere. */
+  /** The submitted work, for the report of `close`. */
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }
 
 /**
- * What the machine reports while it works. Each call is O(1); it may hold dispatch, and changes nothing else.
+ * Receives the machine's reports. Each call is O(1). It may hold dispatch, and must change nothing else.
  *
- * `settled` may run user code (`classify`); the machine is whole then, and dispatches nothing before it returns. `rest` is
- * called at the end of a flush, where an observer may do anything, such as resizing the pool.
+ * `settled` may run user code (`classify`). The machine's state is consistent then, and no task is dispatched before
+ * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
  */
 export interface MachineObserver {
   arrived(entry: Entry): void
@@ -78,10 +79,10 @@ export interface MachineObserver {
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void
-  rest(): void
+  flushEnded(): void
 }
 
-/** A traversal that may wait for its source while the pool knows nothing of it. */
+/** A traversal, which may wait for its source without a request in the pool. */
 export interface Traversal {
   /** Called when admission ends, because the pool was paused or closes. */
   onAdmissionEnd(): void

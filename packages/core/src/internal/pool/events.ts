@@ -1,4 +1,4 @@
-/** The events of a pool, to any number of readers. */
+/** Publishes the events of a pool to any number of readers. */
 import type * as Cause from "effect/Cause"
 import * as Queue from "effect/Queue"
 import type { PoolEvent } from "../../PoolEvent.ts"
@@ -21,7 +21,7 @@ export class Events {
     this.readers.delete(reader)
   }
 
-  /** No event comes any more: ends every reader's stream. Resumes readers, whose observers may throw: they go through `guard`. */
+  /** Ends every reader's stream. This resumes readers, whose observers may throw, so it goes through `guard`. */
   end(guard: (end: (reader: Reader) => void, reader: Reader) => void): void {
     const readers = Array.from(this.readers)
     this.readers.clear()

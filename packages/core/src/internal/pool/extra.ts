@@ -1,41 +1,39 @@
-/** What only some tasks have: the options of a submission beside its weight, and what becomes of them. */
+/**
+ * The data that only some tasks need: the options of a submission besides its weight, and the state of these options.
+ */
 import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Moment } from "./moment.ts"
+import type { Deadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
-/** The options of a submission that make a task an extra. */
+/** The options for which a task needs a `TaskExtra`. */
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
 
 export class TaskExtra {
   label: string | undefined = undefined
   key: string | number | undefined = undefined
-  /** How many workers the task takes. */
+  /** The number of workers that the task takes. */
   permits = 1
-  /** What a start costs, for each rate of the pool; `undefined`: the default. */
+  /** The cost of a start for each rate of the pool; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** The longest time before the first start, in milliseconds. */
-  maxWait = Infinity
-  retry: Retry | undefined = undefined
-
+  /** The longest time before the first start, in milliseconds; `undefined` for no limit. */
+  maxWait: number | undefined = undefined
   /** Ends the task when it has waited too long. */
-  deadline: Moment | undefined = undefined
-  /** The next attempt of a delayed task. */
-  due: Moment | undefined = undefined
-  /** How often it has started. */
-  attempts = 0
-  /** The place of a task that may come back: its sequence among all, and when it arrived. */
-  sequence = -1
+  deadline: Deadline<unknown> | undefined = undefined
+  retry: Retry | undefined = undefined
+  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
-  /** The entry of its last start in the rate's log. */
+  /** The number of starts so far. */
+  attempts = 0
+  /** The last start, as the rate has counted it. */
   start: Start | undefined = undefined
-  /** Waits of tasks of the same pool that end with it. */
-  waits: Array<EndsWith> | undefined = undefined
+  /** The waits of other tasks of the pool that end when this task settles or is admitted. */
+  waits: Array<AttachedWait> | undefined = undefined
 
-  /** What it waits for has happened: the tasks that wait for it take their workers back. */
+  /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
     const { waits } = this
     this.waits = undefined
@@ -44,29 +42,29 @@ export class TaskExtra {
 }
 
 /** A wait that ends in the step in which a task settles or is admitted. */
-export interface EndsWith {
+export interface AttachedWait {
   end(): void
 }
 
-/** Something that may have an extra, made by the first who needs it. */
+/** A task whose extra is made when it is first needed. */
 export interface HasExtra {
   extra: TaskExtra | undefined
 }
 
-/** Ends `wait` when the task settles, or is admitted if that is what its caller waits for. */
-export const endWith = (entry: HasExtra, wait: EndsWith): void => {
+/** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
+export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
   const extra = (entry.extra ??= new TaskExtra())
   if (extra.waits === undefined) extra.waits = [wait]
   else extra.waits.push(wait)
 }
 
-/** Takes back `endWith`: the waiter was interrupted. */
-export const dontEndWith = ({ extra }: HasExtra, wait: EndsWith): void => {
+/** Undoes `attachWait`, because the waiter was interrupted. */
+export const detachWait = ({ extra }: HasExtra, wait: AttachedWait): void => {
   const index = extra?.waits?.lastIndexOf(wait) ?? -1
   if (index >= 0) extra!.waits!.splice(index, 1)
 }
 
-/** The extra of checked options; `undefined` if none of them is given. */
+/** Checks options and returns the extra for them; `undefined` if there are none. */
 export const extraOf = (
   where: string,
   { clock, rates }: { readonly clock: Clock; readonly rates: ReadonlyArray<CheckedRate> },
@@ -88,7 +86,22 @@ export const extraOf = (
   if (key !== undefined) extra.key = checkKey(where, key)
   if (permits !== undefined) extra.permits = checkPermits(where, permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
-  if (maxWait !== undefined) extra.maxWait = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  if (maxWait !== undefined) extra.maxWait = maxWaitOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)
   return extra
+}
+
+/** The last `maxWait` that was a string. Parsing a string takes longer than the rest of a task with `maxWait`. */
+let lastText: string | undefined
+let lastMillis: number | undefined
+
+const maxWaitOf = (where: string, maxWait: Duration.Input): number | undefined => {
+  if (typeof maxWait === "string" && maxWait === lastText) return lastMillis
+  const millis = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
+  const most = millis === Infinity ? undefined : millis
+  if (typeof maxWait === "string") {
+    lastText = maxWait
+    lastMillis = most
+  }
+  return most
 }

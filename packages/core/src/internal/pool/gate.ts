@@ -1,7 +1,8 @@
 /**
- * What may keep a task waiting beside a free worker: its permits, its key, the rate.
+ * The conditions besides a free worker under which a task may start: its permits, its key, the rate.
  *
- * A pool without a rate, whose tasks have neither keys nor several permits, is not `selective`, and asks nothing here.
+ * A pool is *selective* if it has a rate, or has had a task with a key or with several permits. Other pools skip these
+ * checks.
  */
 import type { KeyStats } from "../../PoolStats.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
@@ -9,7 +10,7 @@ import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Entry } from "./entry.ts"
 import { TaskExtra } from "./extra.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 import { type CheckedRate, type Costs, RateGate } from "./rate.ts"
 
 export interface GateOptions {
@@ -19,7 +20,7 @@ export interface GateOptions {
 }
 
 export class Gate {
-  /** Whether a free worker may not be enough for the next task. */
+  /** Whether the next task may have to wait although a worker is free. */
   selective: boolean
   /** The most permits of a task so far. */
   maxPermits = 1
@@ -28,17 +29,17 @@ export class Gate {
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
-  private readonly nextStart: Moment
+  private readonly nextStart: Alarm
 
   constructor(options: GateOptions, agenda: Agenda, flush: () => void) {
     this.options = options
     this.agenda = agenda
     this.rate = options.rates.length === 0 ? undefined : new RateGate(options.rates)
     this.selective = this.rate !== undefined
-    this.nextStart = new Moment(agenda, flush)
+    this.nextStart = new Alarm(agenda, flush)
   }
 
-  /** Whether the pool never has what an entry takes. A task of one worker is never too large for its size. */
+  /** Returns whether an entry can never start. A task of one worker is never too large for the size, which may be 0. */
   isTooLarge(entry: Entry, size: number): boolean {
     const permits = permitsOf(entry)
     if (permits > 1 && permits > size) return true
@@ -46,7 +47,7 @@ export class Gate {
     return this.rate !== undefined && this.rate.isTooLarge(this.costsOf(entry, this.rate))
   }
 
-  /** Prepares for an entry that will be admitted, and returns the backlog for it: with the first key, a keyed one. */
+  /** Prepares for an entry that will be admitted, and returns the backlog to use: a keyed one from the first key on. */
   prepare({ extra }: Entry, backlog: Backlog<Entry>): Backlog<Entry> {
     if (extra === undefined) return backlog
     if (extra.permits > 1) {
@@ -60,15 +61,22 @@ export class Gate {
     return this.keyed ?? backlog
   }
 
-  /** Whether its key and the rate let an entry start now. If only the rate does not, asks for a flush when it does. */
+  /** Returns whether the key and the rate let an entry start now. If only the rate does not, plans a flush. */
   allows(entry: Entry): boolean {
     if (this.keyed !== undefined && !this.keyed.mayStart(entry)) return false
+    const { rate } = this
+    if (rate === undefined || rate.isAllowed(this.costsOf(entry, rate))) return true
     const millis = this.untilStart(entry)
     if (millis > 0) this.nextStart.plan(this.agenda.now() + millis)
     return millis <= 0
   }
 
-  /** Milliseconds until the rate allows an entry to start, or a task of the default cost. */
+  /** Whether a task that the backlog counts as ready needs only a free worker to start. */
+  get letsReadyStart(): boolean {
+    return this.rate === undefined && this.maxPermits === 1
+  }
+
+  /** Returns the milliseconds until the rate allows a start of the entry, or of a task with the default cost. */
   untilStart(entry: Entry | undefined): number {
     const { rate } = this
     if (rate === undefined) return 0
@@ -79,7 +87,7 @@ export class Gate {
     this.keyed?.started(entry)
     const { rate } = this
     if (rate === undefined) return
-    // A correction of its cost finds the entry there.
+    // `adjust` needs the start to correct its cost.
     entry.extra ??= new TaskExtra()
     entry.extra.start = rate.start(this.costsOf(entry, rate), this.agenda.now())
   }
@@ -96,13 +104,13 @@ export class Gate {
     this.keyed?.tookBack(entry)
   }
 
-  /** Corrects what the last start of an entry has cost. */
+  /** Corrects the cost of the last start of an entry. */
   adjust({ extra }: Entry, changes: Costs): void {
     if (extra?.start !== undefined) this.rate!.adjust(extra.start, changes, this.agenda.now())
   }
 
-  /** No task waits: a pool at rest has no timer. */
-  rest(): void {
+  /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */
+  cancelPlannedFlush(): void {
     this.nextStart.cancel()
   }
 

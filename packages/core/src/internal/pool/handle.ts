@@ -1,4 +1,4 @@
-/** The handle of an admitted task: a view, made of effects that look at the machine when they run. */
+/** The handle of an admitted task: effects that read and change the task when they run. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"

@@ -1,21 +1,21 @@
 /**
- * Why a pool dispatches nothing, or admits nothing, for a while.
+ * The holds of a pool: they stop its dispatch.
  *
- * Holds stop dispatch, each for a reason; those of one reason nest by counting, and ending one reason ends no other. Pauses
- * stop admission: the one of `pause`, and those that effects have begun. Whoever owns this is told of each change.
+ * Each hold has a reason. Holds of one reason nest by counting, and ending one reason does not end another. The pool
+ * recomputes its limit after each change.
  */
 import type { HoldReason as PublicReason } from "../../PoolStats.ts"
 import type { PoolEvent } from "../../TaskPool.ts"
 import type { Agenda } from "./agenda.ts"
-import { Moment } from "./moment.ts"
+import { Alarm } from "./alarm.ts"
 
 /** Why dispatch is held. */
 export type HoldReason = PublicReason | "Closing"
 
-/** What holds change. */
+/** The pool, as its holds see it. */
 export interface Held {
-  /** A hold has begun or ended. */
-  onHeld(): void
+  /** Called when a hold has begun or ended. */
+  refreshLimit(): void
   emit(event: PoolEvent): void
   flush(): void
 }
@@ -24,14 +24,14 @@ export class Holds {
   private readonly held: Held
   private readonly agenda: Agenda
   private readonly counts = new Map<HoldReason, number>()
-  /** Counts the closings: a hold of before ends nothing of after. */
+  /** The number of closings so far, by which a hold knows that closing has ended it. */
   private closings = 0
-  private readonly retryAfter: Moment
+  private readonly retryAfter: Alarm
 
   constructor(held: Held, agenda: Agenda) {
     this.held = held
     this.agenda = agenda
-    this.retryAfter = new Moment(agenda, () => this.end("RetryAfter", true))
+    this.retryAfter = new Alarm(agenda, () => this.end("RetryAfter", true))
   }
 
   get isHeld(): boolean {
@@ -50,31 +50,31 @@ export class Holds {
     const count = this.counts.get(reason) ?? 0
     this.counts.set(reason, count + 1)
     if (count > 0) return
-    this.held.onHeld()
+    this.held.refreshLimit()
     if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
   }
 
-  /** Ends one hold of a reason, or all of them; does nothing if there is none. */
+  /** Ends one hold of a reason, or all of them. Does nothing if there is none. */
   end(reason: HoldReason, all = false): void {
     const count = this.counts.get(reason)
     if (count === undefined) return
     if (count > 1 && !all) return void this.counts.set(reason, count - 1)
     this.counts.delete(reason)
-    this.held.onHeld()
+    this.held.refreshLimit()
     if (reason !== "Closing") this.held.emit({ _tag: "Released", reason })
     this.held.flush()
   }
 
-  /** Begins a user's hold, and returns what ends it. */
+  /** Begins a user's hold, and returns a function that ends it. */
   beginByUser(): () => void {
     const { closings } = this
     this.begin("User")
     this.held.flush()
-    // Closing has ended all holds of before.
+    // If the pool has closed meanwhile, closing has ended this hold. Ending it again would end a newer one.
     return once(() => (closings === this.closings ? this.end("User") : undefined))
   }
 
-  /** Holds for some milliseconds from now on. A later call extends it, and never shortens it. */
+  /** Holds dispatch for some milliseconds from now on. A later call may extend the time, and never shortens it. */
   beginFor(millis: number): void {
     const until = this.agenda.now() + millis
     if (!(millis > 0) || (this.has("RetryAfter") && this.retryAfter.at >= until)) return
@@ -87,27 +87,27 @@ export class Holds {
     this.held.flush()
   }
 
-  /** Ends the hold of `beginFor`, if it ends by then. */
+  /** Ends the hold of `beginFor` now if it is due at the given time or earlier. */
   endDue(at: number): void {
     if (!this.retryAfter.isPlanned || this.retryAfter.at > at) return
     this.retryAfter.cancel()
     this.retryAfter.fire()
   }
 
-  /** The pool begins to close: users' holds end. */
+  /** Ends the users' holds when the pool begins to close. */
   onClosing(): void {
     this.closings++
     this.end("User", true)
   }
 
-  /** The pool has closed. */
+  /** Ends the hold of `beginFor` when the pool has closed. */
   onClosed(): void {
     this.retryAfter.cancel()
     this.end("RetryAfter", true)
   }
 }
 
-/** Calls a function the first time only. */
+/** Returns a function that calls `f` at its first call only. */
 export const once = (f: () => void): (() => void) => {
   let isFirst = true
   return () => {

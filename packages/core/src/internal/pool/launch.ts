@@ -1,8 +1,9 @@
 /**
- * The launch of a task: by it a pool recognizes the fibers of its tasks.
+ * The launch of a task: the entry in a fiber's context by which a pool recognizes the fibers of its tasks.
  *
- * The fiber of a task has the launch in its context, and so have all fibers that it forks, and the tasks of other pools
- * that it submits and waits for. What a task forks into a pool does not have it: nobody waits there.
+ * The fiber of a task has the launch in its context. So have all fibers that it forks, and the tasks of other pools
+ * that it submits and waits for. A task that it submits with `fork` has no launch, because the submitter does not wait
+ * for it.
  */
 import * as Context from "effect/Context"
 import type { Fiber } from "effect/Fiber"
@@ -11,18 +12,18 @@ import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 
 export interface Launch {
-  /** The task, until it settles: a fiber that outlives its task belongs to none. */
+  /** The task, until it settles. A fiber that outlives its task belongs to no task. */
   entry: Entry | undefined
-  /** The context of its submitter, which may itself belong to a task, until the task settles. */
+  /** The context of the submitter, which may itself belong to a task. Kept until the task settles. */
   outer: Context.Context<never> | undefined
 }
 
-/** One key for all pools, and for all copies of this module. */
+/** One key for all pools and for all copies of this module, so that each recognizes the tasks of the others. */
 const launchKey = Context.Service<Launch, Launch>("@aio-task-pool/core/launch")
 
 const noLaunch: Launch = { entry: undefined, outer: undefined }
 
-// A launch is its own context, where the runtime allows it: one object for each task less.
+// If the runtime allows it, one object is both the launch and the context. That saves one object for each task.
 class LaunchContext extends Overlaid implements Launch {
   entry: Entry | undefined
   outer: Context.Context<never> | undefined
@@ -34,7 +35,7 @@ class LaunchContext extends Overlaid implements Launch {
   }
 }
 
-/** Makes the launch of an entry, and the context of its fiber. */
+/** Makes the launch of an entry, and returns the context of its fiber. */
 export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
   const { depth, maxDepth } = outer as RuntimeContext
   if (hasKnownRuntime && depth < maxDepth) {
@@ -47,7 +48,9 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
   return Context.add(outer, launchKey, launch)
 }
 
-/** The launch is over. A chain of tasks, each of which submits the next, keeps no more than the last ones. */
+/**
+ * Ends the launch and releases its references. Otherwise a chain of tasks that submit each other would stay in memory.
+ */
 export const endLaunch = (entry: Entry): void => {
   const { launch } = entry
   if (launch === undefined) return
@@ -55,7 +58,7 @@ export const endLaunch = (entry: Entry): void => {
   entry.launch = undefined
 }
 
-/** The context for a task that its submitter does not wait for. */
+/** Returns the context for a task whose submitter does not wait for it. */
 export const withoutLaunch = (context: Context.Context<never>): Context.Context<never> =>
   Context.getOrUndefined(context, launchKey)?.entry === undefined
     ? context
@@ -63,11 +66,11 @@ export const withoutLaunch = (context: Context.Context<never>): Context.Context<
       ? overlay(context, launchKey, noLaunch)
       : Context.add(context, launchKey, noLaunch)
 
-/** The running task that a fiber belongs to, of whichever pool. */
+/** Returns the innermost running task that a fiber belongs to, of any pool. */
 export const innermostEntry = ({ context }: Fiber<unknown, unknown>): Entry | undefined =>
   Context.getOrUndefined(context, launchKey)?.entry
 
-/** The running task of a pool that a fiber belongs to. */
+/** Returns the running task of one pool that a fiber belongs to. */
 export const entryOf = (machine: object, { context }: Fiber<unknown, unknown>): Entry | undefined => {
   for (let inner: Context.Context<never> | undefined = context; inner !== undefined;) {
     const launch: Launch | undefined = Context.getOrUndefined(inner, launchKey)

@@ -1,24 +1,24 @@
 /**
- * Workers that tasks lend while they wait for their own pool, so that nested work cannot dead-lock.
+ * Tasks lend their workers while they wait for their own pool, so that nested work cannot deadlock.
  *
  *     busy ──begin──> lent ──last wait ends──> returning ──workers free──> busy
  *                      ↑                          │   (ahead of the queue, first in first out)
  *                      └─────────begin────────────┘
  *
- * A *wait* is one fiber of a task inside an operation of the pool. A task lends while any of its fibers waits. The fiber
- * whose wait ends last takes the workers back before it goes on. That is no dispatch: holds, rates and key limits do not
- * stop it.
+ * A *wait* is one fiber of a task that waits in an operation of the pool. A *loan* is a task that lends, which it does
+ * while any of its fibers waits. The fiber whose wait ends last takes the workers back before it continues. Taking them
+ * back is not a dispatch: holds, rates and key limits do not prevent it.
  */
 import { type Linked, LinkedList } from "../backlog/list.ts"
 import type { Entry, Notifiable } from "./entry.ts"
 
-/** The workers of a pool, as lending needs them. */
+/** The workers of a pool, as lending sees them. */
 export interface Workers {
   /** Frees the workers of an entry for others. */
   lendWorkers(entry: Entry): void
-  /** Takes them back if they are free, or if they must be had. */
+  /** Takes the workers back if they are free, or in any case if `must`. Returns whether it did. */
   takeBackWorkers(entry: Entry, must: boolean): boolean
-  /** Dispatches nothing while entries wait for their workers. */
+  /** Stops dispatch while entries wait for their workers, and resumes it. */
   blockDispatch(blocked: boolean): void
   enqueueCompletion(completion: Notifiable): void
 }
@@ -28,7 +28,7 @@ class Loan implements Linked<Loan> {
   next: Loan | undefined = undefined
   readonly entry: Entry
   waits = 0
-  /** Whether the entry has left its workers. A fiber that outlives its task may still wait, and takes nothing back. */
+  /** Whether the entry has ended. A fiber that outlives its task may still wait, and takes no workers back. */
   isOver = false
   /** The wait that ended last, while its fiber waits for the workers. */
   returning: Wait | undefined = undefined
@@ -38,33 +38,33 @@ class Loan implements Linked<Loan> {
   }
 }
 
-/** One fiber of a task inside an operation of its own pool. */
+/** A fiber of a task that waits in an operation of its own pool. */
 export class Wait implements Notifiable {
   private readonly lending: Lending
   /** The loan of its task, until the wait has ended. */
   loan: Loan | undefined
-  /** Whether its fiber may go on. */
-  isBack = false
+  /** Whether the fiber may continue. */
+  isDone = false
   /** Resumes the fiber that waits for the workers. */
-  onBack: (() => void) | undefined = undefined
+  onDone: (() => void) | undefined = undefined
 
   constructor(lending: Lending, loan: Loan) {
     this.lending = lending
     this.loan = loan
   }
 
-  /** Ends the wait, in the step in which what it waits for has happened. */
+  /** Ends the wait, in the step of the event that the fiber waits for. */
   end(): void {
     this.lending.end(this, false)
   }
 
-  /** Takes the workers back now, above the target if need be: its fiber was interrupted. */
+  /** Takes the workers back now, even above the target, because the fiber was interrupted and its finalizers run. */
   takeBackNow(): void {
     this.lending.end(this, true)
   }
 
   notify(): void {
-    this.onBack?.()
+    this.onDone?.()
   }
 }
 
@@ -77,7 +77,7 @@ export class Lending {
     this.workers = workers
   }
 
-  /** A fiber of the entry begins to wait. */
+  /** Begins the wait of a fiber of the entry. */
   begin(entry: Entry): Wait {
     let loan = this.loans.get(entry)
     if (loan === undefined) {
@@ -91,7 +91,7 @@ export class Lending {
 
   end(wait: Wait, must: boolean): void {
     const { loan } = wait
-    if (wait.isBack || loan === undefined) return
+    if (wait.isDone || loan === undefined) return
     if (loan.isOver) return this.leave(wait)
     const first = loan.returning !== wait
     if (first && --loan.waits > 0) return this.leave(wait)
@@ -114,7 +114,7 @@ export class Lending {
     }
   }
 
-  /** Forgets an entry that leaves its workers, and returns whether it had lent them. */
+  /** Ends the loan of an entry that has ended or is delayed. Returns whether it was lending its workers. */
   leftWorkers(entry: Entry): boolean {
     const loan = this.loans.get(entry)
     if (loan === undefined) return false
@@ -134,7 +134,7 @@ export class Lending {
     this.workers.blockDispatch(true)
   }
 
-  /** Lets the fiber go on that waits for the workers of a loan. */
+  /** Resumes the fiber that waits for the workers of a loan. */
   private resume(loan: Loan): void {
     const wait = loan.returning!
     loan.returning = undefined
@@ -145,7 +145,7 @@ export class Lending {
   }
 
   private leave(wait: Wait): void {
-    wait.isBack = true
+    wait.isDone = true
     wait.loan = undefined
   }
 }

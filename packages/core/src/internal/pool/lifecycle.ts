@@ -1,8 +1,8 @@
 /**
  * Closing and reopening a pool.
  *
- * Closing runs in a fiber of the pool's own, so it goes on when the closer is interrupted, and every closer waits for the
- * same report. The lifecycle semaphore admits one change at a time: `start` waits there behind a pool that is closing.
+ * Closing runs in its own fiber, so it continues when the caller of `close` (the closer) is interrupted. All closers
+ * wait for the same report. A semaphore admits one change at a time: `start` waits there while the pool closes.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -22,7 +22,7 @@ import type { Entry } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 import { awaitUntil } from "./waits.ts"
 
-/** How to close. What is left out is as the pool's options say, or as an earlier closer asked. */
+/** How to close. The default of an omitted option is the pool's own, or the one of an earlier closer. */
 export interface Closing {
   readonly mode: "drain" | "interrupt"
   readonly drainTimeout?: Duration.Duration | undefined
@@ -31,29 +31,30 @@ export interface Closing {
   readonly collect?: boolean | undefined
 }
 
-/** The limits of a pool that names none when it is closed. */
+/** The options of a pool for closing. They apply if `close` does not override them. */
 export interface ClosingDefaults {
   readonly drainTimeout: Duration.Duration
   readonly interruptTimeout: Duration.Duration
-  /** What an interruption of the scope does. */
+  /** Whether the pool drains if an interruption ends its scope. */
   readonly onInterrupt: "interrupt" | "drain"
 }
 
-// Waiting tasks that are cancelled in one step: a million of them must not keep the event loop.
+// The number of waiting tasks that one step cancels. A million of them in one step would block the event loop.
 const cancelledPerStep = 1024
 
-/** One closing, from `close` to its report. Times are milliseconds of the monotonic clock. */
+/** The state of one closing, from `close` to its report. Times are milliseconds of the monotonic clock. */
 interface CloseState {
   mode: "drain" | "interrupt"
-  /** When running tasks are interrupted, if they still run. */
+  /** The time at which the drain ends, and running tasks are interrupted. */
   drainUntil: number
-  /** How long finalizers are awaited after that; once they are, until when. */
+  /** How long closing waits for finalizers after that. */
   interruptMillis: number
+  /** The time until which it waits, from the interruption on. */
   abandonAt: number | undefined
   collect: boolean
-  /** What closing may cancel, in the order of dispatch, with what the report says of it if it does. */
+  /** The tasks that closing may cancel, in the order of dispatch, with their entries in the report. */
   candidates: ReadonlyArray<readonly [Entry, UnfinishedTask]>
-  /** Counts the changes above, so that the closing fiber looks again. */
+  /** The number of changes by later closers, so that the closing fiber notices them. */
   changes: number
   report: CloseReport | undefined
   readonly isReported: () => boolean
@@ -70,9 +71,9 @@ export class Lifecycle {
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
   private openScope = Scope.makeUnsafe()
-  /** The pool's scope has ended, or is ending: nothing can reopen it. */
+  /** Whether the pool's scope is ending or has ended, so that the pool cannot be reopened. */
   private closedForGood = false
-  /** The closing that is under way, or the last one. */
+  /** The present closing, or the last one. */
   private closing: CloseState | undefined = undefined
 
   constructor(
@@ -92,17 +93,20 @@ export class Lifecycle {
     this.open()
   }
 
-  /** Begins to close, or tightens a closing that is under way, in this step. Waits for the report. */
+  /** Begins to close, or tightens the present closing, in this step. Returns an effect that waits for the report. */
   closeUnsafe(how: Closing): Effect.Effect<CloseReport> {
     if (this.machine.phase === "Open") this.begin(how)
-    // A drain does not shorten another closer's drain.
+    // A closer that drains does not shorten the drain of another closer.
     else if (this.machine.phase === "Draining")
       this.tighten(this.closing!, how.mode === "interrupt" ? how : { mode: "drain", collect: how.collect })
     this.machine.flush()
     return this.reported(this.closing!)
   }
 
-  /** As `closeUnsafe`, and for good: the pool's scope ends. A closing by hand must not outlast the scope's limits. */
+  /**
+   * Like `closeUnsafe`, when the pool's scope ends. The present closing must not outlast the limits of the pool's
+   * options.
+   */
   closeForGoodUnsafe(mode: "drain" | "interrupt"): Effect.Effect<CloseReport> {
     this.closedForGood = true
     if (this.machine.phase === "Draining") this.tighten(this.closing!, { mode, ...this.defaults })
@@ -129,15 +133,15 @@ export class Lifecycle {
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
-    // The report counts from here on.
+    // The report compares with the counts at this time, before the door is rejected.
     const run = this.run(closing)
     this.machine.beginClosing()
-    // The closing fiber must hold the semaphore when this step ends, or `start` could come in between.
+    // The closing fiber must hold the semaphore when this step ends. Otherwise `start` could take it first.
     const context = Context.add(this.context, PreventSchedulerYield, true)
     this.inOwnContext(() => Effect.runForkWith(context)(Semaphore.withPermit(this.oneChange, run)))
   }
 
-  /** A later closer can only make a closing end sooner. */
+  /** Applies the options of a later closer, which can only make the closing end earlier. */
   private tighten(closing: CloseState, { collect = false, drainTimeout, interruptTimeout, mode }: Closing): void {
     if (mode === "interrupt") closing.mode = mode
     if (collect) closing.collect = collect
@@ -163,7 +167,7 @@ export class Lifecycle {
       return Effect.fail(new NotAvailable({ reason: "Closed", pool: machine.name, stats: machine.stats() }))
     }
     if (machine.phase === "Open") return Effect.void
-    // While this fiber waits its turn the pool may be closed again, or for good: look once more.
+    // While this fiber waits for the semaphore, the pool may be closed again, or its scope may end. So check again.
     return Effect.andThen(Semaphore.withPermit(this.oneChange, this.reopen), this.startAgain)
   })
 
@@ -186,12 +190,12 @@ export class Lifecycle {
     )
   }
 
-  /** Starts a fiber of the pool, which must not keep the async context of whoever closes or reopens it. */
+  /** Starts a fiber of the pool in the pool's own async context, not in that of the caller of `close` or `start`. */
   private inOwnContext(fork: () => Fiber<unknown, unknown>): void {
     runIsolated(this.asyncContext, fork, undefined, undefined)
   }
 
-  /** A reader that subscribes now: one that is late still gets `Closed`. */
+  /** Subscribes a reader. A reader of a closed pool gets `Closed` at once. */
   subscribe(reader: Queue.Queue<PoolEvent, any>, offer: (event: PoolEvent) => void): void {
     const { closing, machine } = this
     if (machine.phase === "Closed" && closing?.report !== undefined) offer({ _tag: "Closed", report: closing.report })
@@ -204,7 +208,7 @@ export class Lifecycle {
     const before = machine.stats()
     const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
-      // Without users' holds what waits may start in this step, but for an interrupting close it must not start at all.
+      // Ending the users' holds may start waiting tasks in this step. If closing interrupts, no task must start.
       if (closing.mode === "interrupt") machine.holds.begin("Closing")
       machine.holds.onClosing()
       yield* this.drain(closing)
@@ -224,13 +228,13 @@ export class Lifecycle {
     })
   }
 
-  /** Lets accepted tasks go on, until none is left, the time is over, or a closer wants an end. */
+  /** Waits until the pool is idle, the drain times out, or a closer interrupts. */
   private drain(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
     const isOver = (): boolean => machine.isIdle() || closing.mode === "interrupt"
     return Effect.gen({ self: this }, function* () {
       while (!isOver()) {
-        // A task that takes more workers than there are would never run.
+        // A task that takes more workers than the target would never run.
         if (machine.isStranded()) {
           this.collect(closing)
           machine.cancelStranded(cancelledPerStep)
@@ -240,7 +244,7 @@ export class Lifecycle {
     })
   }
 
-  /** Cancels what waits, interrupts what runs, awaits finalizers, and abandons the tasks that do not end. */
+  /** Cancels waiting tasks, interrupts running ones, waits for finalizers, and abandons the tasks that do not end. */
   private interruptRest(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
     return Effect.gen({ self: this }, function* () {
@@ -258,18 +262,18 @@ export class Lifecycle {
     })
   }
 
-  /** Notes what may be cancelled from here on, before it loses its work. */
+  /** Notes the tasks that may be cancelled from here on. A settled task no longer has its work. */
   private collect(closing: CloseState): void {
     if (!closing.collect) return
     const { machine } = this
-    // A submitter may have withdrawn a task since it was noted.
+    // The submitter of a noted task may have been interrupted since then.
     const cancelled = closing.candidates.filter(([entry]) => wasCancelled(machine, entry)).map(([entry]) => entry)
     const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
     const known = new Map(closing.candidates)
     closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
   }
 
-  /** Waits until `ready()`, or until a closer has changed the limits; `false` if neither comes before `until`. */
+  /** Waits until `ready()`, or until a closer has changed the limits. Returns `false` if `until` has passed first. */
   private changed(closing: CloseState, ready: () => boolean, until: number): Effect.Effect<boolean> {
     const { changes } = closing
     const wait = Effect.as(
@@ -309,7 +313,7 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Whether closing has cancelled a task, which may itself have failed with the cancellation of another pool. */
+/** Returns whether closing has cancelled a task. The task may have failed with the `TaskCancelled` of another pool. */
 const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
   exit?._tag === "Failure" &&
   exit.cause.reasons.some(
@@ -320,6 +324,6 @@ const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
       reason.error.pool === machine.name
   )
 
-/** Whether a task has ended by itself, and not because closing has cut it or a call that it was a part of. */
+/** Returns whether a task has ended by itself: closing did not cancel it, and did not interrupt its submitter. */
 const hasCompleted = (machine: Machine, entry: Entry): boolean =>
   entry.exit?._tag !== "Failure" || !(Cause.hasInterruptsOnly(entry.exit.cause) || wasCancelled(machine, entry))

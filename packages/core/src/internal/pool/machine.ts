@@ -5,20 +5,26 @@
  *                  │  (queue full)  (waits)↑  (its own fiber)  (counted)  (submitter, joiners resumed)
  *                  └─> rejected            └── delayed ┘  (failed, and is tried again)
  *
- * Everything here is synchronous: JavaScript's single thread is the lock. What waits (submitters in `submit.ts`, closing in
- * `lifecycle.ts`, the sizing loop in `autoScale/loop.ts`) only calls in here. Only this file writes the machine's state.
+ * Everything here is synchronous: JavaScript's single thread is the lock. The waiting code (submitters in `submit.ts`,
+ * closing in `lifecycle.ts`, the sizing loop in `autoScale/loop.ts`) only calls the machine. Only this file writes the
+ * machine's state.
  *
- * **Words.** The *door* is where submitters wait while the queue is full, first-in first-out for every discipline. The
- * *backlog* holds the waiting tasks in the discipline's order. A *worker* is the right to run one task: there are `target`
- * of them, and more while surplus tasks finish after a soft scale-down. A *request* is what a bulk puts at the door: a task
- * that takes its item from the source when there is a place for it. A *flush* admits from the door, fills the free workers
- * and notifies those whose task has settled. An *extra* is what a task has beside its weight; a task without one, in a pool
- * without a rate, takes the short way everywhere.
+ * **Words**
  *
- * **User code** runs at five places, and every transition is complete there: a source gives an item (`pullFirst`), a task
- * begins (`run`), an observer classifies an outcome (`report`), a failure is judged (`planRetry`), a fiber is interrupted
- * (`interrupt`), somebody is notified (`notifyNext`). It may call every operation of the pool; a flush that it causes is left to the one that is under way.
- * What it throws is a defect of its own task, or is logged.
+ * - The *door* is where submitters wait while the queue is full, first in first out for every discipline.
+ * - The *backlog* holds the waiting tasks in the discipline's order.
+ * - A *worker* is the right to run one task. There are `target` workers, and more while surplus tasks finish after a
+ *   soft scale-down.
+ * - A *request* is what a bulk puts at the door: a task that takes its item from the source when it gets a place.
+ * - A *flush* admits tasks from the door, fills free workers, and notifies the waiters of settled tasks.
+ * - An *extra* is the data that only some tasks need. A task without an extra, in a pool that is not selective (`Gate`),
+ *   takes the shortest path everywhere.
+ *
+ * **User code** runs at six places, and every transition is complete there: a source gives an item (`pullFor`), a task
+ * begins (`run`), an observer classifies an outcome (`report`), a schedule decides on a retry (`delayForRetry`), a
+ * fiber is interrupted (`interrupt`), a waiter is notified (`notifyNext`). User code may call every operation of the
+ * pool. If a flush is running, it does the work that such a call leaves. What user code throws is a defect of its own
+ * task, or is logged.
  *
  * Per-task code lives in small functions, rare paths in separate ones. V8 inlines up to a size limit, and a call that it
  * does not inline costs as much as most of these functions.
@@ -49,26 +55,26 @@
  * |         | Settled | `remove`                                 |
  * | Running | Settled | `onExit`, `abandonRunning`               |
  * |         | Delayed | `onExit`, if it may be tried again       |
- * | Delayed | Waiting | `comeBack`                               |
- * |         | Settled | `remove`, `onPlanned`                    |
+ * | Delayed | Waiting | `requeue`                                |
+ * |         | Settled | `remove`, `fail`                         |
  *
  * **Invariants** (tests cite them by number)
  *
- * - I1 The limit is never exceeded: the workers of running tasks, with their finalizers and without those that are lent,
- *   never exceed the target, except surplus ones right after a soft scale-down, and tasks that are interrupted while they
- *   lend theirs.
- * - I2 Work-conserving: at rest the task that is next could not start: its workers are not free, its key is at its limit,
+ * - I1 The limit is never exceeded: the workers of running tasks, with their finalizers and without those that are
+ *   lent, never exceed the target. Exceptions: surplus workers after a soft scale-down, and tasks that are interrupted
+ *   while they lend their workers.
+ * - I2 Work-conserving: after each flush, the next task cannot start: its workers are not free, its key is at its limit,
  *   the rate does not allow it, or dispatch is held.
- * - I3 Exactly one outcome: every admitted task settles exactly once on every path; none runs twice; a rejected one never
- *   runs.
- * - I4 Order is the discipline's, decided at dispatch; equal weights are first-in first-out; nobody overtakes at the door.
- * - I5 A cancelled waiting task leaves at once: the count falls, a place frees, no memory is kept.
- * - I6 A closed pool has no fiber, no timer, no reference to a task, but those the log named as not ending.
- * - I7 A task sees its submitter's services, references, span and async context, and nobody else's; its children end
- *   with it.
+ * - I3 Exactly one outcome: every admitted task settles exactly once on every path. No task runs twice. A rejected task
+ *   never runs.
+ * - I4 The order is the discipline's, decided at dispatch. Equal weights are first in first out. No submitter overtakes
+ *   another one at the door.
+ * - I5 A cancelled waiting task leaves at once: the count falls, a place becomes free, and no memory is kept.
+ * - I6 A closed pool has no fiber, no timer and no reference to a task, except the abandoned ones that the log names.
+ * - I7 A task sees the services, references, span and async context of its submitter only. Its children end with it.
  * - I8 `waiting <= capacity`, without tasks that have started before.
- * - I9 Nobody waits at the door while the queue has a free place and the pool is open. (A place is taken while an item for
- *   it is pulled.)
+ * - I9 No submitter waits at the door while the queue has a free place and the pool is open. (A place is taken while an
+ *   item for it is pulled.)
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -87,7 +93,7 @@ import {
   captureAsyncContext,
   captureAsyncContextLike,
   currentFrame,
-  isEntered,
+  isCurrentContext,
   restoreFrame,
   runInCopy
 } from "../runtime/asyncContext.ts"
@@ -96,20 +102,20 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import { Elsewhere } from "./elsewhere.ts"
+import { Deadline, type Expiring } from "./deadline.ts"
+import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
-import { Moment } from "./moment.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
 
-/** What a machine is made of, checked by its maker. */
+/** The options of a machine, which the pool's constructor has checked. */
 export interface MachineOptions {
   readonly name: string
   readonly discipline: QueueDiscipline
@@ -117,7 +123,7 @@ export interface MachineOptions {
   readonly min: number
   readonly max: number
   readonly initial: number
-  /** Whether it has the size that it was given last, and so no largest one. */
+  /** Whether the size changes by hand only, without bounds. */
   readonly isFixed: boolean
   readonly capacity: number
   readonly onFull: "suspend" | "fail" | "dropOldest"
@@ -125,19 +131,19 @@ export interface MachineOptions {
   readonly nested: "lend" | "fail" | "queue"
   readonly rates: ReadonlyArray<CheckedRate>
   readonly perKey: number
-  /** Milliseconds per weight, or none. */
+  /** The milliseconds of waiting that count as one weight less; undefined for none. */
   readonly ageing: number | undefined
 }
 
-// A flush lets the event loop go after this many tasks that ended within it.
+// A flush yields to the event loop after this many launches and notifications.
 const flushBudget = 1024
 
-// A task may submit to its own pool before it first suspends. This bounds how many launches lie on the stack.
+// A task may submit to its own pool before it first suspends. This limits the number of launches on the stack.
 const maxLaunchDepth = 64
 
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
-export class Machine implements Workers, Held, Attempts {
+export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -154,24 +160,25 @@ export class Machine implements Workers, Held, Attempts {
   #target: number
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
   private limit: number
-  /** The workers that running tasks use, and those that they lend. */
+  /** The number of workers that running tasks use. */
   private used = 0
+  /** The number of workers that running tasks lend. */
   private lent = 0
   private lending: Lending | undefined = undefined
-  readonly elsewhere = new Elsewhere(this)
+  readonly waitNode = new PoolNode(this)
   readonly holds: Holds
-  /** Whether tasks that wait for their workers come before all others. */
+  /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
   private largestSize: number
 
   private readonly door = new LinkedList<Entry>()
   private backlog: Backlog<Entry>
   private readonly gate: Gate
-  /** Whether a free worker may not be enough for the next task. */
+  /** Whether the next task may have to wait although a worker is free. */
   private selective: boolean
   private readonly runningTasks = new LinkedList<Entry>()
   private readonly delayed: Delayed
-  /** Places of the queue for which an item is being pulled. */
+  /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
   private readonly counts = new Counts()
@@ -186,25 +193,25 @@ export class Machine implements Workers, Held, Attempts {
   private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
-  /** What the flush that is under way may still launch and notify, launches within launches included. */
+  /** How many launches and notifications the present flush may still make, including launches within launches. */
   private budget = 0
   private launchDepth = 0
-  /** The async context of the task that came last, as long as any task waits in the queue. */
+  /** The async context of the task that was captured last, while any task waits in the queue. */
   private sharedAsyncContext: AsyncContext | undefined = undefined
   /**
-   * The task that is being launched or settled. If the stack comes to its end there, nothing can be called or allocated to
-   * note it; this stays set, and the next operation puts things right.
+   * The task that is being launched or settled. After a stack overflow there, no code can run to handle it. This field
+   * stays set, and the next operation settles the task.
    */
   private inTransition: Entry | undefined = undefined
-  /** Tasks that a worker has taken, and whose fibers start when the stack has unwound. */
+  /** Dispatched tasks whose fibers start when the stack has unwound. */
   private readonly deferredStarts: Array<Entry> = []
   private readonly onScheduledFlush = (): void => {
     this.flushScheduled = false
-    this.observer?.rest()
+    this.observer?.flushEnded()
     this.flush()
   }
 
-  /** `context` is that of the pool's own fibers. `log` writes one line about a defect that no task can have. */
+  /** `context` is the context of the pool's own fibers. `log` logs a defect that belongs to no task. */
   constructor(
     options: MachineOptions,
     context: Context.Context<never>,
@@ -236,9 +243,9 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- admission: in the submitter's step ------------------------------------------------------------------------
 
-  /** Admits the task, leaves it at the door, or rejects it. The caller's answer may be there when this returns. */
+  /** Admits the task, puts it at the door, or rejects it. The task may have settled when this returns. */
   admit(entry: Entry, mayWait: boolean): void {
-    if (this.inTransition !== undefined && this.launchDepth === 0) this.audit()
+    if (this.inTransition !== undefined && this.launchDepth === 0) this.settleAfterOverflow()
     if (this.#phase !== "Open") this.reject(entry, "Closed")
     else if (this.paused) this.reject(entry, "Paused")
     else if (this.selective || entry.extra !== undefined) this.admitSelectively(entry, mayWait)
@@ -262,7 +269,7 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
 
-  /** Not all workers are free, or others came before. */
+  /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
   private enqueueOrReject(entry: Entry, mayWait: boolean): void {
     if (this.door.size === 0 && this.hasPlace) {
       this.onAdmitted(entry)
@@ -272,7 +279,9 @@ export class Machine implements Workers, Held, Attempts {
     else this.reject(entry, "QueueFull")
   }
 
-  /** Cancels a waiting task, whose place the entry takes. */
+  /**
+   * Cancels a waiting task, and gives its place to the entry. Rejects the entry if it is itself the least urgent one.
+   */
   private enqueueInstead(entry: Entry): void {
     const victim = this.backlog.size === 0 ? undefined : this.backlog.victim(entry)
     if (victim === undefined) return this.reject(entry, "QueueFull")
@@ -284,40 +293,39 @@ export class Machine implements Workers, Held, Attempts {
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
 
-  /** Whether a submitter who may wait would have to, at the door, with this entry. */
+  /** Returns whether a submitter of this entry would have to wait at the door. */
   wouldWaitAtDoor(entry: Entry): boolean {
     if (!this.isAdmitting) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
 
-  /** Whether the pool never has what an entry takes. */
+  /** Returns whether an entry takes more workers, or costs more, than the pool ever allows. */
   private isTooLarge(entry: Entry): boolean {
     return this.gate.isTooLarge(entry, this.isFixed ? this.largestSize : this.max)
   }
 
-  /** Before a task is admitted that is not plain. */
+  /** Prepares the gate and the backlog for a task with an extra. */
   private prepare(entry: Entry): void {
     this.backlog = this.gate.prepare(entry, this.backlog)
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` is over, unless it has started by then, or has started and waits again. */
+  /** Ends the task when its `maxWait` has passed, unless it has started by then, even if it waits again for a retry. */
   private startDeadline(entry: Entry): void {
     const { extra } = entry
-    if (extra === undefined || extra.maxWait === Infinity || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Moment(this.agenda, () => this.expire(entry))
-    extra.deadline.plan(this.agenda.now() + extra.maxWait)
+    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
+    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
   }
 
-  private expire(entry: Entry): void {
-    // In the same instant a start wins.
-    this.holds.endDue(entry.extra!.deadline!.at)
+  expire(entry: Entry, at: number): void {
+    // If a hold ends at the same time, the task may still start.
+    this.holds.endDue(at)
     this.flush()
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
       this.reject(entry, "WaitedTooLong")
-    } else if (entry.state === "Waiting") {
+    } else if (entry.state === "Waiting" && !hasStarted(entry)) {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
       this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
@@ -326,12 +334,12 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Whether a request gets a place now. */
+  /** Whether a request would get a place now. */
   get hasPlaceForRequest(): boolean {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
   }
 
-  /** Whether the queue is full, its next task may start, and only the step that is under way keeps it waiting. */
+  /** Whether the queue is full, and its next task will start after the present step. */
   get isAboutToDispatch(): boolean {
     if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
     return this.used < this.limit && (!this.selective || this.nextMayStart())
@@ -342,8 +350,9 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   /**
-   * Asks for a place for the next item of a bulk, which waits at the door whatever `onFull` says. The item never starts in
-   * this step: a flush launches one after the other, so that items that end at once cannot grow the stack.
+   * Asks for a place for the next item of a bulk. The request may wait at the door, whatever `onFull` says. The item
+   * never starts in this step: a flush launches the items one after the other, so items that end at once cannot grow
+   * the stack.
    */
   request(entry: Entry): void {
     if (!entry.needsItem && !this.admitsItem(entry)) return
@@ -360,7 +369,7 @@ export class Machine implements Workers, Held, Attempts {
     } else this.requestAtDoor(entry)
   }
 
-  /** A request has its item, and so its options. Returns `false` if that is too large: then it is rejected. */
+  /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
   admitsItem(entry: Entry): boolean {
     if (entry.extra === undefined && !this.selective) return true
     if (this.isTooLarge(entry)) {
@@ -378,7 +387,7 @@ export class Machine implements Workers, Held, Attempts {
     else this.reject(entry, this.notAdmitting)
   }
 
-  /** Stores the async context of a task that was just admitted and must wait: it will start in another fiber's step. */
+  /** Stores the async context of a task that was just admitted and waits, because it starts in another fiber's step. */
   captureAsyncContext(entry: Entry): void {
     const startsLater = entry.state === "Waiting" || entry.state === "AtDoor" || entry.extra?.retry !== undefined
     if (!startsLater || entry.state === "Settled") return
@@ -395,12 +404,12 @@ export class Machine implements Workers, Held, Attempts {
     this.reject(entry, this.notAdmitting)
   }
 
-  /** What callers get after admission has ended. */
+  /** Returns the failure for callers after admission has ended. */
   rejection(): Cause.Cause<NotAvailable> {
     return Cause.fail(this.notAvailable(this.notAdmitting))
   }
 
-  /** What an operation fails with that would wait for its own pool. */
+  /** Counts and returns the failure of an operation that would wait for its own pool. */
   rejectNested(): NotAvailable {
     this.countRejection("Nested")
     return this.notAvailable("Nested")
@@ -425,7 +434,7 @@ export class Machine implements Workers, Held, Attempts {
     this.moveFromDoor()
   }
 
-  /** Fails a task that was not admitted. A request may turn out to have no item left: its bulk counts the rejection. */
+  /** Fails a task that is not admitted. The bulk counts the rejection of a request, if its source had an item left. */
   private reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
     const exit = Exit.fail(this.notAvailable(reason))
@@ -444,30 +453,31 @@ export class Machine implements Workers, Held, Attempts {
     this.emit({ _tag: "Rejected", reason })
   }
 
-  /** From here on the task is counted; a caller at the door that asked for no more is notified. */
+  /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
   private onAdmitted(entry: Entry): void {
     this.counts.submitted++
     if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
-  /** A task that waited until another one was admitted takes its workers back, if the other one leaves them free. */
+  /** Ends the wait of a task for the admission of this entry. Called last: the entry takes free workers first. */
   private endWaitAtDoor({ answer, caller, extra }: Entry): void {
     if (extra !== undefined && answer !== undefined && caller !== undefined) extra.endWaits()
   }
 
-  /** Notes the place that a task takes now, and again whenever it comes back. */
+  /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
-    extra.sequence = this.backlog.nextSequence()
+    extra.retry!.sequence = this.backlog.nextSequence()
     extra.arrival = this.agenda.now()
   }
 
   private enqueue(entry: Entry): void {
-    // A task that came by the door has arrived there.
+    // The observer has already counted a task that arrived at the door.
     if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
     entry.state = "Waiting"
-    if (entry.extra === undefined || entry.extra.sequence < 0) this.backlog.push(entry)
-    else this.backlog.insert(entry, entry.extra.sequence)
+    const retry = entry.extra?.retry
+    if (retry === undefined) this.backlog.push(entry)
+    else this.backlog.insert(entry, retry.sequence)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -476,7 +486,7 @@ export class Machine implements Workers, Held, Attempts {
     this.observer?.arrived(entry)
   }
 
-  /** Fills free places of the queue from the door; requests take their items. */
+  /** Fills free places of the queue from the door. Requests pull their items. */
   private admitFromDoor(): void {
     this.moveFromDoor()
     while (this.door.size > 0 && this.hasPlace) {
@@ -495,7 +505,7 @@ export class Machine implements Workers, Held, Attempts {
     }
   }
 
-  /** Lets the request at the head of the door take its item. */
+  /** Lets the request at the head of the door pull its item. */
   private pullFirst(): void {
     const entry = this.door.shift()!
     entry.state = "New"
@@ -506,8 +516,8 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   /**
-   * Lets a request take its item, for which a place is reserved. Returns `false` if it is over: the source is at its end,
-   * or the bulk was stopped. Pulling is user code: look at everything again afterwards.
+   * Lets a request pull its item, for which a place is reserved. Returns `false` if the request has ended: the source is
+   * at its end, or the bulk was stopped. Pulling is user code, so callers must check the state again afterwards.
    */
   private pullFor(entry: Entry): boolean {
     this.reserved++
@@ -524,20 +534,20 @@ export class Machine implements Workers, Held, Attempts {
   // ---- dispatch: in the step that makes it possible --------------------------------------------------------------
 
   /**
-   * Fills free workers and notifies waiters, until nothing is left to do or the budget is spent. Dispatch comes first, so
-   * that whoever is notified sees no free worker beside a waiting task (I2). What a launched task or a resumed submitter
-   * does here only changes state: the loop picks it up, so that tasks that never suspend cannot grow the stack.
+   * Fills free workers and notifies waiters, until no work is left or the budget is spent. Dispatch comes first, so a
+   * notified waiter never sees a free worker while a task waits (I2). A call by a launched task or a resumed submitter
+   * only changes state here, and the loop does the rest. So tasks that never suspend cannot grow the stack.
    */
   flush(): void {
     if (this.flushing || this.flushScheduled || this.launchDepth > 0) return
-    if (this.inTransition !== undefined) this.audit()
+    if (this.inTransition !== undefined) this.settleAfterOverflow()
     if (this.blocked) this.lending!.flush()
     if (this.hasWork()) this.flushLoop()
     this.endFlush()
     if (!this.completions.isEmpty) this.flush()
   }
 
-  /** Settles a launch that overflowed the stack, with no other call to do so. Else does nothing, as looking must not. */
+  /** Settles a launch that overflowed the stack, before a caller reads the state. Otherwise changes nothing. */
   settleOverflowed(): void {
     if (this.inTransition !== undefined) this.flush()
   }
@@ -552,19 +562,20 @@ export class Machine implements Workers, Held, Attempts {
         progress = false
         for (; this.deferredStarts.length > 0 && this.budget > 0; progress = true) this.startDeferred()
         if (this.door.size > 0) this.admitFromDoor()
-        // No more than the workers that are free now: tasks that end at once are notified between two fillings.
+        // At most as many launches as workers are free now. Tasks that end at once are notified before more are
+        // launched.
         let free = this.limit - this.used
-        // A task that is launched here may shrink the pool in this very step.
+        // A launched task may shrink the pool in this step, so `limit` and `used` are read each time.
         for (; free > 0 && this.budget > 0 && this.used < this.limit && this.dispatchNext(); free--) progress = true
         for (; !this.completions.isEmpty && this.budget > 0; progress = true) this.notifyNext()
-        // Tasks that have ended in this round have freed workers, and nothing is dispatched before these are given back.
+        // Tasks that ended in this round have freed workers. Tasks that wait to take theirs back come before dispatch.
         if (this.blocked) this.lending!.flush()
-        // Without progress a discipline counts tasks as ready that it does not give: another round would not help.
+        // Without progress, the backlog counts an entry as ready but does not return it. Another round would not help.
       } while (progress && this.budget > 0 && this.hasWork())
       thrown = false
     } finally {
       this.flushing = false
-      // The end of the stack: what is left must not wait for another task.
+      // After a stack overflow, the remaining work must not wait for the next operation.
       if (thrown) this.scheduleFlush()
     }
     if (this.budget <= 0 && this.hasWork()) this.scheduleFlush()
@@ -572,7 +583,7 @@ export class Machine implements Workers, Held, Attempts {
 
   private scheduleFlush(): void {
     if (this.flushScheduled) return
-    // In this order: at the end of the stack the call may throw, and a flush that never comes must not be waited for.
+    // In this order: the call may overflow the stack, and the pool must not wait for a flush that was never scheduled.
     this.dispatcher.scheduleTask(this.onScheduledFlush, 0)
     this.flushScheduled = true
   }
@@ -588,17 +599,17 @@ export class Machine implements Workers, Held, Attempts {
     )
   }
 
-  /** Gives a free worker the next task, or the next task its item. Returns `false` if there is none. */
+  /** Launches the next task, or pulls the item of the next request. Returns `false` if there is none. */
   private dispatchNext(): boolean {
     const { backlog, door } = this
     if (this.selective && !this.nextMayStart()) return false
-    // Taking a task frees a place of the queue. The request that gets it pulls before, while no transition is under way.
+    // Taking a task frees a place, for which the first request pulls its item. It pulls first, outside of a transition.
     if (door.size > 0 && door.head!.needsItem && (backlog.ready > 0 || backlog.size === 0)) {
       this.pullFirst()
       return true
     }
     if (backlog.ready > 0) return this.launchNext()
-    // Without a queue (capacity 0) a task steps from the door to the worker.
+    // Without a queue (capacity 0) a task moves from the door to a worker.
     if (backlog.size > 0 || door.size === 0) return false
     const first = door.shift()!
     this.onAdmitted(first)
@@ -607,13 +618,14 @@ export class Machine implements Workers, Held, Attempts {
     return true
   }
 
-  /** Whether the task that is next may start. A request is asked for its item first. */
+  /** Returns whether the next task may start. `true` for a request without an item, which must pull it first. */
   private nextMayStart(): boolean {
+    if (this.backlog.ready > 0 && this.gate.letsReadyStart) return true
     const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
     return next !== undefined && (next.needsItem || this.mayStart(next))
   }
 
-  /** Whether an entry may start now: its workers are free, and the gate allows it. */
+  /** Returns whether an entry may start now: its workers are free, and the gate allows it. */
   private mayStart(entry: Entry): boolean {
     return this.used + permitsOf(entry) <= this.limit && this.gate.allows(entry)
   }
@@ -627,7 +639,7 @@ export class Machine implements Workers, Held, Attempts {
     return true
   }
 
-  /** Fills the place that an entry leaves. Tasks that come back to their workers must not find those of the entry free. */
+  /** Fills the place that an entry leaves. Its workers count as used, so that no task takes them back. */
   private refillFromDoor(entry: Entry): void {
     const permits = permitsOf(entry)
     this.used += permits
@@ -661,7 +673,7 @@ export class Machine implements Workers, Held, Attempts {
     extra.deadline?.cancel()
   }
 
-  /** A running task leaves its workers, for good or for a delay. */
+  /** Frees the workers of a running task that has ended or is delayed. */
   private leaveWorkers(entry: Entry): void {
     this.runningTasks.remove(entry)
     const lent = this.lending !== undefined && this.lending.leftWorkers(entry)
@@ -682,12 +694,12 @@ export class Machine implements Workers, Held, Attempts {
     const frame = currentFrame()
     try {
       const context = entry.asyncContext ?? callersAsyncContext(entry)
-      if (isEntered(context, frame)) this.run(entry)
+      if (isCurrentContext(context, frame)) this.run(entry)
       else runInCopy(context, this.run, this, entry)
     } catch (cause) {
       this.onLaunchThrew(entry, cause)
     } finally {
-      // First: at the end of the stack the call throws, and a depth that stays would stop every flush.
+      // First, because `restoreFrame` may overflow the stack, and a wrong depth would stop every later flush.
       this.launchDepth = depth
       restoreFrame(frame)
     }
@@ -700,7 +712,9 @@ export class Machine implements Workers, Held, Attempts {
     entry.onStarted()
   }
 
-  /** If the fiber has ended, an observer that the task added to it threw. Else the stack has come to its end. */
+  /**
+   * Handles an error of a launch. If the fiber has ended, one of its observers threw. Otherwise the stack overflowed.
+   */
   private onLaunchThrew(entry: Entry, cause: unknown): void {
     const exit = entry.state === "Running" ? entry.fiber?.pollUnsafe() : undefined
     if (exit === undefined) throw cause
@@ -709,8 +723,8 @@ export class Machine implements Workers, Held, Attempts {
     entry.onStarted()
   }
 
-  /** Settles the tasks that the end of the stack has left between two transitions. */
-  private audit(): void {
+  /** Settles the tasks that a stack overflow has left within a transition. */
+  private settleAfterOverflow(): void {
     const lost = this.inTransition!
     const depth = this.launchDepth++
     try {
@@ -718,7 +732,7 @@ export class Machine implements Workers, Held, Attempts {
     } finally {
       this.launchDepth = depth
     }
-    // Not before: the stack may come to its end here, too.
+    // Last, because the stack may overflow here too.
     this.inTransition = undefined
   }
 
@@ -733,8 +747,9 @@ export class Machine implements Workers, Held, Attempts {
         if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
       }
     }
+    if (lost.state === "Delayed") this.delayed.entries.remove(lost)
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
-    // One may be missing from every list, or be counted as what it did not become: derive the counters from the rest.
+    // A task may be missing from every list, or be counted with a wrong outcome. Derive these counts from the others.
     this.used = -this.lent
     for (const entry of this.runningTasks.toArray()) this.used += permitsOf(entry)
     this.counts.submitted = this.counts.settled + this.backlog.size + this.runningTasks.size + this.delayed.entries.size
@@ -742,17 +757,17 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- settling: in the step in which the task's fiber ends ------------------------------------------------------
 
-  /** The task's fiber has ended. */
+  /** Handles the end of a task's fiber. */
   onExit(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    // Closing abandoned it: its submitter was notified already.
-    if (entry.state === "Settled") return
+    // Closing has abandoned the task, or its exit was handled already: without the known runtime it is reported twice.
+    if (entry.state !== "Running") return
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
     if (exit._tag === "Success") {
       this.counts.succeeded++
       this.settle(entry, exit)
-    } else if (entry.extra?.retry === undefined || !this.isDelayed(entry, exit)) this.onFailureExit(entry, exit)
+    } else if (entry.extra?.retry === undefined || !this.delayForRetry(entry, exit)) this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
     if (this.inTransition === entry) this.inTransition = outer
     this.flush()
@@ -770,10 +785,10 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   private onCancelledExit(entry: Entry, reason: TaskCancelledReason, cause: Cause.Cause<unknown>): void {
-    // A finalizer that died stays visible beside the cancellation.
+    // The defect of a finalizer is added to the cancellation.
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
-    // It had failed by itself before the interruption reached it: its own result stands.
+    // The task failed by itself before the interruption reached it, so it keeps its own result.
     this.counts.failed++
     this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
   }
@@ -790,7 +805,7 @@ export class Machine implements Workers, Held, Attempts {
     this.complete(entry, exit)
   }
 
-  /** The end of every task. A request without `exit` has found its source at the end. */
+  /** Ends an entry, the last step of every path. No `exit` means a request whose source had no item left. */
   private complete(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     entry.state = "Settled"
     entry.exit = exit
@@ -801,17 +816,17 @@ export class Machine implements Workers, Held, Attempts {
 
   private releaseExtra(extra: TaskExtra): void {
     extra.deadline?.cancel()
-    extra.due?.cancel()
+    extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
-    // Its finalizers are user code.
+    // The finalizers of the schedule are user code, so a flush runs them.
     if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })
     extra.endWaits()
   }
 
-  // ---- trying again ----------------------------------------------------------------------------------------------
+  // ---- retries ------------------------------------------------------------------------------------------------
 
-  /** Whether a task that has failed may be tried again. Nothing is dispatched before its own code has said when. */
-  private isDelayed(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
+  /** Delays a failed task that may be tried again, and returns `true`. No task is dispatched while user code decides. */
+  private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     this.launchDepth++
     try {
@@ -821,7 +836,7 @@ export class Machine implements Workers, Held, Attempts {
     }
   }
 
-  comeBack(entry: Entry): void {
+  requeue(entry: Entry): void {
     this.enqueue(entry)
   }
 
@@ -830,7 +845,7 @@ export class Machine implements Workers, Held, Attempts {
     this.settle(entry, exit)
   }
 
-  /** Tells the observer of an outcome. Its `classify` may call the pool: nothing is dispatched before the verdict. */
+  /** Reports an outcome to the observer. `classify` is user code, and no task is dispatched before it returns. */
   private report(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
     this.launchDepth++
     try {
@@ -842,14 +857,16 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- notifying --------------------------------------------------------------------------------------------------
 
-  /** Has it notified by the flush that is under way, or the next one. */
+  private readonly enqueueWatcher = (watcher: Notifiable): void => this.enqueueCompletion(watcher)
+
+  /** Lets the present or the next flush notify a waiter. */
   enqueueCompletion(completion: Notifiable): void {
     this.completions.push(completion)
   }
 
   private notifyNext(): void {
     this.budget--
-    // A plain `try`, because this runs for every task. An observer of the fiber that is resumed may throw.
+    // A plain `try`, because this runs for every task. An observer of the resumed fiber may throw.
     try {
       this.completions.shift().notify()
     } catch (defect) {
@@ -857,7 +874,7 @@ export class Machine implements Workers, Held, Attempts {
     }
   }
 
-  /** Calls user code that nobody waits for; what it throws is logged. */
+  /** Calls user code whose result no fiber waits for. Logs what it throws. */
   readonly guard = <A>(f: (value: A) => void, value: A): void => {
     try {
       f(value)
@@ -866,7 +883,7 @@ export class Machine implements Workers, Held, Attempts {
     }
   }
 
-  /** Logs what user code threw. The logger is user code too: it runs when this step is over. */
+  /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
   onDefect(defect: unknown, message = "a callback threw, and no task can have its error"): void {
     this.later(() => this.log(`${this.name}: ${message}`, defect))
   }
@@ -877,18 +894,18 @@ export class Machine implements Workers, Held, Attempts {
   }
 
   private endFlush(): void {
-    this.observer?.rest()
+    this.observer?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
-    if (!this.watchers.isEmpty) this.watchers.check((watcher) => this.enqueueCompletion(watcher))
+    if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
   }
 
   private onQueueEmpty(): void {
     this.sharedAsyncContext = undefined
-    // A pool at rest has no timer.
-    if (this.selective && this.door.size === 0) this.gate.rest()
+    // An idle pool must have no timer.
+    if (this.selective && this.door.size === 0) this.gate.cancelPlannedFlush()
   }
 
-  /** Tells a traversal when admission ends, until the returned function is called. */
+  /** Notifies a traversal when admission ends, until the returned function is called. */
   traverse(traversal: Traversal): () => void {
     this.traversals.add(traversal)
     return () => void this.traversals.delete(traversal)
@@ -897,8 +914,9 @@ export class Machine implements Workers, Held, Attempts {
   // ---- ending tasks early ----------------------------------------------------------------------------------------
 
   /**
-   * The only way out of the door and the queue besides admission and dispatch. The place that it frees goes to the door;
-   * the next flush does what needs user code. Settles with `outcome`, or as `TaskCancelled` for that reason.
+   * Removes an entry from the door, the queue or the delayed tasks: the only way out besides admission and dispatch.
+   * Settles it with `outcome`, or as `TaskCancelled` for that reason. The free place goes to the door. The next flush
+   * does the part of this that needs user code.
    */
   remove(entry: Entry, outcome: Exit.Exit<never, unknown> | TaskCancelledReason): void {
     this.takeOut(entry)
@@ -911,12 +929,12 @@ export class Machine implements Workers, Held, Attempts {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
     else this.delayed.entries.remove(entry)
-    // It is in no list from here on: what ends it before it settles must not take it out again.
+    // The entry is in no list now. If it is ended again before it settles, it must not be removed again.
     entry.state = "New"
     this.counts.cancel(hasStarted(entry))
   }
 
-  /** Takes a waiting or delayed task out; it settles as `TaskCancelled`. */
+  /** Cancels a waiting or delayed task. */
   cancel(entry: Entry, reason: TaskCancelledReason): void {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
@@ -950,7 +968,7 @@ export class Machine implements Workers, Held, Attempts {
     return cancelled.length
   }
 
-  /** Whether a task waits that takes more workers than there are. */
+  /** Returns whether a waiting task takes more workers than the target. */
   readonly isStranded = (): boolean =>
     this.gate.maxPermits > this.#target &&
     this.backlog.size > 0 &&
@@ -960,7 +978,9 @@ export class Machine implements Workers, Held, Attempts {
     return this.backlog.ordered().filter((entry) => permitsOf(entry) > this.#target)
   }
 
-  /** Cancels the waiting tasks that take more workers than there are; some of them if there are none. */
+  /**
+   * Cancels the waiting tasks that take more workers than the target. With a target of 0, cancels up to `most` of them.
+   */
   cancelStranded(most: number): void {
     if (this.#target === 0) this.cancelWaiting("Closed", most)
     else this.cancelAll(this.strandedEntries, "Closed")
@@ -971,12 +991,12 @@ export class Machine implements Workers, Held, Attempts {
     this.settleCancelled(entries, reason)
   }
 
-  /** One error serves all that never ran, and one the others. */
+  /** Settles cancelled tasks. Those that never ran share one error, and so do the others. */
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
     for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
-      // The end of another item may have ended the bulk, and this one with it.
+      // Settling another item may have stopped the bulk, and so settled this entry.
       if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
     this.moveFromDoor()
@@ -987,7 +1007,7 @@ export class Machine implements Workers, Held, Attempts {
     return Exit.fail(new TaskCancelled({ reason, started, pool: this.name, stats: this.stats() }))
   }
 
-  /** Interrupts a running task; the first reason stands. Its fiber may end in this very step. */
+  /** Interrupts a running task. The first reason stays. The fiber may end in this step. */
   interrupt(entry: Entry, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
     if (entry.state !== "Running") return
     entry.cancelReason ??= reason
@@ -996,7 +1016,7 @@ export class Machine implements Workers, Held, Attempts {
     if (fiber !== undefined) this.guard((fiber) => fiber.interruptUnsafe(by), fiber)
   }
 
-  /** The caller of `submit` or `fork` was interrupted before it had an answer. */
+  /** Ends the task of a caller that was interrupted before it had an answer. */
   cancelByCaller(entry: Entry, by: number | undefined): void {
     entry.caller = undefined
     if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
@@ -1007,7 +1027,7 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Abandons the running tasks, which would not end: they settle now, whatever their fibers do later. */
+  /** Abandons the running tasks, which do not end. They settle now, whatever their fibers do later. */
   abandonRunning(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) {
       this.leaveWorkers(entry)
@@ -1025,12 +1045,12 @@ export class Machine implements Workers, Held, Attempts {
 
   // ---- sizing ----------------------------------------------------------------------------------------------------
 
-  /** Sets the target, clamped to the pool's bounds; surplus tasks run on. */
+  /** Sets the target, clamped to the pool's bounds. Surplus tasks continue. */
   resize(size: number, why: string): number {
     const from = this.#target
     this.#target = Math.max(this.min, Math.min(this.max, size))
     if (this.#target !== from) {
-      this.onHeld()
+      this.refreshLimit()
       this.observer?.resized(from, this.#target)
       this.largestSize = Math.max(this.largestSize, this.#target)
       this.emit({ _tag: "Scaled", from, to: this.#target, why })
@@ -1039,20 +1059,20 @@ export class Machine implements Workers, Held, Attempts {
     return this.#target
   }
 
-  /** As `resize`, asked for by a caller and not by the policy, which will hear of it. */
+  /** Like `resize`, for a caller instead of the policy. The next sample reports the change to the policy. */
   resizeByHand(size: number, why: string): number {
     const from = this.#target
     if (this.resize(size, why) !== from) this.observer?.resizedByHand()
     return this.#target
   }
 
-  onHeld(): void {
+  refreshLimit(): void {
     this.limit = this.holds.isHeld || this.blocked ? 0 : this.#target
   }
 
   // ---- lending ---------------------------------------------------------------------------------------------------
 
-  /** A running task lends its workers, from the next flush on, while one of its fibers waits. */
+  /** Lends the workers of a running task, from the next flush on, while one of its fibers waits. */
   lend(entry: Entry): Wait {
     return (this.lending ??= new Lending(this)).begin(entry)
   }
@@ -1075,18 +1095,18 @@ export class Machine implements Workers, Held, Attempts {
 
   blockDispatch(blocked: boolean): void {
     this.blocked = blocked
-    this.onHeld()
+    this.refreshLimit()
   }
 
-  /** Corrects what the start of a running task has cost. */
+  /** Corrects the cost of the last start of a running task. */
   adjustCost(entry: Entry, changes: Costs): void {
     this.gate.adjust(entry, changes)
     this.flush()
   }
 
   /**
-   * Interrupts the newest busy tasks until no more go on than there are workers, and returns all that are being
-   * interrupted: once these have ended, the limit holds. Without a worker, tasks that lend theirs are interrupted too.
+   * Interrupts the newest busy tasks until the others fit into the target. Returns all tasks that are being interrupted.
+   * When these have ended, the limit is kept. With a target of 0, tasks that lend their workers are interrupted too.
    */
   interruptSurplus(by: number): ReadonlyArray<Entry> {
     const isLent = (entry: Entry): boolean =>
@@ -1106,7 +1126,7 @@ export class Machine implements Workers, Held, Attempts {
     return leaving.concat(surplus)
   }
 
-  /** Interrupts everything that runs. */
+  /** Interrupts all running tasks. */
   interruptAll(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) this.interrupt(entry, reason, undefined)
   }
@@ -1120,13 +1140,13 @@ export class Machine implements Workers, Held, Attempts {
     this.flush()
   }
 
-  /** Ends admission for good; the door is rejected in this step. */
+  /** Ends admission until `reopen`. Rejects the tasks at the door in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
     this.rejectDoor("Closed")
   }
 
-  /** Nothing waits or runs any more. */
+  /** Closes the pool, when no task waits or runs. */
   endClosing(report: CloseReport): void {
     this.#phase = "Closed"
     this.holds.onClosed()
@@ -1140,7 +1160,7 @@ export class Machine implements Workers, Held, Attempts {
     this.holds.end("Closing", true)
   }
 
-  // ---- looking ---------------------------------------------------------------------------------------------------
+  // ---- reading ---------------------------------------------------------------------------------------------------
 
   get phase(): "Open" | "Draining" | "Closed" {
     return this.#phase
@@ -1161,11 +1181,11 @@ export class Machine implements Workers, Held, Attempts {
   get queued(): number {
     return this.backlog.size + this.door.size
   }
-  /** The task that has waited longest: those in the queue came before those at the door. */
+  /** The task that has waited longest. Tasks in the queue arrived before those at the door. */
   get oldestQueued(): Entry | undefined {
     return this.backlog.oldest() ?? this.door.head
   }
-  /** How many tasks were cancelled before they started. */
+  /** The number of tasks that were cancelled before they started. */
   get neverRun(): number {
     return this.counts.neverStarted
   }
@@ -1173,11 +1193,11 @@ export class Machine implements Workers, Held, Attempts {
   get runningEntries(): ReadonlyArray<Entry> {
     return this.runningTasks.toArray()
   }
-  /** Whether the next task may have to wait beside a free worker. */
+  /** Whether the next task may have to wait although a worker is free. */
   get isSelective(): boolean {
     return this.selective
   }
-  /** Whether all that keeps the next task from starting is the number of workers. */
+  /** Whether only the number of workers keeps the next task waiting. */
   get isSaturated(): boolean {
     const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
     if (next === undefined || next.needsItem) return this.backlog.size === 0 && this.used >= this.#target
@@ -1186,7 +1206,8 @@ export class Machine implements Workers, Held, Attempts {
   readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
   readonly isEmpty = (): boolean => this.backlog.size === 0
   readonly isResized = (): boolean => this.used <= this.#target
-  readonly isQuiet = (): boolean => this.runningTasks.size === 0
+  /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
+  readonly isQuiet = (): boolean => this.used === 0
 
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)

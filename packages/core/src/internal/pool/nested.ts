@@ -1,16 +1,16 @@
-/** Operations of a pool that one of its own tasks waits in: the task lends its worker meanwhile, or the operation fails. */
+/** Nested work: a task that waits in an operation of its own pool lends its workers, or the operation fails. */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
-import { type Ending, ending, endWith, type RuntimeFiber } from "../runtime/fiber.ts"
+import { type Ending, ending, pushEnding, type RuntimeFiber } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 
-/** Runs an operation that waits for the pool. It ends `wait` in the step in which what it waits for has happened. */
+/** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -20,7 +20,7 @@ export const waitWithin = <A, E, R>(
   return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
 }
 
-/** As `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
+/** Like `waitWithin`, in a fiber that belongs to a task of this pool or of another one. */
 export const waitInTask = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -31,7 +31,7 @@ export const waitInTask = <A, E, R>(
   if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
   const refused = Effect.suspend(() => Effect.fail(machine.rejectNested()))
-  return entry.machine === machine ? within : waitElsewhere(entry, machine, within, refused)
+  return entry.machine === machine ? within : waitInOtherPool(entry, machine, within, refused)
 }
 
 /**
@@ -47,14 +47,18 @@ export const lendMeanwhile = <A, E, R>(
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
   const within = own === undefined ? operation : lendWhile(machine, own, () => operation)
-  return (entry.machine === machine ? within : waitElsewhere(entry, machine, within, within)) as Effect.Effect<A, E, R>
+  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, within, within)) as Effect.Effect<
+    A,
+    E,
+    R
+  >
 }
 
 /**
  * Runs an operation of another pool. The task lends its workers while both pools wait for each other. Runs `refused` instead
  * if one of them must not lend.
  */
-const waitElsewhere = <A, E, R>(
+const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
   operation: Effect.Effect<A, E, R>,
@@ -62,11 +66,11 @@ const waitElsewhere = <A, E, R>(
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
-    const crossing = own.elsewhere.begin(other.elsewhere, entry)
-    if (crossing === undefined) return restore(refused)
+    const crossWait = own.waitNode.begin(other.waitNode, entry)
+    if (crossWait === undefined) return restore(refused)
     return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
-      own.elsewhere.end(crossing)
-      return crossing.wait === undefined ? exit : goOn(own, crossing.wait, exit, restore)
+      own.waitNode.end(crossWait)
+      return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, restore)
     })
   })
 
@@ -82,11 +86,11 @@ const lendWhile = <A, E, R>(
         const wait = machine.lend(entry)
         machine.flush()
         return Effect.flatMap(Effect.exit(restore(admitted(machine, wait, operation))), (exit) =>
-          goOn(machine, wait, exit, restore)
+          endWait(machine, wait, exit, restore)
         )
       })
 
-/** The end of an operation for which a task lends its workers. */
+/** The frame under an operation for which a task lends its workers. */
 class Lent implements Ending {
   private readonly machine: Machine
   readonly wait: Wait
@@ -99,19 +103,19 @@ class Lent implements Ending {
 
   end(): boolean {
     const { machine, wait } = this
-    if (wait.isBack) return true
+    if (wait.isDone) return true
     wait.end()
     machine.flush()
-    return wait.isBack
+    return wait.isDone
   }
 
-  goOn<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
-    return comeBack(this.wait, exit, restore)
+  continueWith<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
+    return awaitWorkers(this.wait, exit, restore)
   }
 }
 Object.assign(Lent.prototype, ending)
 
-/** As `lendWhile`, but begins at once. Its result must be returned to the fiber. */
+/** Like `lendWhile`, but lends in this step. The result must be returned to the fiber. */
 const lendWithin: <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
@@ -121,7 +125,7 @@ const lendWithin: <A, E, R>(
   ? (machine, fiber, entry, operation) => {
       if (machine.nested === "fail") return Effect.fail(machine.rejectNested())
       const lent = new Lent(machine, entry)
-      endWith(fiber as RuntimeFiber, lent)
+      pushEnding(fiber as RuntimeFiber, lent)
       machine.flush()
       return admitted(machine, lent.wait, operation)
     }
@@ -134,24 +138,26 @@ const admitted = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   machine.isAboutToDispatch ? afterDispatch(Effect.suspend(() => operation(wait))) : operation(wait)
 
-/** The worker that was just lent takes a waiting task first, which may free a place of a full queue. */
+/**
+ * Runs an operation after the next dispatch: the lent worker takes a waiting task, which frees a place of a full queue.
+ */
 const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Effect.yieldNow, admitted)
 
 type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
 
-/** Ends the wait: the fiber goes on when its task has its worker again, or when it is interrupted. */
-const goOn = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
+/** Ends the wait. The fiber continues when its task has its workers back, or when it is interrupted. */
+const endWait = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  return wait.isBack ? exit : comeBack(wait, exit, restore)
+  return wait.isDone ? exit : awaitWorkers(wait, exit, restore)
 }
 
-const comeBack = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
+const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
-    // The fiber may have yielded since it looked, and its task may have its worker again.
-    if (wait.isBack) return resume(Effect.void)
-    wait.onBack = () => resume(Effect.void)
+    // The fiber may have yielded since the last check, and its task may have its workers back.
+    if (wait.isDone) return resume(Effect.void)
+    wait.onDone = () => resume(Effect.void)
   })
   const takeBack = Effect.sync(() => wait.takeBackNow())
   return Effect.andThen(

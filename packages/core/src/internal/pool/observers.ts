@@ -1,4 +1,4 @@
-/** Several observers in the machine's one slot. */
+/** Combines several observers into one, because the machine reports to one observer. */
 import type { Exit } from "effect/Exit"
 import type { Entry, MachineObserver } from "./entry.ts"
 
@@ -24,7 +24,7 @@ export class Observers implements MachineObserver {
   resizedByHand(): void {
     for (const each of this.all) each.resizedByHand()
   }
-  rest(): void {
-    for (const each of this.all) each.rest()
+  flushEnded(): void {
+    for (const each of this.all) each.flushEnded()
   }
 }

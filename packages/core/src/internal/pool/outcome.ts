@@ -1,4 +1,4 @@
-/** What the exits of tasks say about the server behind a pool: the option `classify`. */
+/** Decides what the exit of a task says about the server behind a pool: the option `classify`. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
@@ -11,7 +11,7 @@ import { describe } from "./task.ts"
 
 export type Classify = (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
 
-// The longest time that a server may ask for, in milliseconds.
+// The longest `retryAfter`, in milliseconds. A server that asks for more must not stop the pool for hours.
 const longestRetryAfter = 300_000
 
 /** Classifies a timeout as overload. Ignores other failures, which say nothing about the server. */
@@ -24,7 +24,7 @@ export const classifyDefault: Classify = (exit) => {
   return "ignore"
 }
 
-/** Calls a pool's `classify`, and accepts whatever it returns or throws. */
+/** Calls a pool's `classify`, and handles every result and every error of it. */
 export class Outcomes {
   private readonly machine: Machine
   readonly classify: Classify
@@ -36,7 +36,7 @@ export class Outcomes {
     this.classify = classify
   }
 
-  /** The outcome of a task; a number is a server's `retryAfter` in milliseconds. */
+  /** Returns the outcome of a task. A number is the `retryAfter` of a server, in milliseconds. */
   of({ cancelReason }: Entry, exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
     if (exit._tag === "Success" && this.classify === classifyDefault) return "success"
     // A task that was interrupted says nothing about the server.
@@ -67,7 +67,7 @@ const millisOf = (input: Duration.Input): number => {
   return Option.isSome(duration) ? Math.min(longestRetryAfter, Duration.toMillis(duration.value)) : 0
 }
 
-/** Holds the dispatch of a fixed pool when a server asks for it. */
+/** Holds the dispatch of a fixed pool for the `retryAfter` of a server. */
 export class RetryAfter implements MachineObserver {
   private readonly machine: Machine
   private readonly outcomes: Outcomes
@@ -85,5 +85,5 @@ export class RetryAfter implements MachineObserver {
   dispatched(): void {}
   resized(): void {}
   resizedByHand(): void {}
-  rest(): void {}
+  flushEnded(): void {}
 }

@@ -1,4 +1,4 @@
-/** Why a pool admits nothing for a while: `pause`, and the effects that pause it while they go on. */
+/** The pauses of a pool: they stop its admission. One is begun by `pause`, and one by each effect in `withPaused`. */
 import { once } from "./holds.ts"
 
 export class Pauses {
@@ -6,7 +6,7 @@ export class Pauses {
   private byHand: boolean
   private count = 0
 
-  /** `onChange` is called when the pool becomes paused, or is no longer. */
+  /** `onChange` is called when the pool becomes paused, and when it is no longer paused. */
   constructor(startPaused: boolean, onChange: (paused: boolean) => void) {
     this.byHand = startPaused
     this.onChange = onChange
@@ -26,14 +26,14 @@ export class Pauses {
     if (!isPaused) this.onChange(true)
   }
 
-  /** Ends what `pause` began. */
+  /** Ends the pause of `pause`. */
   resume(): void {
     const { isPaused } = this
     this.byHand = false
     if (isPaused && !this.isPaused) this.onChange(false)
   }
 
-  /** Begins a pause of its own, and returns what ends it. */
+  /** Begins a separate pause, and returns a function that ends it. */
   begin(): () => void {
     const { isPaused } = this
     this.count++
@@ -44,7 +44,7 @@ export class Pauses {
     })
   }
 
-  /** The pool opens anew. */
+  /** Sets the pause of `pause` when the pool reopens. */
   reset(paused: boolean): void {
     this.byHand = paused
   }

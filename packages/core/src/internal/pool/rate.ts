@@ -1,12 +1,12 @@
 /**
- * The rate of a pool: what may start in any window of a length. An exact log of the starts in the sliding window.
+ * The rates of a pool: an exact log of the starts in each sliding window.
  *
- * Pure: the caller gives the time, in milliseconds of a clock that never goes back. A start at t counts in
- * [t, t + window), in real numbers. Rounding must not shorten a window: `now - t` may round up, and `t + window` down.
+ * Pure: callers pass the time, in milliseconds of a clock that never falls. A start at t counts in [t, t + window), in
+ * real numbers. Rounding must not shorten a window: `now - t` may round up, and `t + window` may round down.
  *
- * Tokens are summed with their rounding errors, so that a gate that never rests does not drift. The limit has a tolerance
- * of 2^-51 of itself for costs such as 0.1, which are rounded before they arrive here: ten of them fit into 1. Integers
- * below 2^51 are unaffected by it.
+ * A *token* is one unit of cost. Tokens are summed with their rounding errors, so that sums do not drift in a pool that
+ * is never idle. The limit has a relative tolerance of 2^-51 for costs such as 0.1, which are rounded before they
+ * arrive here: ten of them fit into 1. Integers below 2^51 are unaffected by the tolerance.
  */
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
@@ -21,10 +21,10 @@ export interface CheckedRate {
   readonly unit: string | undefined
 }
 
-/** One number per rate. */
+/** The cost of a start: one number per rate. */
 export type Costs = ReadonlyArray<number>
 
-/** A start that a gate has counted: what `adjust` needs to correct it. */
+/** A start that a gate has counted, for later corrections by `adjust`. */
 export interface Start {
   readonly at: number
   costs: Costs
@@ -34,7 +34,7 @@ const refuse = (where: string, what: string, rule: string, value: unknown): neve
   throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
 }
 
-/** One rate or several. Reads each property once. */
+/** Checks one rate or several. Reads each property once, because a getter is user code. */
 export const checkRate = (where: string, rate: Rate | ReadonlyArray<Rate>): ReadonlyArray<CheckedRate> => {
   if (!Array.isArray(rate)) return [checkOneRate(where, "rate", rate as Rate)]
   if (rate.length === 0) return refuse(where, "rate", "a Rate or a non-empty array of them", rate)
@@ -53,11 +53,11 @@ const checkOneRate = (where: string, what: string, rate: Rate): CheckedRate => {
   return { limit, window: millis, unit }
 }
 
-/** The cost of a task for each rate. A unit that no rate has is refused, also if there is no rate. */
+/** Returns the cost of a task for each rate. Throws for a unit that no rate has, even if there is no rate. */
 export const checkCost = (where: string, rates: ReadonlyArray<CheckedRate>, cost: Cost | undefined): Costs =>
   costsOf(where, rates, cost, 1, 0)
 
-/** As `checkCost`, for a correction: numbers of either sign. What it does not name stays as it is. */
+/** Like `checkCost`, for a correction: numbers of either sign. A rate that it does not name is not changed. */
 export const checkCostChange = (where: string, rates: ReadonlyArray<CheckedRate>, change: Cost): Costs =>
   costsOf(where, rates, change, 0, -Infinity)
 
@@ -92,9 +92,9 @@ const costsOf = (
 }
 
 /**
- * Says when the next start is allowed, under several rates at once. A start is allowed while what the window holds and
- * its own cost are at most the limit of each rate. So a start of cost 0 waits too, while a correction has pushed the
- * window above the limit.
+ * Computes when the next start is allowed, under several rates at once. A start is allowed if its cost and the tokens in
+ * the window are at most the limit, for each rate. So a start of cost 0 also waits if a correction has pushed the window
+ * above the limit.
  */
 export class RateGate {
   readonly defaultCosts: Costs
@@ -105,20 +105,33 @@ export class RateGate {
     this.logs = rates.map(({ limit, window }) => new Log(limit, window))
   }
 
-  /** Whether the costs are above a limit, so that such a start is never allowed. */
+  /** Returns whether a cost is above its limit, so that the start is never allowed. */
   isTooLarge(costs: Costs): boolean {
-    return this.logs.some((log, index) => costs[index]! > log.most)
+    for (let index = 0; index < this.logs.length; index++) if (costs[index]! > this.logs[index]!.most) return true
+    return false
   }
 
   /**
-   * Milliseconds until a start of these costs is allowed, if nothing else starts: 0 if it is now, `Infinity` if never.
-   * `now` plus the result, rounded, is not too early. Forgets what has left the window.
+   * Returns whether a start of these costs is allowed even if no entry has left the window. Reads no clock: that is
+   * slow.
+   */
+  isAllowed(costs: Costs): boolean {
+    for (let index = 0; index < this.logs.length; index++) {
+      if (this.logs[index]!.whenFits(costs[index]!) > -Infinity) return false
+    }
+    return true
+  }
+
+  /**
+   * Returns the milliseconds until a start of these costs is allowed, if no other task starts: 0 if it is allowed now,
+   * `Infinity` if never. The rounded sum of `now` and the result is not too early.
+   * Drops entries that have left the window.
    */
   untilStart(costs: Costs, now: number): number {
     let at = now
     for (let index = 0; index < this.logs.length; index++) {
       const log = this.logs[index]!
-      log.forget(now)
+      log.dropExpired(now)
       at = Math.max(at, log.whenFits(costs[index]!))
     }
     let wait = at - now
@@ -126,14 +139,18 @@ export class RateGate {
     return wait
   }
 
-  /** Takes the tokens of a start. It must be allowed: `untilStart` is 0. */
+  /** Counts the tokens of a start, which must be allowed. Drops entries that have left the window. */
   start(costs: Costs, now: number): Start {
-    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, costs[index]!)
+    for (let index = 0; index < this.logs.length; index++) {
+      const log = this.logs[index]!
+      log.dropExpired(now)
+      log.start(now, costs[index]!)
+    }
     return { at: now, costs }
   }
 
   /**
-   * Changes the costs of a start, which do not fall below 0. Does nothing for a rate whose window the start has left.
+   * Changes the costs of a start, to at least 0. Does nothing for a rate whose window the start has left.
    */
   adjust(start: Start, changes: Costs, now: number): void {
     start.costs = start.costs.map((cost, index) => {
@@ -143,16 +160,16 @@ export class RateGate {
   }
 }
 
-/** The fewest entries of a full log, and the fewest that it has space for: a power of two. */
+/** The smallest number of entries that a log has memory for, and keeps before it merges entries: a power of two. */
 const minEntries = 16
 
 /**
- * The starts in the window of one rate, oldest first, in a ring. Starts at one time share an entry, those of cost 0
- * included: a correction may follow.
+ * The starts in the window of one rate, oldest first, in a ring. Starts at the same time share an entry. Starts of cost
+ * 0 have entries too, because a correction may follow.
  *
- * At most about `limit` entries are kept. When all are taken, empty ones are dropped and neighbors merge into the later
- * one, which can only delay a start. A merged entry has at most `4 * limit / maxEntries` tokens, and any two neighbors
- * have more. So at most about half of the entries remain, and a start costs O(1), amortized.
+ * The log keeps at most about `limit` entries. When all are in use, empty entries are dropped and neighbors merge into
+ * the later one, which can only delay a start. A merged entry has at most `4 * limit / maxEntries` tokens, and any two
+ * neighbors have more. So at most about half of the entries remain, and a start costs O(1), amortized.
  */
 class Log {
   /** The limit and its tolerance. */
@@ -170,7 +187,9 @@ class Log {
   /** The tokens in the window, and the sum of their rounding errors. */
   private used = 0
   private error = 0
-  /** The last answer of `whenFits`, valid until a start or a correction. The head of a queue asks again and again. */
+  /**
+   * The last result of `whenFits`, valid until a start or a correction. Each flush asks for the same head of the queue.
+   */
   private knownCost = NaN
   private knownTime = 0
 
@@ -181,8 +200,8 @@ class Log {
     this.maxEntries = Math.max(minEntries, Math.ceil(limit))
   }
 
-  /** Forgets the entries that have left the window, and releases the memory that a burst took. */
-  forget(now: number): void {
+  /** Drops the entries that have left the window, and releases the memory that a burst took. */
+  dropExpired(now: number): void {
     while (this.length > 0 && this.ends[this.head]! <= now) {
       this.count(-this.tokens[this.head]!)
       this.count(-this.errors[this.head]!)
@@ -193,7 +212,7 @@ class Log {
     if (4 * this.length < this.ends.length && this.ends.length > minEntries) this.shrink()
   }
 
-  /** The time from which a cost fits, if nothing else starts: `-Infinity` if it does now. */
+  /** Returns the time from which a cost fits, if no other task starts: `-Infinity` if it fits now. */
   whenFits(cost: number): number {
     if (this.used + this.error + cost <= this.most) return -Infinity
     if (cost !== this.knownCost) {
@@ -203,7 +222,7 @@ class Log {
     return this.knownTime
   }
 
-  /** Sums as `forget` will, so that both agree to the last bit. */
+  /** Sums in the same order as `dropExpired`, so that both agree to the last bit. */
   private findFit(cost: number): number {
     let { error, used } = this
     let index = -1
@@ -223,11 +242,11 @@ class Log {
     this.add(sumAbove(now, this.window), cost)
   }
 
-  /** Changes the cost of a start, and returns what it is then. */
+  /** Changes the cost of a start, and returns the new cost. */
   adjust(start: number, cost: number, change: number, now: number): number {
     const end = sumAbove(start, this.window)
     if (end <= now) return cost
-    // A number that is absurd beside the limit would take the sum's last digits, or make it infinite.
+    // A number far above the limit would lose the sum's last digits, or make the sum infinite.
     const changed = Math.max(0, Math.min(cost + change, 2 ** 52 * this.limit))
     if (changed !== cost) {
       this.add(end, changed)
@@ -237,8 +256,8 @@ class Log {
   }
 
   /**
-   * Adds tokens to the first entry that ends at a time or later. A start is in that entry, unless its own had no tokens
-   * and has left.
+   * Adds tokens to the first entry that ends at a time or later. That is the entry of the start, unless its entry was
+   * dropped because it had no tokens.
    */
   private add(end: number, tokens: number): void {
     const at = this.at(this.indexOf(end))
@@ -253,7 +272,7 @@ class Log {
     this.used += tokens
   }
 
-  /** The first entry that ends at a time or later, or a new one. */
+  /** Returns the index of the first entry that ends at a time or later. Adds an entry if there is none. */
   private indexOf(end: number): number {
     if (this.length === 0 || this.ends[this.at(this.length - 1)]! < end) return this.push(end)
     let low = 0
@@ -324,15 +343,15 @@ class Log {
   }
 }
 
-/** What the rounded sum of two numbers lacks, exactly (D. E. Knuth's TwoSum). */
+/** Returns the exact difference between the sum of two numbers and their rounded sum (D. E. Knuth's TwoSum). */
 const roundingError = (a: number, b: number): number => {
   const sum = a + b
   const rest = sum - a
   return a - (sum - rest) + (b - rest)
 }
 
-/** The next number above a positive one. */
+/** Returns the next number above a positive one. */
 const above = (value: number): number => value + value * (2 ** -53 * (1 + 2 ** -52))
 
-/** The sum of two numbers, rounded up. */
+/** Returns the sum of two numbers, rounded up. */
 const sumAbove = (a: number, b: number): number => (roundingError(a, b) > 0 ? above(a + b) : a + b)

@@ -1,4 +1,4 @@
-/** When a task that failed is tried again: `retry` of a submission. */
+/** Decides whether and when a failed task is tried again: the option `retry` of a submission. */
 import * as Cause from "effect/Cause"
 import type { Clock } from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -10,6 +10,7 @@ import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
+import type { Alarm } from "./alarm.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
 
@@ -22,7 +23,11 @@ export class Retry {
   private attempts = 0
   private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
 
-  /** The fiber of a schedule that takes time to answer. */
+  /** The task's place in the queue, which it keeps: its sequence. */
+  sequence = -1
+  /** The next attempt, while the task is delayed. */
+  due: Alarm | undefined = undefined
+  /** The fiber of a schedule that suspends. */
   planning: Fiber<unknown, unknown> | undefined = undefined
 
   constructor(clock: Clock, options: RetryOptions) {
@@ -31,8 +36,9 @@ export class Retry {
   }
 
   /**
-   * Returns the milliseconds to wait before the next attempt, or `undefined` as the value if there is none. If a schedule
-   * takes time to answer, returns nothing, and calls `onPlanned` later. Runs user code, in the submitter's context.
+   * Returns an `Exit` with the milliseconds before the next attempt, or with `undefined` if there is none. If the
+   * schedule suspends, returns no `Exit`, and calls `onPlanned` with it later. Runs user code, in the submitter's
+   * context.
    */
   plan(error: unknown, context: Context.Context<never>, onPlanned: (planned: Planned) => void): Planned | undefined {
     const fiber = Effect.runForkWith(context)(this.next(error))
@@ -45,10 +51,10 @@ export class Retry {
   }
 
   private next(error: unknown): Effect.Effect<number | undefined> {
-    const { schedule, times = Infinity, until, while: goesOn } = this.options
+    const { schedule, times = Infinity, until, while: whileTrue } = this.options
     return Effect.suspend(() => {
       if (++this.attempts > times) return Effect.undefined
-      if (goesOn !== undefined && !checkAnswer("retry", "while", goesOn(error))) return Effect.undefined
+      if (whileTrue !== undefined && !checkAnswer("retry", "while", whileTrue(error))) return Effect.undefined
       if (until !== undefined && checkAnswer("retry", "until", until(error))) return Effect.undefined
       return schedule === undefined ? Effect.succeed(0) : this.delay(schedule, error)
     })
@@ -69,22 +75,22 @@ export class Retry {
   }
 }
 
-/** The checked option `retry`. */
+/** Checks the option `retry`. */
 export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Schedule.Schedule<unknown, any>): Retry => {
   if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
-  const { schedule, times, until, while: goesOn } = checkKnown(`${where}: retry`, retry, retryOptions)
+  const { schedule, times, until, while: whileTrue } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
     throw new TypeError(`${where}: retry.schedule must be a Schedule, got ${format(schedule)}`)
   }
-  if (goesOn !== undefined) checkFunction(`${where}: retry`, "while", goesOn)
+  if (whileTrue !== undefined) checkFunction(`${where}: retry`, "while", whileTrue)
   if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
   if (times !== undefined) checkLimit(`${where}: retry`, "times", times)
-  return new Retry(clock, { schedule, times, until, while: goesOn })
+  return new Retry(clock, { schedule, times, until, while: whileTrue })
 }
 
 const retryOptions = ["schedule", "times", "while", "until"]
 
-/** The first failure of a task's own, if it has no defect and no interruption: only that is tried again. */
+/** Returns the task's first failure if it may be tried again: no defect, no interruption, and no error of a pool. */
 export const failureToRetry = ({ cause }: Failure<unknown, unknown>): { readonly error: unknown } | undefined => {
   const [first] = cause.reasons
   if (first === undefined || !Cause.isFailReason(first) || !cause.reasons.every(Cause.isFailReason)) return undefined

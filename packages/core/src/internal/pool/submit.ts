@@ -1,10 +1,10 @@
-/** `submit` and `fork` as effects: evaluating one admits a task, and waits if the caller has no answer yet. */
+/** `submit` and `fork` as effects. Evaluating one admits a task, and waits if there is no result yet. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
-import { endWith } from "./extra.ts"
+import { attachWait } from "./extra.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
@@ -22,8 +22,9 @@ export class Submit {
   private readonly options: TaskOptions
   private readonly mayWait: boolean
   private readonly where: string
-  /** Whether what the submitter's task lends has been settled; and its wait, if it lends its workers of this pool. */
+  /** Whether `waitInTask` has already handled a submission from within a task. */
   private readonly isWithin: boolean
+  /** The wait of the submitter's task, if it lends its workers of this pool. */
   private readonly wait: Wait | undefined
 
   constructor(
@@ -51,7 +52,7 @@ export class Submit {
       if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
-    if (wait !== undefined) endWith(task, wait)
+    if (wait !== undefined) attachWait(task, wait)
     machine.admit(task, this.mayWait)
     return task.state === "Settled" ? task.answer! : task
   }
@@ -66,7 +67,7 @@ export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (context: Context.Context<never>) => Task
   private readonly mayWait: boolean
-  /** As for `Submit`: a fork waits at the door only. */
+  /** As in `Submit`. A fork waits at the door only. */
   private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
@@ -79,34 +80,32 @@ export class Fork {
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
     const { isWithin, make, mayWait, wait } = this
-    const task = make(withoutLaunch(fiber.context))
+    const entry = innermostEntry(fiber)
+    const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
-    if (wait !== undefined) endWith(task, wait)
-    else if (mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
-      const entry = innermostEntry(fiber)
-      if (entry !== undefined) {
-        return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
-      }
+    if (wait !== undefined) attachWait(task, wait)
+    else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
+      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
     }
     task.answer = Exit.succeed(new Handle(task))
     machine.admit(task, mayWait)
-    // Its caller will be elsewhere when it starts.
+    // The caller does not wait for the start, so its async context must be stored now.
     machine.captureAsyncContext(task)
     if (task.state === "AtDoor") return task
     const { answer } = task
-    // A waiting task does not keep a handle that its caller may have dropped.
+    // A waiting task must not keep its handle in memory, which the caller may have dropped.
     task.answer = undefined
     return answer
   }
 }
 
 interface Admission extends Effect.Effect<any, any> {
-  /** Returns the caller's answer, or the task that will have it, or what to do first. */
+  /** Returns the caller's result, the task to wait for, or an effect to run instead. */
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any>
 }
 
-// Admission and the beginning of the wait are one step: the caller may be interrupted between two steps, and its task would
-// be orphaned.
+// Admission and the beginning of the wait are one step. If the caller were interrupted between two steps, its task would
+// continue without a caller.
 const evaluate = hasKnownRuntime
   ? function (this: Admission, fiber: RuntimeFiber): Effect.Effect<any, any> {
       const admitted = this.begin(fiber)

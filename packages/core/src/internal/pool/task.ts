@@ -5,10 +5,9 @@
  *      │        │          │ ↑          ↓           ↑
  *      │        │          │ └───── Delayed ────────┤      an attempt failed, another follows
  *      │        │          └────────────────────────┤      cancelled, or the pool closed
- *      └────────┴───────────────────────────────────┘      withdrawn or rejected: never admitted, not counted
+ *      └────────┴───────────────────────────────────┘      interrupted at the door, or rejected: never admitted, not counted
  *
- * A task skips the states it does not need: the door if the queue has a place, the queue if a worker is free. It settles
- * exactly once (I3).
+ * A task skips `AtDoor` if the queue has a place, and `Waiting` if a worker is free. It settles exactly once (I3).
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -35,29 +34,29 @@ import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import type { Machine } from "./machine.ts"
 import { awaitEnds } from "./waits.ts"
 
-/** What was submitted: an effect, or a function with its arguments. */
+/** The work of a task: an effect, or a function. */
 export type Work = Effect.Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
 
-/** Options of a submission, as a function's caller gives them. */
+/** Options of a submission, including the arguments of a function. */
 export type TaskOptions = (SubmitOptions & { readonly args?: ReadonlyArray<unknown> | undefined }) | undefined
 
-/** The weight of a task that names none. */
+/** The weight of a task without the option `weight`. */
 const defaultWeight = 4
 
-/** The checked weight of a task. */
+/** Checks and returns the weight of a task. */
 export const weightOf = (where: string, { weight }: Pick<SubmitOptions, "weight">): number =>
   weight === undefined ? defaultWeight : checkWeight(where, weight)
 
-/** As `Effect.isEffect`, and quicker for the usual task. */
+/** Like `Effect.isEffect`, and faster for most tasks. */
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
   typeof value === "object" && value !== null ? (value as any)[Effect.TypeId] !== undefined : Effect.isEffect(value)
 
-/** The options of every submission. */
+/** The names of the options of every submission. */
 export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
-/** Those of a submitted function. */
+/** The names of the options of a submitted function. */
 export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
-/** A task of a submitter; throws if the work is neither an effect nor a function. */
+/** Makes a task. Throws if the work is neither an effect nor a function, or if an option is wrong. */
 export const makeTaskUnsafe = (
   machine: Machine,
   where: string,
@@ -80,7 +79,7 @@ const makePlainTask = (
   weight: number,
   context: Context.Context<never>
 ): Task =>
-  // The tag of a service is both: it is submitted as the effect it is.
+  // The tag of a service is both an effect and a function. It is submitted as an effect.
   isEffect(work)
     ? new Task(machine, work, undefined, weight, context)
     : makeFunctionTask(machine, where, work, options, weight, context)
@@ -100,7 +99,7 @@ const makeFunctionTask = (
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${describe(work)}`)
 }
 
-/** What a task's function has returned. */
+/** Checks the result of a task's function, which must be an effect. */
 export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => {
   if (isEffect(value)) return value
   throw new UnknownTaskType(
@@ -110,9 +109,9 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
   )
 }
 
-/** As `format`; a value whose own code throws when it is looked at is named by its type. */
+/** Like `format`, but names only the type of a value whose own code throws when it is read. */
 export const describe = (value: unknown): string => {
-  // A plain `try`: `format` runs getters and proxies of a value that nobody has checked.
+  // A plain `try`: `format` runs getters and proxies of an unchecked value.
   try {
     return format(value)
   } catch {
@@ -121,8 +120,8 @@ export const describe = (value: unknown): string => {
 }
 
 /**
- * A task of a function is itself the effect that its fiber runs, which calls the function. Each task is also the frame on
- * its submitter's stack while that waits. Wrappers would cost closures and objects for each task.
+ * One task. A task of a function is also the effect that its fiber runs, which calls the function. A task is also the
+ * frame on its submitter's stack while the submitter waits. Separate objects would cost time and memory for each task.
  */
 export interface Task extends Effect.Effect<unknown, unknown> {}
 export class Task implements Entry, Waiter {
@@ -132,9 +131,9 @@ export class Task implements Entry, Waiter {
   slot = 0
   weight: number
   state: Entry["state"] = "New"
-  /** Released when the task settles: a kept handle must keep no more than the result. */
+  /** Released when the task settles: its handle must keep only the result in memory. */
   work: Work | undefined
-  /** The arguments of a function, and so the sign that `work` is one. */
+  /** The arguments of a function; undefined if `work` is an effect. */
   args: ReadonlyArray<unknown> | undefined
   context: Context.Context<never> | undefined
   asyncContext: AsyncContext | undefined = undefined
@@ -146,9 +145,9 @@ export class Task implements Entry, Waiter {
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
-  /** What the caller of `submit` or `fork` is given: the outcome, or a handle, or `NotAvailable`. */
+  /** The result for the caller of `submit` or `fork`: the outcome, a handle, or `NotAvailable`. */
   answer: Exit<any, any> | undefined = undefined
-  /** Others that wait for the outcome: joiners, and fibers that end the task and wait for its finalizers. */
+  /** Other waiters for the outcome: joiners, and fibers that interrupt the task and wait for its finalizers. */
   observers: Set<(exit: Exit<any, any>) => void> | undefined = undefined
 
   constructor(
@@ -165,13 +164,13 @@ export class Task implements Entry, Waiter {
     this.context = context
   }
 
-  /** The effect that was submitted, or that the function returns now. */
+  /** Returns the submitted effect, or calls the submitted function and returns its effect. */
   begin(): Effect.Effect<unknown, unknown> {
     if (this.args === undefined) return this.work as Effect.Effect<unknown, unknown>
     return checkEffect((this.work as (...args: ReadonlyArray<unknown>) => unknown)(...this.args))
   }
 
-  /** The caller of `submit` or `fork` was interrupted: its task ends too, and a running one is waited for. */
+  /** Ends the task when the caller of `submit` or `fork` is interrupted. Waits until a running one has ended. */
   onCallerInterrupt(by: number): Effect.Effect<void> {
     this.machine.cancelByCaller(this, by)
     return this.state === "Running" ? awaitEnds(this.machine, [this]) : Effect.void
@@ -185,7 +184,7 @@ export class Task implements Entry, Waiter {
     if (hasKnownRuntime) observeLast(this.fiber as RuntimeFiber, this.observer(), this.machine.guard)
   }
 
-  /** Called when its fiber has ended. */
+  /** Returns the function to call when the task's fiber has ended. */
   protected observer(): (exit: Exit<any, any>) => void {
     return (exit) => this.machine.onExit(this, exit)
   }
@@ -224,10 +223,10 @@ export class Task implements Entry, Waiter {
     return this.caller !== undefined || this.observers !== undefined
   }
 
-  /** Resumes those that wait for the outcome, or for admission. */
+  /** Resumes the fibers that wait for the outcome or for admission. */
   notify(): void {
     const { answer, observers } = this
-    // Plain `try`s: an observer of the fiber that is resumed may throw, and the others must hear of the outcome.
+    // A plain `try`: an observer of the resumed fiber may throw, and the other waiters must still be resumed.
     try {
       if (this.caller !== undefined && answer !== undefined) {
         this.answer = undefined
@@ -241,7 +240,7 @@ export class Task implements Entry, Waiter {
     }
   }
 
-  /** Its fiber begins. */
+  /** Begins the task's work in its fiber, and returns the effect to run. */
   beginIn(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
     this.fiber = fiber
     if (!hasKnownRuntime) fiber.addObserver(this.observer())

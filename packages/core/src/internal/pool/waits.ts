@@ -1,30 +1,30 @@
-/** What a fiber waits for: an outcome, the end of tasks, a condition on the machine. */
+/** The waits of fibers: for the outcome of a task, for the end of tasks, for a condition on the machine. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { checkAnswer } from "../arguments.ts"
 import type { Entry } from "./entry.ts"
-import { dontEndWith, endWith } from "./extra.ts"
+import { attachWait, detachWait } from "./extra.ts"
 import { entryOf } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { Machine } from "./machine.ts"
 
-/** Waits for a task's outcome; ends `wait` when it is there. Interrupting the waiter does not touch the task. */
+/** Waits for a task's outcome, which also ends `wait`. Interrupting the waiter does not affect the task. */
 export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any, any>> =>
   Effect.callback((resume) => {
     if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
-    if (wait !== undefined) endWith(task, wait)
+    if (wait !== undefined) attachWait(task, wait)
     const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
     const observers = (task.observers ??= new Set())
     observers.add(observer)
     return Effect.sync(() => {
       observers.delete(observer)
-      if (wait !== undefined) dontEndWith(task, wait)
+      if (wait !== undefined) detachWait(task, wait)
     })
   })
 
-/** Waits for the end of tasks, except the one that the waiting fiber belongs to: it would wait for itself. */
+/** Waits until tasks have ended, except the one that the waiting fiber belongs to: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const self = entryOf(machine, Fiber.getCurrent()!)
@@ -58,11 +58,11 @@ export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effec
     return Effect.sync(() => machine.watchers.remove(ready, watcher))
   })
 
-/** Waits until the statistics satisfy a predicate; dies with what that throws. */
+/** Waits until the statistics satisfy a predicate. Dies with what the predicate throws. */
 export const awaitStats = (machine: Machine, predicate: (stats: PoolStats) => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     let defect: Exit.Exit<void> = Exit.void
-    // The predicate is user code, which the machine must not hear of.
+    // The predicate is user code. Its error belongs to this wait, and must not reach the machine.
     const ready = (): boolean => {
       try {
         return checkAnswer("TaskPool.awaitStats", "predicate", predicate(machine.stats()))

@@ -21,7 +21,7 @@ export class Watchers {
     return this.waiting.size === 0
   }
 
-  // A resumed fiber may invalidate another watcher's condition. Watchers that are ready now are resumed anyway.
+  /** Enqueues all watchers whose condition holds now, even if one that is resumed before makes it false again. */
   check(enqueue: (watcher: Notifiable) => void): void {
     for (const [ready, waiting] of this.waiting) {
       if (!ready()) continue

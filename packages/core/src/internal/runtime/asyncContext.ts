@@ -1,14 +1,14 @@
 /**
  * Node's async context (what `AsyncLocalStorage` reads), captured for a task that starts in another fiber's step (I7).
  *
- * Reached as Effect itself does, without importing Node. On other platforms there is no async context, and every function
- * here does nothing but its work.
+ * This module does not import Node, because it must load on every platform. Platforms without async context get
+ * functions that only call their argument.
  *
- * From Node 24 on a context is one frame, which can be read and set. Older versions copy each store into each resource,
- * so that a task that enters another context changes the resource it runs in: there each use needs a copy of its own.
+ * From Node 24 on, a context is one frame, which can be read and set. Older versions copy each store into each resource.
+ * There a task that enters another context changes the resource that it runs in, so each use needs its own copy.
  */
 
-/** Node's `AsyncResource`, as far as it is used here. */
+/** The part of Node's `AsyncResource` that is used here. */
 export interface AsyncContext {
   runInAsyncScope<This, A, B>(f: (this: This, arg: A) => B, self: This, arg: A): B
   emitDestroy(): void
@@ -22,11 +22,13 @@ interface AsyncHooks {
 const hooks: AsyncHooks | undefined = (globalThis as any).process?.getBuiltinModule?.("node:async_hooks")
 export const AsyncResource = hooks?.AsyncResource
 
-/** The current async context; `undefined` where the platform has none. */
+/** Returns the current async context; `undefined` if the platform has none. */
 export const captureAsyncContext = (): AsyncContext | undefined =>
   AsyncResource === undefined ? undefined : new AsyncResource("TaskPool.task")
 
-/** A value that a function's async context carries. Where the platform has no async context, it carries none. */
+/**
+ * Makes a value that a function's async context carries. If the platform has no async context, `get` returns nothing.
+ */
 export const makeLocal = <A>(): { run<B>(value: A, f: () => B): B; get(): A | undefined } => {
   if (hooks === undefined) return { run: (_, f) => f(), get: () => undefined }
   const storage = new hooks.AsyncLocalStorage()
@@ -48,7 +50,7 @@ const frameKey: symbol | undefined = (() => {
   )
 })()
 
-/** The class of the frames, if it tells the current one and takes another. */
+/** The class of the frames, if it can return the current frame and set another one. */
 const frames: { current(): unknown; set(frame: unknown): void } | undefined = (() => {
   if (hooks === undefined || frameKey === undefined) return undefined
   const storage = new hooks.AsyncLocalStorage()
@@ -56,19 +58,19 @@ const frames: { current(): unknown; set(frame: unknown): void } | undefined = ((
   const one = storage.run(1, () => capture()[frameKey])
   const { constructor: frames } = one
   if (typeof frames.current !== "function" || typeof frames.set !== "function") return undefined
-  const tells = (): boolean => frames.current() === capture()[frameKey]
-  const takes = (): boolean => {
+  const readsCurrent = (): boolean => frames.current() === capture()[frameKey]
+  const setsCurrent = (): boolean => {
     frames.set(one)
-    return tells() && storage.getStore() === 1
+    return readsCurrent() && storage.getStore() === 1
   }
-  return tells() && storage.run(2, () => tells() && takes()) && tells() ? frames : undefined
+  return readsCurrent() && storage.run(2, () => readsCurrent() && setsCurrent()) && readsCurrent() ? frames : undefined
 })()
 
 const frameOf = (context: AsyncContext): unknown => (context as any)[frameKey!]
 
 /**
- * The current async context: `known`, if that is the same. Many tasks that wait in one context then share one object.
- * Without frames the two cannot be compared, and each task gets its own.
+ * Returns the current async context, or `known` if it is the same: tasks that wait in one context share one object.
+ * Without frames the two cannot be compared, and each task gets its own object.
  */
 export const captureAsyncContextLike = (known: AsyncContext | undefined): AsyncContext | undefined =>
   known !== undefined && frames !== undefined && frames.current() === frameOf(known) ? known : captureAsyncContext()
@@ -78,10 +80,10 @@ export const releaseAsyncContext = (context: AsyncContext | undefined): void => 
   if (frameKey === undefined) context?.emitDestroy()
 }
 
-/** The frame that is current; `undefined` where contexts have no frames. */
+/** Returns the current frame; `undefined` if contexts have no frames. */
 export const currentFrame: () => unknown = frames === undefined ? () => undefined : () => frames.current()
 
-/** Makes a frame the current one again, after code that may have entered another. */
+/** Makes a frame current again, after code that may have entered another one. */
 export const restoreFrame: (frame: unknown) => void =
   frames === undefined
     ? () => {}
@@ -89,15 +91,18 @@ export const restoreFrame: (frame: unknown) => void =
         if (frames.current() !== frame) frames.set(frame)
       }
 
-/** Whether code may run in a context (`undefined`: in any) as things are, if `restoreFrame` follows it. */
-export const isEntered: (context: AsyncContext | undefined, frame: unknown) => boolean =
+/**
+ * Returns whether the current context is the given one, `undefined` for any. If so, code can run in it directly,
+ * followed by `restoreFrame`.
+ */
+export const isCurrentContext: (context: AsyncContext | undefined, frame: unknown) => boolean =
   frames === undefined
     ? () => AsyncResource === undefined
     : (context, frame) => context === undefined || frameOf(context) === frame
 
 /**
- * Calls `f` in a context, or in the current one. What `f` enters with `enterWith` reaches neither the caller, nor the
- * context, nor whatever runs in it next.
+ * Calls `f` in a context, or in the current one. A store that `f` enters with `enterWith` affects neither the caller nor
+ * code that runs in the context later.
  */
 export const runIsolated = <This, A, B>(
   context: AsyncContext | undefined,
@@ -106,7 +111,7 @@ export const runIsolated = <This, A, B>(
   arg: A
 ): B => {
   const frame = currentFrame()
-  if (!isEntered(context, frame)) return runInCopy(context, f, self, arg)
+  if (!isCurrentContext(context, frame)) return runInCopy(context, f, self, arg)
   try {
     return f.call(self, arg)
   } finally {
@@ -114,7 +119,7 @@ export const runIsolated = <This, A, B>(
   }
 }
 
-/** As `runIsolated`, for a context that is not the current one, or that cannot be compared with it. */
+/** Like `runIsolated`, for a context that is not the current one, or that cannot be compared with it. */
 export const runInCopy = <This, A, B>(
   context: AsyncContext | undefined,
   f: (this: This, arg: A) => B,
@@ -122,7 +127,7 @@ export const runInCopy = <This, A, B>(
   arg: A
 ): B => {
   if (frames !== undefined) return context!.runInAsyncScope(f, self, arg)
-  // Without frames the resource itself would keep what is entered in it.
+  // Without frames, `enterWith` would change the resource itself.
   const copy =
     context === undefined
       ? captureAsyncContext()!

@@ -1,7 +1,7 @@
 /**
  * The private parts of Effect's runtime that the hot path uses: how a fiber waits, is made, and keeps its context.
  *
- * The public `Effect.callback` costs four closures and three objects, which stay as long as a fiber waits, and
+ * The public `Effect.callback` costs four closures and three objects, which live as long as a fiber waits, and
  * `Context.add` costs as much as a quarter of a small task. The runtime's internal protocol avoids both costs: an effect
  * has an `evaluate` method, and a frame on a fiber's stack is called when it is popped. A waiting submit takes half the
  * memory (ADR 0004). Effect promises none of this: `probe.ts` checks it at load.
@@ -14,30 +14,30 @@ import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { AsyncContext } from "./asyncContext.ts"
 
-/** A fiber as the runtime itself sees it. */
+/** A fiber with the private members that the runtime uses. */
 export interface RuntimeFiber extends Fiber<any, any> {
   interruptible: boolean
   _stack: Array<unknown>
   _observers: Array<(exit: Exit.Exit<any, any>) => void> | undefined
   readonly _interruptedCause: Cause.Cause<never> | undefined
-  /** The async context in which it suspended, while it is suspended. */
+  /** The async context in which the fiber suspended, while it is suspended. */
   readonly _asyncContext: AsyncContext | undefined
   evaluate(effect: Effect.Effect<any, any, any>): void
   yieldWith(resumed: () => void): Effect.Effect<never>
 }
 
-/** A frame's methods: when it is popped, and then when the operation above it has succeeded or failed. */
+/** The names of a frame's methods: the runtime calls one when it pops the frame, and then one for success or failure. */
 const popped = "~effect/Effect/ensureCont"
 const succeeded = "~effect/Effect/successCont"
 const failed = "~effect/Effect/failureCont"
 
-/** Makes the instances of a class effects, and `extras` a part of them. */
+/** Makes the instances of a class effects, and adds the members of `extras` to them. */
 export const asEffects = <A extends Effect.Effect<any, any, any>>(
   type: { readonly name: string; readonly prototype: A },
   evaluate: (this: A, fiber: RuntimeFiber) => Effect.Effect<any, any, any>,
   extras?: object
 ): void => {
-  // Extending `Effectable.Class` is the usual way. Its chain of constructors takes as long as the rest of a task.
+  // Extending `Effectable.Class` would be simpler. Its chain of constructors takes as long as the rest of a task.
   const effect = Effectable.Prototype<A>({
     label: type.name,
     evaluate: evaluate as (this: A, fiber: Fiber<any, any>) => any
@@ -46,13 +46,13 @@ export const asEffects = <A extends Effect.Effect<any, any, any>>(
 }
 
 /**
- * What a fiber waits for. It lies on the fiber's stack meanwhile, and gives one answer, unless its caller is interrupted
+ * What a fiber waits for. It is a frame on the fiber's stack meanwhile. It answers once, unless the fiber is interrupted
  * first.
  */
 export interface Waiter {
-  /** The fiber that waits for the answer, until it has it. */
+  /** The fiber that waits for the answer, until it has the answer. */
   caller: RuntimeFiber | ((answer: Exit.Exit<any, any>) => void) | undefined
-  /** Called when the caller is interrupted: what it must do before it ends. Leaves no `caller`. */
+  /** Called when the caller is interrupted. Returns what the caller must do before it ends. Clears `caller`. */
   onCallerInterrupt(by: number): Effect.Effect<void>
 }
 
@@ -84,20 +84,25 @@ const interruptibleAgain = {
 }
 
 /**
- * What must happen when an operation has ended, however it ended. It lies on the fiber's stack under that operation, and
- * costs a fraction of `Effect.uninterruptibleMask` with `Effect.exit`.
+ * Code to run when an operation has ended, with any outcome. It is a frame on the fiber's stack under that operation,
+ * and costs a fraction of `Effect.uninterruptibleMask` with `Effect.exit`.
  */
 export interface Ending {
   /** Whether the fiber could be interrupted. */
   wasInterruptible: boolean
-  /** Called when the operation has ended. Returns whether the fiber goes on at once; else `goOn` is called. */
+  /**
+   * Called when the operation has ended. Returns whether the fiber continues at once. If not, `continueWith` is called.
+   */
   end(): boolean
-  /** Returns what the fiber does before it ends as the operation has. It can be interrupted within `restore` only. */
-  goOn(exit: Exit.Exit<any, any>, restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>): Effect.Effect<any, any>
+  /** Returns the effect that leads to the operation's outcome. It can be interrupted within `restore` only. */
+  continueWith(
+    exit: Exit.Exit<any, any>,
+    restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
+  ): Effect.Effect<any, any>
 }
 
 const afterEnd = (ending: Ending, exit: Exit.Exit<any, any>): Effect.Effect<any, any> =>
-  ending.end() ? exit : ending.goOn(exit, ending.wasInterruptible ? Effect.interruptible : (effect) => effect)
+  ending.end() ? exit : ending.continueWith(exit, ending.wasInterruptible ? Effect.interruptible : (effect) => effect)
 
 /** The frame methods of a class of endings. */
 export const ending = {
@@ -122,8 +127,8 @@ export const ending = {
   }
 }
 
-/** Calls an ending when the operation that the fiber evaluates next has ended. */
-export const endWith = (fiber: RuntimeFiber, ending: Ending): void => {
+/** Calls `ending` when the operation that the fiber evaluates next has ended. */
+export const pushEnding = (fiber: RuntimeFiber, ending: Ending): void => {
   fiber._stack.push(ending)
 }
 
@@ -138,7 +143,7 @@ export const wait = (fiber: RuntimeFiber, waiter: Waiter): Effect.Effect<any, an
   return fiber.yieldWith(nothing)
 }
 
-/** Resumes the caller, in this step. */
+/** Resumes the caller in this step. */
 export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void => {
   const { caller } = waiter
   waiter.caller = undefined
@@ -146,7 +151,7 @@ export const answerCaller = (waiter: Waiter, answer: Exit.Exit<any, any>): void 
   else caller?.evaluate(answer)
 }
 
-/** The async context in which the caller waits, if that is known. */
+/** Returns the async context in which the caller waits, if it is known. */
 export const callersAsyncContext = ({ caller }: Pick<Waiter, "caller">): AsyncContext | undefined =>
   typeof caller === "object" ? caller._asyncContext : undefined
 
@@ -155,12 +160,12 @@ export const runFork = (effect: Effect.Effect<unknown>): RuntimeFiber =>
 
 const FiberImpl = runFork(Effect.void).constructor as new (context: Context.Context<never>) => RuntimeFiber
 
-/** The fiber that `Effect.runForkWith` makes, before it begins to evaluate. */
+/** Makes the fiber that `Effect.runForkWith` would make, before it begins to evaluate. */
 export const makeFiber = (context: Context.Context<never>): RuntimeFiber => new FiberImpl(context)
 
 /**
- * Calls `observer` when the fiber has ended, after the observers that the fiber's own code has added. One of these may
- * throw, and must not keep the others from being called: they go through `guard`.
+ * Calls `observer` when the fiber has ended, after the observers that the fiber's own code has added. These are called
+ * through `guard`: if one throws, the others must still be called.
  */
 export const observeLast = (
   fiber: RuntimeFiber,
@@ -168,7 +173,7 @@ export const observeLast = (
   guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
 ): void => {
   const observers = fiber._observers
-  // As `addObserver` does, without the closure that it returns.
+  // `addObserver` would also allocate a closure that removes the observer.
   if (observers === undefined) fiber._observers = [observer]
   else if (observers.length === 0) observers.push(observer)
   else
@@ -178,14 +183,14 @@ export const observeLast = (
     })
 }
 
-/** One entry that is laid over a context. */
+/** One entry on top of a context. */
 export interface Overlay {
   readonly key: string
   readonly value: unknown
   readonly parent: Overlay | undefined
 }
 
-/** A context as the runtime itself sees it: a map, and a few entries laid over it. */
+/** A context with the private members that the runtime uses: a map, and a few entries on top of it. */
 export interface RuntimeContext extends Context.Context<never> {
   readonly cacheRoot: unknown
   readonly base: ReadonlyMap<string, unknown>
@@ -194,8 +199,8 @@ export interface RuntimeContext extends Context.Context<never> {
   readonly maxDepth: number
 }
 
-// A class, so that the engine knows its shape; the runtime builds the same context field by field. It is one object
-// where the runtime makes two: the context, and the entry that is laid over it.
+// The same fields as the runtime's context. A class gives them one hidden class, and one object serves as both the
+// context and its top entry, for which the runtime makes two.
 export class Overlaid {
   cacheRoot: unknown
   base: ReadonlyMap<string, unknown>
@@ -220,7 +225,7 @@ export class Overlaid {
 }
 Object.setPrototypeOf(Overlaid.prototype, Object.getPrototypeOf(Context.empty()))
 
-/** As `Context.add`, for a key that is no `Reference`. */
+/** Like `Context.add`, for a key that is not a `Reference`. */
 export const overlay = <A>(
   context: Context.Context<never>,
   key: Context.Key<A, A>,

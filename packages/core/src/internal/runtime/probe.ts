@@ -1,8 +1,8 @@
 /**
- * Feature detection: whether the runtime that was loaded has the private parts that `fiber.ts` uses.
+ * Feature detection: checks whether the loaded runtime has the private parts that `fiber.ts` uses.
  *
- * Each is exercised once, with a value that is not the default, so that a renamed or missing field is noticed. If one of
- * the checks fails, the callers take the public way, which is slower and behaves the same.
+ * Each part is used once, with a value that is not the default, so that a renamed or missing field is noticed. If a
+ * check fails, the callers use Effect's public API, which is slower and behaves the same.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@ import {
   asEffects,
   type Ending,
   ending,
-  endWith,
+  pushEnding,
   makeFiber,
   observeLast,
   overlay,
@@ -45,7 +45,7 @@ asEffects(
   waiter
 )
 
-/** A fiber waits, keeps its async context meanwhile, takes an answer, and tells its waiter when it is interrupted. */
+/** A fiber waits, keeps its async context meanwhile, takes an answer, and notifies its waiter of an interruption. */
 const waitsAsExpected = (): boolean => {
   const answered = new Probe()
   const fiber = runFork(Effect.uninterruptible(answered))
@@ -62,14 +62,14 @@ const waitsAsExpected = (): boolean => {
   const before = other.interruptible
   other.interruptUnsafe(1)
   const exit = other.pollUnsafe()
-  const told = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
+  const notified = interrupted.left && before && other.interruptible && exit !== undefined && Exit.hasInterrupts(exit)
 
   const plain = new Probe()
   const last = runFork(Effect.map(plain, (answer) => `the ${answer}`))
   answerCaller(plain, Exit.succeed("answer"))
   const value = last.pollUnsafe()
   return (
-    stacked && noticed && kept && waits && took && told && value?._tag === "Success" && value.value === "the answer"
+    stacked && noticed && kept && waits && took && notified && value?._tag === "Success" && value.value === "the answer"
   )
 }
 
@@ -79,9 +79,9 @@ class Last implements Ending {
   end(): boolean {
     return false
   }
-  goOn(exit: Exit.Exit<any, any>): Effect.Effect<string> {
+  continueWith(exit: Exit.Exit<any, any>): Effect.Effect<string> {
     this.exit = exit
-    return Effect.succeed("went on")
+    return Effect.succeed("continued")
   }
 }
 Object.assign(Last.prototype, ending)
@@ -93,7 +93,7 @@ const endsAsExpected = (): boolean => {
     runFork(
       Effect.map(
         Effect.withFiber((fiber) => {
-          endWith(fiber as RuntimeFiber, last)
+          pushEnding(fiber as RuntimeFiber, last)
           return operation
         }),
         (value) => `it ${value}`
@@ -105,7 +105,7 @@ const endsAsExpected = (): boolean => {
   const end = other.pollUnsafe()
   return (
     exit?._tag === "Success" &&
-    exit.value === "it went on" &&
+    exit.value === "it continued" &&
     succeeded.wasInterruptible &&
     succeeded.exit?._tag === "Success" &&
     succeeded.exit.value === "ended" &&
@@ -119,7 +119,7 @@ const overlaysAsExpected = (): boolean => {
   const [One, Other] = [Context.Service<1, number>("one"), Context.Service<number, number>("other")]
   const under: Context.Context<any> = Context.make(One, 1)
   const [ours, theirs] = [overlay(under, Other, 2), Context.add(under, Other, 2)]
-  // The fields of a context, and the keys and values that are laid over it.
+  // The fields of a context, and the keys and values on top of it.
   const fields = (context: object): string => {
     const { key: _key, overlay, parent: _parent, value: _value, ...known } = context as RuntimeContext & Overlay
     const laid: Array<unknown> = []
@@ -140,7 +140,10 @@ const overlaysAsExpected = (): boolean => {
   )
 }
 
-/** A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one throws. */
+/**
+ * A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one
+ * throws.
+ */
 const makesFibersAsExpected = (): boolean => {
   const One = Context.Service<1, number>("one")
   const called: Array<string> = []
@@ -182,9 +185,9 @@ const makesFibersAsExpected = (): boolean => {
   )
 }
 
-/** Whether the runtime has all of it. */
+/** Whether the runtime has all private parts. */
 export const hasKnownRuntime: boolean = (() => {
-  // A plain `try`: whatever goes wrong here, the public way is left.
+  // A plain `try`: whatever fails here, the public API still works.
   try {
     return waitsAsExpected() && endsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
   } catch {

@@ -424,13 +424,14 @@ describe("the timer", () => {
         })
         storage.run("submitter", () => {
           const third = item("third", () => resume(Effect.void))
+          const now = agenda.now()
           agenda.add(
             item("second", () => storage.run("other", () => agenda.add(third, 0))),
-            agenda.now() + 1
+            now + 1
           )
           agenda.add(
             item("first", () => {}),
-            agenda.now() - 1
+            now - 1
           )
           assert.strictEqual(storage.getStore(), "submitter")
         })

@@ -17,3 +17,17 @@ it.effect("a task that failed in the step of its submission, and waits for its n
     assert.strictEqual(yield* handle.join, 2)
   }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
 )
+
+it.effect("a task that starts at its deadline and waits for its next attempt has met it", () =>
+  Effect.gen(function* () {
+    let attempts = 0
+    const task = Effect.suspend(() => (++attempts === 1 ? Effect.fail("own") : Effect.succeed(attempts)))
+    const holding = Effect.tapError(task, () => TaskPool.holdFor("1 second"))
+    yield* TaskPool.holdFor("1 second")
+    const handle = yield* TaskPool.fork(holding, { maxWait: "1 second", retry: { times: 1 } })
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(yield* handle.state, "Waiting")
+    yield* TestClock.adjust("2 seconds")
+    assert.strictEqual(yield* handle.join, 2)
+  }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+)

@@ -89,7 +89,7 @@ describe("Gate", () => {
       assert.isTrue(gate.allows(second))
       gate.started(second)
       assert.isFalse(gate.allows(entry()))
-      gate.rest()
+      gate.cancelPlannedFlush()
       assert.strictEqual(agenda.size, 0)
     })
   )

@@ -14,7 +14,7 @@ const world = Effect.withFiber((fiber) => {
   const agenda = new Agenda(fiber.context, () => {})
   const log: Array<string> = []
   const held: Held = {
-    onHeld: () => void log.push(holds.isHeld ? "held" : "free"),
+    refreshLimit: () => void log.push(holds.isHeld ? "held" : "free"),
     emit: (event: PoolEvent) => void log.push(`${event._tag} ${"reason" in event ? event.reason : ""}`),
     flush: () => void log.push("flush")
   }

@@ -51,10 +51,10 @@ describe("Lending", () => {
     const [first, second] = [lending.begin(task), lending.begin(task)]
     assert.isTrue(lending.isLent(task))
     first.end()
-    assert.isTrue(first.isBack, "a wait that is not the last one ends without workers")
+    assert.isTrue(first.isDone, "a wait that is not the last one ends without workers")
     assert.deepStrictEqual(workers.log, ["a lends"])
     second.end()
-    assert.isTrue(second.isBack)
+    assert.isTrue(second.isDone)
     assert.deepStrictEqual(workers.log, ["a lends", "a takes back"])
     assert.isFalse(lending.isLent(task))
   })
@@ -74,15 +74,15 @@ describe("Lending", () => {
     b.end()
     a.end()
     assert.isTrue(workers.blocked)
-    assert.deepStrictEqual([a.isBack, b.isBack], [false, false])
+    assert.deepStrictEqual([a.isDone, b.isDone], [false, false])
     lending.flush()
     assert.deepStrictEqual(workers.completions, [])
     workers.free = 1
     lending.flush()
-    assert.deepStrictEqual([a.isBack, b.isBack, workers.blocked], [false, true, true])
+    assert.deepStrictEqual([a.isDone, b.isDone, workers.blocked], [false, true, true])
     workers.free = 1
     lending.flush()
-    assert.deepStrictEqual([a.isBack, workers.blocked], [true, false])
+    assert.deepStrictEqual([a.isDone, workers.blocked], [true, false])
     assert.deepStrictEqual(workers.completions, [b, a])
   })
 
@@ -93,9 +93,9 @@ describe("Lending", () => {
     a.end()
     workers.free = 1
     b.end()
-    assert.isFalse(b.isBack)
+    assert.isFalse(b.isDone)
     lending.flush()
-    assert.deepStrictEqual([a.isBack, b.isBack], [true, false])
+    assert.deepStrictEqual([a.isDone, b.isDone], [true, false])
   })
 
   it("a task that waits again while its workers are not back goes on lending them (load 11a, Nested)", () => {
@@ -105,11 +105,11 @@ describe("Lending", () => {
     workers.free = 0
     first.end()
     const second = lending.begin(task)
-    assert.deepStrictEqual([first.isBack, workers.blocked], [true, false])
+    assert.deepStrictEqual([first.isDone, workers.blocked], [true, false])
     assert.deepStrictEqual(workers.completions, [first])
     workers.free = 1
     second.end()
-    assert.isTrue(second.isBack)
+    assert.isTrue(second.isDone)
     assert.deepStrictEqual(workers.log, ["a lends", "a takes back"])
   })
 
@@ -120,10 +120,10 @@ describe("Lending", () => {
     a.end()
     b.end()
     b.takeBackNow()
-    assert.deepStrictEqual([a.isBack, b.isBack, workers.blocked], [false, true, true])
+    assert.deepStrictEqual([a.isDone, b.isDone, workers.blocked], [false, true, true])
     assert.strictEqual(workers.free, -1)
     a.takeBackNow()
-    assert.deepStrictEqual([a.isBack, workers.blocked], [true, false])
+    assert.deepStrictEqual([a.isDone, workers.blocked], [true, false])
   })
 
   it("a task that leaves its workers takes nothing back, however its waits end (load 11a, Nested)", () => {
@@ -136,7 +136,7 @@ describe("Lending", () => {
       workers.free = 1
       other[end]()
       waiting[end]()
-      assert.deepStrictEqual([waiting.isBack, other.isBack], [true, true])
+      assert.deepStrictEqual([waiting.isDone, other.isDone], [true, true])
       assert.deepStrictEqual(workers.log, ["a lends"])
     }
   })
@@ -149,7 +149,7 @@ describe("Lending", () => {
     wait.end()
     assert.isTrue(workers.blocked)
     assert.isTrue(lending.leftWorkers(task))
-    assert.deepStrictEqual([wait.isBack, workers.blocked], [true, false])
+    assert.deepStrictEqual([wait.isDone, workers.blocked], [true, false])
     lending.flush()
     assert.deepStrictEqual(workers.log, ["a lends"])
   })

@@ -10,7 +10,11 @@ export interface PoolPlan {
   /** The size of a fixed pool, or the minimum of an auto-scale pool, whose maximum is 3. */
   readonly size: number
   readonly capacity: number | undefined
-  readonly onFull: "suspend" | "fail"
+  readonly onFull: "suspend" | "fail" | "dropOldest"
+  readonly nested: "lend" | "fail"
+  readonly perKey: number | undefined
+  /** The most starts in a window of some milliseconds. */
+  readonly rate: { readonly limit: number; readonly window: number } | undefined
   readonly startPaused: boolean
   /** Milliseconds. */
   readonly drainTimeout: number | undefined
@@ -19,6 +23,17 @@ export interface PoolPlan {
   /** The policy of an auto-scale pool. */
   readonly policy: "default" | "jumps" | "throws" | "pauses"
   readonly classify: "default" | "overloads" | "retryAfter" | "throws" | "nonsense"
+}
+
+/** The options of a task. Times are in milliseconds. */
+export interface TaskPlan {
+  readonly weight?: number | undefined
+  readonly key?: string | undefined
+  readonly permits?: number | undefined
+  readonly maxWait?: number | undefined
+  /** The number of retries, and the delay before each. */
+  readonly retries?: number | undefined
+  readonly delay?: number | undefined
 }
 
 /** The body of a task. */
@@ -35,9 +50,21 @@ export type BodyStep =
   | { readonly do: "sleep"; readonly millis: number }
   | { readonly do: "gate"; readonly gate: number }
   | { readonly do: "child"; readonly times: number }
-  /** Waits for a task of a later pool, so that the pools cannot wait for each other. */
-  | { readonly do: "nest"; readonly pool: number; readonly bulk: boolean; readonly body: Body }
-  | { readonly do: "hand over"; readonly pool: number; readonly body: Body }
+  /** Waits for a task of its own pool or of the other one. */
+  | {
+      readonly do: "nest"
+      readonly pool: number
+      readonly bulk: boolean
+      readonly body: Body
+      readonly options: TaskPlan
+    }
+  | {
+      readonly do: "hand over"
+      readonly verb: "fork" | "submitNowait"
+      readonly pool: number
+      readonly body: Body
+      readonly options: TaskPlan
+    }
   | { readonly do: "operate"; readonly pool: number; readonly operation: Operation }
 
 /** An operation on a pool that submits no task. */
@@ -46,7 +73,14 @@ export type Operation =
   | { readonly op: "resize"; readonly size: number; readonly mode: "soft" | "hard" }
   | { readonly op: "pause" | "resume" | "togglePause" | "start" | "stats" | "events" }
   | { readonly op: "awaitIdle" | "awaitEmpty" | "awaitResized" }
-  | { readonly op: "close"; readonly mode: "drain" | "interrupt"; readonly drainTimeout: number | undefined }
+  | { readonly op: "holdFor" | "withDispatchHeld" | "withPaused" | "withQuiesced"; readonly millis: number }
+  | { readonly op: "clear" | "statsOf"; readonly key: string | undefined }
+  | {
+      readonly op: "close"
+      readonly mode: "drain" | "interrupt"
+      readonly drainTimeout: number | undefined
+      readonly collect: boolean
+    }
 
 /** What surrounds a call that waits. */
 export type Guard =
@@ -63,7 +97,7 @@ export type Statement =
       readonly do: "submit" | "fork" | "submitNowait"
       readonly pool: number
       readonly body: Body
-      readonly weight: number | undefined
+      readonly options: TaskPlan
       readonly guard: Guard
     }
   | {
@@ -72,6 +106,7 @@ export type Statement =
       readonly source: SourcePlan
       readonly body: Body
       readonly collect: "ordered" | "unordered" | "discard"
+      readonly options: TaskPlan
       readonly guard: Guard
     }
   | {
@@ -84,6 +119,7 @@ export type Statement =
       readonly unordered: boolean
       /** Whether the upstream waits forever after its elements, instead of ending. */
       readonly silent: boolean
+      readonly options: TaskPlan
       readonly guard: Guard
     }
   | { readonly do: "handle"; readonly pick: number; readonly op: HandleOperation; readonly guard: Guard }
@@ -156,7 +192,10 @@ class Draw extends Random {
       kind,
       size: this.pick([1, 1, 2, 2, 3, 0]),
       capacity: this.pick([undefined, undefined, 0, 1, 1, 2]),
-      onFull: this.chance(6) ? "fail" : "suspend",
+      onFull: this.pick(["suspend", "suspend", "suspend", "suspend", "fail", "dropOldest"]),
+      nested: this.chance(6) ? "fail" : "lend",
+      perKey: this.chance(4) ? 1 + this.below(2) : undefined,
+      rate: this.chance(5) ? { limit: 1 + this.below(4), window: 1 + this.below(4) } : undefined,
       startPaused: this.chance(15),
       drainTimeout: this.chance(5) ? this.below(6) : undefined,
       interruptTimeout: abandons ? 1 + this.below(4) : undefined,
@@ -165,35 +204,59 @@ class Draw extends Random {
     }
   }
 
-  private body(pool: number, depth: number): Body {
+  private options(): TaskPlan {
+    const retries = this.chance(6) ? 1 + this.below(2) : undefined
+    return {
+      weight: this.chance(3) ? this.below(6) : undefined,
+      key: this.chance(4) ? this.key() : undefined,
+      permits: this.chance(6) ? 2 : undefined,
+      maxWait: this.chance(8) ? 1 + this.below(5) : undefined,
+      retries,
+      delay: retries !== undefined && this.chance(2) ? 1 + this.below(3) : undefined
+    }
+  }
+
+  private key(): string {
+    return this.pick(["one", "other"])
+  }
+
+  private body(depth: number): Body {
     const uninterruptible = this.chance(8)
     return {
-      steps: this.many(this.pick([0, 0, 1, 1, 1, 2, 3]), () => this.step(pool, depth, uninterruptible)),
+      steps: this.many(this.pick([0, 0, 1, 1, 1, 2, 3]), () => this.step(depth, uninterruptible)),
       end: this.pick(["succeeds", "succeeds", "succeeds", "succeeds", "fails", "dies", "interrupts", "throws"]),
       finalizer: this.pick([0, 0, 0, 1, 2, 4]),
       uninterruptible
     }
   }
 
-  private step(pool: number, depth: number, uninterruptible: boolean): BodyStep {
+  private step(depth: number, uninterruptible: boolean): BodyStep {
     const dice = this.below(uninterruptible ? 6 : 12)
     if (dice < 3) return { do: "yield", times: 1 + this.below(3) }
     if (dice < 5) return { do: "sleep", millis: 1 + this.below(4) }
     if (dice < 6) return { do: "gate", gate: this.below(gates) }
     if (dice < 7) return { do: "child", times: 1 + this.below(3) }
-    if (dice < 9 && pool + 1 < this.pools && depth < 2) {
-      return { do: "nest", pool: pool + 1, bulk: this.chance(3), body: this.body(pool + 1, depth + 1) }
+    const other = this.below(this.pools)
+    if (dice < 9 && depth < 2) {
+      const body = this.body(depth + 1)
+      return { do: "nest", pool: other, bulk: this.chance(3), body, options: this.options() }
     }
     if (dice < 11 && depth < 2) {
-      const other = this.below(this.pools)
-      return { do: "hand over", pool: other, body: this.body(other, depth + 1) }
+      const verb = this.pick(["fork", "submitNowait"] as const)
+      return { do: "hand over", verb, pool: other, body: this.body(depth + 1), options: this.options() }
     }
     return { do: "operate", pool: this.below(this.pools), operation: this.operation() }
   }
 
   private operation(): Operation {
     const mode = this.chance(2) ? "hard" : "soft"
-    const dice = this.below(20)
+    const dice = this.below(24)
+    if (dice >= 22)
+      return { op: this.pick(["clear", "statsOf"] as const), key: this.chance(2) ? this.key() : undefined }
+    if (dice >= 20) {
+      const op = this.pick(["holdFor", "withDispatchHeld", "withPaused", "withQuiesced"] as const)
+      return { op, millis: 1 + this.below(3) }
+    }
     if (dice < 4) return { op: "scale", delta: this.pick([-1, -1, 1, 2]), mode }
     if (dice < 7) return { op: "resize", size: this.below(4), mode }
     if (dice < 13) return { op: this.pick(["pause", "resume", "resume", "togglePause", "stats", "events"] as const) }
@@ -202,7 +265,8 @@ class Draw extends Random {
     return {
       op: "close",
       mode: this.chance(2) ? "drain" : "interrupt",
-      drainTimeout: this.chance(3) ? this.below(6) : undefined
+      drainTimeout: this.chance(3) ? this.below(6) : undefined,
+      collect: this.chance(3)
     }
   }
 
@@ -221,8 +285,8 @@ class Draw extends Random {
       return {
         do: this.pick(["submit", "submit", "fork", "fork", "submitNowait"] as const),
         pool,
-        body: this.body(pool, 0),
-        weight: this.chance(3) ? this.below(6) : undefined,
+        body: this.body(0),
+        options: this.options(),
         guard: this.guard()
       }
     }
@@ -246,8 +310,9 @@ class Draw extends Random {
           ] as const),
           length: this.below(5)
         },
-        body: this.body(pool, 0),
+        body: this.body(0),
         collect: this.pick(["ordered", "unordered", "discard"] as const),
+        options: this.options(),
         guard: this.guard()
       }
     }
@@ -256,11 +321,12 @@ class Draw extends Random {
         do: "mapEffect",
         pool,
         length: this.below(5),
-        body: this.body(pool, 0),
+        body: this.body(0),
         bufferSize: 1 + this.below(3),
         take: this.chance(3) ? this.below(3) : undefined,
         unordered: this.chance(2),
         silent: this.chance(8),
+        options: this.options(),
         guard: this.guard()
       }
     }
@@ -311,7 +377,7 @@ export const printProgram = (program: Program, kinds: ReadonlyArray<string>): st
 const printOptions = (options: object): string =>
   Object.entries(options)
     .filter(([, value]) => value !== undefined && value !== "default" && value !== false)
-    .map(([key, value]) => `${key}: ${String(value)}`)
+    .map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(", ")
 
 const printStatement = (statement: Statement, indent: string): Array<string> => {
@@ -334,6 +400,8 @@ const printField = (key: string, value: any): string => {
   if (key === "do") return value
   if (key === "body") return printBody(value)
   if (key === "guard") return typeof value === "object" ? printGuard(value) : ""
+  if (key === "options")
+    return Object.values(value).every((each) => each === undefined) ? "" : `with ${printFields(value)}`
   if (key === "operation" || key === "source") return `(${printFields(value)})`
   return `${key} ${String(value)}`
 }
@@ -364,12 +432,14 @@ export function* smaller(program: Program): Generator<Program> {
   if (program.budget !== 2048) yield { ...program, budget: 2048 }
   for (let i = 0; i < pools.length; i++) {
     const plan = pools[i]!
-    for (const key of ["capacity", "drainTimeout", "interruptTimeout"] as const) {
+    for (const key of ["capacity", "drainTimeout", "interruptTimeout", "perKey", "rate"] as const) {
       if (plan[key] !== undefined) yield { ...program, pools: withOne(pools, i, { ...plan, [key]: undefined }) }
     }
     for (const key of ["policy", "classify"] as const) {
       if (plan[key] !== "default") yield { ...program, pools: withOne(pools, i, { ...plan, [key]: "default" }) }
     }
+    if (plan.onFull !== "suspend") yield { ...program, pools: withOne(pools, i, { ...plan, onFull: "suspend" }) }
+    if (plan.nested !== "lend") yield { ...program, pools: withOne(pools, i, { ...plan, nested: "lend" }) }
     if (plan.size > 1) yield { ...program, pools: withOne(pools, i, { ...plan, size: plan.size - 1 }) }
   }
 }
@@ -394,7 +464,16 @@ function* smallerStatements(statement: Statement): Generator<Statement> {
     if (source.length > 0) yield { ...statement, source: { ...source, length: source.length - 1 } }
     if (source.kind !== "array") yield { ...statement, source: { ...source, kind: "array" } }
   }
+  if ("options" in statement) {
+    for (const options of smallerOptions(statement.options)) yield { ...statement, options }
+  }
   if ("body" in statement) for (const body of smallerBodies(statement.body)) yield { ...statement, body }
+}
+
+function* smallerOptions(options: TaskPlan): Generator<TaskPlan> {
+  for (const name of Object.keys(options) as Array<keyof TaskPlan>) {
+    if (options[name] !== undefined) yield { ...options, [name]: undefined }
+  }
 }
 
 function* smallerBodies(body: Body): Generator<Body> {
@@ -404,6 +483,9 @@ function* smallerBodies(body: Body): Generator<Body> {
     if ("body" in step)
       for (const inner of smallerBodies(step.body))
         yield { ...body, steps: withOne(body.steps, i, { ...step, body: inner }) }
+    if ("options" in step)
+      for (const options of smallerOptions(step.options))
+        yield { ...body, steps: withOne(body.steps, i, { ...step, options }) }
   }
   if (body.end !== "succeeds") yield { ...body, end: "succeeds" }
   if (body.finalizer > 0) yield { ...body, finalizer: 0 }

@@ -4,6 +4,7 @@
 import {
   type AutoScalePoolOptions,
   type AutoScalePolicy,
+  type SubmitOptions,
   type TaskHandle,
   TaskPool,
   type TaskPoolService
@@ -15,9 +16,10 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { checkStillWorks, type Entry, Ledger, yields } from "../ledger.ts"
+import { checkStillWorks, type Entry, Ledger, statsOf, yields } from "../ledger.ts"
 import { StepWorld } from "../stepWorld.ts"
 import {
   type Body,
@@ -28,7 +30,8 @@ import {
   type PoolPlan,
   type Program,
   type SourcePlan,
-  type Statement
+  type Statement,
+  type TaskPlan
 } from "./grammar.ts"
 
 /** The pool that a program needs. A fixed pool uses `size`, an auto-scale pool the other options. */
@@ -81,6 +84,8 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
     running.checkAtRest()
   })
 
+  // A rate may allow one start in each round.
+  const rounds = program.pools.some(({ rate }) => rate !== undefined) ? 500 : 80
   running.build()
   yield* settle()
   steps.scheduler.budget = program.budget
@@ -89,7 +94,7 @@ export const runProgram = Effect.fnUntraced(function* (kinds: ReadonlyArray<Prog
   for (let round = 0; running.broken === undefined; round++) {
     yield* settle()
     if (running.settled) break
-    if (round === 80) return running.hangs()
+    if (round === rounds) return running.hangs()
     running.release(round)
   }
   const { trace } = steps.scheduler
@@ -142,7 +147,8 @@ class Running {
   }
 
   violated(what: string): void {
-    this.wrong ??= `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.check("at the end")))}`
+    if (this.broken !== undefined) return
+    this.wrong = `${what}: ${JSON.stringify(this.places.map(({ ledger }) => ledger.check("at the end")))}`
   }
 
   // ---- the pools --------------------------------------------------------------------------------------------------
@@ -161,22 +167,34 @@ class Running {
       if (exit?._tag !== "Success") throw new Error(`a pool is not built: ${String(exit)}`)
       const ledger = new Ledger(exit.value)
       ledger.abandons = plan.interruptTimeout !== undefined
+      ledger.drops = plan.onFull === "dropOldest"
+      ledger.perKey = plan.perKey ?? Infinity
+      ledger.lentElsewhere = () => this.places.reduce((sum, { pool }) => sum + statsOf(pool).lent, 0)
       this.places.push({ plan, sizesItself: kind.sizesItself, scope, pool: exit.value, ledger, ended: false })
     }
   }
 
   private optionsOf(plan: PoolPlan): ProgramPoolOptions {
-    const { capacity, drainTimeout = Infinity, interruptTimeout = Infinity, onFull, size, startPaused } = plan
-    const common = { capacity, onFull, startPaused, shutdown: { drainTimeout, interruptTimeout } }
-    if (!this.kinds[plan.kind]!.sizesItself) return { ...common, size }
+    const { drainTimeout = Infinity, interruptTimeout = Infinity, size } = plan
+    const { capacity, nested, onFull, perKey, rate, startPaused } = plan
     const check = (where: string) => this.checkAll(where)
+    const common = {
+      capacity,
+      nested,
+      onFull,
+      perKey,
+      rate,
+      size,
+      startPaused,
+      shutdown: { drainTimeout, interruptTimeout },
+      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, check) })
+    }
+    if (!this.kinds[plan.kind]!.sizesItself) return common
     return {
       ...common,
-      size,
       minSize: Math.min(size, 2),
       maxSize: 3,
-      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, check) }),
-      ...(plan.classify === "default" ? {} : { classify: classifyOf(plan.classify, check) })
+      ...(plan.policy === "default" ? {} : { policy: policyOf(plan.policy, check) })
     }
   }
 
@@ -220,12 +238,20 @@ class Running {
 
   /** Advances the time, and after some rounds opens everything that the program waits for. */
   release(round: number): void {
-    this.steps.clock.adjustUnsafe(round < 12 ? 1 : round < 40 ? 2 : 60_000)
+    if (round >= 40) this.steps.clock.adjustUnsafe(60_000)
+    // A timer may read the clock in one step and sleep in the next. It is late if the clock jumps in between, so the times
+    // that a pool waits for pass millisecond by millisecond.
+    for (let millis = round < 12 ? 1 : round < 40 ? 2 : 8; millis > 0; millis--) {
+      if (round >= 12) this.rest()
+      this.steps.clock.adjustUnsafe(1)
+    }
     if (round < 12) return
     for (const gate of this.gates) gate.openUnsafe()
     for (const { ledger, pool } of this.places) {
       const { phase, targetSize } = ledger.check("at the release")
-      if (phase !== "Closed" && targetSize === 0) this.steps.fork(pool.resize(1))
+      // A task may take two workers.
+      if (phase !== "Closed" && targetSize < 2) this.steps.fork(pool.resize(2))
+      ledger.check("after the release")
     }
     // Only the end of its pool ends a silent source, and the program may have reopened the pool.
     if (round < 45 || this.silent.length === 0) return
@@ -253,11 +279,22 @@ class Running {
 
   /** Checks that the pools still work. */
   checkWorkers(): Fiber.Fiber<unknown, unknown> {
-    // A pool that sizes itself by an odd policy may have fewer workers than it is given.
+    // A pool that sizes itself may have fewer workers than it is given: by an odd policy, or while time passes for its rate.
+    // One with a rate may have no place for two tasks.
     const isOdd = ({ plan, sizesItself }: Place) =>
-      sizesItself && (plan.policy !== "default" || plan.classify !== "default")
+      (sizesItself && (plan.policy !== "default" || plan.classify !== "default" || plan.rate !== undefined)) ||
+      (plan.rate !== undefined && plan.onFull !== "suspend")
     const places = this.places.filter((place) => !place.ended && !isOdd(place))
-    return this.steps.fork(Effect.forEach(places, ({ pool }) => checkStillWorks(pool)))
+    // The tasks of the check have no entries.
+    for (const { ledger } of places) ledger.bulks++
+    return this.steps.fork(
+      Effect.forEach(places, ({ pool }) =>
+        Effect.andThen(
+          pool.awaitStats(({ holds }) => holds.length === 0),
+          checkStillWorks(pool)
+        )
+      )
+    )
   }
 
   closeAll(): Fiber.Fiber<unknown, unknown> {
@@ -311,13 +348,13 @@ class Running {
         return this.guarded(this.useHandle(statement.pick, statement.op), statement.guard)
       case "submit":
         return this.guarded(
-          this.submit(this.places[statement.pool]!, statement.body, statement.weight),
+          this.submit(this.places[statement.pool]!, statement.body, statement.options),
           statement.guard
         )
       case "fork":
       case "submitNowait": {
-        const { body, guard, pool, weight } = statement
-        return this.guarded(this.handOver(this.places[pool]!, statement.do, body, weight), guard)
+        const { body, guard, options, pool } = statement
+        return this.guarded(this.handOver(this.places[pool]!, statement.do, body, options), guard)
       }
       case "forEach":
         return this.guarded(this.forEach(this.places[statement.pool]!, statement), statement.guard)
@@ -341,36 +378,38 @@ class Running {
     }
   }
 
-  private entry(place: Place, item: boolean): Entry {
-    return place.ledger.entry(`task ${++this.entries} of pool ${this.places.indexOf(place)}`, item)
+  private entry(place: Place, item: boolean, { key, permits, retries = 0 }: TaskPlan): Entry {
+    const name = `task ${++this.entries} of pool ${this.places.indexOf(place)}`
+    return place.ledger.entry(name, item, { key, permits: permits ?? 1, attempts: 1 + retries })
   }
 
-  private submit(place: Place, body: Body, weight?: number): Effect.Effect<unknown, unknown> {
+  private submit(place: Place, body: Body, plan: TaskPlan = {}): Effect.Effect<unknown, unknown> {
     return place.ledger.calling(() => {
-      const entry = this.entry(place, false)
+      const entry = this.entry(place, false, plan)
       const task = this.task(place, entry, body)
-      const options = weight === undefined ? {} : { weight }
+      const options = submitOptionsOf(plan)
       const effect = body.finalizer === 1 ? place.pool.submit(() => task, options) : place.pool.submit(task, options)
       return { entries: [entry], effect }
     })
   }
 
-  private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, weight?: number) {
+  private handOver(place: Place, verb: "fork" | "submitNowait", body: Body, plan: TaskPlan = {}) {
     return place.ledger.forking(() => {
-      const entry = this.entry(place, false)
+      const entry = this.entry(place, false, plan)
       const task = this.task(place, entry, body)
-      return { entry, effect: place.pool[verb](task, weight === undefined ? {} : { weight }) }
+      return { entry, effect: place.pool[verb](task, submitOptionsOf(plan)) }
     }, this.handles)
   }
 
   private bulk(
     place: Place,
     length: number,
+    plan: TaskPlan,
     { take = length, unordered = false }: { readonly take?: number | undefined; readonly unordered?: boolean },
     run: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<unknown> | void, unknown>
   ): Effect.Effect<unknown, unknown> {
     return place.ledger.calling(() => {
-      const entries = Array.from({ length }, () => this.entry(place, true))
+      const entries = Array.from({ length }, () => this.entry(place, true, plan))
       const names = entries.map(({ name }) => name)
       const effect = Effect.map(run(entries), (results) => {
         if (results === undefined) return
@@ -393,8 +432,9 @@ class Running {
 
   private forEach(place: Place, statement: Statement & { readonly do: "forEach" }): Effect.Effect<unknown, unknown> {
     const { body, collect, source } = statement
-    const options = { discard: collect === "discard", unordered: collect === "unordered" }
-    return this.bulk(place, source.length, options, (entries) =>
+    const how = { discard: collect === "discard", unordered: collect === "unordered" }
+    const options = { ...how, ...submitOptionsOf(statement.options) }
+    return this.bulk(place, source.length, statement.options, how, (entries) =>
       place.pool.forEach(this.source(place, source, entries), (entry) => this.item(place, entry, body), options)
     )
   }
@@ -404,12 +444,13 @@ class Running {
     statement: Statement & { readonly do: "mapEffect" }
   ): Effect.Effect<unknown, unknown> {
     const { body, bufferSize, length, silent, take, unordered } = statement
-    return this.bulk(place, length, { take, unordered }, (entries) => {
+    return this.bulk(place, length, statement.options, { take, unordered }, (entries) => {
       const given = Stream.fromIterable(entries)
       const mapped = place.pool.mapEffect(
         silent ? Stream.concat(given, this.silence) : given,
         (entry) => this.item(place, entry, body),
         {
+          ...submitOptionsOf(statement.options),
           bufferSize,
           unordered
         }
@@ -500,9 +541,21 @@ class Running {
       case "resize":
         return looked(pool.resize(operation.size, { mode: operation.mode }))
       case "close": {
-        const { drainTimeout, mode } = operation
-        return looked(pool.close(drainTimeout === undefined ? { mode } : { mode, drainTimeout }))
+        const { collect, drainTimeout, mode } = operation
+        return looked(pool.close({ mode, collect, ...(drainTimeout === undefined ? {} : { drainTimeout }) }))
       }
+      case "holdFor":
+        return looked(pool.holdFor(operation.millis))
+      case "withDispatchHeld":
+      case "withPaused":
+        return looked(pool[operation.op](Effect.sleep(operation.millis)))
+      case "withQuiesced":
+        // A running task may wait for one that is held.
+        return looked(Effect.timeoutOption(pool.withQuiesced(Effect.sleep(operation.millis)), 5))
+      case "clear":
+        return looked(pool.clear({ key: operation.key }))
+      case "statsOf":
+        return looked(pool.statsOf(operation.key ?? "one"))
       case "events":
         return Effect.timeoutOption(
           Stream.runForEach(pool.events, () => Effect.sync(() => ledger.check("in a reader of events"))),
@@ -533,7 +586,7 @@ class Running {
     return Effect.as(this.task(place, entry, body), entry.name)
   }
 
-  private step(place: Place, entry: Entry, step: BodyStep): Effect.Effect<unknown, unknown> {
+  private step(place: Place, outer: Entry, step: BodyStep): Effect.Effect<unknown, unknown> {
     switch (step.do) {
       case "yield":
         return yields(step.times)
@@ -545,28 +598,37 @@ class Running {
         return Effect.forkChild(yields(step.times))
       case "nest": {
         const other = this.places[step.pool]!
-        if (!step.bulk) return Effect.exit(this.submit(other, step.body))
-        return Effect.exit(
-          this.bulk(other, 2, {}, (entries) =>
-            other.pool.forEach(entries, (entry) => this.item(other, entry, step.body))
-          )
-        )
+        const { body, bulk, options } = step
+        const nested = !bulk
+          ? this.submit(other, body, options)
+          : this.bulk(other, 2, options, {}, (entries) =>
+              other.pool.forEach(entries, (entry) => this.item(other, entry, body), submitOptionsOf(options))
+            )
+        return place.ledger.nested(outer, Effect.exit(nested))
       }
-      case "hand over":
-        return Effect.exit(this.handOver(this.places[step.pool]!, "submitNowait", step.body))
+      case "hand over": {
+        const { body, options, pool, verb } = step
+        return place.ledger.nested(outer, Effect.exit(this.handOver(this.places[pool]!, verb, body, options)))
+      }
       case "operate":
         // A task that waits for a pool may wait for itself, and may lend its workers.
         return place.ledger.nested(
-          entry,
+          outer,
           Effect.exit(Effect.timeoutOption(this.operate(this.places[step.pool]!, step.operation), 3))
         )
     }
   }
 }
 
+const submitOptionsOf = ({ delay, key, maxWait, permits, retries, weight }: TaskPlan): SubmitOptions => {
+  const schedule = delay === undefined ? undefined : Schedule.spaced(delay)
+  const retry = retries === undefined ? undefined : { times: retries, schedule }
+  return { weight, key, permits, maxWait, retry }
+}
+
 const isIdle = ({ ledger }: Place): boolean => {
-  const { running, waiting } = ledger.check("at the end")
-  return running === 0 && waiting === 0 && ledger.live === 0
+  const { delayed, running, waiting } = ledger.check("at the end")
+  return running + waiting + delayed === 0 && ledger.live === 0
 }
 
 const exits = {

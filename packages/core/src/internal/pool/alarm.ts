@@ -1,7 +1,7 @@
-/** Something that happens at a time, as often as it is planned. */
+/** Calls a function at a time. Can be planned again and again. */
 import type { Agenda, Due } from "./agenda.ts"
 
-export class Moment implements Due {
+export class Alarm implements Due {
   at = 0
   agendaSlot = -1
   readonly fire: () => void
@@ -16,7 +16,7 @@ export class Moment implements Due {
     return this.agendaSlot >= 0
   }
 
-  /** Plans it for a time, instead of another one. */
+  /** Plans the call for a time. Replaces an earlier plan. */
   plan(at: number): void {
     if (this.isPlanned && this.at === at) return
     this.at = at

@@ -1,0 +1,59 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Schedule from "effect/Schedule"
+import { attachWait, extraOf, type HasExtra, TaskExtra } from "../../../src/internal/pool/extra.ts"
+
+const machine = {
+  clock: Context.get(Context.empty(), Clock.Clock),
+  rates: [
+    { limit: 5, window: 1000, unit: undefined },
+    { limit: 100, window: 1000, unit: "tokens" }
+  ]
+}
+const where = "TaskPool.submit"
+
+describe("the extra of a task", () => {
+  it("is undefined for a plain task, whose options are absent or only a weight (load 12)", () => {
+    assert.isUndefined(extraOf(where, machine, {}))
+    assert.isUndefined(extraOf(where, machine, { weight: 5 }))
+    const absent = { label: undefined, key: undefined, permits: undefined, cost: undefined, maxWait: undefined }
+    assert.isUndefined(extraOf(where, machine, { ...absent, retry: undefined }))
+  })
+
+  it("has the checked options, and the defaults of those that are absent", () => {
+    const extra = extraOf(where, machine, { label: "", key: 0 })!
+    assert.deepInclude(extra as object, { label: "", key: 0, permits: 1, costs: undefined, maxWait: undefined })
+    assert.deepInclude(extra as object, { retry: undefined, attempts: 0, arrival: undefined })
+    const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
+    assert.deepInclude(other as object, { label: undefined, key: undefined, permits: 2, costs: [1, 7], maxWait: 2000 })
+  })
+
+  it("reads each text of maxWait, whichever came before it (load 6)", () => {
+    const millis = (maxWait: any) => extraOf(where, machine, { maxWait })!.maxWait
+    const texts = ["2 seconds", "2 seconds", "3 seconds", "Infinity", "Infinity", "2 seconds", 5, Infinity] as const
+    assert.deepStrictEqual(texts.map(millis), [2000, 2000, 3000, undefined, undefined, 2000, 5, undefined])
+    for (const bad of ["2 sconds", "2 sconds", "-1 seconds"]) assert.throws(() => millis(bad), RangeError)
+    assert.strictEqual(millis("2 seconds"), 2000)
+  })
+
+  it("has a retry of its own for each task (load 8)", () => {
+    const options = { retry: Schedule.recurs(1) }
+    const [first, second] = [extraOf(where, machine, options)!, extraOf(where, machine, options)!]
+    assert.isDefined(first.retry)
+    assert.notStrictEqual(first.retry, second.retry)
+  })
+
+  it("is made for a task that others wait for, and ends each wait once (load 1)", () => {
+    const ended: Array<string> = []
+    const waitOf = (name: string) => ({ end: () => void ended.push(name) })
+    const task: HasExtra = { extra: undefined }
+    attachWait(task, waitOf("a"))
+    attachWait(task, waitOf("b"))
+    assert.instanceOf(task.extra, TaskExtra)
+    assert.strictEqual(task.extra.permits, 1)
+    task.extra.endWaits()
+    task.extra.endWaits()
+    assert.deepStrictEqual(ended, ["a", "b"])
+  })
+})

@@ -1,0 +1,3 @@
+import { everySmallTask } from "./lending.ts"
+
+everySmallTask(2, 1)
