@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
 import type { Scope } from "effect/Scope"
 import {
   AioAutoScaleTaskPoolLifo,
@@ -158,6 +159,74 @@ describe.each(Object.entries(pools).slice(0, 2))("%s", (_, make) => {
         yield* latch.open
         assert.strictEqual(yield* outcomeOf(Fiber.join(resizer)), 1)
       })
+  )
+})
+
+describe.each(Object.entries(pools))("two features at once: %s", (name, make) => {
+  it.effect("a task that fails after it has lent its worker is tried again, and lends again (load 1, load 8)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      let attempts = 0
+      const fails = Effect.suspend(() => (++attempts < 3 ? Effect.fail("again") : Effect.succeed(attempts)))
+      const task = Effect.andThen(pool.submit(Effect.void), fails)
+      assert.strictEqual(yield* outcomeOf(pool.submit(task, { retry: Schedule.spaced(10) })), 3)
+      const { busy, delayed, lent, succeeded } = yield* pool.stats
+      assert.deepStrictEqual({ busy, delayed, lent, succeeded }, { busy: 0, delayed: 0, lent: 0, succeeded: 4 })
+    })
+  )
+
+  it.effect("others have the worker while the inner task of the one that lent it is delayed (load 1, load 8)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      let attempts = 0
+      const inner = Effect.suspend(() => (++attempts < 2 ? Effect.fail("again") : Effect.succeed("inner")))
+      const outer = yield* start(pool.submit(pool.submit(inner, { retry: Schedule.spaced(10) })))
+      assert.strictEqual(yield* pool.submit(Effect.succeed("other")), "other")
+      assert.isFalse(hasEnded(outer))
+      yield* TestClock.adjust(10)
+      assert.strictEqual(yield* Fiber.join(outer), "inner")
+    })
+  )
+
+  it.effect("a task whose inner one has waited too long goes on, and nothing stays lent (load 1, load 6)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      const outer = yield* start(
+        pool.submit(Effect.flip(pool.withDispatchHeld(pool.submit(Effect.void, { maxWait: 10 }))))
+      )
+      yield* TestClock.adjust(10)
+      const error: any = yield* Fiber.join(outer)
+      assert.strictEqual(error.reason, "WaitedTooLong")
+      const { busy, lent } = yield* pool.stats
+      assert.deepStrictEqual({ busy, lent }, { busy: 0, lent: 0 })
+    })
+  )
+
+  it.effect("a task that is dropped while the rate holds it back has taken no tokens (load 2, load 7)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(3, { capacity: 1, onFull: "dropOldest", rate: { limit: 1, window: 100 } })
+      yield* pool.submit(Effect.void)
+      const waiting = yield* start(Effect.exit(pool.submit(Effect.void, { weight: 9 })))
+      const next = yield* start(pool.submit(Effect.succeed("next")))
+      yield* settle
+      assert.isTrue(hasEnded(waiting), name)
+      yield* TestClock.adjust(100)
+      yield* settle
+      assert.strictEqual(yield* Fiber.join(next), "next")
+      assert.deepInclude(yield* pool.stats, { dropped: 1, cancelled: 1, nextStart: 100 })
+    })
+  )
+
+  it.effect("withQuiesced may close its pool, and start holds nothing afterwards (load 3, load 9)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1)
+      const waiting = yield* pool.fork(Effect.succeed("done"))
+      yield* pool.withQuiesced(pool.close())
+      assert.strictEqual(yield* waiting.join, "done")
+      yield* pool.start
+      assert.deepStrictEqual((yield* pool.stats).holds, [])
+      assert.strictEqual(yield* pool.submit(Effect.succeed("again")), "again")
+    })
   )
 })
 
