@@ -107,11 +107,17 @@ const afterEnd = (ending: Ending, exit: Exit.Exit<any, any>): Effect.Effect<any,
 /** The frame methods of a class of endings. */
 export const ending = {
   [popped](this: Ending, fiber: RuntimeFiber): void {
+    const { interruptible } = fiber
+    // First: `end` may run code that interrupts this fiber, and the runtime would then evaluate its stack twice.
+    fiber.interruptible = false
     const isOver = this.end()
-    if (!fiber.interruptible || (isOver && fiber._interruptedCause === undefined)) return
+    if (!interruptible) return
+    if (isOver && fiber._interruptedCause === undefined) {
+      fiber.interruptible = true
+      return
+    }
     this.wasInterruptible = true
     // The runtime calls failure handlers of an interrupted fiber only if they are uninterruptible.
-    fiber.interruptible = false
     fiber._stack.push(interruptibleAgain)
   },
   [succeeded](this: Ending, value: unknown, _fiber: RuntimeFiber, exit?: Exit.Exit<any, any>): Effect.Effect<any, any> {

@@ -7,7 +7,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
 import { type AsyncContext, captureAsyncContextLike } from "../../../src/internal/runtime/asyncContext.ts"
-import { answerCaller, asEffects, overlay, wait, type Waiter, waiter } from "../../../src/internal/runtime/fiber.ts"
+import {
+  answerCaller,
+  asEffects,
+  ending,
+  type Ending,
+  overlay,
+  pushEnding,
+  type RuntimeFiber,
+  wait,
+  type Waiter,
+  waiter
+} from "../../../src/internal/runtime/fiber.ts"
 import { hasKnownRuntime } from "../../../src/internal/runtime/probe.ts"
 
 // Whether this Node keeps async contexts in frames, as it does from 24 on. Only then can two contexts be compared.
@@ -173,4 +184,37 @@ describe("overlay", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "found")
     })
   )
+})
+
+it("an operation's end that interrupts its own fiber does not evaluate the fiber twice", () => {
+  const called: Array<string> = []
+  class Interrupting implements Ending {
+    wasInterruptible = false
+    private fiber: RuntimeFiber
+    constructor(fiber: RuntimeFiber) {
+      this.fiber = fiber
+    }
+    end(): boolean {
+      called.push("end")
+      this.fiber.interruptUnsafe()
+      return false
+    }
+    continueWith(exit: Exit.Exit<any, any>): Effect.Effect<any, any> {
+      called.push("continues")
+      return exit
+    }
+  }
+  Object.assign(Interrupting.prototype, ending)
+  const operation = Effect.withFiber((fiber) => {
+    pushEnding(fiber as RuntimeFiber, new Interrupting(fiber as RuntimeFiber))
+    return Effect.void
+  })
+  const exit = Effect.runSyncExit(
+    Effect.ensuring(
+      operation,
+      Effect.sync(() => called.push("finalizer"))
+    )
+  )
+  assert.isTrue(Exit.isFailure(exit) && Exit.hasInterrupts(exit))
+  assert.deepStrictEqual(called, ["end", "end", "continues", "finalizer"])
 })
