@@ -108,7 +108,7 @@ const afterEnd = (ending: Ending, exit: Exit.Exit<any, any>): Effect.Effect<any,
 export const ending = {
   [popped](this: Ending, fiber: RuntimeFiber): void {
     const { interruptible } = fiber
-    // First: `end` may run code that interrupts this fiber, and the runtime would then evaluate its stack twice.
+    // First: `end` may run code that interrupts this fiber. If it were interruptible, the runtime would drop what follows.
     fiber.interruptible = false
     const isOver = this.end()
     if (!interruptible) return

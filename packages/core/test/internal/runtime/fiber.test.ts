@@ -186,7 +186,7 @@ describe("overlay", () => {
   )
 })
 
-it("an operation's end that interrupts its own fiber does not evaluate the fiber twice", () => {
+it("an operation's end that interrupts its own fiber keeps what follows the end", () => {
   const called: Array<string> = []
   class Interrupting implements Ending {
     wasInterruptible = false
@@ -200,8 +200,10 @@ it("an operation's end that interrupts its own fiber does not evaluate the fiber
       return false
     }
     continueWith(exit: Exit.Exit<any, any>): Effect.Effect<any, any> {
-      called.push("continues")
-      return exit
+      return Effect.andThen(
+        Effect.sync(() => called.push("continues")),
+        exit
+      )
     }
   }
   Object.assign(Interrupting.prototype, ending)
