@@ -42,7 +42,7 @@ export interface TaskHandle<out A, out E = never> {
    *
    * Interrupting a joiner does not affect the task. Fails with the task's own failure, or with `TaskCancelled` if the
    * task was cancelled. Fails with `NotAvailable` if the task's `maxWait` has passed, or if a task of the pool would
-   * wait for its own pool (`nested: "fail"`).
+   * wait for its own pool (`nested: "fail"`). Dies in the task itself, which would wait for itself.
    */
   readonly join: Effect<A, E | TaskCancelled | NotAvailable>
   /**
@@ -50,7 +50,8 @@ export interface TaskHandle<out A, out E = never> {
    *
    * **Details**
    *
-   * Fails only if a task of the pool would wait for its own pool (`nested: "fail"`).
+   * Fails only if a task of the pool would wait for its own pool (`nested: "fail"`). Dies in the task itself, which would
+   * wait for itself.
    */
   readonly await: Effect<Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable>
   /**

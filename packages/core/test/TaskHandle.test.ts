@@ -1,5 +1,6 @@
-import { expectStats, failureOf, gated, isInterrupted, settle, start } from "@aio-task-pool/testing/kit"
+import { defectOf, expectStats, failureOf, gated, isInterrupted, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -22,6 +23,17 @@ const occupied = Effect.gen(function* () {
   const busy = gated("busy")
   yield* TaskPool.fork(busy.task)
   return busy
+})
+
+describe("join", () => {
+  it.effect("dies in the task itself, which would wait for itself (load 1)", () =>
+    Effect.gen(function* () {
+      const own = yield* Deferred.make<TaskHandle<unknown>>()
+      const handle = yield* TaskPool.fork(Effect.flatMap(Deferred.await(own), (handle) => Effect.exit(handle.join)))
+      yield* Deferred.succeed(own, handle)
+      assert.include(String(defectOf(yield* handle.join)), "would wait for itself")
+    }).pipe(Effect.provide(layer(1)))
+  )
 })
 
 describe("state and poll", () => {

@@ -24,9 +24,9 @@ export class Handle<A, E> implements TaskHandle<A, E> {
   get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable> {
     return Effect.withFiber((fiber) => {
       const task = this.#task
-      return task.exit === undefined
-        ? waitWithin(task.machine, fiber, (wait) => awaitExit(task, wait))
-        : Effect.succeed(task.exit)
+      if (task.exit !== undefined) return Effect.succeed(task.exit)
+      if (entryOf(task.machine, fiber) === task) return waitsForItself
+      return waitWithin(task.machine, fiber, (wait) => awaitExit(task, wait))
     })
   }
 
@@ -67,3 +67,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
     return state === "Settled" ? "Done" : state === "Running" || state === "Delayed" ? state : "Waiting"
   }
 }
+
+const waitsForItself = Effect.die(
+  new Error("TaskHandle: a task that joins or awaits its own handle would wait for itself")
+)
