@@ -14,6 +14,8 @@ export interface EntryExtra {
   readonly permits: number
   /** When the task first arrived, in milliseconds. An ageing discipline sets it if it is undefined. */
   arrival: number | undefined
+  /** Owned by a backlog with keys: where it keeps the tasks of the key, while the task waits or runs. */
+  lane: unknown
 }
 
 /** The members that an entry of a backlog must have. An entry is in at most one backlog at a time. */

@@ -319,7 +319,10 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (key === undefined) return
     const { served } = this
     const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
-    if (lane === served) this.served = undefined
+    if (lane === served) {
+      this.served = undefined
+      entry.extra!.lane = lane
+    }
     lane.running++
     this.addPermits(lane, permitsOf(entry))
   }
@@ -352,14 +355,15 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   // ---- lanes -----------------------------------------------------------------------------------------------------
 
   private laneOf(entry: T): Lane<T> | undefined {
-    const key = entry.extra?.key
-    return key === undefined ? this.unkeyed : this.lanes.get(key)
+    const { extra } = entry
+    if (extra?.key === undefined) return this.unkeyed
+    // A lane stays as long as it has a task that waits or runs, so no lookup is needed.
+    return extra.lane === undefined ? this.lanes.get(extra.key) : (extra.lane as Lane<T>)
   }
 
   /** Returns the lane of an entry with a key. Running tasks without a key are not counted. */
   private keyedLaneOf(entry: T): Lane<T> | undefined {
-    const key = entry.extra?.key
-    return key === undefined ? undefined : this.lanes.get(key)
+    return entry.extra?.key === undefined ? undefined : this.laneOf(entry)
   }
 
   /** Returns the lane of an entry. Makes it if there is none. */
@@ -368,6 +372,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (key === undefined) return this.unkeyed
     let lane = this.lanes.get(key)
     if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
+    entry.extra!.lane = lane
     return lane
   }
 

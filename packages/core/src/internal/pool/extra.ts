@@ -26,6 +26,8 @@ export class TaskExtra {
   retry: Retry | undefined = undefined
   /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
+  /** The lane of its key, which the keyed backlog owns. */
+  lane: unknown = undefined
   /** The number of starts so far. */
   attempts = 0
   /** The last start, as the rate has counted it. */

@@ -68,6 +68,10 @@ const costsOf = (
   byDefault: number,
   least: number
 ): Costs => {
+  // The usual case, for each task with a cost.
+  if (rates.length === 1 && rates[0]!.unit === undefined && Number.isFinite(cost) && (cost as number) >= least) {
+    return [cost as number]
+  }
   const rule = least === 0 ? "a finite number >= 0" : "a finite number"
   const isValid = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= least
   if (isValid(cost)) return rates.map(({ unit }) => (unit === undefined ? cost : 0))

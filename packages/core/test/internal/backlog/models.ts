@@ -20,7 +20,7 @@ export const entryOf = (id: number, weight: number, extra?: { key?: Key; permits
   prev: undefined,
   next: undefined,
   slot: 0,
-  extra: extra && { key: extra.key, permits: extra.permits ?? 1, arrival: undefined }
+  extra: extra && { key: extra.key, permits: extra.permits ?? 1, arrival: undefined, lane: undefined }
 })
 
 /** An entry in a model. Sequences are the model's own: only their order must be that of the backlog's. */
