@@ -36,7 +36,8 @@ export class Heap {
 
   push(key: number, sequence: number, slot: number): void {
     if (this.length === this.slots.length) this.grow()
-    this.siftUp(this.length++, key, sequence, slot)
+    this.siftUp(this.length, key, sequence, slot)
+    this.length++
   }
 
   /** Removes the first node, frees its slot and returns it. */
@@ -50,25 +51,27 @@ export class Heap {
     return slot
   }
 
-  /** Puts a slot into the heap, at a leaf or above it. */
+  /** Puts a slot into the heap, at a leaf or above it. Calls nothing, so a stack overflow cannot interrupt it halfway. */
   private siftUp(from: number, key: number, sequence: number, slot: number): void {
-    const { keys } = this
+    const { keys, slots } = this
     let at = from
     while (at > 0) {
       const parent = (at - 1) >> 2
       const other = keys[2 * parent]!
       if (other < key || (other === key && keys[2 * parent + 1]! < sequence)) break
-      this.move(parent, at)
+      keys[2 * at] = other
+      keys[2 * at + 1] = keys[2 * parent + 1]!
+      slots[at] = slots[parent]!
       at = parent
     }
     keys[2 * at] = key
     keys[2 * at + 1] = sequence
-    this.slots[at] = slot
+    slots[at] = slot
   }
 
   /** Moves the hole at the first node down to a leaf, and returns that. */
   private siftDown(): number {
-    const { keys, length } = this
+    const { keys, length, slots } = this
     let at = 0
     for (let child = 1; child < length; child = 4 * at + 1) {
       let smallest = child
@@ -79,17 +82,12 @@ export class Heap {
         smallest = child
         key = other
       }
-      this.move(smallest, at)
+      keys[2 * at] = key
+      keys[2 * at + 1] = keys[2 * smallest + 1]!
+      slots[at] = slots[smallest]!
       at = smallest
     }
     return at
-  }
-
-  private move(from: number, to: number): void {
-    const { keys, slots } = this
-    keys[2 * to] = keys[2 * from]!
-    keys[2 * to + 1] = keys[2 * from + 1]!
-    slots[to] = slots[from]!
   }
 
   private grow(): void {

@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Fiber } from "effect/Fiber"
+import { Heap, minCapacity } from "../backlog/heap.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 
 /** An item of an agenda. */
@@ -192,14 +193,9 @@ const millisOf = (nanos: bigint): number => {
   return value < Number.MAX_SAFE_INTEGER ? value / 1e6 : Number(nanos / 1_000_000n) + Number(nanos % 1_000_000n) / 1e6
 }
 
-/** The smallest number of slots that the heap has memory for: a power of two. */
-const minCapacity = 16
-
 /**
- * Items by time, equal times first in, first out: a heap like that of `PriorityBacklog`. The numbers are in flat
- * arrays, so comparing and moving nodes does not touch the items. Items that are pushed in order of time are not moved.
- *
- * A removed item is released at once. Its node is dropped when it reaches the top, or when the heap is rebuilt.
+ * Items by time, equal times first in, first out. A removed item is released at once. Its node is dropped when it
+ * reaches the top, or when the heap is rebuilt.
  */
 class DueHeap {
   size = 0
@@ -207,20 +203,15 @@ class DueHeap {
   pushed = 0
   /** The item in each slot. */
   private items: Array<Due | undefined> = []
-  /** The number of nodes, including those of removed items. */
-  private length = 0
-  /** Time and sequence of each node. */
-  private keys = new Float64Array(2 * minCapacity)
-  /** The slot of each node. The free slots follow from index `length` on. */
-  private slots = firstSlots(minCapacity)
+  /** The slots by time, including those of removed items. */
+  private heap = new Heap()
 
   push(item: Due, at: number): void {
-    if (this.length === this.slots.length) this.rebuild()
-    const slot = this.slots[this.length]!
-    siftUp(this.keys, this.slots, this.length, at, this.pushed, slot)
+    if (this.heap.length === this.heap.slots.length) this.rebuild()
+    const slot = this.heap.freeSlot()
+    this.heap.push(at, this.pushed, slot)
     this.items[slot] = item
     item.agendaSlot = slot
-    this.length++
     this.pushed++
     this.size++
   }
@@ -231,104 +222,41 @@ class DueHeap {
     this.items[item.agendaSlot] = undefined
     item.agendaSlot = -1
     this.size--
-    if (8 * this.size < this.slots.length && this.slots.length > minCapacity) this.rebuild()
+    if (8 * this.size < this.heap.slots.length && this.heap.slots.length > minCapacity) this.rebuild()
   }
 
   /** Returns the earliest time; `Infinity` if there is no item. */
   first(): number {
-    while (this.length > 0 && this.items[this.slots[0]!] === undefined) this.shift()
-    return this.length === 0 ? Infinity : this.keys[0]!
+    const { heap, items } = this
+    while (heap.length > 0 && items[heap.slots[0]!] === undefined) heap.shift()
+    return heap.length === 0 ? Infinity : heap.keys[0]!
   }
 
   /** Removes and returns the first item that is due, unless its sequence is `before` or later. */
   popDue(now: number, before: number): Due | undefined {
-    if (this.first() > now || this.length === 0 || this.keys[1]! >= before) return undefined
-    const item = this.items[this.slots[0]!]!
+    const { heap } = this
+    if (this.first() > now || heap.length === 0 || heap.keys[1]! >= before) return undefined
+    const item = this.items[heap.slots[0]!]!
     this.remove(item)
     return item
   }
 
-  /** Removes the first node. */
-  private shift(): void {
-    const { keys, slots } = this
-    const slot = slots[0]!
-    const last = --this.length
-    const lastSlot = slots[last]!
-    slots[last] = slot
-    if (last > 0) siftUp(keys, slots, this.siftDown(), keys[2 * last]!, keys[2 * last + 1]!, lastSlot)
-  }
-
-  /** Moves the hole at the first node down to a leaf, and returns that. */
-  private siftDown(): number {
-    const { keys, length, slots } = this
-    let node = 0
-    for (let child = 1; child < length; child = 4 * node + 1) {
-      let smallest = child
-      let at = keys[2 * child]!
-      for (const end = Math.min(child + 4, length); ++child < end;) {
-        const other = keys[2 * child]!
-        if (other > at || (other === at && keys[2 * child + 1]! > keys[2 * smallest + 1]!)) continue
-        smallest = child
-        at = other
-      }
-      keys[2 * node] = at
-      keys[2 * node + 1] = keys[2 * smallest + 1]!
-      slots[node] = slots[smallest]!
-      node = smallest
-    }
-    return node
-  }
-
   /** Rebuilds the heap without empty slots, at least half of it free. Changes nothing before it is complete. */
   private rebuild(): void {
+    const { heap } = this
     let capacity = minCapacity
     while (capacity < 2 * this.size) capacity *= 2
     const items: Array<Due> = []
-    const keys = new Float64Array(2 * capacity)
-    const slots = firstSlots(capacity)
-    let length = 0
-    for (let node = 0; node < this.length; node++) {
-      const item = this.items[this.slots[node]!]
+    const rebuilt = new Heap()
+    rebuilt.reset(capacity)
+    for (let node = 0; node < heap.length; node++) {
+      const item = this.items[heap.slots[node]!]
       if (item === undefined) continue
-      siftUp(keys, slots, length, this.keys[2 * node]!, this.keys[2 * node + 1]!, length)
-      items[length++] = item
+      rebuilt.push(heap.keys[2 * node]!, heap.keys[2 * node + 1]!, items.length)
+      items.push(item)
     }
-    for (let slot = 0; slot < length; slot++) items[slot]!.agendaSlot = slot
+    for (let slot = 0; slot < items.length; slot++) items[slot]!.agendaSlot = slot
     this.items = items
-    this.keys = keys
-    this.slots = slots
-    this.length = length
+    this.heap = rebuilt
   }
-}
-
-const firstSlots = (capacity: number) => {
-  const slots = new Int32Array(capacity)
-  for (let slot = 0; slot < capacity; slot++) slots[slot] = slot
-  return slots
-}
-
-/**
- * Puts a slot into the heap, at a leaf or above it. Calls no function, so a stack overflow cannot interrupt it halfway.
- */
-const siftUp = (
-  keys: Float64Array,
-  slots: Int32Array,
-  from: number,
-  at: number,
-  sequence: number,
-  slot: number
-): void => {
-  let node = from
-  while (node > 0) {
-    const parent = (node - 1) >> 2
-    const other = keys[2 * parent]!
-    if (other < at || (other === at && keys[2 * parent + 1]! < sequence)) break
-    keys[2 * node] = other
-    keys[2 * node + 1] = keys[2 * parent + 1]!
-    slots[node] = slots[parent]!
-    node = parent
-  }
-  keys[2 * node] = at
-  keys[2 * node + 1] = sequence
-  slots[node] = slot
 }

@@ -467,7 +467,7 @@ describe("the timer", () => {
       const { item } = recorder(agenda)
       const items = Array.from({ length: 10_000 }, (_, index) => item(`${index}`))
       for (const item of items) agenda.add(item, 1000)
-      const capacity = () => agenda["heap"]["slots"].length
+      const capacity = () => agenda["heap"]["heap"]["slots"].length
       assert.isAtLeast(capacity(), 10_000)
       for (const item of items.slice(10)) agenda.remove(item)
       assert.isAtMost(capacity(), 128)
