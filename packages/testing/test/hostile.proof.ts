@@ -7,7 +7,7 @@ import { casesOf, failuresOf, poolOfLaws, poolOfSizing } from "../src/laws/hosti
 import { places, sizingPlaces } from "../src/laws/hostilePlaces.ts"
 import { layerOf } from "./laws/pools.ts"
 
-// One of seven cases of each place, on each pool and with each capacity: 130,000 runs. PARTS=1 tries all of them.
+// One of seven cases of each place, on each pool and with each capacity: 196,000 runs. PARTS=1 tries all of them.
 const parts = Number(env["PARTS"] ?? 7)
 const autoScale = { AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority, AioAutoScaleTaskPoolSimple }
 let pools = 0
