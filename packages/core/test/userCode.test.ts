@@ -245,6 +245,28 @@ describe("retryAfter", () => {
   })
 })
 
+describe("a predicate of awaitStats", () => {
+  it.effect("that submits a task at each check neither ends the stack nor keeps the event loop", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      let checks = 0
+      let turns = 0
+      const turn = (): void => {
+        turns++
+        if (checks < 5000) setImmediate(turn)
+      }
+      setImmediate(turn)
+      yield* pool.awaitStats(() => {
+        if (++checks < 5000) Effect.runFork(pool.submit(Effect.void))
+        return checks >= 5000
+      })
+      assert.isAtLeast(turns, 2)
+      yield* pool.awaitIdle
+      assert.deepInclude(yield* pool.stats, { submitted: 4999, succeeded: 4999, running: 0 })
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+})
+
 describe("misuse", () => {
   const rejects = async (): Promise<never> => {
     throw new Error("nobody hears this")

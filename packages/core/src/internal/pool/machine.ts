@@ -20,9 +20,9 @@
  * - An *extra* is the data that only some tasks need. A task without an extra, in a pool that is not selective (`Gate`),
  *   takes the shortest path everywhere.
  *
- * **User code** runs at six places, and every transition is complete there: a source gives an item (`pullFor`), a task
+ * **User code** runs at seven places, and every transition is complete there: a source gives an item (`pullFor`), a task
  * begins (`run`), an observer classifies an outcome (`report`), a schedule decides on a retry (`delayForRetry`), a
- * fiber is interrupted (`interrupt`), a waiter is notified (`notifyNext`). User code may call every operation of the
+ * fiber is interrupted (`interrupt`), a waiter is notified (`notifyNext`), a condition is checked (`checkWatchers`). User code may call every operation of the
  * pool. If a flush is running, it does the work that such a call leaves. What user code throws is a defect of its own
  * task, or is logged.
  *
@@ -141,6 +141,9 @@ const flushBudget = 1024
 // A task may submit to its own pool before it first suspends. This limits the number of launches on the stack.
 const maxLaunchDepth = 64
 
+// A flush whose end makes work again lets the event loop go after this many rounds.
+const maxRounds = 64
+
 const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
 
 export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
@@ -193,6 +196,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
+  /** Whether a flush was asked for while one was under way, since it was last set to `false`. */
+  private flushAsked = false
   /** How many launches and notifications the present flush may still make, including launches within launches. */
   private budget = 0
   private launchDepth = 0
@@ -539,12 +544,19 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
    * only changes state here, and the loop does the rest. So tasks that never suspend cannot grow the stack.
    */
   flush(): void {
-    if (this.flushing || this.flushScheduled || this.launchDepth > 0) return
+    if (this.flushing || this.flushScheduled || this.launchDepth > 0) {
+      this.flushAsked = true
+      return
+    }
     if (this.inTransition !== undefined) this.settleAfterOverflow()
-    if (this.blocked) this.lending!.flush()
-    if (this.hasWork()) this.flushLoop()
-    this.endFlush()
-    if (!this.completions.isEmpty) this.flush()
+    let rounds = 0
+    do {
+      if (this.blocked) this.lending!.flush()
+      if (this.hasWork()) this.flushLoop()
+      if (!this.endFlush() || this.flushScheduled) return
+      // The conditions of watchers are user code: one that submits a task at each check must not keep the event loop.
+    } while (++rounds < maxRounds)
+    this.scheduleFlush()
   }
 
   /** Settles a launch that overflowed the stack, before a caller reads the state. Otherwise changes nothing. */
@@ -893,10 +905,24 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.dispatcher.scheduleTask(f, 0)
   }
 
-  private endFlush(): void {
+  /** Returns whether there is work again. */
+  private endFlush(): boolean {
     this.observer?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
-    if (!this.watchers.isEmpty) this.watchers.check(this.enqueueWatcher)
+    return this.watchers.isEmpty ? !this.completions.isEmpty : this.checkWatchers()
+  }
+
+  /** Checks what watchers wait for. What user code does there is left to the flush that is under way. */
+  private checkWatchers(): boolean {
+    this.flushing = true
+    this.flushAsked = false
+    try {
+      this.watchers.check(this.enqueueWatcher)
+    } finally {
+      this.flushing = false
+    }
+    // Whatever asked for a flush may have changed what was checked before it.
+    return this.flushAsked || this.hasWork()
   }
 
   private onQueueEmpty(): void {

@@ -47,7 +47,7 @@ export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect
 export const awaitUntil = (machine: Machine, ready: () => boolean): Effect.Effect<void> =>
   Effect.callback((resume) => {
     // A launch that overflowed the stack may be unsettled, with no later call to settle it.
-    machine.flush()
+    machine.settleOverflowed()
     const watcher = { notify: () => resume(Effect.void) }
     // Before the check: the predicate of `awaitStats` may change the machine, and no later flush would check again.
     machine.watchers.add(ready, watcher)
