@@ -19,6 +19,7 @@ import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import type { Entry } from "./entry.ts"
+import { hasStarted } from "./extra.ts"
 import type { Machine } from "./machine.ts"
 import { awaitUntil } from "./waits.ts"
 
@@ -309,7 +310,7 @@ export class Lifecycle {
 
 const unfinishedOf = (entry: Entry): UnfinishedTask => {
   const { extra, state, unfinished, weight } = entry
-  const started = state === "Running" || (extra !== undefined && extra.attempts > 0)
+  const started = state === "Running" || hasStarted(entry)
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 

@@ -102,10 +102,10 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import { Deadline, type Expiring } from "./deadline.ts"
+import type { Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
-import type { TaskExtra } from "./extra.ts"
+import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
@@ -144,9 +144,7 @@ const maxLaunchDepth = 64
 // A flush whose end makes work again lets the event loop go after this many rounds.
 const maxRounds = 64
 
-const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
-
-export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
+export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -271,7 +269,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       this.onAdmitted(entry)
       this.launch(entry)
     }
-    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
+    if (entry.state === "AtDoor" || entry.state === "Waiting") entry.extra?.deadline?.start(entry, this)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -316,13 +314,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` has passed, unless it has started by then, even if it waits again for a retry. */
-  private startDeadline(entry: Entry): void {
-    const { extra } = entry
-    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
-  }
-
   expire(entry: Entry, at: number): void {
     // If a hold ends at the same time, the task may still start.
     this.holds.endDue(at)
@@ -330,7 +321,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
       this.reject(entry, "WaitedTooLong")
-    } else if (entry.state === "Waiting" && !hasStarted(entry)) {
+    } else if (entry.state === "Waiting") {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
       this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
@@ -383,7 +374,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       return false
     }
     this.prepare(entry)
-    this.startDeadline(entry)
+    entry.extra?.deadline?.start(entry, this)
     return true
   }
 
@@ -681,8 +672,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.gate.started(entry)
     const { extra } = entry
     if (extra === undefined) return
-    extra.attempts++
-    extra.deadline?.cancel()
+    if (extra.retry !== undefined) extra.retry.starts++
+    if (extra.deadline === undefined) return
+    extra.deadline.cancel(this)
+    extra.deadline = undefined
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -827,7 +820,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private releaseExtra(extra: TaskExtra): void {
-    extra.deadline?.cancel()
+    extra.deadline?.cancel(this)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
