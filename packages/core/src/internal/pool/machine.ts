@@ -84,7 +84,7 @@ import type { Fiber } from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
-import type { ClearOptions, CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
+import type { CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
@@ -961,15 +961,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.flush()
   }
 
-  /** Cancels waiting and delayed tasks in one step, and returns how many. */
-  clear({ key, label }: ClearOptions): number {
-    const matches = ({ extra }: Entry): boolean =>
-      (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
-    const all = this.unstartedEntries.filter(matches)
-    this.cancelAll(all, "Cleared")
-    return all.length
-  }
-
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
     return this.backlog.ordered().concat(this.delayed.ordered())
@@ -987,25 +978,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     return cancelled.length
   }
 
-  /** Returns whether a waiting task takes more workers than the target. */
-  readonly isStranded = (): boolean =>
-    this.gate.maxPermits > this.#target &&
-    this.backlog.size > 0 &&
-    (this.#target === 0 || this.strandedEntries.length > 0)
-
-  private get strandedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().filter((entry) => permitsOf(entry) > this.#target)
-  }
-
-  /**
-   * Cancels the waiting tasks that take more workers than the target. With a target of 0, cancels up to `most` of them.
-   */
-  cancelStranded(most: number): void {
-    if (this.#target === 0) this.cancelWaiting("Closed", most)
-    else this.cancelAll(this.strandedEntries, "Closed")
-  }
-
-  private cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+  /** Cancels waiting and delayed tasks in one step. */
+  cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     for (const entry of entries) this.takeOut(entry)
     this.settleCancelled(entries, reason)
   }
@@ -1102,6 +1076,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (this.selective) this.gate.lent(entry)
   }
 
+  /** Whether a running task lends its workers. */
+  isLent(entry: Entry): boolean {
+    return this.lending !== undefined && this.lending.isLent(entry)
+  }
+
   takeBackWorkers(entry: Entry, must: boolean): boolean {
     const permits = permitsOf(entry)
     const fits = this.used + permits <= this.#target || (permits > this.#target && this.used === 0)
@@ -1121,28 +1100,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   adjustCost(entry: Entry, changes: Costs): void {
     this.gate.adjust(entry, changes)
     this.flush()
-  }
-
-  /**
-   * Interrupts the newest busy tasks until the others fit into the target. Returns all tasks that are being interrupted.
-   * When these have ended, the limit is kept. With a target of 0, tasks that lend their workers are interrupted too.
-   */
-  interruptSurplus(by: number): ReadonlyArray<Entry> {
-    const isLent = (entry: Entry): boolean =>
-      this.#target > 0 && this.lending !== undefined && this.lending.isLent(entry)
-    if (this.used <= this.#target && this.#target > 0) return []
-    const running = this.runningTasks.toArray()
-    const leaving = running.filter((entry) => entry.cancelReason !== undefined)
-    const staying = running.filter((entry) => entry.cancelReason === undefined && !isLent(entry))
-    const surplus: Array<Entry> = []
-    let busy = staying.reduce((sum, entry) => sum + permitsOf(entry), 0)
-    for (const entry of staying.toReversed()) {
-      if (busy <= this.#target) break
-      busy -= permitsOf(entry)
-      surplus.push(entry)
-    }
-    for (const entry of surplus) this.interrupt(entry, "ScaledDown", by)
-    return leaving.concat(surplus)
   }
 
   /** Interrupts all running tasks. */
@@ -1195,6 +1152,14 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
   get waiting(): number {
     return this.backlog.size
+  }
+  /** The number of workers that running tasks use. */
+  get busy(): number {
+    return this.used
+  }
+  /** The most permits of a task so far. */
+  get maxPermits(): number {
+    return this.gate.maxPermits
   }
   /** Tasks in the queue and at the door. */
   get queued(): number {

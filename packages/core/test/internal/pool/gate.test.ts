@@ -8,6 +8,7 @@ import { TaskExtra } from "../../../src/internal/pool/extra.ts"
 import { Deadline } from "../../../src/internal/pool/deadline.ts"
 import { Gate, type GateOptions } from "../../../src/internal/pool/gate.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
+import { clear } from "../../../src/internal/pool/selecting.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
@@ -146,7 +147,7 @@ describe("a pool with keys", () => {
           yield* awaitUntil(machine, machine.isIdle)
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
           for (let key = 0; key < 1000; key++) machine.admit(taskOf(machine, context, key, Effect.never), true)
-          machine.clear({})
+          clear(machine, {})
           machine.interruptAll("Closed")
           yield* awaitUntil(machine, machine.isIdle)
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
