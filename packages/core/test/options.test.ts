@@ -159,7 +159,7 @@ describe("the options of the other operations", () => {
 
 const fixed = { AioFixedTaskPoolSimple, AioFixedTaskPoolLifo, AioFixedTaskPoolPriority }
 const autoScale = { AioAutoScaleTaskPoolSimple, AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority }
-const common = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing"
+const common = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing, warnAfter"
 
 describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) => {
   const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
