@@ -1216,10 +1216,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       delayed: this.delayed.entries.walk()
     }
   }
-  /** Whether a running task lends its workers. */
-  isLent(entry: Entry): boolean {
-    return this.lending !== undefined && this.lending.isLent(entry)
-  }
 
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)
