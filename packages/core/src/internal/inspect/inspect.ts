@@ -1,7 +1,7 @@
 /** A snapshot of a pool and its tasks. Costs nothing before the first look, and then O(shown log n). */
 import type { InspectedTask, InspectOptions, PoolInspection, PoolWarning } from "../../PoolInspection.ts"
 import { checkCount, checkKnown } from "../arguments.ts"
-import { millisBetween } from "../pool/ages.ts"
+import { millisBetween, noStamp } from "../pool/ages.ts"
 import type { Entry } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { epochMillis } from "../runtime/clock.ts"
@@ -82,13 +82,15 @@ export const oldestWait = (machine: Machine, now: number): number => {
 
 const rowOf = (machine: Machine, id: number, entry: Entry, now: number): InspectedTask => {
   const runs = entry.state === "Running"
+  // A task in its first step starts now.
+  const startedAt = entry.startedAt === noStamp ? now : entry.startedAt
   return {
     id,
     label: labelOf(entry),
     weight: entry.weight,
     state: runs && entry.cancelReason !== undefined ? "Ending" : (entry.state as InspectedTask["state"]),
-    waited: millisBetween(entry.arrivedAt, runs ? entry.startedAt : now),
-    ran: runs ? millisBetween(entry.startedAt, now) : undefined,
+    waited: entry.arrivedAt === noStamp ? 0 : millisBetween(entry.arrivedAt, runs ? startedAt : now),
+    ran: runs ? millisBetween(startedAt, now) : undefined,
     spanId: spanIdOf(entry),
     lent: runs && machine.isLent(entry),
     // Only tasks with options count their starts.

@@ -22,6 +22,9 @@ const mostShared = 1024
 // The longest time for which tasks share a reading, in milliseconds.
 const sharedMillis = 5
 
+/** The stamp of a time that is not known. A real time has this value for one millisecond in 49 days. */
+export const noStamp = -1
+
 /** Returns the milliseconds between two stamps. */
 export const millisBetween = (from: number, to: number): number => (to - from) >>> 0
 

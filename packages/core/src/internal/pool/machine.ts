@@ -98,7 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
-import { type Ages, agesOf } from "./ages.ts"
+import { type Ages, agesOf, noStamp } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -666,9 +666,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.budget--
-    entry.startedAt = this.ages.stamp()
-    // A task that finds a free worker does not wait.
-    if (entry.state === "New") entry.arrivedAt = entry.startedAt
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -725,8 +722,11 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
-    if (exit === undefined) entry.observe()
-    else this.onExit(entry, exit)
+    if (exit === undefined) {
+      // A task that ends in its first step needs no time.
+      entry.startedAt = this.ages.stamp()
+      entry.observe()
+    } else this.onExit(entry, exit)
     entry.onStarted()
   }
 
@@ -849,6 +849,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.launchDepth++
     try {
       const taken = this.delayed.take(entry, exit)
+      if (taken) entry.startedAt = noStamp
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       return taken
     } finally {

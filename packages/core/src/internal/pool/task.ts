@@ -28,6 +28,7 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
@@ -141,8 +142,8 @@ export class Task implements Entry, Waiter {
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  arrivedAt = 0
-  startedAt = 0
+  arrivedAt = noStamp
+  startedAt = noStamp
   since = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
