@@ -60,7 +60,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const clock = Context.get(context, Clock.Clock)
   const log = new DecisionLog(machine, policy.name, bounds, context)
   const attach = (): Meter => {
-    const meter = new Meter(machine, clock, classify)
+    const meter = new Meter(machine, classify)
     detach = machine.observe(meter)
     return meter
   }

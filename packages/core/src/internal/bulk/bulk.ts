@@ -30,6 +30,7 @@ import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
 import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
 
@@ -394,7 +395,8 @@ export class BulkTask extends Task {
   renew(): this {
     this.state = "New"
     this.index = -1
-    this.epoch = 0
+    this.arrival = this.since = unstamped
+    this.sample = this.epoch = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight

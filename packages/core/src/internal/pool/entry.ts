@@ -35,9 +35,12 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   launch: { entry: Entry | undefined; outer: unknown } | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
-  /** For the observer: the time of the arrival, and from the dispatch on the time of the dispatch. */
+  /** For observers: the times of the arrival and of the dispatch, as `Stopwatch` says. */
+  arrival: number
   since: number
-  /** For the observer: the epoch of the dispatch. */
+  /** For the timing: how many tasks this one represents; 0 if it is not timed. */
+  sample: number
+  /** For the meter: the epoch of the dispatch. */
   epoch: number
   exit: Exit<any, any> | undefined
   answer: Exit<any, any> | undefined
@@ -74,8 +77,17 @@ export interface Entry extends Weighted<Entry>, Notifiable {
  * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
  */
 export interface MachineObserver {
+  /** A task has come to the door, or to the queue without waiting at the door. */
   arrived(entry: Entry): void
-  dispatched(entry: Entry): void
+  /** A task has come from the door to the queue. */
+  admitted(entry: Entry): void
+  /** A task has taken its workers. `queued` says whether it comes from the queue. */
+  dispatched(entry: Entry, queued: boolean): void
+  /** A task has lent its workers, or has taken them back. */
+  lent(entry: Entry): void
+  tookBack(entry: Entry): void
+  /** A task has left its workers. It has not settled, and may be tried again. */
+  left(entry: Entry, exit: Exit<unknown, unknown>): void
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void

@@ -110,10 +110,11 @@ import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
-import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
+import { Stopwatch } from "../timing/stopwatch.ts"
+import { Timing } from "../timing/timing.ts"
 
 /** The options of a machine, which the pool's constructor has checked. */
 export interface MachineOptions {
@@ -185,8 +186,14 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private reserved = 0
 
   private readonly counts = new Counts()
-  private observers: ReadonlyArray<MachineObserver> = []
+  /** What the machine reports to: the timing while the pool measures, otherwise the pool's own observer, if any. */
   private observer: MachineObserver | undefined = undefined
+  private ownObserver: MachineObserver | undefined = undefined
+  readonly watch: Stopwatch
+  /** The times of the tasks, from the first time on that the pool measures. */
+  timing: Timing | undefined = undefined
+  /** The number of those for whom the pool measures. */
+  private timed = 0
   readonly watchers = new Watchers()
   private readonly traversals = new Set<Traversal>()
   readonly events = new Events()
@@ -234,6 +241,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.rates = options.rates
     this.isFixed = options.isFixed
     this.clock = Context.get(context, Clock.Clock)
+    this.watch = new Stopwatch(this.clock)
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
@@ -477,12 +485,18 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private enqueue(entry: Entry): void {
-    // The observer has already counted a task that arrived at the door.
-    if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
+    if (this.observer !== undefined) this.reportPlace(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
     if (retry === undefined) this.backlog.push(entry)
     else this.backlog.insert(entry, retry.sequence)
+  }
+
+  private reportPlace(entry: Entry): void {
+    if (entry.state === "AtDoor") {
+      entry.state = "Waiting"
+      this.observer!.admitted(entry)
+    } else this.observer!.arrived(entry)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -663,11 +677,12 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.budget--
+    const { state } = entry
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
     else this.takeWorkers(entry)
-    this.observer?.dispatched(entry)
+    this.observer?.dispatched(entry, state === "Waiting")
     if (this.launchDepth < maxLaunchDepth) this.start(entry)
     else {
       entry.asyncContext ??= captureAsyncContext()
@@ -776,6 +791,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
+    this.observer?.left(entry, exit)
     if (exit._tag === "Success") {
       this.counts.succeeded++
       this.settle(entry, exit)
@@ -1057,6 +1073,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   abandonRunning(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) {
       this.leaveWorkers(entry)
+      this.observer?.left(entry, Exit.interrupt())
       this.cancelRunning(entry, reason, [])
       if (this.observer !== undefined) this.report(entry, Exit.interrupt())
     }
@@ -1107,6 +1124,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.used -= permitsOf(entry)
     this.lent += permitsOf(entry)
     if (this.selective) this.gate.lent(entry)
+    this.observer?.lent(entry)
   }
 
   takeBackWorkers(entry: Entry, must: boolean): boolean {
@@ -1116,6 +1134,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.used += permits
     this.lent -= permits
     if (this.selective) this.gate.tookBack(entry)
+    this.observer?.tookBack(entry)
     return true
   }
 
@@ -1200,6 +1219,14 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   get running(): number {
     return this.runningTasks.size
   }
+  /** The number of workers that running tasks use. */
+  get busy(): number {
+    return this.used
+  }
+  /** Whether no task runs, waits in the queue or at the door. */
+  get isAtRest(): boolean {
+    return this.runningTasks.size === 0 && this.backlog.size === 0 && this.door.size === 0
+  }
   get waiting(): number {
     return this.backlog.size
   }
@@ -1273,15 +1300,33 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   // ---- observing -------------------------------------------------------------------------------------------------
 
-  /** Reports to an observer, until the returned function is called. */
+  /** Reports to the pool's own observer, until the returned function is called. */
   observe(observer: MachineObserver): () => void {
-    this.setObservers(this.observers.concat(observer))
-    return () => this.setObservers(this.observers.filter((each) => each !== observer))
+    this.ownObserver = observer
+    this.chooseObserver()
+    return () => {
+      if (this.ownObserver === observer) this.ownObserver = undefined
+      this.chooseObserver()
+    }
   }
 
-  private setObservers(observers: ReadonlyArray<MachineObserver>): void {
-    this.observers = observers
-    this.observer = observers.length > 1 ? new Observers(observers) : observers[0]
+  /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
+  measure(): () => void {
+    this.timing ??= new Timing(this, this.watch)
+    if (this.timed++ === 0) this.timing.begin()
+    this.chooseObserver()
+    let isWanted = true
+    return () => {
+      if (isWanted && --this.timed === 0) this.timing!.end()
+      isWanted = false
+      this.chooseObserver()
+    }
+  }
+
+  private chooseObserver(): void {
+    const { ownObserver, timed, timing } = this
+    if (timing !== undefined) timing.inner = ownObserver
+    this.observer = timed > 0 ? timing : ownObserver
   }
 
   emit(event: PoolEvent): void {

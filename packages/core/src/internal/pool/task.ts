@@ -28,6 +28,7 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
@@ -141,7 +142,9 @@ export class Task implements Entry, Waiter {
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  since = 0
+  arrival = unstamped
+  since = unstamped
+  sample = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
