@@ -10,7 +10,7 @@
  */
 import { Alarm } from "../pool/alarm.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
-import type { Machine } from "../pool/machine.ts"
+import type { Agenda } from "../pool/agenda.ts"
 import type { Exit } from "effect/Exit"
 import { Histogram } from "./histogram.ts"
 import type { Stopwatch } from "./stopwatch.ts"
@@ -24,12 +24,19 @@ const allTimed = 2048
 /** Returns how many tasks one timed task represents: 2 up to 4,096 tasks, 4 up to 8,192, and so on. */
 const sampleWeight = (count: number): number => 1 << (21 - Math.clz32(count))
 
+/** The machine, as its timing sees it. */
+export interface Measured {
+  readonly agenda: Agenda
+  readonly isAtRest: boolean
+  later(f: () => void): void
+}
+
 export class Timing implements MachineObserver {
   readonly queue = new Histogram()
   readonly run = new Histogram()
   /** The pool's own observer. */
   inner: MachineObserver | undefined = undefined
-  private readonly machine: Machine
+  private readonly machine: Measured
   private readonly watch: Stopwatch
   /** When the pool began to measure, in ticks. Older times say nothing. */
   private startedAt = 0
@@ -45,7 +52,7 @@ export class Timing implements MachineObserver {
   /** Whether the second may have ended without the alarm, because the pool was idle. */
   private resting = false
 
-  constructor(machine: Machine, watch: Stopwatch) {
+  constructor(machine: Measured, watch: Stopwatch) {
     this.machine = machine
     this.watch = watch
     this.secondEnd = new Alarm(machine.agenda, () => {
