@@ -48,7 +48,9 @@ const commonOptions = [
   "nested",
   "rate",
   "perKey",
-  "ageing"
+  "ageing",
+  "spans",
+  "timing"
 ]
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
@@ -127,7 +129,7 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options
+  const { ageing, classify, rate, shutdown = {}, spans = "auto", startPaused = false, timing = false } = options
   if (ageing !== undefined && discipline.name !== "priority") {
     throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
   }
@@ -139,7 +141,10 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
   const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
     name,
+    kind,
     discipline,
+    spans: checkWord(where, "spans", ["auto", "none"], spans),
+    timing,
     capacity: checkLimit(where, "capacity", capacity),
     onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
     startPaused,

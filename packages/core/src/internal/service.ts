@@ -38,7 +38,8 @@ import {
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
-import { sourceOf } from "./bulk/source.ts"
+import { withBulkSpan } from "./bulk/span.ts"
+import { lengthOf, sourceOf } from "./bulk/source.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
@@ -57,6 +58,8 @@ import { workers } from "./words.ts"
 export interface ServiceOptions extends MachineOptions {
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
+  /** Whether the pool always measures the times of its tasks. */
+  readonly timing: boolean
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
@@ -77,6 +80,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
     }
+    if (options.timing) machine.measure()
     const sizing = options.sizing?.(machine, context)
     const lifecycle = new Lifecycle(machine, context, { ...options, whileOpen: sizing?.run })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
@@ -121,7 +125,11 @@ const serviceOf = (
 
   const fork = (where: string, mayWait: boolean) => {
     const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
-      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      const submission = new Fork(
+        (context) => makeTaskUnsafe(machine, where, work, submitOptions, context),
+        mayWait,
+        true
+      )
       return known || submitOptions !== undefined || isTask(work)
         ? submission
         : taskLast(where, operation, work, submission)
@@ -135,17 +143,21 @@ const serviceOf = (
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    runBulk(machine, () => {
-      const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered"])
-      const { discard = false, unordered = false } = forEachOptions
-      return {
-        where,
-        source: sourceOf(where, items),
-        f,
-        ...taskOptions,
-        collect: discard ? "discard" : unordered ? "unordered" : "ordered"
-      }
-    })
+    withBulkSpan(machine, forEachOptions?.spans, lengthOf(items), (span) =>
+      runBulk(machine, () => {
+        const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
+        const { discard = false, spans, unordered = false } = forEachOptions
+        if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
+        return {
+          where,
+          source: sourceOf(where, items),
+          f,
+          ...taskOptions,
+          collect: discard ? "discard" : unordered ? "unordered" : "ordered",
+          span
+        }
+      })
+    )
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
     Effect.suspend(() => {

@@ -13,6 +13,7 @@ import type { Weighted } from "../backlog/backlog.ts"
 import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
 import type { TaskExtra } from "./extra.ts"
+import type { Trace } from "./span.ts"
 
 /** A waiter that a flush notifies. What `notify` throws is logged. */
 export interface Notifiable {
@@ -35,6 +36,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   launch: { entry: Entry | undefined; outer: unknown } | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
+  /** The span of the present attempt, if its submitter has a recorded span. */
+  trace: Trace | undefined
   /** For observers: the times of the arrival and of the dispatch, as `Stopwatch` says. */
   arrival: number
   since: number

@@ -80,7 +80,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
@@ -110,6 +110,7 @@ import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import { Events } from "./events.ts"
+import { type Outcome, rejectedIn } from "./span.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
@@ -119,6 +120,10 @@ import { Timing } from "../timing/timing.ts"
 /** The options of a machine, which the pool's constructor has checked. */
 export interface MachineOptions {
   readonly name: string
+  /** The name of the module that makes the pool. */
+  readonly kind: string
+  /** Whether tasks have spans. */
+  readonly spans: "auto" | "none"
   readonly discipline: QueueDiscipline
   /** The sizes that `target` is clamped to. */
   readonly min: number
@@ -149,6 +154,9 @@ const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.a
 
 export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   readonly name: string
+  readonly kind: string
+  /** Whether a task has a span, if its submitter has a recorded one. */
+  readonly traces: boolean
   readonly min: number
   readonly max: number
   readonly capacity: number
@@ -230,6 +238,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     log: (message: string, defect: unknown) => void = () => {}
   ) {
     this.name = options.name
+    this.kind = options.kind
+    this.traces = options.spans === "auto"
     this.min = options.min
     this.max = options.max
     this.capacity = options.capacity
@@ -341,7 +351,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     } else if (entry.state === "Waiting" && !hasStarted(entry)) {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
-      this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
+      const error = this.notAvailable("WaitedTooLong")
+      this.traceRejection(entry, error)
+      this.settle(entry, Exit.fail(error))
       this.moveFromDoor()
     }
     this.flush()
@@ -425,7 +437,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Counts and returns the failure of an operation that would wait for its own pool. */
   rejectNested(): NotAvailable {
     this.countRejection("Nested")
-    return this.notAvailable("Nested")
+    const error = this.notAvailable("Nested")
+    if (this.traces) this.guard((fiber) => rejectedIn(fiber, "Nested", error.stats), Fiber.getCurrent()!)
+    return error
   }
 
   private notAvailable(reason: NotAvailableReason): NotAvailable {
@@ -436,7 +450,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return this.#phase === "Open" && !this.paused
   }
 
-  private get notAdmitting(): NotAvailableReason {
+  get notAdmitting(): NotAvailableReason {
     return this.#phase === "Open" ? "Paused" : "Closed"
   }
 
@@ -450,10 +464,17 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Fails a task that is not admitted. The bulk counts the rejection of a request, if its source had an item left. */
   private reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
-    const exit = Exit.fail(this.notAvailable(reason))
+    const error = this.notAvailable(reason)
+    const exit = Exit.fail(error)
+    this.traceRejection(entry, error)
     entry.answer = exit
     entry.onRejected(reason)
     this.complete(entry, exit)
+  }
+
+  /** Lets the next flush report a rejection on the submitter's span. A bulk reports the rejection of a request. */
+  private traceRejection({ needsItem, trace }: Entry, { reason, stats }: NotAvailable): void {
+    if (trace !== undefined && !needsItem) this.enqueueCompletion(trace.rejection(reason, stats))
   }
 
   countRejection(reason: NotAvailableReason): void {
@@ -469,6 +490,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
   private onAdmitted(entry: Entry): void {
     this.counts.submitted++
+    if (entry.trace !== undefined) entry.trace.admitted()
     if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
@@ -793,7 +815,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.leaveWorkers(entry)
     this.observer?.left(entry, exit)
     if (exit._tag === "Success") {
-      this.counts.succeeded++
+      this.count(entry, "succeeded")
       this.settle(entry, exit)
     } else if (entry.extra?.retry === undefined || !this.delayForRetry(entry, exit)) this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
@@ -807,8 +829,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (interrupted && cancelReason !== undefined && cancelReason !== "Interrupted") {
       return this.onCancelledExit(entry, cancelReason, exit.cause)
     }
-    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.counts.interrupted++
-    else this.counts.failed++
+    this.count(entry, interrupted && Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failed")
     this.settle(entry, exit)
   }
 
@@ -817,15 +838,20 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
     // The task failed by itself before the interruption reached it, so it keeps its own result.
-    this.counts.failed++
+    this.count(entry, "failed")
     this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
   }
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
-    this.counts.cancelled++
+    this.count(entry, "cancelled")
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
+  }
+
+  private count(entry: Entry, outcome: Outcome): void {
+    this.counts[outcome]++
+    if (entry.trace !== undefined) entry.trace.outcome = outcome
   }
 
   private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -838,8 +864,16 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     entry.state = "Settled"
     entry.exit = exit
     if (entry.extra !== undefined) this.releaseExtra(entry.extra)
+    if (entry.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
     if (entry.awaited) this.enqueueCompletion(entry)
     entry.onSettled()
+  }
+
+  /** Lets the next flush end the span of an attempt, before it notifies the waiters of its task. */
+  private endTrace(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    const trace = entry.trace!
+    if (trace.finish(exit)) this.enqueueCompletion(trace)
+    entry.trace = undefined
   }
 
   private releaseExtra(extra: TaskExtra): void {
@@ -857,14 +891,23 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     this.launchDepth++
+    const { trace } = entry
+    if (trace !== undefined) {
+      this.endTrace(entry, exit)
+      entry.trace = trace.next()
+    }
     try {
-      return this.delayed.take(entry, exit)
+      const isDelayed = this.delayed.take(entry, exit)
+      // The failure is final, and decides the outcome in the span.
+      if (!isDelayed) entry.trace = trace
+      return isDelayed
     } finally {
       this.launchDepth--
     }
   }
 
   requeue(entry: Entry): void {
+    entry.trace?.admitted()
     this.enqueue(entry)
   }
 
@@ -1125,6 +1168,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.lent += permitsOf(entry)
     if (this.selective) this.gate.lent(entry)
     this.observer?.lent(entry)
+    entry.trace?.lent()
   }
 
   takeBackWorkers(entry: Entry, must: boolean): boolean {
@@ -1135,6 +1179,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.lent -= permits
     if (this.selective) this.gate.tookBack(entry)
     this.observer?.tookBack(entry)
+    entry.trace?.tookBack()
     return true
   }
 
@@ -1334,4 +1379,4 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 }
 
-const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
+const interruptFiber = (fiber: Fiber.Fiber<unknown, unknown>): void => fiber.interruptUnsafe()

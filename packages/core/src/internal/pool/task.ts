@@ -33,6 +33,7 @@ import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import type { Machine } from "./machine.ts"
+import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
 /** The work of a task: an effect, or a function. */
@@ -141,6 +142,7 @@ export class Task implements Entry, Waiter {
   fiber: Fiber<unknown, unknown> | undefined = undefined
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
+  trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   arrival = unstamped
   since = unstamped
@@ -194,6 +196,11 @@ export class Task implements Entry, Waiter {
 
   get mayStart(): boolean {
     return this.cancelReason === undefined
+  }
+
+  /** The name of the task: its label, or the name of its function. */
+  get label(): string {
+    return this.extra?.label ?? (typeof this.work === "function" ? this.work.name : "")
   }
 
   get needsItem(): boolean {
@@ -253,12 +260,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.context!))
+      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
 
 asEffects(
   Task,
