@@ -12,11 +12,12 @@
  */
 import type * as Exit from "effect/Exit"
 import type { AutoScaleSample, AutoScaleWindow } from "../../AutoScaleModel.ts"
+import { oldestWait } from "../inspect/inspect.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { type Classify, classifyDefault, Outcomes } from "../pool/outcome.ts"
 import type { Stopwatch } from "../timing/stopwatch.ts"
-import { ticksBetween, ticksOf, ticksPerMilli } from "../timing/ticks.ts"
+import { ticksBetween, ticksPerMilli } from "../timing/ticks.ts"
 
 /** A window with a time limit. */
 export interface MeterWindow extends AutoScaleWindow {
@@ -116,12 +117,12 @@ export class Meter implements MachineObserver {
   arrived(task: Entry): void {
     if (this.asleep) this.awaken()
     if (isSampled(++this.arrivals) || this.queued === 0) this.watch.read()
-    task.since = task.arrival = this.watch.tick
+    task.since = this.watch.tick
     task.epoch = waits
   }
 
   admitted(task: Entry): void {
-    task.arrival = this.watch.tick
+    task.since = this.watch.tick
   }
 
   /** Counts a task that is dispatched. Its fiber starts next. */
@@ -133,10 +134,7 @@ export class Meter implements MachineObserver {
     this.watch.stale = true
     this.noteRunning()
     // A task that finds a free worker never waits, so `arrived` was not called for it.
-    if (task.epoch !== waits) {
-      this.arrivals++
-      task.arrival = this.watch.tick
-    }
+    if (task.epoch !== waits) this.arrivals++
     task.since = this.watch.tick
     task.epoch = timed ? this.epoch : ~this.epoch
   }
@@ -405,7 +403,6 @@ export class Meter implements MachineObserver {
   private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
     const duration = now - this.startedAt
     const queued = this.wanting
-    const oldest = this.machine.oldestQueued
     return {
       duration,
       reason,
@@ -417,7 +414,7 @@ export class Meter implements MachineObserver {
       saturated: duration > 0 ? this.saturatedTime / duration : this.running >= this.machine.target ? 1 : 0,
       queued,
       queuedMin: Math.min(this.minWaiting, queued),
-      oldestWait: oldest === undefined ? 0 : ticksBetween(oldest.since, ticksOf(now)) / ticksPerMilli,
+      oldestWait: oldestWait(this.machine, this.machine.ages.now()),
       waitMean: this.started === 0 ? 0 : this.waitSum / this.started / ticksPerMilli,
       arrivals: this.arrivals,
       started: this.started,

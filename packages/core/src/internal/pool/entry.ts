@@ -38,8 +38,13 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
   /** The span of the present attempt, if its submitter has a recorded span. */
   trace: Trace | undefined
-  /** For observers: the times of the arrival and of the dispatch, as `Stopwatch` says. */
-  arrival: number
+  /** Counts the submissions that the entry has stood for: a bulk uses it for one item after the other. */
+  readonly submission: number
+  /** The stamp of the arrival (see `ages.ts`), or of the time at which a retry was due or a delay began. */
+  arrivedAt: number
+  /** The stamp of the last start. */
+  startedAt: number
+  /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
   /** For the timing: how many tasks this one represents; 0 if it is not timed. */
   sample: number
@@ -69,6 +74,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   onDelayed(): void
   /** Called in the step in which the entry settles. Keeps the outcome and releases everything else. */
   onSettled(): void
+  /** The name of the submitted function; undefined for an effect. User code may answer, and throw. */
+  readonly functionName: unknown
   /** The submitted work, for the report of `close`. */
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }

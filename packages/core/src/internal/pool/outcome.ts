@@ -46,9 +46,9 @@ export class Outcomes {
       const outcome: unknown = this.classify(exit)
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
       if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return millisOf(outcome.retryAfter)
-      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
+      this.logOnce("classify returned an unknown outcome", describe(outcome))
     } catch (defect) {
-      this.logOnce('classify threw, the outcome counts as "ignore"', defect)
+      this.logOnce("classify threw", defect)
     }
     return "ignore"
   }

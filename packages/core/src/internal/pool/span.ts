@@ -40,6 +40,7 @@ export interface TracedPool {
 export interface TracedTask {
   readonly context: Context.Context<never> | undefined
   readonly weight: number
+  /** The name of the task for people. */
   readonly label: string
 }
 
@@ -135,7 +136,7 @@ export class Trace implements Notifiable {
     for (const key in annotations) span.attribute(key, annotations[key])
     span.attribute("task_pool.name", this.pool.name)
     span.attribute("task_pool.kind", this.pool.kind)
-    span.attribute("task_pool.task.label", task.label || nameOf(this.parent) || "task")
+    span.attribute("task_pool.task.label", task.label)
     span.attribute("task_pool.task.weight", task.weight)
     span.attribute("task_pool.queue_time", seconds(this.dispatchedAt - this.admittedAt))
     span.event("task_pool.dispatched", this.dispatchedAt)
@@ -231,8 +232,6 @@ export const rejectedIn = (
 const reportRejection = (span: Tracer.AnySpan, at: bigint, attributes: Record<string, unknown>): void => {
   if (span._tag === "Span") span.event("task_pool.rejected", at, attributes)
 }
-
-const nameOf = (span: Tracer.AnySpan): string => (span._tag === "Span" ? span.name : "")
 
 /** A clock of the wall may be set back, but a time is never negative. */
 const seconds = (nanos: bigint): number => (nanos > 0n ? Number(nanos) / 1e9 : 0)

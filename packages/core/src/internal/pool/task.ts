@@ -32,6 +32,7 @@ import { unstamped } from "../timing/ticks.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
 import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
@@ -144,7 +145,8 @@ export class Task implements Entry, Waiter {
   launch: Launch | undefined = undefined
   trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  arrival = unstamped
+  arrivedAt = 0
+  startedAt = 0
   since = unstamped
   sample = 0
   epoch = 0
@@ -198,9 +200,8 @@ export class Task implements Entry, Waiter {
     return this.cancelReason === undefined
   }
 
-  /** The name of the task: its label, or the name of its function. */
   get label(): string {
-    return this.extra?.label ?? (typeof this.work === "function" ? this.work.name : "")
+    return labelOf(this)
   }
 
   get needsItem(): boolean {
@@ -223,6 +224,14 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get submission(): number {
+    return 0
+  }
+
+  get functionName(): unknown {
+    return this.args === undefined ? undefined : (this.work as { readonly name?: unknown } | undefined)?.name
   }
 
   get unfinished(): Entry["unfinished"] {

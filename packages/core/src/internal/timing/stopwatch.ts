@@ -4,10 +4,8 @@
  * Reading the clock costs more than everything else that an observer does. Observers of one pool share a stopwatch, so
  * one reading serves all of them, and a task that is not timed gets the last reading.
  *
- * | field     | while the task waits                            | while it runs                                 |
- * |-----------|-------------------------------------------------|-----------------------------------------------|
- * | `arrival` | when it was admitted, or its next attempt was due | the same, moved on by the time that it lent |
- * | `since`   | when it came to the door or the queue           | when it was dispatched, moved on likewise     |
+ * The field `since` of a task is the time at which it came to the door, then that at which it came to the queue, and
+ * then that of its dispatch, moved on by the time for which it lent its workers.
  */
 import type * as Clock from "effect/Clock"
 import type { Entry } from "../pool/entry.ts"
@@ -42,7 +40,7 @@ export class Stopwatch {
     if (!this.lentAt.has(entry)) this.lentAt.set(entry, this.tick)
   }
 
-  /** Moves the times of a task on by the time that it has lent its workers. Called when it has them back or has ended. */
+  /** Moves the time of a task on by the time for which it has lent its workers. Called when it has them back or has ended. */
   tookBack(entry: Entry): void {
     if (this.lentAt.size === 0) return
     const at = this.lentAt.get(entry)
@@ -52,6 +50,5 @@ export class Stopwatch {
     if (entry.since === unstamped) return
     const lent = ticksBetween(at, this.tick)
     entry.since = (entry.since + lent) | 0
-    entry.arrival = (entry.arrival + lent) | 0
   }
 }

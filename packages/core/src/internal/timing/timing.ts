@@ -78,11 +78,7 @@ export class Timing implements MachineObserver {
   arrived(entry: Entry): void {
     const { readings } = this.watch
     this.inner?.arrived(entry)
-    if (entry.state === "AtDoor") entry.since = this.watch.tick
-    else {
-      this.admit(entry, readings)
-      entry.since = entry.arrival
-    }
+    if (entry.state !== "AtDoor") this.admit(entry, readings)
   }
 
   admitted(entry: Entry): void {
@@ -96,7 +92,7 @@ export class Timing implements MachineObserver {
     // Time may have passed since the last reading, in the submitter's step.
     if (weight > 0) this.read(readings)
     entry.sample = weight
-    entry.arrival = this.watch.tick
+    entry.since = this.watch.tick
   }
 
   dispatched(entry: Entry, queued: boolean): void {
@@ -106,13 +102,9 @@ export class Timing implements MachineObserver {
     if (!queued) entry.sample = this.nextWeight()
     const weight = entry.sample
     if (weight > 0 && stale) this.read(readings)
-    if (!queued) {
-      entry.arrival = watch.tick
-      // The exact time of a task that does not wait.
-      this.queue.addZero()
-    } else if (weight > 0 && this.hasMeasured(entry.arrival)) {
-      this.queue.add(ticksBetween(entry.arrival, watch.tick), weight)
-    }
+    // Known without a reading.
+    if (!queued) this.queue.addZero()
+    else if (weight > 0 && this.hasMeasured(entry.since)) this.queue.add(ticksBetween(entry.since, watch.tick), weight)
     entry.since = watch.tick
     // The task runs until it first suspends, which takes time.
     watch.stale = true
