@@ -4,6 +4,28 @@
  * A pool measures while a metrics or dashboard layer of its registry lives, or always with the option `timing`. All
  * tasks are measured while at most 256 of them come in a second, and a sample of more.
  *
+ * **Example** (Reading the times of the last minute)
+ *
+ * ```ts
+ * import { AioFixedTaskPoolSimple, PoolRegistry, TaskPool } from "@aio-task-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const [pool] = yield* PoolRegistry.pools
+ *   if (pool?._tag !== "Local") return
+ *   const before = yield* pool.timing
+ *   yield* TaskPool.submit(Effect.sleep(20))
+ *   const after = yield* pool.timing
+ *   return after!.run.minus(before!.run).count
+ * })
+ *
+ * const layer = AioFixedTaskPoolSimple.layer(3, { timing: true })
+ * const isolated = Effect.flatMap(PoolRegistry.make, (registry) =>
+ *   Effect.provideService(Effect.provide(program, layer), PoolRegistry, registry)
+ * )
+ * await Effect.runPromise(isolated) // => 1
+ * ```
+ *
  * @since 0.2.0
  */
 

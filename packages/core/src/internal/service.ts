@@ -16,6 +16,7 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
 import type { LocalPoolEntry } from "../PoolRegistry.ts"
+import type { PoolTiming } from "../PoolTiming.ts"
 import type {
   CloseOptions,
   ForEachOptions,
@@ -103,7 +104,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
       })
     const service = serviceOf(machine, lifecycle, sizing, options)
     // Before the finalizer, which a closed scope runs at once.
-    leaveRegistry = enterRegistry(machine, options, service, context)
+    leaveRegistry = enterRegistry(machine, options, service, sizing, context)
     return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
@@ -112,14 +113,21 @@ const enterRegistry = (
   machine: Machine,
   { kind, name }: ServiceOptions,
   service: TaskPoolService,
+  sizing: Sizing | undefined,
   context: Context.Context<never>
 ): (() => void) =>
   Context.get(context, CurrentRegistry).enterPool(
     name,
     machine.clock,
-    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service }),
-    { stats: () => machine.stats() }
+    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine) }),
+    { machine, decisions: sizing?.counts }
   )
+
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
+  Effect.sync(() => {
+    const { isMeasuring, timing } = machine
+    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+  })
 
 /**
  * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is

@@ -196,7 +196,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
-  private readonly counts = new Counts()
+  readonly counts = new Counts()
   /** What the machine reports to: the timing while the pool measures, otherwise the pool's own observer, if any. */
   private observer: MachineObserver | undefined = undefined
   private ownObserver: MachineObserver | undefined = undefined
@@ -1394,6 +1394,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       isWanted = false
       this.chooseObserver()
     }
+  }
+
+  get isMeasuring(): boolean {
+    return this.timed > 0
   }
 
   private chooseObserver(): void {
