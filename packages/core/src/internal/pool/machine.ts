@@ -1274,6 +1274,17 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   get running(): number {
     return this.runningTasks.size
   }
+  /** The running task that started first. */
+  get oldestRunning(): Entry | undefined {
+    return this.runningTasks.head
+  }
+  get delayedCount(): number {
+    return this.delayed.entries.size
+  }
+  /** The workers alive: the target, or more while surplus workers finish. */
+  get size(): number {
+    return this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used)
+  }
   /** The number of workers that running tasks use. */
   get busy(): number {
     return this.used
@@ -1339,7 +1350,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return this.gate.statsOf(key)
   }
 
-  private get phaseNow(): PoolStats["phase"] {
+  get phaseNow(): PoolStats["phase"] {
     if (this.#phase !== "Open") return this.#phase
     return this.paused ? "Paused" : this.holds.isHeld ? "Held" : "Open"
   }
@@ -1349,7 +1360,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return {
       phase: this.phaseNow,
       holds: this.holds.reasons,
-      size: this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used),
+      size: this.size,
       targetSize: this.#target,
       running: this.runningTasks.size,
       busy: this.used,
