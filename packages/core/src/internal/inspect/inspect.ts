@@ -91,7 +91,7 @@ const rowOf = (machine: Machine, id: number, entry: Entry, now: number): Inspect
     ran: runs ? millisBetween(entry.startedAt, now) : undefined,
     spanId: spanIdOf(entry),
     lent: runs && machine.isLent(entry),
-    // Only tasks with options count their starts.
-    attempt: Math.max(runs ? 1 : 0, entry.extra?.attempts ?? 0)
+    // Only tasks with a retry count their starts.
+    attempt: Math.max(runs ? 1 : 0, entry.extra?.retry?.starts ?? 0)
   }
 }
