@@ -82,15 +82,14 @@ export const oldestWait = (machine: Machine, now: number): number => {
 
 const rowOf = (machine: Machine, id: number, entry: Entry, now: number): InspectedTask => {
   const runs = entry.state === "Running"
-  // A task in its first step starts now.
-  const startedAt = entry.startedAt === noStamp ? now : entry.startedAt
+  const waitedUntil = runs && entry.startedAt !== noStamp ? entry.startedAt : now
   return {
     id,
     label: labelOf(entry),
     weight: entry.weight,
     state: runs && entry.cancelReason !== undefined ? "Ending" : (entry.state as InspectedTask["state"]),
-    waited: entry.arrivedAt === noStamp ? 0 : millisBetween(entry.arrivedAt, runs ? startedAt : now),
-    ran: runs ? millisBetween(startedAt, now) : undefined,
+    waited: millisBetween(entry.arrivedAt, waitedUntil),
+    ran: runs ? millisBetween(entry.startedAt, now) : undefined,
     spanId: spanIdOf(entry),
     lent: runs && machine.isLent(entry),
     // Only tasks with a retry count their starts.

@@ -28,11 +28,14 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
+import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
 /** The work of a task: an effect, or a function. */
@@ -141,10 +144,12 @@ export class Task implements Entry, Waiter {
   fiber: Fiber<unknown, unknown> | undefined = undefined
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
+  trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   arrivedAt = noStamp
   startedAt = noStamp
-  since = 0
+  since = unstamped
+  sample = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
@@ -194,6 +199,10 @@ export class Task implements Entry, Waiter {
 
   get mayStart(): boolean {
     return this.cancelReason === undefined
+  }
+
+  get label(): string {
+    return labelOf(this)
   }
 
   get needsItem(): boolean {
@@ -261,12 +270,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.context!))
+      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
 
 asEffects(
   Task,
