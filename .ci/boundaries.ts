@@ -36,19 +36,39 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "A rate gate is told the time: it reads no clock and waits for nothing."
   ],
   [
+    `${core}/internal/timing/*.ts`,
+    [
+      `${core}/internal/timing/*`,
+      `${core}/internal/pool/{agenda,alarm,entry}.ts`,
+      `${core}/PoolTiming.ts`,
+      "effect/{Clock,Exit}"
+    ],
+    "Times are taken from the machine's reports, and change nothing in it."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime,timing}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
     `${core}/internal/{bulk,autoScale,inspect}/*.ts`,
     [
-      `${core}/internal/{bulk,autoScale,inspect,pool,runtime}/*`,
+      `${core}/internal/{bulk,autoScale,inspect,pool,runtime,timing}/*`,
       `${core}/internal/{arguments,words}.ts`,
       `${core}/[A-Z]*.ts`,
       effect
     ],
     "Bulks, sizing and inspection use the machine, and know no service."
+  ],
+  [
+    `${core}/internal/metrics/*.ts`,
+    [
+      `${core}/internal/{autoScale,inspect,metrics,pool,timing}/*`,
+      `${core}/internal/registry.ts`,
+      `${core}/[A-Z]*.ts`,
+      effect
+    ],
+    "Metrics are read from the pools and executors of a registry."
   ],
   [
     `${core}/internal/*.ts`,
@@ -64,7 +84,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
-    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, effect],
+    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, `${core}/internal/metrics/collector.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
 

@@ -16,7 +16,7 @@ export class Chart {
 
   constructor(parent: HTMLElement, curves: ReadonlyArray<Curve>, colors: () => Colors) {
     this.curves = curves
-    const axis: uPlot.Axis = { stroke: () => colors().text, grid: { stroke: () => colors().faint, width: 1 }, size: 46 }
+    const axis: uPlot.Axis = { stroke: () => colors().text, grid: { stroke: () => colors().faint, width: 1 }, size: 56 }
     this.plot = new uPlot(
       {
         width: Math.max(200, parent.clientWidth),

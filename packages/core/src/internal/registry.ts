@@ -8,7 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { PoolStats } from "../PoolStats.ts"
+import type { ExecutorStats } from "../ExecutorDriver.ts"
+import type { DecisionCounts } from "./autoScale/decisionCounts.ts"
 import { epochMillis } from "./runtime/clock.ts"
 
 /** What every entry has. */
@@ -19,9 +20,19 @@ export interface Named {
   readonly openedAt: number
 }
 
-/** What an observer reads of a pool without an effect. Distributed pools have no source. */
+/**
+ * What an observer reads of a pool without an effect. Distributed pools have no source. The machine is a `Machine`, which
+ * this module must not know: the machine's options know the executor, and the executor enters the registry.
+ */
 export interface PoolSource {
-  readonly stats: () => PoolStats
+  readonly machine: { measure(): () => void }
+  /** The counts of decisions; `undefined` for a fixed pool. */
+  readonly decisions: DecisionCounts | undefined
+}
+
+/** An executor in the registry. */
+export interface RegisteredExecutor extends Named {
+  readonly stats: Effect.Effect<ExecutorStats>
 }
 
 /** A pool in the registry. */
@@ -35,8 +46,13 @@ export interface Registered {
  */
 export interface RegistryObserver {
   opened(pool: Registered): void
-  /** Called when the pool has closed, before it leaves. `last` are its final statistics. */
-  closed(pool: Registered, last: PoolStats | undefined): void
+  /** Called when the pool has closed, before it leaves. Its numbers are final. */
+  closed(pool: Registered): void
+  /** Called when a policy has given a reason for the first time. */
+  reasonAdded(pool: Registered): void
+  executorOpened(executor: RegisteredExecutor): void
+  /** Called when the executor leaves. Its numbers can still be read. */
+  executorClosed(executor: RegisteredExecutor): void
 }
 
 export interface Change {
@@ -50,9 +66,13 @@ const changeBuffer = 256
 
 export class Registry {
   private readonly local = new Entries<Registered>()
-  private readonly threads = new Entries<Named>()
+  private readonly threads = new Entries<RegisteredExecutor>()
   private readonly readers = new Set<Queue.Queue<Change>>()
   private readonly observers = new Set<RegistryObserver>()
+  /** Ends the measuring of each pool, while the pools measure. */
+  private readonly measured = new Map<Registered, () => void>()
+  /** The number of those for whom the pools measure. */
+  private measuring = 0
 
   readonly pools: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() =>
     Array.from(this.local.values(), ({ entry }) => entry)
@@ -77,6 +97,11 @@ export class Registry {
     return this.local.values()
   }
 
+  /** The executors, in the order in which they were made. */
+  get registeredExecutors(): Iterable<RegisteredExecutor> {
+    return this.threads.values()
+  }
+
   /**
    * Adds a pool, and returns the function that removes it, which may be called again. `makeEntry` gets the pool's unique
    * ID and the time.
@@ -89,29 +114,62 @@ export class Registry {
   ): () => void {
     const pool = this.local.add(name, (id) => ({ entry: makeEntry(id, epochMillis(clock)), source }))
     const { entry } = pool
+    if (this.measuring > 0) this.beginMeasuring(pool)
+    if (source?.decisions !== undefined) {
+      source.decisions.onReason = () => {
+        for (const observer of this.observers) observer.reasonAdded(pool)
+      }
+    }
     for (const observer of this.observers) observer.opened(pool)
     this.publish({ _tag: "Opened", at: entry.openedAt, entry })
     return () => {
       if (!this.local.has(entry.id, pool)) return
-      const last = source?.stats()
-      for (const observer of this.observers) observer.closed(pool, last)
+      for (const observer of this.observers) observer.closed(pool)
+      this.endMeasuring(pool)
       this.local.remove(entry.id, name)
       this.publish({ _tag: "Closed", at: epochMillis(clock), entry })
     }
   }
 
   /** Adds an executor, as `enterPool` adds a pool. */
-  enterExecutor(name: string, clock: Clock.Clock, makeEntry: (id: string, openedAt: number) => Named): () => void {
+  enterExecutor(
+    name: string,
+    clock: Clock.Clock,
+    makeEntry: (id: string, openedAt: number) => RegisteredExecutor
+  ): () => void {
     const entry = this.threads.add(name, (id) => makeEntry(id, epochMillis(clock)))
+    for (const observer of this.observers) observer.executorOpened(entry)
     return () => {
-      if (this.threads.has(entry.id, entry)) this.threads.remove(entry.id, name)
+      if (!this.threads.has(entry.id, entry)) return
+      for (const observer of this.observers) observer.executorClosed(entry)
+      this.threads.remove(entry.id, name)
     }
+  }
+
+  /** Lets all pools measure the times of their tasks, until the returned function is called. */
+  measure(): () => void {
+    if (this.measuring++ === 0) for (const pool of this.registered) this.beginMeasuring(pool)
+    let isWanted = true
+    return () => {
+      if (isWanted && --this.measuring === 0) for (const pool of this.registered) this.endMeasuring(pool)
+      isWanted = false
+    }
+  }
+
+  private beginMeasuring(pool: Registered): void {
+    if (pool.source !== undefined) this.measured.set(pool, pool.source.machine.measure())
+  }
+
+  private endMeasuring(pool: Registered): void {
+    this.measured.get(pool)?.()
+    this.measured.delete(pool)
   }
 
   /** Reports to an observer, until the returned function is called. Reports the present pools first. */
   observe(observer: RegistryObserver): () => void {
     this.observers.add(observer)
     for (const pool of Array.from(this.registered)) observer.opened(pool)
+    for (const executor of Array.from(this.registeredExecutors)) observer.executorOpened(executor)
     return () => void this.observers.delete(observer)
   }
 

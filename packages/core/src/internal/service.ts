@@ -16,10 +16,13 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
 import type { LocalPoolEntry } from "../PoolRegistry.ts"
+import type { PoolTiming } from "../PoolTiming.ts"
 import type {
   CloseOptions,
   ForEachOptions,
+  InspectOptions,
   PoolEvent,
+  PoolInspection,
   ResizeOptions,
   SubmitOptions,
   TaskPoolService
@@ -39,12 +42,15 @@ import {
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
-import { sourceOf } from "./bulk/source.ts"
-import { inspector } from "./inspect/inspect.ts"
+import { withBulkSpan } from "./bulk/span.ts"
+import { lengthOf, sourceOf } from "./bulk/source.ts"
+import { inspector, TaskIds } from "./inspect/inspect.ts"
+import { Warnings } from "./inspect/warnings.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { nameEffect } from "./pool/label.ts"
 import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
 import { clear, interruptSurplus } from "./pool/selecting.ts"
@@ -66,6 +72,8 @@ export interface ServiceOptions extends MachineOptions {
   readonly warnAfter: number | undefined
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
+  /** Whether the pool always measures the times of its tasks. */
+  readonly timing: boolean
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
@@ -84,6 +92,11 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
     }
+    if (options.timing) machine.measure()
+    const ids = new TaskIds()
+    const warnings = options.warnAfter === undefined ? undefined : new Warnings(machine, options.warnAfter, ids)
+    machine.warnings = warnings
+    const inspect = inspector(machine, ids, () => warnings?.current() ?? [])
     const sizing = options.sizing?.(machine, context)
     let leaveRegistry = (): void => {}
     const lifecycle = new Lifecycle(machine, context, {
@@ -98,9 +111,9 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
-    const service = serviceOf(machine, lifecycle, sizing, options)
+    const service = serviceOf(machine, lifecycle, sizing, inspect, options)
     // Before the finalizer, which a closed scope runs at once.
-    leaveRegistry = enterRegistry(machine, options, service, context)
+    leaveRegistry = enterRegistry(machine, options, service, sizing, context)
     return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
@@ -109,14 +122,21 @@ const enterRegistry = (
   machine: Machine,
   { kind, name }: ServiceOptions,
   service: TaskPoolService,
+  sizing: Sizing | undefined,
   context: Context.Context<never>
 ): (() => void) =>
   Context.get(context, CurrentRegistry).enterPool(
     name,
     machine.clock,
-    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service }),
-    { stats: () => machine.stats() }
+    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine) }),
+    { machine, decisions: sizing?.counts }
   )
+
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
+  Effect.sync(() => {
+    const { isMeasuring, timing } = machine
+    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+  })
 
 /**
  * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
@@ -136,10 +156,10 @@ const serviceOf = (
   machine: Machine,
   lifecycle: Lifecycle,
   sizing: Sizing | undefined,
+  inspect: (options?: InspectOptions) => PoolInspection,
   options: ServiceOptions
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
-  const inspect = inspector(machine, () => [])
 
   const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
     const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
@@ -150,7 +170,11 @@ const serviceOf = (
 
   const fork = (where: string, mayWait: boolean) => {
     const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
-      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      const submission = new Fork(
+        (context) => makeTaskUnsafe(machine, where, work, submitOptions, context),
+        mayWait,
+        true
+      )
       return known || submitOptions !== undefined || isTask(work)
         ? submission
         : taskLast(where, operation, work, submission)
@@ -164,17 +188,21 @@ const serviceOf = (
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    runBulk(machine, () => {
-      const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered"])
-      const { discard = false, unordered = false } = forEachOptions
-      return {
-        where,
-        source: sourceOf(where, items),
-        f,
-        ...taskOptions,
-        collect: discard ? "discard" : unordered ? "unordered" : "ordered"
-      }
-    })
+    withBulkSpan(machine, forEachOptions?.spans, lengthOf(items), (span) =>
+      runBulk(machine, () => {
+        const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
+        const { discard = false, spans, unordered = false } = forEachOptions
+        if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
+        return {
+          where,
+          source: sourceOf(where, items),
+          f,
+          ...taskOptions,
+          collect: discard ? "discard" : unordered ? "unordered" : "ordered",
+          span
+        }
+      })
+    )
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
     Effect.suspend(() => {
@@ -284,6 +312,7 @@ const serviceOf = (
         } = checkKnown(where, blockingOptions, blockingOptionNames)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
+        if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
         return new Submit(machine, where, limited, taskOptions as TaskOptions, suspends)
       }),
     scale: (delta, resizeOptions) =>

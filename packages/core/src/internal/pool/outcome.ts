@@ -82,7 +82,11 @@ export class RetryAfter implements MachineObserver {
     if (typeof outcome === "number") this.machine.holds.beginFor(outcome)
   }
   arrived(): void {}
+  admitted(): void {}
   dispatched(): void {}
+  lent(): void {}
+  tookBack(): void {}
+  left(): void {}
   resized(): void {}
   resizedByHand(): void {}
   flushEnded(): void {}
