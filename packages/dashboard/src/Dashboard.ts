@@ -105,12 +105,11 @@ export class Dashboard extends Context.Service<
    * **Example** (Mounting the dashboard in a server)
    *
    * ```ts
-   * import { NodeHttpServer } from "@effect/platform-node"
+   * import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
    * import { Dashboard } from "@aio-task-pool/dashboard"
    * import { Effect, Layer } from "effect"
    * import { HttpRouter } from "effect/http"
    * import { createServer } from "node:http"
-import type { RoutesOptions, ServerOptions } from "./DashboardOptions.ts"
    *
    * const app = HttpRouter.serve(Dashboard.routes({ prefix: "/pools" }))
    * const layer = Layer.provideMerge(Dashboard.endStreams, app).pipe(

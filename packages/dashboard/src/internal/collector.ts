@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
 import type { ExecutorRow, Frame, Hello, PoolDetail, PoolRow, WorkerRow } from "../Protocol.ts"
-import { seriesNames } from "../Protocol.ts"
+import type { History, SeriesName } from "./history.ts"
 import { decisionRows, taskLists } from "./rows.ts"
 import { maximumOf, timingOf } from "./timing.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
@@ -266,13 +266,7 @@ export class Collector {
       sparks: Object.fromEntries(
         Array.from(this.pools, ([entry, { watch }]) => [entry.id, watch.history.means("ended", 60).map(rounded)])
       ),
-      ...(found === undefined
-        ? {}
-        : {
-            series: Object.fromEntries(
-              seriesNames.map((name) => [name, found[1].watch.history.series(name).map(rounded)])
-            ) as Hello["series"] & {}
-          })
+      ...(found === undefined ? {} : { series: seriesOf(found[1].watch.history) })
     }
   }
 
@@ -286,6 +280,20 @@ export class Collector {
 
 // Three digits that matter are enough for a curve, and a third of the bytes.
 const rounded = (value: number): number | null => (Number.isFinite(value) ? Number(value.toPrecision(4)) : null)
+
+const seriesOf = (history: History): NonNullable<Hello["series"]> => {
+  const values = (name: SeriesName) => history.series(name).map(rounded)
+  return {
+    size: values("size"),
+    running: values("running"),
+    waiting: values("waiting"),
+    ended: values("ended"),
+    bad: values("bad"),
+    queue95: values("queue95"),
+    run50: values("run50"),
+    run95: values("run95")
+  }
+}
 
 /** Ends with success, whatever happens: what a pool of another package does must not end the dashboard. */
 const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>

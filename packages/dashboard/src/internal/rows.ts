@@ -1,5 +1,5 @@
 /** Turns what the core tells of a pool into the rows that people read. */
-import type { AutoScaleEvidence, InspectedTask, PoolDecision, PoolEvent, PoolInspection } from "@aio-task-pool/core"
+import type { InspectedTask, PoolDecision, PoolEvent, PoolInspection } from "@aio-task-pool/core"
 import { AutoScalePolicy } from "@aio-task-pool/core"
 import type { DecisionRow, EventRow, PoolDetail, TaskRow } from "../Protocol.ts"
 import { durationText, numberText, plural } from "./words.ts"
@@ -25,7 +25,7 @@ export const taskLists = ({ omitted, tasks }: PoolInspection): Pick<PoolDetail, 
   return { running, waiting: shown, omitted: { ...omitted, waiting: omitted.waiting + cut } }
 }
 
-const evidenceWords: ReadonlyArray<readonly [keyof AutoScaleEvidence, (value: number) => string]> = [
+const evidenceWords: ReadonlyArray<readonly [keyof AutoScalePolicy.AutoScaleEvidence, (value: number) => string]> = [
   ["run", (value) => `run ${durationText(value)}`],
   ["base", (value) => `base ${durationText(value)}`],
   ["elasticity", (value) => `elasticity ${value.toFixed(2)}`],
@@ -70,7 +70,7 @@ export const decisionRows = (decisions: ReadonlyArray<PoolDecision>, most: numbe
       to: limit(to),
       // A policy written in JavaScript may give anything.
       reason: String(reason).slice(0, 40),
-      sentence: AutoScalePolicy.explainReason(reason),
+      sentence: AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own",
       evidence: evidenceText(decision)
     })
   }
