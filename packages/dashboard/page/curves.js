@@ -15,12 +15,12 @@ import { Component, h, render } from "./preact.js"
 /** @param {string} name */
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
-// The largest value of an axis is 1, 2 or 5 times a power of ten, so that the axis seldom changes.
+// The largest value of an axis is a round number, so that the axis seldom changes.
 /** @param {unknown} _ @param {number | null} __ @param {number | null} max @returns {[number, number]} */
 const roundUp = (_, __, max) => {
   const wanted = Math.max(max ?? 0, 1)
   const power = 10 ** Math.floor(Math.log10(wanted))
-  const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= wanted) ?? 10
+  const factor = [1, 1.5, 2, 3, 5, 7.5, 10].find((candidate) => candidate * power >= wanted) ?? 10
   return [0, factor * power]
 }
 
@@ -30,9 +30,24 @@ const past = (seconds) => {
   return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
 }
 
-/** Decisions that changed the size, over the curve. Arrow keys move between them. @param {{ marks: ReadonlyArray<DecisionRow>, now: number, seconds: number }} props */
-const Marks = ({ marks, now, seconds }) =>
-  h(
+/** @param {number | null} size */
+const sizeText = (size) => size ?? "∞"
+
+/**
+ * Decisions that changed the size, over the curve. Those that are too close to be told apart share a mark. Arrow keys
+ * move between the marks.
+ * @param {{ marks: ReadonlyArray<DecisionRow>, now: number, seconds: number }} props
+ */
+const Marks = ({ marks, now, seconds }) => {
+  /** @type {Array<{ left: number, all: [DecisionRow, ...DecisionRow[]] }>} */
+  const groups = []
+  for (const mark of marks) {
+    const left = 100 * (1 - (now - mark.at) / (1000 * seconds))
+    const last = groups.at(-1)
+    if (last !== undefined && left - last.left < 3) last.all.push(mark)
+    else groups.push({ left, all: [mark] })
+  }
+  return h(
     "div",
     {
       class: "marks",
@@ -40,33 +55,37 @@ const Marks = ({ marks, now, seconds }) =>
       "aria-label": "Changes of the size",
       onKeyDown: (/** @type {KeyboardEvent} */ event) => {
         const target = /** @type {HTMLElement} */ (event.target)
-        const next =
-          event.key === "ArrowLeft"
-            ? target.previousElementSibling
-            : event.key === "ArrowRight"
-              ? target.nextElementSibling
-              : null
+        const back = event.key === "ArrowLeft" ? target.previousElementSibling : null
+        const next = event.key === "ArrowRight" ? target.nextElementSibling : back
         if (next instanceof HTMLElement) next.focus()
       }
     },
-    marks.map((mark, index) => {
-      const left = 100 * (1 - (now - mark.at) / (1000 * seconds))
-      const text = `${mark.reason} ${mark.from ?? "∞"} → ${mark.to ?? "∞"}. ${mark.sentence}`
-      const direction = (mark.to ?? Infinity) > (mark.from ?? Infinity) ? "up" : "down"
+    groups.map(({ all, left }, index) => {
+      const [first] = all
+      const last = all.at(-1) ?? first
+      const lines = all
+        .slice(-6)
+        .map(({ from, reason, sentence, to }) => `${sizeText(from)} → ${sizeText(to)} ${reason}: ${sentence}`)
+      const grows = (last.to ?? Infinity) >= (first.from ?? Infinity)
       return h(
         "button",
         {
-          key: `${mark.at} ${mark.to}`,
+          key: first.at,
           type: "button",
-          class: `mark ${direction} ${left > 50 ? "late" : "early"}`,
-          tabIndex: index === marks.length - 1 ? 0 : -1,
+          class: `mark ${grows ? "up" : "down"} ${left > 50 ? "late" : "early"}`,
+          tabIndex: index === groups.length - 1 ? 0 : -1,
           style: { left: `${left}%` },
-          "aria-label": text
+          "aria-label": lines.join(". ")
         },
-        h("span", { class: "tip", "aria-hidden": "true" }, text)
+        h(
+          "span",
+          { class: "tip", "aria-hidden": "true" },
+          lines.map((line, number) => h("span", { key: number }, line))
+        )
       )
     })
   )
+}
 
 /** @extends {Component<Props, { index: number | null }>} */
 export class Curve extends Component {
@@ -157,7 +176,7 @@ export class Curve extends Component {
             scale: line.own === true ? "own" : "y",
             stroke: css(line.color),
             width: 1.5,
-            ...(line.fill === true ? { fill: `${css(line.color)}2e` } : {}),
+            ...(line.fill === true ? { fill: css(line.color).replace(")", " / 0.16)").replaceAll(",", "") } : {}),
             ...(line.step === true ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}),
             points: { show: false },
             spanGaps: false

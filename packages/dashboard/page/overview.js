@@ -76,6 +76,7 @@ const Spark = (values) => {
     spark = h(
       "svg",
       { class: "spark", viewBox: `0 0 ${values.length - 1} 21`, preserveAspectRatio: "none", "aria-hidden": "true" },
+      h("path", { class: "base", d: `M0 20.5H${values.length}` }),
       h("path", { d: sparkPath(values) })
     )
     sparks.set(values, spark)
@@ -115,7 +116,12 @@ const Row = (row, values, closed, span) => {
       h("a", { href: hrefOf(row.id), title: row.id }, row.id)
     ),
     h("div", { role: "cell", class: "wide" }, h(State, { state, holds: stats.holds })),
-    h("div", { role: "cell", class: "usage" }, h(Bar, { used: stats.running, limit: stats.targetSize }), cells[0]),
+    h(
+      "div",
+      { role: "cell", class: "usage" },
+      h(Bar, { used: stats.running, limit: stats.targetSize, tight: stats.waiting > 0 }),
+      cells[0]
+    ),
     h("div", { role: "cell" }, cells[1]),
     h("div", { role: "cell" }, cells[2]),
     h("div", { role: "cell", class: "wide" }, cells[3]),
@@ -183,7 +189,7 @@ export const Overview = ({ filter, frame, onFilter, order, span, sparkOf }) => {
             },
             h(
               "div",
-              { role: "row", class: "row head" },
+              { role: "row", class: "row titles" },
               columns.map((name, index) =>
                 h("div", { key: name, role: "columnheader", class: index === 1 || index > 4 ? "wide" : "" }, name)
               ),
@@ -202,7 +208,7 @@ export const Overview = ({ filter, frame, onFilter, order, span, sparkOf }) => {
                       h(
                         "div",
                         { role: "cell" },
-                        row.warnings.map((warning) => h(WarningText, { key: warning.rule, warning }))
+                        row.warnings.map((warning) => h("p", { key: warning.rule }, warning.message))
                       )
                     )
                   : null

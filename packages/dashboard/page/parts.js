@@ -29,13 +29,13 @@ export const WarningText = ({ subject, warning }) =>
     h("span", null, subject === undefined ? null : h("b", null, subject, " "), warning.message)
   )
 
-/** How much of a limit is used. @param {{ used: number, limit: number | null }} props */
-export const Bar = ({ limit, used }) => {
+/** How much of a limit is used; another color while tasks wait for more. @param {{ used: number, limit: number | null, tight: boolean }} props */
+export const Bar = ({ limit, tight, used }) => {
   const share = limit === null ? 0 : limit === 0 ? (used > 0 ? 1 : 0) : Math.min(1, used / limit)
   return h(
     "span",
     { class: "bar", "aria-hidden": "true" },
-    h("span", { class: share >= 1 ? "full" : "", style: { transform: `scaleX(${share.toFixed(3)})` } })
+    h("span", { class: tight && share >= 1 ? "full" : "", style: { transform: `scaleX(${share.toFixed(3)})` } })
   )
 }
 

@@ -25,7 +25,7 @@ const Tiles = ({ row }) => {
     h(Tile, {
       label: "running",
       value: runningOf(row),
-      more: [h(Bar, { used: stats.running, limit: stats.targetSize }), lent]
+      more: [h(Bar, { used: stats.running, limit: stats.targetSize, tight: stats.waiting > 0 }), lent]
     }),
     h(Tile, { label: "waiting", value: count(stats.waiting), more: waits.join(", ") }),
     h(Tile, { label: "oldest wait", value: stats.waiting + stats.atDoor === 0 ? "–" : duration(row.oldestWait) }),

@@ -199,7 +199,16 @@ const make = Effect.fnUntraced(function* (where: string, options: Checked, alone
 
   const router = yield* HttpRouter.HttpRouter
   const mounted = prefix === undefined ? router : router.prefixed(prefix)
-  yield* addRoutes(mounted, { protection, collector, live, files: yield* readPage, hz, metrics, alone })
+  yield* addRoutes(mounted, {
+    protection,
+    collector,
+    live,
+    files: yield* readPage,
+    hz,
+    metrics,
+    prefix: prefix ?? "",
+    alone
+  })
 
   const address = `http://${wildcard ? "127.0.0.1" : written}:${port}${prefix ?? ""}`
   // A token of the program's own is a secret that the log need not have.

@@ -8,7 +8,7 @@ import type { Collector } from "./collector.ts"
 import { type PageFile } from "./files.ts"
 import type { Live } from "./live.ts"
 import { type Access, headers, type Protection, refusalOf } from "./protection.ts"
-import { HttpRouter, HttpServerRequest, HttpServerResponse, PrometheusMetrics } from "./unstable.ts"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse, PrometheusMetrics } from "./unstable.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 type Request = HttpServerRequest.HttpServerRequest
@@ -20,6 +20,7 @@ export interface RouteOptions {
   readonly files: ReadonlyArray<PageFile>
   readonly hz: number
   readonly metrics: boolean
+  readonly prefix: string
   /** Whether all other paths are the dashboard's too. */
   readonly alone: boolean
 }
@@ -28,6 +29,9 @@ const text = (message: string, status: number, more: Readonly<Record<string, str
   HttpServerResponse.text(`${message}\n`, { status, headers: more })
 
 const json = (body: string): Response => HttpServerResponse.text(body, { contentType: "application/json" })
+
+/** Whether the request is for the prefix without a slash at its end. */
+const isBare = ({ originalUrl }: Request): boolean => !new URL(originalUrl, "http://dashboard").pathname.endsWith("/")
 
 /** The most bytes of a request's body. */
 const longestBody = 1000
@@ -48,7 +52,7 @@ const guard =
 
 /** Adds the routes to a router. */
 export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRouter, options: RouteOptions) {
-  const { alone, collector, files, hz, live, metrics, protection } = options
+  const { alone, collector, files, hz, live, metrics, prefix, protection } = options
   const { actions } = protection
   const guarded = guard(protection)
 
@@ -57,7 +61,10 @@ export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRou
     yield* router.add(
       "GET",
       path,
-      guarded("page", () => Effect.succeed(response))
+      guarded("page", (request) =>
+        // The page's addresses are relative: below `/pools` they would be beside it.
+        Effect.succeed(path === "/" && isBare(request) ? HttpServerResponse.redirect(`${prefix}/`) : response)
+      )
     )
   }
 

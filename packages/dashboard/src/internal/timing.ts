@@ -8,5 +8,11 @@ export const timingOf = (_entry: PoolEntry): Effect.Effect<PoolTiming | undefine
 /** Returns the largest size that a pool scales to; `undefined` if it does not scale by itself. */
 export const maximumOf = (_entry: PoolEntry): number | undefined => undefined
 
-export interface TimeHistogram { minus(o: TimeHistogram): TimeHistogram; percentile(p: number): number | undefined }
-export interface PoolTiming { queue: TimeHistogram; run: TimeHistogram }
+export interface TimeHistogram {
+  minus(o: TimeHistogram): TimeHistogram
+  percentile(p: number): number | undefined
+}
+export interface PoolTiming {
+  queue: TimeHistogram
+  run: TimeHistogram
+}

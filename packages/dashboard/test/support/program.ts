@@ -2,6 +2,7 @@ import { AioFixedTaskPoolSimple, PoolRegistry, type TaskPoolService } from "@aio
 import { Dashboard, type ServerOptions } from "@aio-task-pool/dashboard"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 
 /** A dashboard and its address, in a registry of its own. */
@@ -20,7 +21,9 @@ export const open = (options: ServerOptions = {}): Effect.Effect<Opened, unknown
 
 /** Runs a test whose pools enter a registry of its own. */
 export const isolated = <A, E, R>(test: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(PoolRegistry.make, (registry) => Effect.provideService(Effect.scoped(test), PoolRegistry, registry))
+  Effect.flatMap(PoolRegistry.make, (registry) =>
+    Effect.provideService(Effect.scoped(test), PoolRegistry, registry).pipe(Effect.provide(Logger.layer([])))
+  )
 
 /** Makes a pool with a name. */
 export const pool = (
