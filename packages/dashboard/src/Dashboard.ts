@@ -186,6 +186,7 @@ const make = Effect.fnUntraced(function* (where: string, options: Checked, alone
     protectReads: options.token !== undefined && !isPrivate,
     actions
   }
+  yield* PoolRegistry.measure
   const collector = new Collector(registry, scope, history)
   yield* Effect.forkScoped(collector.run)
   const live = new Live()

@@ -15,7 +15,6 @@ import { performance } from "node:perf_hooks"
 import type { ExecutorRow, Frame, Hello, PoolDetail, PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
 import { decisionRows, taskLists } from "./rows.ts"
-import { maximumOf, timingOf } from "./timing.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
 import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
 
@@ -280,6 +279,12 @@ export class Collector {
 
 // Three digits that matter are enough for a curve, and a third of the bytes.
 const rounded = (value: number): number | null => (Number.isFinite(value) ? Number(value.toPrecision(4)) : null)
+
+/** Returns the times of a pool's tasks; `undefined` while it does not measure. */
+const timingOf = (entry: PoolEntry) => (isLocal(entry) ? entry.timing : Effect.undefined)
+
+/** Returns the largest size that a pool scales to; `undefined` if it does not scale by itself. */
+const maximumOf = (entry: PoolEntry): number | undefined => undefined
 
 const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   const values = (name: SeriesName) => history.series(name).map(rounded)

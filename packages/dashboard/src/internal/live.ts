@@ -36,20 +36,27 @@ export class Live {
    */
   readonly open = (pool: string | undefined, hello: string, frame: string) =>
     Effect.gen({ self: this }, function* () {
-      if (this.ended || this.clients.size >= most) return undefined
-      const queue = yield* Queue.sliding<Uint8Array, Cause.Done>(2)
-      const client = { pool, queue }
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          this.clients.add(client)
-          this.watched.openUnsafe()
-        }),
-        () => Effect.sync(() => this.leave(client))
-      )
       // Not in the queue, where newer frames could replace it.
       const first = [event("retry: 1000\nevent: hello\n", hello), event(`id: ${this.id}\n`, frame)]
-      return Stream.concat(Stream.fromIterable(first), Stream.fromQueue(queue))
+      const queue = yield* Queue.sliding<Uint8Array, Cause.Done>(2)
+      const client = { pool, queue }
+      const isIn = yield* Effect.acquireRelease(
+        Effect.sync(() => this.enter(client)),
+        () => Effect.sync(() => this.leave(client))
+      )
+      return isIn ? Stream.concat(Stream.fromIterable(first), Stream.fromQueue(queue)) : undefined
     })
+
+  private enter(client: Client): boolean {
+    if (this.ended || this.clients.size >= most) return false
+    this.clients.add(client)
+    this.watched.openUnsafe()
+    return true
+  }
+
+  private leave(client: Client): void {
+    if (this.clients.delete(client) && this.clients.size === 0) this.watched.closeUnsafe()
+  }
 
   /** The pools that clients look at; `undefined` for those that look at all. */
   pools(): ReadonlySet<string | undefined> {
@@ -71,10 +78,5 @@ export class Live {
   end(): void {
     this.ended = true
     for (const { queue } of this.clients) Queue.endUnsafe(queue)
-  }
-
-  private leave(client: Client): void {
-    this.clients.delete(client)
-    if (this.clients.size === 0) this.watched.closeUnsafe()
   }
 }

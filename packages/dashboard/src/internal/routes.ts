@@ -8,7 +8,7 @@ import type { Collector } from "./collector.ts"
 import { type PageFile } from "./files.ts"
 import type { Live } from "./live.ts"
 import { type Access, headers, type Protection, refusalOf } from "./protection.ts"
-import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse, PrometheusMetrics } from "./unstable.ts"
+import { HttpRouter, HttpServerRequest, HttpServerResponse, PrometheusMetrics } from "./unstable.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 type Request = HttpServerRequest.HttpServerRequest
@@ -126,12 +126,13 @@ export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRou
   yield* act("resume", ({ service }) => Effect.as(service.resume, undefined))
   yield* act("resize", resize)
 
-  if (alone)
-    yield* router.add(
-      "*",
-      "/*",
-      guarded("page", () => Effect.succeed(text("There is nothing here.", 404)))
-    )
+  if (alone) {
+    const nothing = guarded("page", () => Effect.succeed(text("There is nothing here.", 404)))
+    // One route for all methods would also get the HEAD requests for the routes above.
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
+      yield* router.add(method, "/*", nothing)
+    }
+  }
 })
 
 /** Changes a pool. Returns what is wrong with the request, if anything is. */

@@ -1,7 +1,6 @@
 /** What the dashboard keeps of one pool: its history, its counters of a moment ago, its events. */
-import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolWarning } from "@aio-task-pool/core"
+import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolTiming, PoolWarning } from "@aio-task-pool/core"
 import type { PoolRow, Warning } from "../Protocol.ts"
-import type { PoolTiming } from "./timing.ts"
 import { History } from "./history.ts"
 import { EventLog } from "./rows.ts"
 import { poolWarnings, StickyWarnings } from "./warnings.ts"
