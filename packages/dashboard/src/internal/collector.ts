@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
 import type { ExecutorRow, Frame, Hello, PoolDetail, PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
-import { decisionRows, taskLists } from "./rows.ts"
+import { taskLists } from "./rows.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
 import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
 
@@ -127,13 +127,17 @@ export class Collector {
   private watch(entry: PoolEntry) {
     const watch = new PoolWatch(entry, this.length)
     const remote = { stats: nothing, workers: [] }
-    const reading = Effect.suspend(() =>
-      isLocal(entry)
-        ? Stream.runForEachArray(entry.service.events, (events) => Effect.sync(() => watch.addEvents(events)))
-        : this.ask(entry)
-    )
+    const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
     return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
       this.pools.set(entry, { watch, fiber, remote })
+    })
+  }
+
+  /** Reads the events of a pool, after the decisions that it made before. */
+  private follow({ service }: LocalPoolEntry, watch: PoolWatch) {
+    return Effect.gen(function* () {
+      for (const decision of yield* service.decisions(256)) watch.decisions.add(decision)
+      yield* Stream.runForEachArray(service.events, (events) => Effect.sync(() => watch.addEvents(events)))
     })
   }
 
@@ -231,7 +235,7 @@ export class Collector {
     const detail: PoolDetail = {
       id,
       ...taskLists(yield* entry.service.inspect()),
-      decisions: decisionRows(yield* entry.service.decisions(256), 50),
+      decisions: watch.decisions.list(),
       events: watch.events.list(),
       workers: []
     }
