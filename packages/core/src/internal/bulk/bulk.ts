@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import { endLaunch } from "../pool/launch.ts"
@@ -411,6 +412,7 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
+    this.arrivedAt = this.startedAt = noStamp
     this.since = unstamped
     this.sample = this.epoch = 0
     this.rejected = undefined
@@ -440,7 +442,7 @@ export class BulkTask extends Task {
   }
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
-    if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
+    if (this.extra?.retry === undefined || this.extra.retry.starts <= 1) this.bulk.request()
   }
   override get submission(): number {
     return this.renewals
