@@ -216,7 +216,7 @@ export class Curve extends Component {
     if (marks === undefined || this.layer === undefined) return
     const shown = marks.filter(({ at, from, to }) => from !== to && now - at < 1000 * seconds && at <= now)
     // Oldest first, as on the axis.
-    render(h(Marks, { marks: shown.reverse(), now, seconds }), this.layer)
+    render(h(Marks, { marks: shown.toReversed(), now, seconds }), this.layer)
   }
 
   render() {

@@ -185,7 +185,12 @@ export class Collector {
     for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
     for (const [entry, watched] of this.pools) {
       const look = yield* this.look(entry, watched, true)
-      watched.watch.sample(look, yield* timingOf(entry), maximumOf(entry), names.get(entry.name)!)
+      watched.watch.sample(
+        look,
+        yield* timingOf(entry),
+        isLocal(entry) ? entry.bounds?.max : undefined,
+        names.get(entry.name)!
+      )
     }
     const now = yield* Clock.currentTimeMillis
     this.sampledAt = now
@@ -286,9 +291,6 @@ const rounded = (value: number): number | null => (Number.isFinite(value) ? Numb
 
 /** Returns the times of a pool's tasks; `undefined` while it does not measure. */
 const timingOf = (entry: PoolEntry) => (isLocal(entry) ? entry.timing : Effect.undefined)
-
-/** Returns the largest size that a pool scales to; `undefined` if it does not scale by itself. */
-const maximumOf = (entry: PoolEntry): number | undefined => undefined
 
 const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   const values = (name: SeriesName) => history.series(name).map(rounded)

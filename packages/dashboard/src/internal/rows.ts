@@ -59,7 +59,8 @@ export class DecisionLog {
     const { at } = decision
     const [from, to] = [limit(decision.from), limit(decision.to)]
     // A policy written in JavaScript may give anything.
-    const reason = String(decision.reason).slice(0, 40)
+    const given: unknown = decision.reason
+    const reason = typeof given === "string" ? given.slice(0, 40) : "-"
     const sentence = AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own"
     const last = this.rows.at(-1)
     const repeats = last !== undefined && from === to && last.from === to && last.to === to && last.reason === reason
