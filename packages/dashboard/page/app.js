@@ -203,7 +203,7 @@ const Header = () => {
   return h(
     "header",
     { class: "top" },
-    h("a", { href: "#", class: "brand" }, "Task pools"),
+    h(state.pool === undefined ? "h1" : "div", { class: "brand" }, h("a", { href: "#" }, "Task pools")),
     h("span", { class: `link ${frozen && link === "live" ? "frozen" : link}`, role: "status" }, word),
     frame === undefined
       ? null
