@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import { endLaunch } from "../pool/launch.ts"
@@ -411,6 +412,7 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
+    this.arrivedAt = this.startedAt = noStamp
     this.since = unstamped
     this.sample = this.epoch = 0
     this.rejected = undefined

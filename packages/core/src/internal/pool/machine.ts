@@ -98,7 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
-import { type Ages, agesOf } from "./ages.ts"
+import { type Ages, agesOf, noStamp } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -698,9 +698,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.inTransition = entry
     this.budget--
     const { state } = entry
-    entry.startedAt = this.ages.stamp()
-    // A task that finds a free worker does not wait.
-    if (state === "New") entry.arrivedAt = entry.startedAt
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -759,8 +756,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
-    if (exit === undefined) entry.observe()
-    else this.onExit(entry, exit)
+    if (exit === undefined) {
+      // A task that ends in its first step needs no time.
+      entry.startedAt = this.ages.stamp()
+      entry.observe()
+    } else this.onExit(entry, exit)
     entry.onStarted()
   }
 
@@ -901,6 +901,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     }
     try {
       const isDelayed = this.delayed.take(entry, exit)
+      if (isDelayed) entry.startedAt = noStamp
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       // The failure is final, and decides the outcome in the span.
       if (!isDelayed) entry.trace = trace
@@ -1298,6 +1299,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       delayed: this.delayed.entries.walk()
     }
   }
+
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)
   }
