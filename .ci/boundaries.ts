@@ -37,12 +37,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     `${core}/internal/timing/*.ts`,
-    [
-      `${core}/internal/timing/*`,
-      `${core}/internal/pool/{agenda,alarm,entry}.ts`,
-      `${core}/PoolTiming.ts`,
-      "effect/{Clock,Exit}"
-    ],
+    [`${core}/internal/timing/*`, `${core}/internal/pool/entry.ts`, `${core}/PoolTiming.ts`, "effect/{Clock,Exit}"],
     "Times are taken from the machine's reports, and change nothing in it."
   ],
   [
@@ -114,6 +109,19 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "This package imports the core's public entry, effect and vitest."
   ],
 
+  // The dashboard. What is not stable in effect comes through one file.
+  ["packages/dashboard/src/Protocol.ts", ["effect/Schema"], "The protocol is schemas only."],
+  [
+    "packages/dashboard/src/internal/unstable.ts",
+    ["effect/{http,observability}/*", "@effect/platform-node/NodeHttpServer"],
+    "The unstable modules of effect come through this file."
+  ],
+  [
+    "packages/dashboard/src/**",
+    ["packages/dashboard/src/!(index).ts", "packages/dashboard/src/**/*.ts", "@aio-task-pool/core", effect, "node:*"],
+    "This package imports the core's public entry, stable modules of effect, and Node."
+  ],
+
   // Tests may look inside their own package, and at other packages from outside.
   ...["core", "node", "testing", "benchmark", "examples", "dashboard", "distributed"].map(
     (name) =>
@@ -133,7 +141,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "{docs,.ci}/**",
     [
       "{docs,.ci}/**",
-      "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
+      "@aio-task-pool/{core,node,testing,dashboard}{,/[A-Z]*}",
       "!(@aio-task-pool|packages)**",
       "!(@aio-task-pool|packages)**/**"
     ],

@@ -128,7 +128,10 @@ const enterRegistry = (
   Context.get(context, CurrentRegistry).enterPool(
     name,
     machine.clock,
-    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine) }),
+    (id, openedAt): LocalPoolEntry => {
+      const bounds = sizing === undefined ? undefined : { min: machine.min, max: machine.max }
+      return { _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine), bounds }
+    },
     { machine, decisions: sizing?.counts }
   )
 
