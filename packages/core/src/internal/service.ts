@@ -141,6 +141,7 @@ const serviceOf = (
       return {
         where,
         source: sourceOf(where, items),
+        items,
         f,
         ...taskOptions,
         collect: discard ? "discard" : unordered ? "unordered" : "ordered"

@@ -8,7 +8,7 @@
  * paused or closes, the feeder is interrupted. The admitted tasks continue, and then the stream fails with
  * `NotAvailable`.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,6 +16,7 @@ import type { Fiber } from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { ItemCounter } from "../../ItemCounter.ts"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import { checkPositiveLimit } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
@@ -41,7 +42,7 @@ export const mapEffect = (
     Effect.gen(function* () {
       const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>())
       yield* Effect.addFinalizer(() => mapping.leave)
-      yield* mapping.start(stream)
+      yield* mapping.start(stream, yield* ItemCounter)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
   )
@@ -52,6 +53,7 @@ class Mapping implements Traversal {
   private readonly f: Map
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
+  private counter: ItemCounter | undefined = undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
   /** The context of the feeder, in which the tasks run. */
@@ -89,11 +91,15 @@ class Mapping implements Traversal {
     this.endTraversal = machine.traverse(this)
   }
 
-  start(stream: Stream.Stream<any, any, any>) {
+  start(stream: Stream.Stream<any, any, any>, counter: ItemCounter | undefined) {
+    this.counter = counter
+    counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
-    return Effect.map(Effect.forkScoped(feeding), (feeder) => {
+    // Elements are counted here, so their tasks have no counter.
+    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, ItemCounter, undefined)
+    return Effect.map(Effect.forkScoped(uncounted), (feeder) => {
       this.feeder = feeder
       // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
       // dies.
@@ -160,10 +166,21 @@ class Mapping implements Traversal {
   onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
     // A task that settles within its admission may be notified twice: of its admission and of its outcome.
     if (!this.live.delete(task)) return
+    if (this.counter !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     // Tasks that were stopped because of a failed one may be notified before the failed one.
     else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
     this.endIfSettled()
+  }
+
+  /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
+  private count(counter: ItemCounter, exit: Exit.Exit<unknown, unknown>): void {
+    try {
+      counter.ended(exit)
+    } catch (cause) {
+      this.stop(Cause.die(cause))
+      Queue.failCauseUnsafe(this.results, Cause.die(cause))
+    }
   }
 
   private deliver(index: number, value: unknown): void {
