@@ -90,6 +90,19 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "This package imports the core's public entry, effect and vitest."
   ],
 
+  // The dashboard. What is not stable in effect comes through one file.
+  ["packages/dashboard/src/Protocol.ts", ["effect/Schema"], "The protocol is schemas only."],
+  [
+    "packages/dashboard/src/internal/unstable.ts",
+    ["effect/{http,observability}/*", "@effect/platform-node/NodeHttpServer"],
+    "The unstable modules of effect come through this file."
+  ],
+  [
+    "packages/dashboard/src/**",
+    ["packages/dashboard/src/!(index).ts", "packages/dashboard/src/**/*.ts", "@aio-task-pool/core", effect, "node:*"],
+    "This package imports the core's public entry, stable modules of effect, and Node."
+  ],
+
   // Tests may look inside their own package, and at other packages from outside.
   ...["core", "node", "testing", "benchmark", "examples", "dashboard", "distributed"].map(
     (name) =>
@@ -109,7 +122,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "{docs,.ci}/**",
     [
       "{docs,.ci}/**",
-      "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
+      "@aio-task-pool/{core,node,testing,dashboard}{,/[A-Z]*}",
       "!(@aio-task-pool|packages)**",
       "!(@aio-task-pool|packages)**/**"
     ],
