@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Screen } from "../../src/internal/progress/screen.ts"
-import { makeTerminal } from "../terminal.ts"
+import { makeTerminal } from "@aio-task-pool/testing/terminal"
 
 const setUp = (columns = 40, rows = 10) => {
   const terminal = makeTerminal(columns, rows)
@@ -78,7 +78,8 @@ describe("the screen", () => {
     const { draw, lines, stream } = setUp()
     draw("bar")
     const below = stream.write
-    const above = ((chunk: string) => below.call(stream, `[${chunk.trim()}]\n`)) as typeof stream.write
+    const above = ((chunk: string) =>
+      (below as (chunk: string) => boolean).call(stream, `[${chunk.trim()}]\n`)) as typeof stream.write
     stream.write = above
     draw()
     stream.write("once")

@@ -17,7 +17,7 @@ export interface Output extends Writable {
   readonly hasColors?: ((...args: Array<any>) => boolean) | undefined
 }
 
-type Write = Writable["write"]
+type Write = (chunk: any, ...rest: ReadonlyArray<any>) => boolean
 
 /** Returns whether lines on a stream can be redrawn. */
 export const canRedraw = ({ isTTY }: Output, env: NodeJS.ProcessEnv): boolean =>

@@ -4,10 +4,10 @@ import stringWidth from "string-width"
 export { stringWidth }
 
 // Escape sequences would reach the terminal, and bidirectional controls would reorder the line.
-const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu
 
 /** Returns a label without control and bidirectional characters, well-formed. */
-export const clean = (label: string): string => label.toWellFormed().replace(unprintable, "")
+export const clean = (label: string): string => label.replace(unprintable, "")
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
