@@ -13,7 +13,11 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [
+    `${core}/{PoolStats,PoolInspection}.ts`,
+    [`${core}/{AutoScaleModel,PoolStats,TaskPoolReason}.ts`, "effect/Effect"],
+    "Models are types only."
+  ],
   [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
@@ -37,14 +41,14 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
-    `${core}/internal/{bulk,autoScale}/*.ts`,
+    `${core}/internal/{bulk,autoScale,inspect}/*.ts`,
     [
-      `${core}/internal/{bulk,autoScale,pool,runtime}/*`,
+      `${core}/internal/{bulk,autoScale,inspect,pool,runtime}/*`,
       `${core}/internal/{arguments,words}.ts`,
       `${core}/[A-Z]*.ts`,
       effect
     ],
-    "Bulks and sizing use the machine, and know no service."
+    "Bulks, sizing and inspection use the machine, and know no service."
   ],
   [
     `${core}/internal/*.ts`,

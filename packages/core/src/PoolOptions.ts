@@ -28,7 +28,7 @@ export interface SubmitOptions<E = any> {
    * The smallest weight is dispatched first, equal weights first in, first out. Other pools ignore it.
    */
   readonly weight?: number | undefined
-  /** The name by which `clear` selects the task and a report of `close` lists it, default none. */
+  /** The name by which `clear` selects the task, and `inspect` and a report of `close` list it, default none. */
   readonly label?: string | undefined
   /**
    * The owner of the task, such as a tenant or a host: a string or a number, default none.
@@ -331,6 +331,15 @@ export interface PoolOptions {
   readonly nested?: "lend" | "fail" | "queue" | undefined
   /** Whether the pool starts paused, default `false`. */
   readonly startPaused?: boolean | undefined
+  /**
+   * The time after which the pool warns that its oldest task still waits, or that tasks wait and none has ended: a
+   * Duration above 0, default never.
+   *
+   * Each warning is one log line when it begins to apply. `inspect` returns those that apply.
+   *
+   * Guide: docs/guide/looking.md
+   */
+  readonly warnAfter?: DurationInput | undefined
   /** How the pool closes, default as each option says. */
   readonly shutdown?: PoolShutdownOptions | undefined
   /**

@@ -48,7 +48,8 @@ const commonOptions = [
   "nested",
   "rate",
   "perKey",
-  "ageing"
+  "ageing",
+  "warnAfter"
 ]
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
@@ -127,7 +128,7 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options
+  const { ageing, classify, rate, shutdown = {}, startPaused = false, warnAfter } = options
   if (ageing !== undefined && discipline.name !== "priority") {
     throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
   }
@@ -139,6 +140,7 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
   const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
     name,
+    kind,
     discipline,
     capacity: checkLimit(where, "capacity", capacity),
     onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
@@ -147,6 +149,7 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     rates: rate === undefined ? [] : checkRate(where, rate),
     perKey: checkPositiveLimit(where, "perKey", perKey),
     ageing: ageing === undefined ? undefined : finiteMillis(checkDuration(where, "ageing", ageing, "> 0")),
+    warnAfter: warnAfter === undefined ? undefined : finiteMillis(checkDuration(where, "warnAfter", warnAfter, "> 0")),
     classify: classify === undefined ? undefined : checkFunction(where, "classify", classify),
     shutdown: {
       drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),

@@ -15,6 +15,7 @@ import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
+import type { LocalPoolEntry } from "../PoolRegistry.ts"
 import type {
   CloseOptions,
   ForEachOptions,
@@ -39,22 +40,29 @@ import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { sourceOf } from "./bulk/source.ts"
+import { inspector } from "./inspect/inspect.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
+import { CurrentRegistry } from "./registry.ts"
 import { keepShapes } from "./shapes.ts"
 import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** The options of a pool, which its constructor has checked. */
 export interface ServiceOptions extends MachineOptions {
+  /** The name of the module that makes the pool. */
+  readonly kind: string
+  /** The waiting time in milliseconds from which the pool warns; undefined for never. */
+  readonly warnAfter: number | undefined
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
   /** Sizes the pool while it is open. */
@@ -71,14 +79,17 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
   Effect.withFiber((fiber) => {
     keepShapes()
     const context = contextOf(fiber)
-    const log = (message: string, defect: unknown): void =>
-      void Effect.runForkWith(context)(Effect.logError(message, Cause.die(defect)))
-    const machine = new Machine(options, context, log)
+    const machine = new Machine(options, context, poolLog(context, options.name, options.kind))
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
     }
     const sizing = options.sizing?.(machine, context)
-    const lifecycle = new Lifecycle(machine, context, { ...options, whileOpen: sizing?.run })
+    let leaveRegistry = (): void => {}
+    const lifecycle = new Lifecycle(machine, context, {
+      ...options,
+      whileOpen: sizing?.run,
+      onEnd: () => leaveRegistry()
+    })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
         const inside = entryOf(machine, fiber) !== undefined
@@ -86,9 +97,25 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
-    return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
+    const service = serviceOf(machine, lifecycle, sizing, options)
+    // Before the finalizer, which a closed scope runs at once.
+    leaveRegistry = enterRegistry(machine, options, service, context)
+    return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
+
+const enterRegistry = (
+  machine: Machine,
+  { kind, name }: ServiceOptions,
+  service: TaskPoolService,
+  context: Context.Context<never>
+): (() => void) =>
+  Context.get(context, CurrentRegistry).enterPool(
+    name,
+    machine.clock,
+    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service }),
+    { stats: () => machine.stats() }
+  )
 
 /**
  * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
@@ -111,6 +138,7 @@ const serviceOf = (
   options: ServiceOptions
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
+  const inspect = inspector(machine, () => [])
 
   const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
     const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
@@ -299,6 +327,12 @@ const serviceOf = (
       machine.settleOverflowed()
       return machine.stats()
     }),
+    inspect: (inspectOptions) => Effect.sync(() => inspect(inspectOptions)),
+    decisions: (last = 20) =>
+      Effect.sync(() => {
+        checkCount("TaskPool.decisions", "last", last)
+        return sizing?.decisions(last) ?? []
+      }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
     adjustCost: (cost) =>
       Effect.withFiber((fiber) => {

@@ -24,6 +24,7 @@ import type {
   AutoScaleWindow
 } from "../../AutoScaleModel.ts"
 import { emptySample } from "../../AutoScalePolicy.ts"
+import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
 import { DecisionLog } from "./decisionLog.ts"
@@ -35,6 +36,8 @@ export interface Sizing {
   readonly run: Effect.Effect<void>
   /** Returns the last decisions as a table. */
   readonly explain: (last: number) => string
+  /** Returns the last decisions, oldest first. */
+  readonly decisions: (last: number) => ReadonlyArray<PoolDecision>
 }
 
 /** The options of an auto-scale pool, which its constructor has checked. */
@@ -58,7 +61,7 @@ const longestPause = 300_000 // ms, whatever a policy or a server asks for
 export const autoScale = <S>(machine: Machine, context: Context.Context<never>, options: SizingOptions<S>): Sizing => {
   const { bounds, classify = classifyDefault, interval, policy } = options
   const clock = Context.get(context, Clock.Clock)
-  const log = new DecisionLog(machine, policy.name, bounds, context)
+  const log = new DecisionLog(machine, policy.name, bounds)
   const attach = (): Meter => {
     const meter = new Meter(machine, clock, classify)
     detach = machine.observe(meter)
@@ -193,9 +196,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     }
   })
 
-  const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> => {
-    return Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
-  }
+  const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> =>
+    Effect.sync(() => machine.log("Error", "policy died", { policy: policy.name, size: machine.target }, cause))
 
   const run = loop.pipe(
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : logDeath(cause))),
@@ -210,7 +212,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       })
     )
   )
-  return { run, explain: (last) => log.table(last) }
+  return { run, explain: (last) => log.table(last), decisions: (last) => log.last(last) }
 }
 
 /** Returns the window with every number valid, and with its interval spread at random. */

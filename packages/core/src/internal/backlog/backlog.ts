@@ -68,6 +68,11 @@ export interface Backlog<T> {
   /** Returns all entries in the order in which they would be popped. */
   ordered(): Array<T>
   /**
+   * Returns a function that returns one entry after the other in that order, until the backlog changes. Each call is
+   * O(1) or O(log n).
+   */
+  walk(): () => T | undefined
+  /**
    * Returns the entry that `dropOldest` drops for a newcomer, or `undefined` if the newcomer itself must be dropped.
    * Without a newcomer, returns the entry that would be dropped first.
    */

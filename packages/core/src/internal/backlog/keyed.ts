@@ -118,10 +118,27 @@ class Lane<T extends Weighted<T>> extends Link {
     return this.only === undefined ? [] : [this.only]
   }
 
+  walk(): () => T | undefined {
+    if (this.backlog !== undefined) return this.backlog.walk()
+    let { only } = this
+    return () => {
+      const entry = only
+      only = undefined
+      return entry
+    }
+  }
+
   victim(newcomer: T | undefined, make: () => Backlog<T>): T | undefined {
     if (this.backlog === undefined && newcomer === undefined) return this.only
     return this.backlogOf(make).victim(newcomer)
   }
+}
+
+/** The turns of a lane that `walk` has still to take. */
+interface Turns<T> {
+  readonly walk: () => T | undefined
+  next: T | undefined
+  debt: number
 }
 
 /** A lane's place among the lanes with the same number of waiting tasks. */
@@ -296,6 +313,41 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return all
   }
 
+  /** Returns the order as if no key had a limit from now on. Visits a lane only when its first turn comes. */
+  walk(): () => T | undefined {
+    const unvisited = this.lanesInTurn()
+    const round: Array<Turns<T>> = []
+    let at = 0
+    const nextLane = (): Turns<T> | undefined => {
+      // The first round meets each lane. The later ones meet those that still have entries.
+      if (at < round.length) return round[at]
+      const lane = unvisited()
+      if (lane !== undefined) {
+        const walk = lane.walk()
+        round.push({ walk, next: walk(), debt: lane.debt })
+        return round[at]
+      }
+      let left = 0
+      for (const turns of round) if (turns.next !== undefined) round[left++] = turns
+      round.length = left
+      at = 0
+      return round[0]
+    }
+    return () => {
+      for (let turns = nextLane(); turns !== undefined; turns = nextLane()) {
+        at++
+        const entry = turns.next
+        if (turns.debt > 0) turns.debt--
+        else if (entry !== undefined) {
+          turns.debt = permitsOf(entry) - 1
+          turns.next = turns.walk()
+          return entry
+        }
+      }
+      return undefined
+    }
+  }
+
   victim(newcomer?: T): T | undefined {
     const ranking = (this.ranking ??= this.rank())
     const own = newcomer === undefined ? undefined : this.laneOf(newcomer)
@@ -383,10 +435,29 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   private waitingLanes(): Array<Lane<T>> {
     const lanes: Array<Lane<T>> = []
-    for (const list of [this.ring, this.blocked]) {
-      for (let lane = list.next; lane !== list; lane = lane.next) if (lane.size > 0) lanes.push(lane)
-    }
+    const next = this.lanesInTurn()
+    for (let lane = next(); lane !== undefined; lane = next()) lanes.push(lane)
     return lanes
+  }
+
+  /** Returns a function that returns one lane with entries after the other: those in the ring, then the blocked ones. */
+  private lanesInTurn(): () => Lane<T> | undefined {
+    let list = this.ring
+    let lane = list.next
+    return () => {
+      for (;;) {
+        if (lane === list) {
+          if (list === this.blocked) return undefined
+          list = this.blocked
+          lane = list.next
+        } else {
+          const { size } = lane
+          const found = lane
+          lane = lane.next
+          if (size > 0) return found
+        }
+      }
+    }
   }
 
   private rank(): Ranking<T> {

@@ -4,6 +4,9 @@
 import type { Backlog, Weighted } from "./backlog.ts"
 import { Heap, minCapacity } from "./heap.ts"
 
+// Passing over this many removed entries is cheaper than rebuilding the heap.
+const fewRemoved = 1024
+
 /**
  * A waiting entry has a *slot*, and the heap orders the slots. Removing an entry clears its slot in O(1). The heap drops
  * the node later: when the node is first, or when such nodes outnumber the waiting entries.
@@ -115,6 +118,31 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     const nodes = this.liveNodes()
     nodes.sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
     return nodes.map((node) => this.entries[slots[node]!]!)
+  }
+
+  /**
+   * Walks down the heap from its first node: a second heap, the frontier, has the nodes whose parents were returned.
+   * Nodes of removed entries are passed over, so the heap is first rebuilt if it has many of them.
+   */
+  walk(): () => T | undefined {
+    const removed = this.heap.length - this.size
+    if (removed > fewRemoved && 8 * removed > this.size) this.rebuild()
+    const { entries, heap } = this
+    const { keys, slots } = heap
+    const frontier = new Heap()
+    const visit = (node: number): void => {
+      if (node < heap.length) frontier.push(keys[2 * node]!, keys[2 * node + 1]!, node)
+    }
+    visit(0)
+    return () => {
+      while (frontier.length > 0) {
+        const node = frontier.shift()
+        for (let child = 4 * node + 1; child <= 4 * node + 4; child++) visit(child)
+        const entry = entries[slots[node]!]
+        if (entry !== undefined) return entry
+      }
+      return undefined
+    }
   }
 
   /** The first call is O(n); from then on each insertion costs a second heap. */

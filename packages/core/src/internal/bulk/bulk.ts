@@ -399,6 +399,8 @@ export class BulkTask extends Task {
   item: unknown = undefined
   // One function for all items of this object, which is reused.
   private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
+  /** Counts the items that the object has stood for. */
+  private renewals = 0
   /** Why the pool did not admit the task. */
   rejected: NotAvailable["reason"] | undefined = undefined
 
@@ -411,6 +413,7 @@ export class BulkTask extends Task {
   renew(): this {
     this.state = "New"
     this.index = -1
+    this.renewals++
     this.epoch = 0
     this.rejected = undefined
     this.extra = undefined
@@ -439,6 +442,12 @@ export class BulkTask extends Task {
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
     if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
+  }
+  override get submission(): number {
+    return this.renewals
+  }
+  override get functionName(): unknown {
+    return (this.bulk.options.f as { readonly name?: unknown }).name
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this

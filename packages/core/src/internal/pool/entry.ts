@@ -35,6 +35,12 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   launch: { entry: Entry | undefined; outer: unknown } | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
+  /** Counts the submissions that the entry has stood for: a bulk uses it for one item after the other. */
+  readonly submission: number
+  /** The stamp of the arrival (see `ages.ts`), or of the time at which a retry was due or a delay began. */
+  arrivedAt: number
+  /** The stamp of the last start. */
+  startedAt: number
   /** For the observer: the time of the arrival, and from the dispatch on the time of the dispatch. */
   since: number
   /** For the observer: the epoch of the dispatch. */
@@ -63,6 +69,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   onDelayed(): void
   /** Called in the step in which the entry settles. Keeps the outcome and releases everything else. */
   onSettled(): void
+  /** The name of the submitted function; undefined for an effect. User code may answer, and throw. */
+  readonly functionName: unknown
   /** The submitted work, for the report of `close`. */
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }

@@ -98,6 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
+import { type Ages, agesOf } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -109,7 +110,8 @@ import type { TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
-import { Events } from "./events.ts"
+import type { PoolLog } from "./log.ts"
+import { type EventBody, Events } from "./events.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
@@ -157,6 +159,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private readonly isFixed: boolean
   readonly agenda: Agenda
   readonly clock: Clock.Clock
+  readonly ages: Ages
 
   #phase: "Open" | "Draining" | "Closed" = "Open"
   readonly pauses: Pauses
@@ -189,10 +192,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private observer: MachineObserver | undefined = undefined
   readonly watchers = new Watchers()
   private readonly traversals = new Set<Traversal>()
-  readonly events = new Events()
+  readonly events: Events
 
   private readonly dispatcher: SchedulerDispatcher
-  private readonly log: (message: string, defect: unknown) => void
+  readonly log: PoolLog
   private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
@@ -216,12 +219,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.flush()
   }
 
-  /** `context` is the context of the pool's own fibers. `log` logs a defect that belongs to no task. */
-  constructor(
-    options: MachineOptions,
-    context: Context.Context<never>,
-    log: (message: string, defect: unknown) => void = () => {}
-  ) {
+  /** `context` is the context of the pool's own fibers. */
+  constructor(options: MachineOptions, context: Context.Context<never>, log: PoolLog = () => {}) {
     this.name = options.name
     this.min = options.min
     this.max = options.max
@@ -234,6 +233,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.rates = options.rates
     this.isFixed = options.isFixed
     this.clock = Context.get(context, Clock.Clock)
+    this.events = new Events(this.clock)
+    this.ages = agesOf(this.clock)
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
@@ -477,7 +478,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private enqueue(entry: Entry): void {
-    // The observer has already counted a task that arrived at the door.
+    // A task that arrived at the door has its stamp, and the observer has counted it.
+    if (entry.state !== "AtDoor") entry.arrivedAt = this.ages.stamp()
     if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
@@ -487,6 +489,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   private enqueueAtDoor(entry: Entry): void {
     entry.state = "AtDoor"
+    entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)
     this.observer?.arrived(entry)
   }
@@ -663,6 +666,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.budget--
+    entry.startedAt = this.ages.stamp()
+    // A task that finds a free worker does not wait.
+    if (entry.state === "New") entry.arrivedAt = entry.startedAt
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -842,7 +848,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     this.launchDepth++
     try {
-      return this.delayed.take(entry, exit)
+      const taken = this.delayed.take(entry, exit)
+      if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
+      return taken
     } finally {
       this.launchDepth--
     }
@@ -897,7 +905,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
   onDefect(defect: unknown, message = "a callback threw, and no task can have its error"): void {
-    this.later(() => this.log(`${this.name}: ${message}`, defect))
+    this.later(() => this.log("Error", message, undefined, Cause.die(defect)))
   }
 
   /** Calls `f` after a turn of the event loop. */
@@ -979,13 +987,13 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.ordered())
+    return this.backlog.ordered().concat(this.delayed.entries.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
   cancelWaiting(reason: TaskCancelledReason, most: number): number {
     const cancelled: Array<Entry> = []
-    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.head
+    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.any()
     for (let entry = next(); entry !== undefined && cancelled.length < most; entry = next()) {
       this.takeOut(entry)
       cancelled.push(entry)
@@ -1173,10 +1181,12 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   /** Closes the pool, when no task waits or runs. */
-  endClosing(report: CloseReport): void {
+  endClosing(report: CloseReport): PoolEvent {
     this.#phase = "Closed"
     this.holds.onClosed()
-    this.emit({ _tag: "Closed", report })
+    const event = this.events.eventOf({ _tag: "Closed", report })
+    this.events.publish(event)
+    return event
   }
 
   /** Admits again, after `endClosing`. */
@@ -1235,6 +1245,24 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
   readonly isQuiet = (): boolean => this.used === 0
 
+  /** The number of submitters at the door. */
+  get atDoor(): number {
+    return this.door.size
+  }
+  /** Returns functions that return one task after the other, until the machine changes. */
+  walkTasks(): Record<"running" | "waiting" | "door" | "delayed", () => Entry | undefined> {
+    return {
+      running: this.runningTasks.walk(),
+      waiting: this.backlog.walk(),
+      door: this.door.walk(),
+      delayed: this.delayed.entries.walk()
+    }
+  }
+  /** Whether a running task lends its workers. */
+  isLent(entry: Entry): boolean {
+    return this.lending !== undefined && this.lending.isLent(entry)
+  }
+
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)
   }
@@ -1284,7 +1312,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.observer = observers.length > 1 ? new Observers(observers) : observers[0]
   }
 
-  emit(event: PoolEvent): void {
+  emit(event: EventBody): void {
     this.events.emit(event)
   }
 }

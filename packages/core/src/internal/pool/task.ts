@@ -141,6 +141,8 @@ export class Task implements Entry, Waiter {
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
+  arrivedAt = 0
+  startedAt = 0
   since = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
@@ -213,6 +215,14 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get submission(): number {
+    return 0
+  }
+
+  get functionName(): unknown {
+    return this.args === undefined ? undefined : (this.work as { readonly name?: unknown } | undefined)?.name
   }
 
   get unfinished(): Entry["unfinished"] {

@@ -1,4 +1,4 @@
-import { expectConserved, expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
+import { defectOf, expectConserved, expectStats, gated, settle, start } from "@aio-task-pool/testing/kit"
 import { env } from "node:process"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -10,7 +10,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
@@ -701,32 +700,20 @@ describe("a decision", () => {
       const events = yield* start(Stream.runCollect(Stream.take(TaskPool.events, 3)))
       yield* pass(2000)
       const common = { _tag: "Decided", policy: "spy", reason: "SPY", pause: 0 } as const
+      const at = 1000
       const expected: Array<PoolEvent> = [
-        { _tag: "Scaled", from: 1, to: 4, why: "SPY" },
-        { ...common, from: 1, to: 4, evidence, sample: samples[0]! },
-        { ...common, from: 4, to: 4, evidence: undefined, sample: samples[1]! }
+        { _tag: "Scaled", at, from: 1, to: 4, why: "SPY" },
+        { ...common, at, from: 1, to: 4, evidence, sample: samples[0]! },
+        { ...common, at: 2 * at, from: 4, to: 4, evidence: undefined, sample: samples[1]! }
       ]
-      assert.deepStrictEqual(yield* Fiber.join(events), expected)
+      const seen = yield* Fiber.join(events)
+      assert.deepStrictEqual(seen, expected)
+      const decisions = seen.slice(1).map(({ _tag, ...decision }: any) => decision)
+      assert.deepStrictEqual<unknown>(yield* TaskPool.decisions(), decisions)
+      assert.deepStrictEqual<unknown>(yield* TaskPool.decisions(1), decisions.slice(1))
+      assert.deepStrictEqual(yield* TaskPool.decisions(0), [])
+      assert.instanceOf(defectOf(yield* Effect.exit(TaskPool.decisions(-1))), RangeError)
     }).pipe(Effect.provide(poolOf({ policy })))
-  })
-
-  it.effect("is counted by reason, and the size is a gauge, both with the pool's name", () => {
-    const { policy } = spy(timed(1000), () => ({ size: 4, evidence: { before: 1, base: 20 } }))
-    return Effect.gen(function* () {
-      yield* timesOut(10)
-      yield* pass(10)
-      yield* work(30)
-      yield* pass(1990)
-      const snapshots = (yield* Metric.snapshot).filter(({ attributes }) => attributes?.["pool"] === "measured")
-      const values = snapshots.map(({ attributes, id, state }) => [id, attributes?.["reason"], state])
-      assert.sameDeepMembers(values, [
-        ["task_pool_target_size", undefined, { value: 4 }],
-        ["task_pool_run_time", undefined, { value: 30 }],
-        ["task_pool_base_time", undefined, { value: 20 }],
-        ["task_pool_decisions", "SPY", { count: 2, incremental: true }],
-        ["task_pool_overloads", undefined, { count: 1, incremental: true }]
-      ])
-    }).pipe(Effect.provide(poolOf({ policy, name: "measured" })))
   })
 
   it.effect("leaves nothing on the span in which the pool was made, which may stay open for days", () => {

@@ -395,8 +395,8 @@ describe("from inside a task", () => {
       const events = yield* start(Stream.runCollect(pool.events))
       yield* pool.fork(Effect.andThen(Effect.yieldNow, Scope.close(scope, Exit.void)))
       assert.deepStrictEqual(yield* Fiber.join(events), [
-        { _tag: "Cancelled", reason: "Closed", started: true },
-        { _tag: "Closed", report: { ...nothing, interrupted: 1 } }
+        { _tag: "Cancelled", at: 0, reason: "Closed", started: true },
+        { _tag: "Closed", at: 0, report: { ...nothing, interrupted: 1 } }
       ])
     })
   )

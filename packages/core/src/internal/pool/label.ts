@@ -1,0 +1,52 @@
+/** The names of tasks for people, worked out when somebody looks. */
+import * as Context from "effect/Context"
+import * as Tracer from "effect/Tracer"
+import type { Entry } from "./entry.ts"
+
+const longestLabel = 80 // code points
+// A longer name is cut here, so that a look never reads megabytes.
+const longestName = 1000 // UTF-16 code units
+
+// Control characters, line and paragraph separators, and the characters that change the direction of text.
+const removed = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u
+
+/** Returns a name without control and bidirectional characters, well-formed, with at most 80 code points. */
+export const cleanLabel = (name: string): string => {
+  let label = ""
+  let length = 0
+  for (const character of name.slice(0, longestName)) {
+    if (removed.test(character)) continue
+    // A half of a surrogate pair.
+    label += /\p{Cs}/u.test(character) ? "\ufffd" : character
+    if (++length === longestLabel) break
+  }
+  return label
+}
+
+/** Returns the label of a task: the option, the function's name, the name of the nearest span, or `task`. */
+export const labelOf = (entry: Entry): string =>
+  named(() => entry.extra?.label) ??
+  named(() => entry.functionName) ??
+  named(() => {
+    const span = spanOf(entry)
+    return span?._tag === "Span" ? span.name : undefined
+  }) ??
+  "task"
+
+/** Names of functions and spans are user code: getters, and proxies of functions. */
+const named = (name: () => unknown): string | undefined => {
+  try {
+    const value = name()
+    if (typeof value !== "string") return undefined
+    const label = cleanLabel(value)
+    return label === "" ? undefined : label
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns the ID of the nearest span of a task. */
+export const spanIdOf = (entry: Entry): string | undefined => named(() => spanOf(entry)?.spanId)
+
+const spanOf = ({ context }: Entry): Tracer.AnySpan | undefined =>
+  context === undefined ? undefined : Context.getOrUndefined(context, Tracer.ParentSpan)

@@ -1,0 +1,160 @@
+/**
+ * The pools and executors of a program: each enters when it is made, and leaves when it has closed.
+ *
+ * Only the identity of pools and executors is known here. `PoolRegistry.ts` adds the types of their services.
+ */
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import type { PoolStats } from "../PoolStats.ts"
+import { epochMillis } from "./runtime/clock.ts"
+
+/** What every entry has. */
+export interface Named {
+  readonly id: string
+  readonly name: string
+  /** In milliseconds since 1970. */
+  readonly openedAt: number
+}
+
+/** What an observer reads of a pool without an effect. Distributed pools have no source. */
+export interface PoolSource {
+  readonly stats: () => PoolStats
+}
+
+/** A pool in the registry. */
+export interface Registered {
+  readonly entry: Named
+  readonly source: PoolSource | undefined
+}
+
+/**
+ * Receives the changes of the pools in the step in which they happen, unlike a reader of `changes`, which may lose some.
+ */
+export interface RegistryObserver {
+  opened(pool: Registered): void
+  /** Called when the pool has closed, before it leaves. `last` are its final statistics. */
+  closed(pool: Registered, last: PoolStats | undefined): void
+}
+
+export interface Change {
+  readonly _tag: "Opened" | "Closed"
+  readonly at: number
+  readonly entry: Named
+}
+
+/** How many changes a slow reader may lag behind before it loses the oldest ones. */
+const changeBuffer = 256
+
+export class Registry {
+  private readonly local = new Entries<Registered>()
+  private readonly threads = new Entries<Named>()
+  private readonly readers = new Set<Queue.Queue<Change>>()
+  private readonly observers = new Set<RegistryObserver>()
+
+  readonly pools: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() =>
+    Array.from(this.local.values(), ({ entry }) => entry)
+  )
+  readonly executors: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() => Array.from(this.threads.values()))
+  readonly changes: Stream.Stream<Change> = Stream.unwrap(
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.tap(Queue.sliding<Change>(changeBuffer), (queue) => Effect.sync(() => this.readers.add(queue))),
+        (queue) =>
+          Effect.sync(() => {
+            this.readers.delete(queue)
+            Queue.shutdownUnsafe(queue)
+          })
+      ),
+      Stream.fromQueue
+    )
+  )
+
+  /** The pools, in the order in which they were made. */
+  get registered(): Iterable<Registered> {
+    return this.local.values()
+  }
+
+  /**
+   * Adds a pool, and returns the function that removes it, which may be called again. `makeEntry` gets the pool's unique
+   * ID and the time.
+   */
+  enterPool(
+    name: string,
+    clock: Clock.Clock,
+    makeEntry: (id: string, openedAt: number) => Named,
+    source?: PoolSource
+  ): () => void {
+    const pool = this.local.add(name, (id) => ({ entry: makeEntry(id, epochMillis(clock)), source }))
+    const { entry } = pool
+    for (const observer of this.observers) observer.opened(pool)
+    this.publish({ _tag: "Opened", at: entry.openedAt, entry })
+    return () => {
+      if (!this.local.has(entry.id, pool)) return
+      const last = source?.stats()
+      for (const observer of this.observers) observer.closed(pool, last)
+      this.local.remove(entry.id, name)
+      this.publish({ _tag: "Closed", at: epochMillis(clock), entry })
+    }
+  }
+
+  /** Adds an executor, as `enterPool` adds a pool. */
+  enterExecutor(name: string, clock: Clock.Clock, makeEntry: (id: string, openedAt: number) => Named): () => void {
+    const entry = this.threads.add(name, (id) => makeEntry(id, epochMillis(clock)))
+    return () => {
+      if (this.threads.has(entry.id, entry)) this.threads.remove(entry.id, name)
+    }
+  }
+
+  /** Reports to an observer, until the returned function is called. Reports the present pools first. */
+  observe(observer: RegistryObserver): () => void {
+    this.observers.add(observer)
+    for (const pool of Array.from(this.registered)) observer.opened(pool)
+    return () => void this.observers.delete(observer)
+  }
+
+  private publish(change: Change): void {
+    for (const reader of this.readers) Queue.offerUnsafe(reader, change)
+  }
+}
+
+/** The registry of a program, unless a fiber provides another one. */
+export const CurrentRegistry: Context.Reference<Registry> = Context.Reference("@aio-task-pool/core/PoolRegistry", {
+  defaultValue: () => new Registry()
+})
+
+/** Entries by ID. Entries of one name are `name`, `name#2`, `name#3`, as long as any of them is there. */
+class Entries<A> {
+  private readonly byId = new Map<string, A>()
+  private readonly names = new Map<string, { open: number; last: number }>()
+
+  values(): Iterable<A> {
+    return this.byId.values()
+  }
+
+  has(id: string, value: A): boolean {
+    return this.byId.get(id) === value
+  }
+
+  /** Adds the entry that `make` returns for a new ID. */
+  add(name: string, make: (id: string) => A): A {
+    const used = this.names.get(name) ?? { open: 0, last: 0 }
+    let id: string
+    // Another entry may have the name `name#2`.
+    do id = ++used.last === 1 ? name : `${name}#${used.last}`
+    while (this.byId.has(id))
+    const value = make(id)
+    used.open++
+    this.names.set(name, used)
+    this.byId.set(id, value)
+    return value
+  }
+
+  remove(id: string, name: string): void {
+    this.byId.delete(id)
+    const used = this.names.get(name)!
+    if (--used.open === 0) this.names.delete(name)
+  }
+}
