@@ -82,7 +82,7 @@ const Current = Context.Reference<Display | undefined>("@aio-task-pool/node/Prog
  */
 export const layer = (options: Options = {}): Layer.Layer<never> => {
   const { hz = 10, stream = process.stderr } = options
-  if (!(hz > 0 && hz <= 60)) {
+  if (!(typeof hz === "number" && hz > 0 && hz <= 60)) {
     throw new RangeError(`Progress.layer: hz must be a number above 0 and at most 60, got ${format(hz)}`)
   }
   return Layer.effect(

@@ -148,11 +148,14 @@ const section = <A>(
   return [more > 0 ? `${heading}, and ${more} more` : heading, ...shown.map(line)]
 }
 
+const ago = (millis: number): string =>
+  millis < 10_000 ? `${(Math.max(0, millis) / 1000).toFixed(1)} s` : duration(millis)
+
 const decisionLine = (row: DecisionRow, now: number): string => {
   const { at, from, times, to } = row
   const change = from === to ? limit(to) : `${limit(from)}→${limit(to)}`
   const repeated = times > 1 ? ` x${times}` : ""
-  const texts = [`${duration(Math.max(0, now - at))} ago`.padStart(12), `${change} ${clean(row.reason)}${repeated}`]
+  const texts = [`${ago(now - at)} ago`.padStart(12), `${change} ${clean(row.reason)}${repeated}`.padEnd(14)]
   return [...texts, clean(row.sentence), clean(row.evidence)].filter((text) => text !== "").join("  ")
 }
 

@@ -64,8 +64,8 @@ describe("the view of top", () => {
       "! mail rejects 10/s: its queue (40) is full."
     ])
     const text = show(state, 120).join("\n")
-    assert.match(text, /0\.3 s ago {2}20→21 GROW {2}there is demand and run time has not risen {2}p = 0\.03/)
-    assert.match(text, /1\.8 s ago {2}20 HOLD x6 {2}no evidence for a change/)
+    assert.match(text, /0\.3 s ago {2}20→21 GROW +there is demand and run time has not risen {2}p = 0\.03/)
+    assert.match(text, /1\.8 s ago {2}20 HOLD x6 +no evidence for a change/)
     assert.match(
       text,
       /running, oldest first\n {2}GET \/users +runs 1\.2 s {2}weight 4\n {2}GET \/orders.*lends its worker/

@@ -111,7 +111,7 @@ class PoolLine {
   }
 
   add(stats: PoolStats, now: number): void {
-    const works = isBusy(stats) || stats.submitted > this.stats.submitted
+    const works = isBusy(stats) || ended(stats) > ended(this.stats)
     if (works && !this.isShown(now)) {
       this.base = this.stats
       this.pace = new Pace(now, ended(this.stats))

@@ -99,10 +99,11 @@ export class Screen {
   }
 }
 
-/** Writes to a stream, as `console` does: a reader that has gone away is no error of the program. */
+/** Writes to a stream until that fails, because a reader that has gone away is no error of the program. */
 export class Quiet {
   private readonly stream: Output
   private pending = 0
+  private hasFailed = false
 
   constructor(stream: Output) {
     this.stream = stream
@@ -110,10 +111,13 @@ export class Quiet {
 
   write(text: string, write: Write = this.stream.write): void {
     const { stream } = this
-    if (stream.destroyed) return
+    if (this.hasFailed || stream.destroyed) return
     if (this.pending++ === 0) stream.on("error", ignore)
-    write.call(stream, text, () => {
-      if (--this.pending === 0) stream.off("error", ignore)
+    write.call(stream, text, (error: unknown) => {
+      this.pending--
+      // A stream calls back before it emits its error.
+      if (error) this.hasFailed = true
+      else if (this.pending === 0) stream.off("error", ignore)
     })
   }
 }
