@@ -229,6 +229,26 @@ describe("Progress on a terminal", () => {
     { poolName: "\u001B[2Jpool" }
   )
 
+  it.effect("what a pool has done before is not in its bar", () =>
+    Effect.gen(function* () {
+      const terminal = makeTerminal(100)
+      const submitted = Effect.forEach(range(4), () => TaskPool.submit(Effect.void))
+      const shown = Effect.gen(function* () {
+        yield* submitted
+        yield* tick
+        yield* TaskPool.fork(Effect.sleep("1 second"))
+        yield* tick
+        assert.match((yield* screenOf(terminal))[0]!, /^fetch .* 0 of 1 /)
+        yield* TestClock.adjust("1 second")
+      }).pipe(Effect.provide(Progress.layer({ stream: terminal.stream })))
+      yield* Effect.andThen(submitted, shown).pipe(
+        Effect.provide(AioFixedTaskPoolSimple.layer(2, { name: "fetch" })),
+        Effect.provideService(PoolRegistry, yield* PoolRegistry.make)
+      )
+      assert.deepStrictEqual(yield* screenOf(terminal), ["✓ fetch: 5 succeeded in 0.9 s"])
+    })
+  )
+
   onTerminal("the bar of a pool starts anew after a pause of a second", (terminal) =>
     Effect.gen(function* () {
       for (let i = 0; i < 2; i++) {

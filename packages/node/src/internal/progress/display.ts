@@ -102,12 +102,13 @@ class PoolLine {
   isTracked = false
   quarter = 0
 
-  constructor({ id, stats }: PoolSample, first: Counts, now: number) {
+  constructor({ id, stats }: PoolSample, first: Counts, base: Counts, now: number) {
     this.label = clean(id)
-    this.first = this.base = first
+    this.first = first
+    this.base = base
     this.stats = stats
     this.startedAt = this.busyAt = now
-    this.pace = new Pace(now, ended(first))
+    this.pace = new Pace(now, ended(base))
   }
 
   add(stats: PoolStats, now: number): void {
@@ -161,6 +162,8 @@ export class Display {
   private readonly pools = new Map<object, PoolLine>()
   /** What the pools had done before the display began. */
   private readonly before = new WeakMap<object, Counts>()
+  /** What the pools that have no line had done when they were last idle. */
+  private readonly idle = new WeakMap<object, Counts>()
   private isOpen = true
 
   /** `others` are streams that may show on the same terminal; `samples` is what the pools have done so far. */
@@ -230,7 +233,10 @@ export class Display {
       const { isLast, key, stats } = sample
       const line = this.pools.get(key)
       if (line !== undefined) line.add(stats, now)
-      else if (isBusy(stats)) this.pools.set(key, new PoolLine(sample, this.before.get(key) ?? none, now))
+      else if (isBusy(stats)) {
+        const first = this.before.get(key) ?? none
+        this.pools.set(key, new PoolLine(sample, first, this.idle.get(key) ?? first, now))
+      } else this.idle.set(key, stats)
       if (line === undefined || !isLast) continue
       this.pools.delete(key)
       this.printPool(line)
