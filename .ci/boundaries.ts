@@ -36,14 +36,24 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "A rate gate is told the time: it reads no clock and waits for nothing."
   ],
   [
+    `${core}/internal/timing/*.ts`,
+    [
+      `${core}/internal/timing/*`,
+      `${core}/internal/pool/{agenda,alarm,entry}.ts`,
+      `${core}/PoolTiming.ts`,
+      "effect/{Clock,Exit}"
+    ],
+    "Times are taken from the machine's reports, and change nothing in it."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime,timing}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
     `${core}/internal/{bulk,autoScale,inspect}/*.ts`,
     [
-      `${core}/internal/{bulk,autoScale,inspect,pool,runtime}/*`,
+      `${core}/internal/{bulk,autoScale,inspect,pool,runtime,timing}/*`,
       `${core}/internal/{arguments,words}.ts`,
       `${core}/[A-Z]*.ts`,
       effect

@@ -131,6 +131,11 @@ export interface ItemOptions<A = any, E = any> extends Omit<
 export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
   /** Whether to discard the results, default `false`. */
   readonly discard?: boolean | undefined
+  /**
+   * Whether each item has a span of its own (`"each"`), default none: only the whole has one, if the caller has a recorded
+   * span. The pool's option `spans: "none"` wins.
+   */
+  readonly spans?: "each" | undefined
   /** Whether results are in the order of completion (`true`) or of the items (`false`, the default). */
   readonly unordered?: boolean | undefined
 }
@@ -144,6 +149,8 @@ export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
 export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
   /** Whether results are in the order of completion (`true`) or of the elements (`false`, the default). */
   readonly unordered?: boolean | undefined
+  /** As `ForEachOptions.spans`, for the elements. */
+  readonly spans?: "each" | undefined
   /** The most results that wait downstream, an integer above 0 or `Infinity`, default 16. */
   readonly bufferSize?: number | undefined
 }
@@ -329,6 +336,20 @@ export interface PoolOptions {
    * Guide: docs/guide/nested-work.md
    */
   readonly nested?: "lend" | "fail" | "queue" | undefined
+  /**
+   * Whether tasks have spans, default `"auto"`: a task has one if its submitter has a recorded span and the tracer is
+   * enabled. With `"none"` no task has one.
+   *
+   * Guide: docs/observability.md
+   */
+  readonly spans?: "auto" | "none" | undefined
+  /**
+   * Whether the pool always measures how long its tasks wait and run, default `false`: only while a metrics or dashboard
+   * layer needs it.
+   *
+   * Guide: docs/observability.md
+   */
+  readonly timing?: boolean | undefined
   /** Whether the pool starts paused, default `false`. */
   readonly startPaused?: boolean | undefined
   /**

@@ -29,6 +29,7 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecutorStats, ExecutorThread } from "./ExecutorDriver.ts"
 import { CurrentRegistry, Registry } from "./internal/registry.ts"
+import type { PoolTiming } from "./PoolTiming.ts"
 import type { PoolStats } from "./PoolStats.ts"
 import type { TaskPoolService } from "./TaskPool.ts"
 
@@ -58,6 +59,8 @@ export interface LocalPoolEntry {
   readonly openedAt: number
   /** The operations of the pool. */
   readonly service: TaskPoolService
+  /** Returns how long its tasks wait and run; `undefined` while the pool does not measure. */
+  readonly timing: Effect.Effect<PoolTiming | undefined>
 }
 
 /**
@@ -200,6 +203,15 @@ export interface PoolRegistry extends Context.Reference<PoolRegistryService> {
   /** Emits the pools that enter and leave. See `PoolRegistryService.changes`. */
   readonly changes: Stream.Stream<PoolRegistryChange>
   /**
+   * Lets all pools of the registry measure how long their tasks wait and run, until the scope closes. Also the pools
+   * that are made meanwhile.
+   *
+   * **When to use**
+   *
+   * Use it in a package that shows these times. See `LocalPoolEntry.timing`.
+   */
+  readonly measure: Effect.Effect<void, never, Scope>
+  /**
    * Adds a distributed pool until the scope closes, and returns its entry.
    *
    * **When to use**
@@ -237,6 +249,12 @@ export const PoolRegistry: PoolRegistry = Object.assign(
       ({ executors }) => executors as Effect.Effect<ReadonlyArray<ExecutorEntry>>
     ),
     changes: Stream.unwrap(Effect.map(CurrentRegistry, ({ changes }) => changes as Stream.Stream<PoolRegistryChange>)),
+    measure: Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.map(CurrentRegistry, (registry) => registry.measure()),
+        Effect.sync
+      )
+    ),
     registerPool: ({ kind, name, service }: Pick<DistributedPoolEntry, "name" | "kind" | "service">) =>
       entered((registry, clock) => {
         let entry: DistributedPoolEntry

@@ -49,7 +49,9 @@ const commonOptions = [
   "rate",
   "perKey",
   "ageing",
-  "warnAfter"
+  "warnAfter",
+  "spans",
+  "timing"
 ]
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
@@ -128,7 +130,8 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false, warnAfter } = options
+  const { ageing, classify, rate, shutdown = {}, spans = "auto", startPaused = false } = options
+  const { timing = false, warnAfter } = options
   if (ageing !== undefined && discipline.name !== "priority") {
     throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
   }
@@ -142,6 +145,8 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     name,
     kind,
     discipline,
+    spans: checkWord(where, "spans", ["auto", "none"], spans),
+    timing,
     capacity: checkLimit(where, "capacity", capacity),
     onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
     startPaused,

@@ -8,7 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { PoolStats } from "../PoolStats.ts"
+import type { DecisionCounts } from "./autoScale/decisionCounts.ts"
+import type { Machine } from "./pool/machine.ts"
 import { epochMillis } from "./runtime/clock.ts"
 
 /** What every entry has. */
@@ -21,7 +22,9 @@ export interface Named {
 
 /** What an observer reads of a pool without an effect. Distributed pools have no source. */
 export interface PoolSource {
-  readonly stats: () => PoolStats
+  readonly machine: Machine
+  /** The counts of decisions; `undefined` for a fixed pool. */
+  readonly decisions: DecisionCounts | undefined
 }
 
 /** A pool in the registry. */
@@ -35,8 +38,10 @@ export interface Registered {
  */
 export interface RegistryObserver {
   opened(pool: Registered): void
-  /** Called when the pool has closed, before it leaves. `last` are its final statistics. */
-  closed(pool: Registered, last: PoolStats | undefined): void
+  /** Called when the pool has closed, before it leaves. Its numbers are final. */
+  closed(pool: Registered): void
+  /** Called when a policy has given a reason for the first time. */
+  reasonAdded(pool: Registered): void
 }
 
 export interface Change {
@@ -53,6 +58,10 @@ export class Registry {
   private readonly threads = new Entries<Named>()
   private readonly readers = new Set<Queue.Queue<Change>>()
   private readonly observers = new Set<RegistryObserver>()
+  /** Ends the measuring of each pool, while the pools measure. */
+  private readonly measured = new Map<Registered, () => void>()
+  /** The number of those for whom the pools measure. */
+  private measuring = 0
 
   readonly pools: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() =>
     Array.from(this.local.values(), ({ entry }) => entry)
@@ -89,12 +98,18 @@ export class Registry {
   ): () => void {
     const pool = this.local.add(name, (id) => ({ entry: makeEntry(id, epochMillis(clock)), source }))
     const { entry } = pool
+    if (this.measuring > 0) this.beginMeasuring(pool)
+    if (source?.decisions !== undefined) {
+      source.decisions.onReason = () => {
+        for (const observer of this.observers) observer.reasonAdded(pool)
+      }
+    }
     for (const observer of this.observers) observer.opened(pool)
     this.publish({ _tag: "Opened", at: entry.openedAt, entry })
     return () => {
       if (!this.local.has(entry.id, pool)) return
-      const last = source?.stats()
-      for (const observer of this.observers) observer.closed(pool, last)
+      for (const observer of this.observers) observer.closed(pool)
+      this.endMeasuring(pool)
       this.local.remove(entry.id, name)
       this.publish({ _tag: "Closed", at: epochMillis(clock), entry })
     }
@@ -106,6 +121,25 @@ export class Registry {
     return () => {
       if (this.threads.has(entry.id, entry)) this.threads.remove(entry.id, name)
     }
+  }
+
+  /** Lets all pools measure the times of their tasks, until the returned function is called. */
+  measure(): () => void {
+    if (this.measuring++ === 0) for (const pool of this.registered) this.beginMeasuring(pool)
+    let isWanted = true
+    return () => {
+      if (isWanted && --this.measuring === 0) for (const pool of this.registered) this.endMeasuring(pool)
+      isWanted = false
+    }
+  }
+
+  private beginMeasuring(pool: Registered): void {
+    if (pool.source !== undefined) this.measured.set(pool, pool.source.machine.measure())
+  }
+
+  private endMeasuring(pool: Registered): void {
+    this.measured.get(pool)?.()
+    this.measured.delete(pool)
   }
 
   /** Reports to an observer, until the returned function is called. Reports the present pools first. */

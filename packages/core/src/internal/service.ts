@@ -16,6 +16,7 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
 import type { LocalPoolEntry } from "../PoolRegistry.ts"
+import type { PoolTiming } from "../PoolTiming.ts"
 import type {
   CloseOptions,
   ForEachOptions,
@@ -39,7 +40,8 @@ import {
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
-import { sourceOf } from "./bulk/source.ts"
+import { withBulkSpan } from "./bulk/span.ts"
+import { lengthOf, sourceOf } from "./bulk/source.ts"
 import { inspector } from "./inspect/inspect.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
@@ -65,6 +67,8 @@ export interface ServiceOptions extends MachineOptions {
   readonly warnAfter: number | undefined
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
+  /** Whether the pool always measures the times of its tasks. */
+  readonly timing: boolean
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
@@ -83,6 +87,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
     }
+    if (options.timing) machine.measure()
     const sizing = options.sizing?.(machine, context)
     let leaveRegistry = (): void => {}
     const lifecycle = new Lifecycle(machine, context, {
@@ -99,7 +104,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
       })
     const service = serviceOf(machine, lifecycle, sizing, options)
     // Before the finalizer, which a closed scope runs at once.
-    leaveRegistry = enterRegistry(machine, options, service, context)
+    leaveRegistry = enterRegistry(machine, options, service, sizing, context)
     return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
@@ -108,14 +113,21 @@ const enterRegistry = (
   machine: Machine,
   { kind, name }: ServiceOptions,
   service: TaskPoolService,
+  sizing: Sizing | undefined,
   context: Context.Context<never>
 ): (() => void) =>
   Context.get(context, CurrentRegistry).enterPool(
     name,
     machine.clock,
-    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service }),
-    { stats: () => machine.stats() }
+    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine) }),
+    { machine, decisions: sizing?.counts }
   )
+
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
+  Effect.sync(() => {
+    const { isMeasuring, timing } = machine
+    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+  })
 
 /**
  * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
@@ -149,7 +161,11 @@ const serviceOf = (
 
   const fork = (where: string, mayWait: boolean) => {
     const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
-      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      const submission = new Fork(
+        (context) => makeTaskUnsafe(machine, where, work, submitOptions, context),
+        mayWait,
+        true
+      )
       return known || submitOptions !== undefined || isTask(work)
         ? submission
         : taskLast(where, operation, work, submission)
@@ -163,18 +179,22 @@ const serviceOf = (
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    runBulk(machine, () => {
-      const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered"])
-      const { discard = false, unordered = false } = forEachOptions
-      return {
-        where,
-        source: sourceOf(where, items),
-        items,
-        f,
-        ...taskOptions,
-        collect: discard ? "discard" : unordered ? "unordered" : "ordered"
-      }
-    })
+    withBulkSpan(machine, forEachOptions?.spans, lengthOf(items), (span) =>
+      runBulk(machine, () => {
+        const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
+        const { discard = false, spans, unordered = false } = forEachOptions
+        if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
+        return {
+          where,
+          source: sourceOf(where, items),
+          items,
+          f,
+          ...taskOptions,
+          collect: discard ? "discard" : unordered ? "unordered" : "ordered",
+          span
+        }
+      })
+    )
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
     Effect.suspend(() => {

@@ -30,7 +30,8 @@ export const keepShapes = (): void => {
       f: () => Effect.void,
       weight: 4,
       itemOptions: undefined,
-      collect: "discard"
+      collect: "discard",
+      span: undefined
     },
     Context.empty(),
     () => {}
@@ -45,6 +46,8 @@ const machineOf = (discipline: QueueDiscipline): Machine =>
   new Machine(
     {
       name: "",
+      kind: "",
+      spans: "none",
       discipline,
       min: 0,
       max: 0,

@@ -7,6 +7,7 @@ import { explainReason } from "../../AutoScalePolicy.ts"
 import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { epochMillis } from "../runtime/clock.ts"
+import { DecisionCounts } from "./decisionCounts.ts"
 import { workers } from "../words.ts"
 
 const kept = 256
@@ -23,6 +24,7 @@ export class DecisionLog {
   private readonly bounds: AutoScaleBounds
   private readonly startedAt: number
   private readonly entries: Array<Entry> = []
+  readonly counts = new DecisionCounts()
 
   constructor(machine: Machine, policy: string, bounds: AutoScaleBounds) {
     this.machine = machine
@@ -32,7 +34,9 @@ export class DecisionLog {
   }
 
   /** Records a decision that was applied. */
-  add(sample: AutoScaleSample, { evidence, pause = 0, reason }: AutoScaleDecision, from: number, to: number): void {
+  add(sample: AutoScaleSample, applied: AutoScaleDecision, from: number, to: number): void {
+    const { evidence, pause = 0, reason } = applied
+    this.counts.add(sample, applied)
     const at = epochMillis(this.machine.clock)
     const decision: PoolDecision = { at, policy: this.policy, from, to, reason, pause, evidence, sample }
     this.entries.push({ sinceStart: this.machine.agenda.now() - this.startedAt, decision })

@@ -27,6 +27,7 @@ import { emptySample } from "../../AutoScalePolicy.ts"
 import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
+import type { DecisionCounts } from "./decisionCounts.ts"
 import { DecisionLog } from "./decisionLog.ts"
 import { type Classify, classifyDefault } from "../pool/outcome.ts"
 import { Meter, type MeterWindow } from "./meter.ts"
@@ -38,6 +39,7 @@ export interface Sizing {
   readonly explain: (last: number) => string
   /** Returns the last decisions, oldest first. */
   readonly decisions: (last: number) => ReadonlyArray<PoolDecision>
+  readonly counts: DecisionCounts
 }
 
 /** The options of an auto-scale pool, which its constructor has checked. */
@@ -63,7 +65,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const clock = Context.get(context, Clock.Clock)
   const log = new DecisionLog(machine, policy.name, bounds)
   const attach = (): Meter => {
-    const meter = new Meter(machine, clock, classify)
+    const meter = new Meter(machine, classify)
     detach = machine.observe(meter)
     return meter
   }
@@ -212,7 +214,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       })
     )
   )
-  return { run, explain: (last) => log.table(last), decisions: (last) => log.last(last) }
+  return { run, explain: (last) => log.table(last), decisions: (last) => log.last(last), counts: log.counts }
 }
 
 /** Returns the window with every number valid, and with its interval spread at random. */

@@ -31,7 +31,9 @@ import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
+import type { BulkSpan } from "./span.ts"
 import { checkResult, isAtEnd, isPlainArray, sizeOf, type Source } from "./source.ts"
 
 /** The options of a bulk, which the operation has checked. */
@@ -47,6 +49,8 @@ export interface BulkOptions {
   readonly itemOptions: ItemOptionsOf | undefined
   /** How the values are returned: in the order of the items, in the order of completion, or not at all. */
   readonly collect: "ordered" | "unordered" | "discard"
+  /** The spans of the bulk; `undefined` if its caller has no recorded span. */
+  readonly span: BulkSpan | undefined
 }
 
 /** Runs a bulk in a pool and waits for its result. Interrupting the caller interrupts all its tasks. */
@@ -280,8 +284,16 @@ export class Bulk implements Traversal {
     if (this.state !== "Pulling") return
     if (task.needsItem && this.isAtEnd()) return this.end()
     if (task.needsItem) this.machine.countRejection(task.rejected!)
+    // A task with a trace has reported its own rejection.
+    if (task.needsItem || task.trace === undefined) this.reportRejection(task.rejected!)
     this.failure ??= rejection
     this.end()
+  }
+
+  private reportRejection(reason: NotAvailable["reason"]): void {
+    const { machine } = this
+    const { span } = this.options
+    if (span !== undefined) machine.enqueueCompletion(span.rejected.rejection(reason, machine.stats()))
   }
 
   private isAtEnd(): boolean {
@@ -345,6 +357,7 @@ export class Bulk implements Traversal {
     this.state = "Done"
     this.endTraversal?.()
     this.asyncContext?.emitDestroy()
+    if (!this.isPlain) this.options.span?.counted(this.pulled)
     const { collect } = this.options
     const result = this.failure ?? Exit.succeed(collect === "discard" ? undefined : this.values)
     // A source that was not exhausted may hold resources, so it is closed first.
@@ -408,17 +421,20 @@ export class BulkTask extends Task {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
+    this.trace = bulk.options.span?.items?.next()
   }
   /** Makes a settled task a request again. */
   renew(): this {
     this.state = "New"
     this.index = -1
     this.renewals++
-    this.epoch = 0
+    this.since = unstamped
+    this.sample = this.epoch = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight
     this.exit = this.answer = this.cancelReason = undefined
+    this.trace = this.bulk.options.span?.items?.next()
     return this
   }
   override begin(): Effect.Effect<unknown, unknown> {

@@ -44,7 +44,10 @@ export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${describe(items)}`)
 }
 
-/** Returns the number of items if it is known without iterating. May run a getter, and a wrong answer counts as none. */
+/** Returns the number of items, if they are an array. */
+export const lengthOf = (items: unknown): number | undefined => (isIteratedAsArray(items) ? items.length : undefined)
+
+/** Returns the number of items, if it is known without iterating. May run a getter. A wrong answer counts as none. */
 export const sizeOf = (items: unknown): number | undefined => {
   // A string's length does not count its code points.
   if (typeof items !== "object" || items === null) return undefined

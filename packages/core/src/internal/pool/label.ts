@@ -10,8 +10,12 @@ const longestName = 1000 // UTF-16 code units
 // Control characters, line and paragraph separators, and the characters that change the direction of text.
 const removed = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u
 
+// Most names. The span of each task has its label, and looking at each character would take longer than the task.
+const printable = /^[ -~]*$/
+
 /** Returns a name without control and bidirectional characters, well-formed, with at most 80 code points. */
 export const cleanLabel = (name: string): string => {
+  if (name.length <= longestLabel && printable.test(name)) return name
   let label = ""
   let length = 0
   for (const character of name.slice(0, longestName)) {
@@ -45,8 +49,8 @@ const named = (name: () => unknown): string | undefined => {
   }
 }
 
-/** Returns the ID of the nearest span of a task. */
-export const spanIdOf = (entry: Entry): string | undefined => named(() => spanOf(entry)?.spanId)
+/** Returns the ID of the span of a task, or of its submitter's. */
+export const spanIdOf = (entry: Entry): string | undefined => named(() => (entry.trace?.span ?? spanOf(entry))?.spanId)
 
 const spanOf = ({ context }: Entry): Tracer.AnySpan | undefined =>
   context === undefined ? undefined : Context.getOrUndefined(context, Tracer.ParentSpan)

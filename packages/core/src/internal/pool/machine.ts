@@ -80,7 +80,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
@@ -112,14 +112,20 @@ import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import type { PoolLog } from "./log.ts"
 import { type EventBody, Events } from "./events.ts"
-import { Observers } from "./observers.ts"
+import { type Outcome, rejectedIn } from "./span.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
+import { Stopwatch } from "../timing/stopwatch.ts"
+import { Timing } from "../timing/timing.ts"
 
 /** The options of a machine, which the pool's constructor has checked. */
 export interface MachineOptions {
   readonly name: string
+  /** The name of the module that makes the pool. */
+  readonly kind: string
+  /** Whether tasks have spans. */
+  readonly spans: "auto" | "none"
   readonly discipline: QueueDiscipline
   /** The sizes that `target` is clamped to. */
   readonly min: number
@@ -150,6 +156,9 @@ const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.a
 
 export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   readonly name: string
+  readonly kind: string
+  /** Whether a task has a span, if its submitter has a recorded one. */
+  readonly traces: boolean
   readonly min: number
   readonly max: number
   readonly capacity: number
@@ -187,9 +196,15 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
-  private readonly counts = new Counts()
-  private observers: ReadonlyArray<MachineObserver> = []
+  readonly counts = new Counts()
+  /** What the machine reports to: the timing while the pool measures, otherwise the pool's own observer, if any. */
   private observer: MachineObserver | undefined = undefined
+  private ownObserver: MachineObserver | undefined = undefined
+  readonly watch: Stopwatch
+  /** The times of the tasks, from the first time on that the pool measures. */
+  timing: Timing | undefined = undefined
+  /** The number of those for whom the pool measures. */
+  private timed = 0
   readonly watchers = new Watchers()
   private readonly traversals = new Set<Traversal>()
   readonly events: Events
@@ -222,6 +237,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** `context` is the context of the pool's own fibers. */
   constructor(options: MachineOptions, context: Context.Context<never>, log: PoolLog = () => {}) {
     this.name = options.name
+    this.kind = options.kind
+    this.traces = options.spans === "auto"
     this.min = options.min
     this.max = options.max
     this.capacity = options.capacity
@@ -233,6 +250,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.rates = options.rates
     this.isFixed = options.isFixed
     this.clock = Context.get(context, Clock.Clock)
+    this.watch = new Stopwatch(this.clock)
     this.events = new Events(this.clock)
     this.ages = agesOf(this.clock)
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
@@ -334,7 +352,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     } else if (entry.state === "Waiting" && !hasStarted(entry)) {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
-      this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
+      const error = this.notAvailable("WaitedTooLong")
+      this.traceRejection(entry, error)
+      this.settle(entry, Exit.fail(error))
       this.moveFromDoor()
     }
     this.flush()
@@ -418,7 +438,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Counts and returns the failure of an operation that would wait for its own pool. */
   rejectNested(): NotAvailable {
     this.countRejection("Nested")
-    return this.notAvailable("Nested")
+    const error = this.notAvailable("Nested")
+    if (this.traces) this.guard((fiber) => rejectedIn(fiber, "Nested", error.stats), Fiber.getCurrent()!)
+    return error
   }
 
   private notAvailable(reason: NotAvailableReason): NotAvailable {
@@ -429,7 +451,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return this.#phase === "Open" && !this.paused
   }
 
-  private get notAdmitting(): NotAvailableReason {
+  get notAdmitting(): NotAvailableReason {
     return this.#phase === "Open" ? "Paused" : "Closed"
   }
 
@@ -443,10 +465,17 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Fails a task that is not admitted. The bulk counts the rejection of a request, if its source had an item left. */
   private reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
-    const exit = Exit.fail(this.notAvailable(reason))
+    const error = this.notAvailable(reason)
+    const exit = Exit.fail(error)
+    this.traceRejection(entry, error)
     entry.answer = exit
     entry.onRejected(reason)
     this.complete(entry, exit)
+  }
+
+  /** Lets the next flush report a rejection on the submitter's span. A bulk reports the rejection of a request. */
+  private traceRejection({ needsItem, trace }: Entry, { reason, stats }: NotAvailable): void {
+    if (trace !== undefined && !needsItem) this.enqueueCompletion(trace.rejection(reason, stats))
   }
 
   countRejection(reason: NotAvailableReason): void {
@@ -462,6 +491,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
   private onAdmitted(entry: Entry): void {
     this.counts.submitted++
+    if (entry.trace !== undefined) entry.trace.admitted()
     if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
@@ -478,13 +508,20 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private enqueue(entry: Entry): void {
-    // A task that arrived at the door has its stamp, and the observer has counted it.
+    // A task that arrived at the door has its stamp.
     if (entry.state !== "AtDoor") entry.arrivedAt = this.ages.stamp()
-    if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
+    if (this.observer !== undefined) this.reportPlace(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
     if (retry === undefined) this.backlog.push(entry)
     else this.backlog.insert(entry, retry.sequence)
+  }
+
+  private reportPlace(entry: Entry): void {
+    if (entry.state === "AtDoor") {
+      entry.state = "Waiting"
+      this.observer!.admitted(entry)
+    } else this.observer!.arrived(entry)
   }
 
   private enqueueAtDoor(entry: Entry): void {
@@ -666,14 +703,15 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.budget--
+    const { state } = entry
     entry.startedAt = this.ages.stamp()
     // A task that finds a free worker does not wait.
-    if (entry.state === "New") entry.arrivedAt = entry.startedAt
+    if (state === "New") entry.arrivedAt = entry.startedAt
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
     else this.takeWorkers(entry)
-    this.observer?.dispatched(entry)
+    this.observer?.dispatched(entry, state === "Waiting")
     if (this.launchDepth < maxLaunchDepth) this.start(entry)
     else {
       entry.asyncContext ??= captureAsyncContext()
@@ -782,8 +820,9 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
+    this.observer?.left(entry, exit)
     if (exit._tag === "Success") {
-      this.counts.succeeded++
+      this.count(entry, "succeeded")
       this.settle(entry, exit)
     } else if (entry.extra?.retry === undefined || !this.delayForRetry(entry, exit)) this.onFailureExit(entry, exit)
     if (this.observer !== undefined) this.report(entry, exit)
@@ -797,8 +836,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (interrupted && cancelReason !== undefined && cancelReason !== "Interrupted") {
       return this.onCancelledExit(entry, cancelReason, exit.cause)
     }
-    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.counts.interrupted++
-    else this.counts.failed++
+    this.count(entry, interrupted && Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failed")
     this.settle(entry, exit)
   }
 
@@ -807,15 +845,20 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
     // The task failed by itself before the interruption reached it, so it keeps its own result.
-    this.counts.failed++
+    this.count(entry, "failed")
     this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
   }
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
-    this.counts.cancelled++
+    this.count(entry, "cancelled")
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
+  }
+
+  private count(entry: Entry, outcome: Outcome): void {
+    this.counts[outcome]++
+    if (entry.trace !== undefined) entry.trace.outcome = outcome
   }
 
   private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -828,8 +871,16 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     entry.state = "Settled"
     entry.exit = exit
     if (entry.extra !== undefined) this.releaseExtra(entry.extra)
+    if (entry.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
     if (entry.awaited) this.enqueueCompletion(entry)
     entry.onSettled()
+  }
+
+  /** Lets the next flush end the span of an attempt, before it notifies the waiters of its task. */
+  private endTrace(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    const trace = entry.trace!
+    if (trace.finish(exit)) this.enqueueCompletion(trace)
+    entry.trace = undefined
   }
 
   private releaseExtra(extra: TaskExtra): void {
@@ -847,16 +898,24 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     this.launchDepth++
+    const { trace } = entry
+    if (trace !== undefined) {
+      this.endTrace(entry, exit)
+      entry.trace = trace.next()
+    }
     try {
-      const taken = this.delayed.take(entry, exit)
+      const isDelayed = this.delayed.take(entry, exit)
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
-      return taken
+      // The failure is final, and decides the outcome in the span.
+      if (!isDelayed) entry.trace = trace
+      return isDelayed
     } finally {
       this.launchDepth--
     }
   }
 
   requeue(entry: Entry): void {
+    entry.trace?.admitted()
     this.enqueue(entry)
   }
 
@@ -1065,6 +1124,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   abandonRunning(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) {
       this.leaveWorkers(entry)
+      this.observer?.left(entry, Exit.interrupt())
       this.cancelRunning(entry, reason, [])
       if (this.observer !== undefined) this.report(entry, Exit.interrupt())
     }
@@ -1115,6 +1175,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.used -= permitsOf(entry)
     this.lent += permitsOf(entry)
     if (this.selective) this.gate.lent(entry)
+    this.observer?.lent(entry)
+    entry.trace?.lent()
   }
 
   takeBackWorkers(entry: Entry, must: boolean): boolean {
@@ -1124,6 +1186,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.used += permits
     this.lent -= permits
     if (this.selective) this.gate.tookBack(entry)
+    this.observer?.tookBack(entry)
+    entry.trace?.tookBack()
     return true
   }
 
@@ -1209,6 +1273,14 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
   get running(): number {
     return this.runningTasks.size
+  }
+  /** The number of workers that running tasks use. */
+  get busy(): number {
+    return this.used
+  }
+  /** Whether no task runs, waits in the queue or at the door. */
+  get isAtRest(): boolean {
+    return this.runningTasks.size === 0 && this.backlog.size === 0 && this.door.size === 0
   }
   get waiting(): number {
     return this.backlog.size
@@ -1301,15 +1373,37 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   // ---- observing -------------------------------------------------------------------------------------------------
 
-  /** Reports to an observer, until the returned function is called. */
+  /** Reports to the pool's own observer, until the returned function is called. */
   observe(observer: MachineObserver): () => void {
-    this.setObservers(this.observers.concat(observer))
-    return () => this.setObservers(this.observers.filter((each) => each !== observer))
+    this.ownObserver = observer
+    this.chooseObserver()
+    return () => {
+      if (this.ownObserver === observer) this.ownObserver = undefined
+      this.chooseObserver()
+    }
   }
 
-  private setObservers(observers: ReadonlyArray<MachineObserver>): void {
-    this.observers = observers
-    this.observer = observers.length > 1 ? new Observers(observers) : observers[0]
+  /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
+  measure(): () => void {
+    this.timing ??= new Timing(this, this.watch)
+    if (this.timed++ === 0) this.timing.begin()
+    this.chooseObserver()
+    let isWanted = true
+    return () => {
+      if (isWanted && --this.timed === 0) this.timing!.end()
+      isWanted = false
+      this.chooseObserver()
+    }
+  }
+
+  get isMeasuring(): boolean {
+    return this.timed > 0
+  }
+
+  private chooseObserver(): void {
+    const { ownObserver, timed, timing } = this
+    if (timing !== undefined) timing.inner = ownObserver
+    this.observer = timed > 0 ? timing : ownObserver
   }
 
   emit(event: EventBody): void {
@@ -1317,4 +1411,4 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 }
 
-const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
+const interruptFiber = (fiber: Fiber.Fiber<unknown, unknown>): void => fiber.interruptUnsafe()

@@ -28,10 +28,13 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
+import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
 /** The work of a task: an effect, or a function. */
@@ -140,10 +143,12 @@ export class Task implements Entry, Waiter {
   fiber: Fiber<unknown, unknown> | undefined = undefined
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
+  trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   arrivedAt = 0
   startedAt = 0
-  since = 0
+  since = unstamped
+  sample = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
@@ -193,6 +198,10 @@ export class Task implements Entry, Waiter {
 
   get mayStart(): boolean {
     return this.cancelReason === undefined
+  }
+
+  get label(): string {
+    return labelOf(this)
   }
 
   get needsItem(): boolean {
@@ -260,12 +269,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.context!))
+      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
 
 asEffects(
   Task,
