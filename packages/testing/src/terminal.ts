@@ -103,14 +103,24 @@ export const runOnTerminal = async (
   let hasExited = false
   void exited.then(() => (hasExited = true))
 
-  /** Waits until the lines satisfy a condition. The test's own time limit bounds the wait. */
+  /** Waits until the lines satisfy a condition, for at most two minutes. The error shows the lines. */
   const until = async (holds: (lines: ReadonlyArray<string>) => boolean): Promise<ReadonlyArray<string>> => {
-    for (;;) {
-      const next = new Promise<void>((resolve) => (notify = resolve))
-      const now = await lines()
-      if (holds(now)) return now
-      if (hasExited) throw new Error(`the program has ended, and shows:\n${now.join("\n")}`)
-      await next
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      notify()
+    }, 2 * 60_000)
+    try {
+      for (;;) {
+        const next = new Promise<void>((resolve) => (notify = resolve))
+        const now = await lines()
+        if (holds(now)) return now
+        if (isLate) throw new Error(`still waiting, and the terminal shows:\n${now.join("\n")}`)
+        if (hasExited) throw new Error(`the program has ended, and the terminal shows:\n${now.join("\n")}`)
+        await next
+      }
+    } finally {
+      clearTimeout(timer)
     }
   }
   const [first] = await until((lines) => lines[0]?.startsWith("shell ") === true)
@@ -122,6 +132,11 @@ export const runOnTerminal = async (
     until,
     /** The exit code, 128 and the number of the signal if one has killed the program. */
     exited,
+    /** Kills the program if it still runs, and waits for its end. */
+    async end(): Promise<void> {
+      script.kill("SIGKILL")
+      await exited
+    },
     press: (keys: string): void => void script.stdin.write(keys),
     kill: (signal: NodeJS.Signals): void => void process.kill(Number(pid), signal),
     async resize(newColumns: number, newRows = rows): Promise<void> {

@@ -26,40 +26,42 @@ export const targetOf = (text: string, token?: string): Effect.Effect<Target, To
   return Effect.succeed({ address: `${url.origin}${url.pathname.replace(/\/+$/, "")}`, token: token ?? fragment })
 }
 
-const refusals: Record<number, string> = {
+const reading: Record<number, string> = {
   401: "it wants the token: start with the whole address that the program logs, with #token=",
   403: "it refuses this address: use the one that the program logs, or add its host to allowedHosts",
   404: "there is no dashboard at this address",
   503: "it has as many readers as it allows"
 }
+const acting = { ...reading, 404: "the program allows no actions, or the pool has closed" }
 
-const request = (target: Target, path: string, init: RequestInit = {}): Effect.Effect<Response, TopError> => {
-  const { address, token } = target
+/** Sends a request, and fails with what `refusals` says of the status of its answer. */
+const request = (
+  { address, token }: Target,
+  path: string,
+  init: RequestInit,
+  refusals: Record<number, string>
+): Effect.Effect<Response, TopError> => {
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const headers = { ...authorization, ...init.headers }
   return Effect.tryPromise({
-    try: (signal) =>
-      fetch(`${address}${path}`, {
-        ...init,
-        signal,
-        redirect: "error",
-        headers: { ...authorization, ...init.headers }
-      }),
+    try: (signal) => fetch(`${address}${path}`, { ...init, headers, redirect: "error", signal }),
     catch: () => new TopError({ message: `nothing answers at ${address}` })
   }).pipe(
-    Effect.tap((response) =>
-      response.ok
-        ? Effect.void
-        : Effect.flatMap(
-            Effect.promise(async () => response.body?.cancel()),
-            () => {
-              const why = refusals[response.status]
-              const status = `${address} answered ${response.status}`
-              return new TopError({ message: why === undefined ? status : `${status}: ${why}` })
-            }
-          )
-    )
+    Effect.tap((response) => {
+      if (response.ok) return Effect.void
+      const status = `${address} answered ${response.status}`
+      const why = refusals[response.status]
+      return Effect.andThen(
+        discard(response),
+        new TopError({ message: why === undefined ? status : `${status}: ${why}` })
+      )
+    })
   )
 }
+
+/** Ends an answer whose body is not read. */
+const discard = ({ body }: Response): Effect.Effect<void> =>
+  Effect.ignore(Effect.tryPromise(async () => body?.cancel()))
 
 const strange = (target: Target) => () =>
   new TopError({ message: `${target.address} answers, but not like a dashboard of this version` })
@@ -69,7 +71,7 @@ const decodeHello = Schema.decodeUnknownEffect(Hello)
 
 /** Reads all pools once. `json` is what the server has sent. */
 export const readOnce = Effect.fnUntraced(function* (target: Target) {
-  const response = yield* request(target, paths.pools)
+  const response = yield* request(target, paths.pools, {}, reading)
   const json: unknown = yield* Effect.tryPromise({ try: async () => response.json(), catch: strange(target) })
   return { json, frame: yield* Effect.mapError(decodeFrame(json), strange(target)) }
 })
@@ -84,7 +86,7 @@ export const live = (target: Target, pool: string | undefined): Stream.Stream<Me
   Stream.unwrap(
     Effect.gen(function* () {
       const path = pool === undefined ? paths.live : `${paths.live}?pool=${encodeURIComponent(pool)}`
-      const response = yield* request(target, path, { headers: { accept: "text/event-stream" } })
+      const response = yield* request(target, path, { headers: { accept: "text/event-stream" } }, reading)
       const lost = () => new TopError({ message: `the connection to ${target.address} is lost` })
       const { body } = response
       if (body === null) return Stream.empty
@@ -121,12 +123,8 @@ const messageOf = ({ data, event }: Sse.Event, onStrange: () => TopError): Effec
   )
 
 /** Pauses or resumes a pool. */
-export const act = (target: Target, id: string, action: "pause" | "resume"): Effect.Effect<void, TopError> =>
-  Effect.flatMap(
-    request(target, paths.action(id, action), {
-      method: "POST",
-      headers: { origin: new URL(target.address).origin, "content-type": "application/json" },
-      body: "{}"
-    }),
-    (response) => Effect.promise(async () => response.body?.cancel())
-  )
+export const act = (target: Target, id: string, action: "pause" | "resume"): Effect.Effect<void, TopError> => {
+  const { origin } = new URL(target.address)
+  const init = { method: "POST", headers: { origin, "content-type": "application/json" }, body: "{}" }
+  return Effect.flatMap(request(target, paths.action(id, action), init, acting), discard)
+}

@@ -90,7 +90,9 @@ export const onFrame = (state: State, frame: Frame): State => {
   const sparks = new Map(
     frame.pools.map(({ id, rates }) => [id, addTo(state.sparks.get(id), rates.ended, frame.at, step)] as const)
   )
-  return reselect({ ...state, connection: "live", frame, sparks })
+  // The note said why the connection was lost.
+  const note = state.connection === "lost" ? "" : state.note
+  return reselect({ ...state, connection: "live", frame, sparks, note })
 }
 
 /** The values of a spark. */

@@ -71,7 +71,7 @@ const helpLine = (state: State, columns: number, paint: Paint): string => {
     state.isZoomed ? "enter all pools" : "enter details",
     `s sort: ${state.sort}`,
     state.filter === "" ? "/ filter" : `/ filter: ${clean(state.filter)}`,
-    ...(state.hasToken ? ["p pause"] : []),
+    ...(state.hasToken && state.hello?.actions !== false ? ["p pause"] : []),
     "q quit"
   ]
   return paint("dim", truncate(keys.join("  "), columns))

@@ -78,8 +78,8 @@ describe("the view of top", () => {
     const many = Array.from({ length: 100 }, (_, i) => row(`pool ${i} 日本語`, { warnings: pools[0]!.warnings }))
     const state = { ...stateOf(), frame: frame(many, { pool: detail("pool 0 日本語") }), selected: "pool 0 日本語" }
     for (const shown of [state, { ...state, isZoomed: true }, stateOf(), onFrame(state, frame([]))]) {
-      for (let columns = 1; columns <= 140; columns += 3) {
-        for (let rows = 1; rows <= 40; rows += 3) {
+      for (let columns = 1; columns <= 140; columns += 7) {
+        for (let rows = 1; rows <= 40; rows += 6) {
           const lines = view(shown, columns, rows, painter(false))
           assert.strictEqual(lines.length, rows)
           for (const line of lines) assert.isAtMost(stringWidth(line), columns, line)
