@@ -239,10 +239,10 @@ describe("top without a terminal", () => {
         yield* pool("mail")
         yield* pool("mail")
         yield* pool("fetch")
-        const outputs = [
-          yield* Effect.promise(() => run("top", address)),
-          yield* Effect.promise(() => runHere("top", "--once", address))
-        ]
+        const once = Effect.promise(() => runHere("top", "--once", address))
+        // The server applies its rules once a second.
+        const warned = yield* Effect.repeat(once, { until: ({ stdout }) => stdout.includes("\n! ") })
+        const outputs = [warned, yield* Effect.promise(() => run("top", address))]
         for (const { code, stderr, stdout } of outputs) {
           assert.deepStrictEqual([code, stderr], [0, ""])
           const [header, ...lines] = stdout.trim().split("\n")
