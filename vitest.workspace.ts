@@ -59,11 +59,12 @@ const progress = (): Reporter => {
 const limit = { test: 3 * 60_000, proof: 30 * 60_000 }
 
 export default defineConfig(({ mode }) => {
-  // `--mode proof` runs the long versions, which stand beside the tests.
-  const proof = mode === "proof"
+  // `--mode proof` runs the long versions, which stand beside the tests. `--mode browsers` runs the tests in Chromium.
+  const kind = mode === "proof" ? "proof" : mode === "browsers" ? "browser" : "test"
+  const proof = kind === "proof"
   const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
     extends: true as const,
-    test: { name, root, include: proof ? ["test/**/*.proof.ts"] : ["test/**/*.test.ts", ...include] }
+    test: { name, root, include: [`test/**/*.${kind}.ts`, ...(kind === "test" ? include : [])] }
   })
   return {
     test: {

@@ -61,6 +61,16 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "Bulks, sizing and inspection use the machine, and know no service."
   ],
   [
+    `${core}/internal/metrics/*.ts`,
+    [
+      `${core}/internal/{autoScale,inspect,metrics,pool,timing}/*`,
+      `${core}/internal/registry.ts`,
+      `${core}/[A-Z]*.ts`,
+      effect
+    ],
+    "Metrics are read from the pools and executors of a registry."
+  ],
+  [
     `${core}/internal/*.ts`,
     [`${core}/internal/**`, `${core}/[A-Z]*.ts`, effect],
     "The core imports itself and effect, each module by its own path."
@@ -74,7 +84,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
-    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, effect],
+    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, `${core}/internal/metrics/collector.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
 

@@ -50,7 +50,7 @@ export interface ExecutorOperations<in out Self> {
    * terminated in the background and replaced; with `onInterrupt: "abandon"` the job continues and its result is
    * dropped. In both cases the caller returns at once.
    *
-   * If spans are recorded, the job has one, `Executor.run`, with its queue time and run time in milliseconds.
+   * If spans are recorded, the job has one, `Executor.run`, with its queue time and run time in seconds.
    *
    * **Gotchas**
    *
@@ -295,8 +295,8 @@ const call = (
     const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? given.length : 1 }
     return Effect.useSpan("Executor.run", { attributes }, (span) => {
       const onTimes = (queueTime: number, runTime: number) => {
-        span.attribute("job.queue_time", queueTime)
-        span.attribute("job.run_time", runTime)
+        span.attribute("job.queue_time", queueTime / 1000)
+        span.attribute("job.run_time", runTime / 1000)
       }
       return driver.call({ ...untraced, onTimes })
     })

@@ -61,6 +61,8 @@ export interface LocalPoolEntry {
   readonly service: TaskPoolService
   /** Returns how long its tasks wait and run; `undefined` while the pool does not measure. */
   readonly timing: Effect.Effect<PoolTiming | undefined>
+  /** The sizes between which the pool scales by itself; `undefined` for a fixed pool. */
+  readonly bounds: { readonly min: number; readonly max: number } | undefined
 }
 
 /**

@@ -24,7 +24,9 @@ const state = {
   series: /** @type {Record<string, Values> | undefined} */ (undefined),
   /** When the last value of the series was taken. */
   sampledAt: 0,
+  /** How much of the past the curves show, and whether somebody has chosen it. */
   seconds: 600,
+  chosen: false,
   note: ""
 }
 
@@ -107,7 +109,9 @@ const onFrame = (frame) => {
 /** @param {Hello} hello */
 const onHello = (hello) => {
   state.hello = hello
-  state.seconds = Math.min(state.seconds, hello.history)
+  // A program that has just begun has no ten minutes to show.
+  const known = hello.series?.size.length ?? hello.history
+  if (!state.chosen) state.seconds = known < 120 ? 60 : hello.history
   state.sampledAt = hello.at
   state.series =
     hello.series === undefined
@@ -185,7 +189,7 @@ const onFilter = (filter) => {
 
 /** @param {number} seconds */
 const onSeconds = (seconds) => {
-  state.seconds = seconds
+  Object.assign(state, { seconds, chosen: true })
   show()
 }
 
@@ -199,7 +203,7 @@ const Header = () => {
   return h(
     "header",
     { class: "top" },
-    h("a", { href: "#", class: "brand" }, "Task pools"),
+    h(state.pool === undefined ? "h1" : "div", { class: "brand" }, h("a", { href: "#" }, "Task pools")),
     h("span", { class: `link ${frozen && link === "live" ? "frozen" : link}`, role: "status" }, word),
     frame === undefined
       ? null

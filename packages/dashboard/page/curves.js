@@ -18,7 +18,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 // The largest value of an axis is a round number, so that the axis seldom changes.
 /** @param {unknown} _ @param {number | null} __ @param {number | null} max @returns {[number, number]} */
 const roundUp = (_, __, max) => {
-  const wanted = Math.max(max ?? 0, 1)
+  const wanted = Math.max(max ?? 0, 2)
   const power = 10 ** Math.floor(Math.log10(wanted))
   const factor = [1, 1.5, 2, 3, 5, 7.5, 10].find((candidate) => candidate * power >= wanted) ?? 10
   return [0, factor * power]
@@ -126,7 +126,7 @@ export class Curve extends Component {
       {
         width: Math.max(100, place.clientWidth),
         height: 150,
-        padding: [8, own === undefined ? 10 : 0, 0, 0],
+        padding: [8, own === undefined ? 16 : 4, 0, 0],
         legend: { show: false },
         cursor: {
           y: false,
@@ -151,7 +151,8 @@ export class Curve extends Component {
           {
             ...axis,
             size: 22,
-            splits: () => [-1, -0.8, -0.6, -0.4, -0.2, 0].map((part) => part * this.props.seconds),
+            splits: ({ width }) =>
+              (width < 380 ? [-1, -0.5, 0] : [-1, -0.8, -0.6, -0.4, -0.2, 0]).map((part) => part * this.props.seconds),
             values: (_, splits) => splits.map((value) => past(Math.round(Math.abs(value))))
           },
           { ...axis, size: 52, values: labels, space: 36 },
@@ -215,7 +216,7 @@ export class Curve extends Component {
     if (marks === undefined || this.layer === undefined) return
     const shown = marks.filter(({ at, from, to }) => from !== to && now - at < 1000 * seconds && at <= now)
     // Oldest first, as on the axis.
-    render(h(Marks, { marks: shown.reverse(), now, seconds }), this.layer)
+    render(h(Marks, { marks: shown.toReversed(), now, seconds }), this.layer)
   }
 
   render() {

@@ -8,7 +8,7 @@ export const count = (value) =>
   value === null ? "∞" : value < 10_000 ? grouped.format(Math.round(value)) : compact.format(value)
 
 /** Two digits that matter. @param {number} value */
-const short = (value) => (value < 9.95 ? value.toFixed(1).replace(".0", "") : grouped.format(Math.round(value)))
+const short = (value) => (value < 9.95 ? value.toFixed(1) : grouped.format(Math.round(value)))
 
 /** A number of milliseconds; `null` stands for "unknown". @param {number | null | undefined} millis */
 export const duration = (millis) => {

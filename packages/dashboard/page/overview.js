@@ -191,7 +191,16 @@ export const Overview = ({ filter, frame, onFilter, order, span, sparkOf }) => {
               "div",
               { role: "row", class: "row titles" },
               columns.map((name, index) =>
-                h("div", { key: name, role: "columnheader", class: index === 1 || index > 4 ? "wide" : "" }, name)
+                h(
+                  "div",
+                  {
+                    key: name,
+                    role: "columnheader",
+                    class: index === 1 || index > 4 ? "wide" : "",
+                    title: name === "bad" ? "failed or rejected" : ""
+                  },
+                  name
+                )
               ),
               h("div", { role: "columnheader", class: "wide" }, `done, ${span}`)
             ),

@@ -32,11 +32,12 @@ export const WarningText = ({ subject, warning }) =>
 /** How much of a limit is used; another color while tasks wait for more. @param {{ used: number, limit: number | null, tight: boolean }} props */
 export const Bar = ({ limit, tight, used }) => {
   const share = limit === null ? 0 : limit === 0 ? (used > 0 ? 1 : 0) : Math.min(1, used / limit)
-  return h(
-    "span",
-    { class: "bar", "aria-hidden": "true" },
-    h("span", { class: tight && share >= 1 ? "full" : "", style: { transform: `scaleX(${share.toFixed(3)})` } })
-  )
+  return h("span", {
+    class: tight && share >= 1 ? "bar full" : "bar",
+    "aria-hidden": "true",
+    // Only painted anew: a child that changes its width or transform costs a hundred pools twice as much.
+    style: { backgroundSize: `${Math.round(100 * share)}% 100%` }
+  })
 }
 
 /** @param {PoolRow} row */

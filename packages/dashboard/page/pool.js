@@ -40,19 +40,29 @@ const Tiles = ({ row }) => {
     h(Tile, {
       label: "rejected",
       value: rate(rates.rejected),
-      more: [
-        `${count(stats.rejected)} in all`,
-        ...Object.entries(stats.rejectedBy)
+      more:
+        Object.entries(stats.rejectedBy)
           .filter(([, times]) => times > 0)
           .map(([reason, times]) => `${reason} ${count(times)}`)
-      ].join(", ")
+          .join(", ") || "0 in all"
     })
   )
 }
 
+/** What is unusual about a task. @param {TaskRow} task */
+const notesOf = ({ attempt, lent, state }) =>
+  [
+    state === "AtDoor" ? "at the door" : state === "Delayed" ? "delayed" : state === "Ending" ? "ending" : "",
+    attempt > 1 ? `attempt ${attempt}` : "",
+    lent ? "lends its workers" : ""
+  ]
+    .filter((note) => note !== "")
+    .join(", ")
+
 /** @param {{ tasks: ReadonlyArray<TaskRow>, omitted: number, title: string, empty: string, now: boolean }} props */
-const Tasks = ({ empty, now, omitted, tasks, title }) =>
-  h(
+const Tasks = ({ empty, now, omitted, tasks, title }) => {
+  const noted = tasks.some((task) => notesOf(task) !== "")
+  return h(
     "section",
     { class: "card", "aria-label": title },
     h("h2", null, title),
@@ -72,35 +82,33 @@ const Tasks = ({ empty, now, omitted, tasks, title }) =>
                 null,
                 h("th", { scope: "col" }, "task"),
                 h("th", { scope: "col", class: "number" }, now ? "running for" : "waiting for"),
-                h("th", { scope: "col", class: "number" }, "weight"),
-                h("th", { scope: "col" }, "")
+                h("th", { scope: "col", class: "number weight" }, "weight"),
+                noted ? h("th", { scope: "col", class: "note" }, "note") : null
               )
             ),
             h(
               "tbody",
               null,
-              tasks.map((task) => {
-                const notes = [
-                  task.state === "Running" || task.state === "Waiting"
-                    ? ""
-                    : { AtDoor: "at the door", Delayed: "delayed", Ending: "ending" }[task.state],
-                  task.attempt > 1 ? `attempt ${task.attempt}` : "",
-                  task.lent ? "lends its workers" : ""
-                ].filter((note) => note !== "")
-                return h(
+              tasks.map((task) =>
+                h(
                   "tr",
                   { key: task.id },
-                  h("td", { class: "label", title: task.spanId === null ? "" : `span ${task.spanId}` }, task.label),
+                  h(
+                    "td",
+                    { title: task.spanId === null ? task.label : `${task.label}, span ${task.spanId}` },
+                    task.label
+                  ),
                   h("td", { class: "number" }, duration(now ? task.ran : task.waited)),
-                  h("td", { class: "number" }, count(task.weight)),
-                  h("td", { class: "quiet" }, notes.join(", "))
+                  h("td", { class: "number weight" }, count(task.weight)),
+                  noted ? h("td", { class: "note quiet" }, notesOf(task)) : null
                 )
-              })
+              )
             )
           )
         ),
     omitted > 0 ? h("p", { class: "quiet" }, `and ${count(omitted)} more`) : null
   )
+}
 
 /** @param {{ detail: PoolDetail, now: number }} props */
 const Decisions = ({ detail, now }) =>
@@ -246,11 +254,11 @@ export const Pool = (props) => {
             h(Curve, {
               title: "Tasks",
               lines: [
-                { label: "size", color: "--size", step: true },
                 { label: "running", color: "--running", fill: true },
+                { label: "size", color: "--size", step: true },
                 { label: "waiting", color: "--waiting", own: true }
               ],
-              values: seriesOf(series, ["size", "running", "waiting"]),
+              values: seriesOf(series, ["running", "size", "waiting"]),
               seconds,
               format: count,
               marks: detail?.decisions ?? [],
@@ -294,24 +302,32 @@ export const Pool = (props) => {
           "div",
           { class: "lists" },
           h(Decisions, { detail, now }),
-          h(Tasks, {
-            title: "Running, oldest first",
-            empty: "No task is running.",
-            tasks: detail.running,
-            omitted: detail.omitted.running,
-            now: true
-          }),
-          h(Tasks, {
-            title: "Next in the queue",
-            empty: "No task is waiting.",
-            tasks: detail.waiting,
-            omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
-            now: false
-          }),
-          h(Workers, { detail }),
-          h(Events, { detail, now })
-        ),
-    h(Executors, { executors: frame.executors })
+          h(
+            "div",
+            { class: "column" },
+            h(Tasks, {
+              title: "Running, oldest first",
+              empty: "No task is running.",
+              tasks: detail.running,
+              omitted: detail.omitted.running,
+              now: true
+            }),
+            h(Events, { detail, now })
+          ),
+          h(
+            "div",
+            { class: "column" },
+            h(Tasks, {
+              title: "Next in the queue",
+              empty: "No task is waiting.",
+              tasks: detail.waiting,
+              omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
+              now: false
+            }),
+            h(Workers, { detail }),
+            h(Executors, { executors: frame.executors })
+          )
+        )
   )
 }
 

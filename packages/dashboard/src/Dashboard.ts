@@ -26,7 +26,7 @@
  *
  * @since 0.1.0
  */
-import { PoolRegistry } from "@aio-task-pool/core"
+import { PoolRegistry, TaskPoolMetrics } from "@aio-task-pool/core"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -187,6 +187,7 @@ const make = Effect.fnUntraced(function* (where: string, options: Checked, alone
     actions
   }
   yield* PoolRegistry.measure
+  if (metrics) yield* Layer.build(TaskPoolMetrics.layer)
   const collector = new Collector(registry, scope, history)
   yield* Effect.forkScoped(collector.run)
   const live = new Live()

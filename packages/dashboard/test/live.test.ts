@@ -255,5 +255,5 @@ it("options out of range throw at the call", () => {
     expect(() => Dashboard.layer(options)).toThrow(RangeError)
     expect(() => Dashboard.layer(options)).toThrow(name)
   }
-  expect(() => Dashboard.routes({ prefix: "/" as never })).toThrow("prefix")
+  expect(() => Dashboard.routes({ prefix: "/" })).toThrow("prefix")
 })

@@ -8,8 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import type { ExecutorStats } from "../ExecutorDriver.ts"
 import type { DecisionCounts } from "./autoScale/decisionCounts.ts"
-import type { Machine } from "./pool/machine.ts"
 import { epochMillis } from "./runtime/clock.ts"
 
 /** What every entry has. */
@@ -20,11 +20,19 @@ export interface Named {
   readonly openedAt: number
 }
 
-/** What an observer reads of a pool without an effect. Distributed pools have no source. */
+/**
+ * What an observer reads of a pool without an effect. Distributed pools have no source. The machine is a `Machine`, which
+ * this module must not know: the machine's options know the executor, and the executor enters the registry.
+ */
 export interface PoolSource {
-  readonly machine: Machine
+  readonly machine: { measure(): () => void }
   /** The counts of decisions; `undefined` for a fixed pool. */
   readonly decisions: DecisionCounts | undefined
+}
+
+/** An executor in the registry. */
+export interface RegisteredExecutor extends Named {
+  readonly stats: Effect.Effect<ExecutorStats>
 }
 
 /** A pool in the registry. */
@@ -42,6 +50,9 @@ export interface RegistryObserver {
   closed(pool: Registered): void
   /** Called when a policy has given a reason for the first time. */
   reasonAdded(pool: Registered): void
+  executorOpened(executor: RegisteredExecutor): void
+  /** Called when the executor leaves. Its numbers can still be read. */
+  executorClosed(executor: RegisteredExecutor): void
 }
 
 export interface Change {
@@ -55,7 +66,7 @@ const changeBuffer = 256
 
 export class Registry {
   private readonly local = new Entries<Registered>()
-  private readonly threads = new Entries<Named>()
+  private readonly threads = new Entries<RegisteredExecutor>()
   private readonly readers = new Set<Queue.Queue<Change>>()
   private readonly observers = new Set<RegistryObserver>()
   /** Ends the measuring of each pool, while the pools measure. */
@@ -84,6 +95,11 @@ export class Registry {
   /** The pools, in the order in which they were made. */
   get registered(): Iterable<Registered> {
     return this.local.values()
+  }
+
+  /** The executors, in the order in which they were made. */
+  get registeredExecutors(): Iterable<RegisteredExecutor> {
+    return this.threads.values()
   }
 
   /**
@@ -116,10 +132,17 @@ export class Registry {
   }
 
   /** Adds an executor, as `enterPool` adds a pool. */
-  enterExecutor(name: string, clock: Clock.Clock, makeEntry: (id: string, openedAt: number) => Named): () => void {
+  enterExecutor(
+    name: string,
+    clock: Clock.Clock,
+    makeEntry: (id: string, openedAt: number) => RegisteredExecutor
+  ): () => void {
     const entry = this.threads.add(name, (id) => makeEntry(id, epochMillis(clock)))
+    for (const observer of this.observers) observer.executorOpened(entry)
     return () => {
-      if (this.threads.has(entry.id, entry)) this.threads.remove(entry.id, name)
+      if (!this.threads.has(entry.id, entry)) return
+      for (const observer of this.observers) observer.executorClosed(entry)
+      this.threads.remove(entry.id, name)
     }
   }
 
@@ -146,6 +169,7 @@ export class Registry {
   observe(observer: RegistryObserver): () => void {
     this.observers.add(observer)
     for (const pool of Array.from(this.registered)) observer.opened(pool)
+    for (const executor of Array.from(this.registeredExecutors)) observer.executorOpened(executor)
     return () => void this.observers.delete(observer)
   }
 

@@ -49,6 +49,7 @@ import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
+import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
@@ -119,7 +120,10 @@ const enterRegistry = (
   Context.get(context, CurrentRegistry).enterPool(
     name,
     machine.clock,
-    (id, openedAt): LocalPoolEntry => ({ _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine) }),
+    (id, openedAt): LocalPoolEntry => {
+      const bounds = sizing === undefined ? undefined : { min: machine.min, max: machine.max }
+      return { _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine), bounds }
+    },
     { machine, decisions: sizing?.counts }
   )
 
@@ -217,7 +221,7 @@ const serviceOf = (
       checkWord(where, "mode", ["soft", "hard"], mode)
       const target = machine.resizeByHand(size(), why)
       if (mode === "soft") return Effect.succeed(target)
-      const leaving = machine.interruptSurplus(fiber.id)
+      const leaving = interruptSurplus(machine, fiber.id)
       if (leaving.length === 0) return Effect.succeed(target)
       const ends = Effect.as(awaitEnds(machine, leaving), target)
       // A task that is itself interrupted does not wait for long, and computes meanwhile.
@@ -337,7 +341,7 @@ const serviceOf = (
         const { key, label } = checkKnown(where, clearOptions, ["key", "label"])
         if (key !== undefined) checkKey(where, key)
         if (label !== undefined) checkLabel(where, label)
-        return machine.clear({ key, label })
+        return clear(machine, { key, label })
       }),
     awaitEmpty: awaitBeside(machine.isEmpty),
     awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),

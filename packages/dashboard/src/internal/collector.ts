@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
 import type { ExecutorRow, Frame, Hello, PoolDetail, PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
-import { decisionRows, taskLists } from "./rows.ts"
+import { taskLists } from "./rows.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
 import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
 
@@ -127,13 +127,17 @@ export class Collector {
   private watch(entry: PoolEntry) {
     const watch = new PoolWatch(entry, this.length)
     const remote = { stats: nothing, workers: [] }
-    const reading = Effect.suspend(() =>
-      isLocal(entry)
-        ? Stream.runForEachArray(entry.service.events, (events) => Effect.sync(() => watch.addEvents(events)))
-        : this.ask(entry)
-    )
+    const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
     return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
       this.pools.set(entry, { watch, fiber, remote })
+    })
+  }
+
+  /** Reads the events of a pool, after the decisions that it made before. */
+  private follow({ service }: LocalPoolEntry, watch: PoolWatch) {
+    return Effect.gen(function* () {
+      for (const decision of yield* service.decisions(256)) watch.decisions.add(decision)
+      yield* Stream.runForEachArray(service.events, (events) => Effect.sync(() => watch.addEvents(events)))
     })
   }
 
@@ -181,7 +185,12 @@ export class Collector {
     for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
     for (const [entry, watched] of this.pools) {
       const look = yield* this.look(entry, watched, true)
-      watched.watch.sample(look, yield* timingOf(entry), maximumOf(entry), names.get(entry.name)!)
+      watched.watch.sample(
+        look,
+        yield* timingOf(entry),
+        isLocal(entry) ? entry.bounds?.max : undefined,
+        names.get(entry.name)!
+      )
     }
     const now = yield* Clock.currentTimeMillis
     this.sampledAt = now
@@ -231,7 +240,7 @@ export class Collector {
     const detail: PoolDetail = {
       id,
       ...taskLists(yield* entry.service.inspect()),
-      decisions: decisionRows(yield* entry.service.decisions(256), 50),
+      decisions: watch.decisions.list(),
       events: watch.events.list(),
       workers: []
     }
@@ -282,9 +291,6 @@ const rounded = (value: number): number | null => (Number.isFinite(value) ? Numb
 
 /** Returns the times of a pool's tasks; `undefined` while it does not measure. */
 const timingOf = (entry: PoolEntry) => (isLocal(entry) ? entry.timing : Effect.undefined)
-
-/** Returns the largest size that a pool scales to; `undefined` if it does not scale by itself. */
-const maximumOf = (entry: PoolEntry): number | undefined => undefined
 
 const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   const values = (name: SeriesName) => history.series(name).map(rounded)

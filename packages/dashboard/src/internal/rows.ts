@@ -46,35 +46,44 @@ export const evidenceText = ({ evidence, pause, sample }: PoolDecision): string 
   return parts.join(", ")
 }
 
-/** Returns decisions from new to old. Decisions in a row that keep the size for one reason become one row. */
-export const decisionRows = (decisions: ReadonlyArray<PoolDecision>, most: number): ReadonlyArray<DecisionRow> => {
-  const rows: Array<DecisionRow> = []
-  for (const decision of decisions.toReversed()) {
-    const { at, from, reason, to } = decision
-    const newer = rows.at(-1)
-    if (
-      newer !== undefined &&
-      from === to &&
-      newer.from === newer.to &&
-      newer.reason === reason &&
-      newer.to === limit(to)
-    ) {
-      rows[rows.length - 1] = { ...newer, times: newer.times + 1 }
-      continue
-    }
-    if (rows.length === most) break
-    rows.push({
-      at,
-      times: 1,
-      from: limit(from),
-      to: limit(to),
-      // A policy written in JavaScript may give anything.
-      reason: String(reason).slice(0, 40),
-      sentence: AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own",
-      evidence: evidenceText(decision)
-    })
+/** The last decisions of a pool. Those in a row that keep the size for one reason count as one. */
+export class DecisionLog {
+  private readonly most: number
+  private rows: Array<DecisionRow> = []
+
+  constructor(most: number) {
+    this.most = most
   }
-  return rows
+
+  add(decision: PoolDecision): void {
+    const { at } = decision
+    const [from, to] = [limit(decision.from), limit(decision.to)]
+    // A policy written in JavaScript may give anything.
+    const given: unknown = decision.reason
+    const reason = typeof given === "string" ? given.slice(0, 40) : "-"
+    const sentence = AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own"
+    const last = this.rows.at(-1)
+    const repeats = last !== undefined && from === to && last.from === to && last.to === to && last.reason === reason
+    const row = {
+      at,
+      times: repeats ? last.times + 1 : 1,
+      from,
+      to,
+      reason,
+      sentence,
+      evidence: evidenceText(decision)
+    }
+    if (repeats) this.rows[this.rows.length - 1] = row
+    else {
+      this.rows.push(row)
+      if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
+    }
+  }
+
+  /** The decisions, newest first. */
+  list(): ReadonlyArray<DecisionRow> {
+    return this.rows.slice(-this.most).toReversed()
+  }
 }
 
 /** Returns an event in words; `undefined` for decisions, which have a list of their own. */

@@ -2,7 +2,7 @@
 import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolTiming, PoolWarning } from "@aio-task-pool/core"
 import type { PoolRow, Warning } from "../Protocol.ts"
 import { History } from "./history.ts"
-import { EventLog } from "./rows.ts"
+import { DecisionLog, EventLog } from "./rows.ts"
 import { poolWarnings, StickyWarnings } from "./warnings.ts"
 
 /** Rates are means over this many seconds, percentiles are of the tasks of so many seconds. */
@@ -37,6 +37,7 @@ export class PoolWatch {
   readonly entry: PoolEntry
   readonly history: History
   readonly events = new EventLog(50)
+  readonly decisions = new DecisionLog(100)
   private readonly counters: Array<Counters> = []
   private readonly timings: Array<PoolTiming> = []
   private readonly sticky = new StickyWarnings()
@@ -53,7 +54,10 @@ export class PoolWatch {
   }
 
   addEvents(events: Iterable<PoolEvent>): void {
-    for (const event of events) this.events.add(event)
+    for (const event of events) {
+      if (event._tag === "Decided") this.decisions.add(event)
+      else this.events.add(event)
+    }
   }
 
   /** Takes the sample of a second. `maximum` is the largest size that the pool scales to, if it scales by itself. */

@@ -8,7 +8,7 @@ export const numberText = (value: number): string =>
 export const plural = (value: number, one: string, many = `${one}s`): string =>
   `${numberText(value)} ${value === 1 ? one : many}`
 
-const short = (value: number): string => (value < 9.95 ? value.toFixed(1).replace(".0", "") : numberText(value))
+const short = (value: number): string => (value < 9.95 ? value.toFixed(1) : numberText(value))
 
 /** Returns a number of milliseconds, such as "640 ms", "1.9 s" or "12 min". */
 export const durationText = (millis: number): string => {

@@ -36,6 +36,8 @@ export const openSix: Effect.Effect<void, never, Scope.Scope> = Effect.gen(funct
     )
   )
   const mail = yield* AioFixedTaskPoolSimple.make({ name: "mail", size: 3, capacity: 40, onFull: "fail" })
+  // A queue that is full from the start.
+  yield* Effect.forkScoped(mail.forEach(Array.from({ length: 43 }), () => Effect.sleep(250), { discard: true }))
   yield* keepBusy(mail, 60, () => 250, "send invitation")
   const images = yield* AioFixedTaskPoolLifo.make({ name: "images", size: 4, capacity: 100 })
   yield* keepBusy(images, 90, (index) => 100 + 40 * (index % 9), "resize photo")

@@ -62,7 +62,7 @@ export interface Backlog<T> {
   remove(entry: T): void
   /** Changes the weight. A discipline that orders by weight moves the entry behind its new equals, to `sequence`. */
   reweigh(entry: T, weight: number, sequence?: number): void
-  /** Returns the entry with the smallest sequence. */
+  /** Returns the entry with the smallest sequence. The first call may be O(n log n); later ones are O(1), amortized. */
   oldest(): T | undefined
   sequenceOf(entry: T): number
   /** Returns all entries in the order in which they would be popped. */

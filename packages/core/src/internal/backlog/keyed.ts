@@ -6,6 +6,7 @@
  * of any key waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
  */
 import { AgeingBacklog } from "./ageing.ts"
+import { Heap, minCapacity } from "./heap.ts"
 import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 
 type Key = string | number | undefined
@@ -54,6 +55,8 @@ class Lane<T extends Weighted<T>> extends Link {
   /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
   rank: Rank<T> | undefined = undefined
+  /** The sequence with which `OldestFirst` has the lane. */
+  noted = Infinity
 
   constructor(key: Key, backlog?: Backlog<T>) {
     super()
@@ -134,6 +137,51 @@ class Lane<T extends Weighted<T>> extends Link {
   }
 }
 
+/**
+ * The lanes by the sequence of their oldest entry. A lane that loses its oldest entry is moved when it comes first. A
+ * node counts only if its lane has its sequence in `noted`.
+ */
+class OldestFirst<T extends Weighted<T>> {
+  private readonly heap = new Heap()
+  private readonly lanes: Array<Lane<T> | undefined> = []
+
+  constructor(lanes: ReadonlyArray<Lane<T>>) {
+    for (const lane of lanes) {
+      lane.noted = Infinity
+      this.note(lane, lane.sequenceOf(lane.oldest()!))
+    }
+  }
+
+  get length(): number {
+    return this.heap.length
+  }
+
+  /** Notes that a lane has an entry of this sequence. */
+  note(lane: Lane<T>, sequence: number): void {
+    if (sequence >= lane.noted) return
+    const slot = this.heap.freeSlot()
+    this.heap.push(sequence, 0, slot)
+    this.lanes[slot] = lane
+    lane.noted = sequence
+  }
+
+  /** Returns the oldest entry of all lanes. */
+  first(): T | undefined {
+    const { heap, lanes } = this
+    while (heap.length > 0) {
+      const noted = heap.keys[0]!
+      const lane = lanes[heap.slots[0]!]!
+      const entry = lane.noted === noted ? lane.oldest() : undefined
+      const sequence = entry === undefined ? Infinity : lane.sequenceOf(entry)
+      if (sequence === noted) return entry
+      lanes[heap.shift()] = undefined
+      if (lane.noted === noted) lane.noted = Infinity
+      if (entry !== undefined) this.note(lane, sequence)
+    }
+    return undefined
+  }
+}
+
 /** The turns of a lane that `walk` has still to take. */
 interface Turns<T> {
   readonly walk: () => T | undefined
@@ -206,6 +254,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private served: Lane<T> | undefined = undefined
   /** Made at the first call of `victim`. */
   private ranking: Ranking<T> | undefined = undefined
+  /** Made at the first call of `oldest`. */
+  private oldestFirst: OldestFirst<T> | undefined = undefined
 
   /**
    * `perKey` is the most permits of a key in use, `Infinity` for no limit. `unkeyed` becomes the backlog of the tasks
@@ -234,6 +284,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
+    if (this.oldestFirst !== undefined) this.noteOldest(this.oldestFirst, lane, sequence)
     // The usual case: without a limit a lane with a task in it takes turns already.
     if (lane.eligible && this.hasPlainLanes) return
     this.onSizeChange(lane, lane.size - 1)
@@ -276,18 +327,16 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.update(lane)
   }
 
-  /** O(keys), plus the cost within each key. Meant for occasional use. */
+  /** The first call is O(keys), the later ones O(log keys), amortized. */
   oldest(): T | undefined {
-    let first: T | undefined
-    let least = Infinity
-    for (const lane of this.waitingLanes()) {
-      const entry = lane.oldest()!
-      const sequence = lane.sequenceOf(entry)
-      if (sequence >= least) continue
-      first = entry
-      least = sequence
-    }
-    return first
+    this.oldestFirst ??= new OldestFirst(this.waitingLanes())
+    return this.oldestFirst.first()
+  }
+
+  private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, sequence: number): void {
+    oldestFirst.note(lane, sequence)
+    // Lanes that were dropped leave their nodes.
+    if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = new OldestFirst(this.waitingLanes())
   }
 
   sequenceOf(entry: T): number {

@@ -24,6 +24,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { ItemCounter } from "../../ItemCounter.ts"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import { endLaunch } from "../pool/launch.ts"
@@ -428,6 +429,7 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
+    this.arrivedAt = this.startedAt = noStamp
     this.since = unstamped
     this.sample = this.epoch = 0
     this.rejected = undefined
@@ -457,7 +459,7 @@ export class BulkTask extends Task {
   }
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
-    if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
+    if (this.extra?.retry === undefined || this.extra.retry.starts <= 1) this.bulk.request()
   }
   override get submission(): number {
     return this.renewals

@@ -1,7 +1,7 @@
 /** A snapshot of a pool and its tasks. Costs nothing before the first look, and then O(shown log n). */
 import type { InspectedTask, InspectOptions, PoolInspection, PoolWarning } from "../../PoolInspection.ts"
 import { checkCount, checkKnown } from "../arguments.ts"
-import { millisBetween } from "../pool/ages.ts"
+import { millisBetween, noStamp } from "../pool/ages.ts"
 import type { Entry } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { epochMillis } from "../runtime/clock.ts"
@@ -82,16 +82,17 @@ export const oldestWait = (machine: Machine, now: number): number => {
 
 const rowOf = (machine: Machine, id: number, entry: Entry, now: number): InspectedTask => {
   const runs = entry.state === "Running"
+  const waitedUntil = runs && entry.startedAt !== noStamp ? entry.startedAt : now
   return {
     id,
     label: labelOf(entry),
     weight: entry.weight,
     state: runs && entry.cancelReason !== undefined ? "Ending" : (entry.state as InspectedTask["state"]),
-    waited: millisBetween(entry.arrivedAt, runs ? entry.startedAt : now),
+    waited: millisBetween(entry.arrivedAt, waitedUntil),
     ran: runs ? millisBetween(entry.startedAt, now) : undefined,
     spanId: spanIdOf(entry),
     lent: runs && machine.isLent(entry),
-    // Only tasks with options count their starts.
-    attempt: Math.max(runs ? 1 : 0, entry.extra?.attempts ?? 0)
+    // Only tasks with a retry count their starts.
+    attempt: Math.max(runs ? 1 : 0, entry.extra?.retry?.starts ?? 0)
   }
 }

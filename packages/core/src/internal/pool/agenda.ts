@@ -25,7 +25,8 @@ import { monotonicMillis } from "../runtime/clock.ts"
 export interface Due {
   /** The item's slot, which the agenda owns; -1 if the item is in no agenda. */
   agendaSlot: number
-  fire(): void
+  /** Called at the time `at` that the item was added for, or later. */
+  fire(at: number): void
 }
 
 // Many deadlines may be due at once. A million of them in one step would starve the event loop.
@@ -166,18 +167,19 @@ export class Agenda {
     this.firing = true
     try {
       for (let budget = firesPerStep; budget > 0; budget--) {
+        const at = this.heap.first()
         const item = this.heap.popDue(now, pushed)
         if (item === undefined) break
-        this.fire(item)
+        this.fire(item, at)
       }
     } finally {
       this.firing = false
     }
   }
 
-  private fire(item: Due): void {
+  private fire(item: Due, at: number): void {
     try {
-      item.fire()
+      item.fire(at)
     } catch (defect) {
       this.onDefect(defect)
     }

@@ -22,8 +22,11 @@ const mostShared = 1024
 // The longest time for which tasks share a reading, in milliseconds.
 const sharedMillis = 5
 
-/** Returns the milliseconds between two stamps. */
-export const millisBetween = (from: number, to: number): number => (to - from) >>> 0
+/** The stamp of a time that is not known. A real time has this value for one millisecond in 49 days. */
+export const noStamp = -1
+
+/** Returns the milliseconds between two stamps; 0 if the first is `noStamp`. */
+export const millisBetween = (from: number, to: number): number => (from === noStamp ? 0 : (to - from) >>> 0)
 
 export class Ages {
   private readonly clock: Clock.Clock

@@ -40,9 +40,12 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   trace: Trace | undefined
   /** Counts the submissions that the entry has stood for: a bulk uses it for one item after the other. */
   readonly submission: number
-  /** The stamp of the arrival (see `ages.ts`), or of the time at which a retry was due or a delay began. */
+  /**
+   * The stamp of the arrival (see `ages.ts`), or of the time at which a retry was due or a delay began. `noStamp` for a
+   * task that found a free worker.
+   */
   arrivedAt: number
-  /** The stamp of the last start. */
+  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
   startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number

@@ -84,7 +84,7 @@ import * as Fiber from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
-import type { ClearOptions, CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
+import type { CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
@@ -98,15 +98,15 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
-import { type Ages, agesOf } from "./ages.ts"
+import { type Ages, agesOf, noStamp } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import { Deadline, type Expiring } from "./deadline.ts"
+import type { Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
-import type { TaskExtra } from "./extra.ts"
+import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
@@ -152,9 +152,7 @@ const maxLaunchDepth = 64
 // A flush whose end makes work again lets the event loop go after this many rounds.
 const maxRounds = 64
 
-const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
-
-export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
+export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
   readonly kind: string
   /** Whether a task has a span, if its submitter has a recorded one. */
@@ -290,7 +288,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       this.onAdmitted(entry)
       this.launch(entry)
     }
-    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
+    if (entry.state === "AtDoor" || entry.state === "Waiting") entry.extra?.deadline?.start(entry, this)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -335,13 +333,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` has passed, unless it has started by then, even if it waits again for a retry. */
-  private startDeadline(entry: Entry): void {
-    const { extra } = entry
-    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
-  }
-
   expire(entry: Entry, at: number): void {
     // If a hold ends at the same time, the task may still start.
     this.holds.endDue(at)
@@ -349,7 +340,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
       this.reject(entry, "WaitedTooLong")
-    } else if (entry.state === "Waiting" && !hasStarted(entry)) {
+    } else if (entry.state === "Waiting") {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
       const error = this.notAvailable("WaitedTooLong")
@@ -404,7 +395,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       return false
     }
     this.prepare(entry)
-    this.startDeadline(entry)
+    entry.extra?.deadline?.start(entry, this)
     return true
   }
 
@@ -704,9 +695,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.inTransition = entry
     this.budget--
     const { state } = entry
-    entry.startedAt = this.ages.stamp()
-    // A task that finds a free worker does not wait.
-    if (state === "New") entry.arrivedAt = entry.startedAt
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
@@ -725,8 +713,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.gate.started(entry)
     const { extra } = entry
     if (extra === undefined) return
-    extra.attempts++
-    extra.deadline?.cancel()
+    if (extra.retry !== undefined) extra.retry.starts++
+    if (extra.deadline === undefined) return
+    extra.deadline.cancel(this)
+    extra.deadline = undefined
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -763,8 +753,11 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
 
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
-    if (exit === undefined) entry.observe()
-    else this.onExit(entry, exit)
+    if (exit === undefined) {
+      // A task that ends in its first step needs no time.
+      entry.startedAt = this.ages.stamp()
+      entry.observe()
+    } else this.onExit(entry, exit)
     entry.onStarted()
   }
 
@@ -884,7 +877,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private releaseExtra(extra: TaskExtra): void {
-    extra.deadline?.cancel()
+    extra.deadline?.cancel(this)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
@@ -905,6 +898,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     }
     try {
       const isDelayed = this.delayed.take(entry, exit)
+      if (isDelayed) entry.startedAt = noStamp
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       // The failure is final, and decides the outcome in the span.
       if (!isDelayed) entry.trace = trace
@@ -1035,15 +1029,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.flush()
   }
 
-  /** Cancels waiting and delayed tasks in one step, and returns how many. */
-  clear({ key, label }: ClearOptions): number {
-    const matches = ({ extra }: Entry): boolean =>
-      (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
-    const all = this.unstartedEntries.filter(matches)
-    this.cancelAll(all, "Cleared")
-    return all.length
-  }
-
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
     return this.backlog.ordered().concat(this.delayed.entries.ordered())
@@ -1061,25 +1046,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return cancelled.length
   }
 
-  /** Returns whether a waiting task takes more workers than the target. */
-  readonly isStranded = (): boolean =>
-    this.gate.maxPermits > this.#target &&
-    this.backlog.size > 0 &&
-    (this.#target === 0 || this.strandedEntries.length > 0)
-
-  private get strandedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().filter((entry) => permitsOf(entry) > this.#target)
-  }
-
-  /**
-   * Cancels the waiting tasks that take more workers than the target. With a target of 0, cancels up to `most` of them.
-   */
-  cancelStranded(most: number): void {
-    if (this.#target === 0) this.cancelWaiting("Closed", most)
-    else this.cancelAll(this.strandedEntries, "Closed")
-  }
-
-  private cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+  /** Cancels waiting and delayed tasks in one step. */
+  cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     for (const entry of entries) this.takeOut(entry)
     this.settleCancelled(entries, reason)
   }
@@ -1179,6 +1147,11 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     entry.trace?.lent()
   }
 
+  /** Whether a running task lends its workers. */
+  isLent(entry: Entry): boolean {
+    return this.lending !== undefined && this.lending.isLent(entry)
+  }
+
   takeBackWorkers(entry: Entry, must: boolean): boolean {
     const permits = permitsOf(entry)
     const fits = this.used + permits <= this.#target || (permits > this.#target && this.used === 0)
@@ -1200,28 +1173,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   adjustCost(entry: Entry, changes: Costs): void {
     this.gate.adjust(entry, changes)
     this.flush()
-  }
-
-  /**
-   * Interrupts the newest busy tasks until the others fit into the target. Returns all tasks that are being interrupted.
-   * When these have ended, the limit is kept. With a target of 0, tasks that lend their workers are interrupted too.
-   */
-  interruptSurplus(by: number): ReadonlyArray<Entry> {
-    const isLent = (entry: Entry): boolean =>
-      this.#target > 0 && this.lending !== undefined && this.lending.isLent(entry)
-    if (this.used <= this.#target && this.#target > 0) return []
-    const running = this.runningTasks.toArray()
-    const leaving = running.filter((entry) => entry.cancelReason !== undefined)
-    const staying = running.filter((entry) => entry.cancelReason === undefined && !isLent(entry))
-    const surplus: Array<Entry> = []
-    let busy = staying.reduce((sum, entry) => sum + permitsOf(entry), 0)
-    for (const entry of staying.toReversed()) {
-      if (busy <= this.#target) break
-      busy -= permitsOf(entry)
-      surplus.push(entry)
-    }
-    for (const entry of surplus) this.interrupt(entry, "ScaledDown", by)
-    return leaving.concat(surplus)
   }
 
   /** Interrupts all running tasks. */
@@ -1274,6 +1225,17 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   get running(): number {
     return this.runningTasks.size
   }
+  /** The running task that started first. */
+  get oldestRunning(): Entry | undefined {
+    return this.runningTasks.head
+  }
+  get delayedCount(): number {
+    return this.delayed.entries.size
+  }
+  /** The workers alive: the target, or more while surplus workers finish. */
+  get size(): number {
+    return this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used)
+  }
   /** The number of workers that running tasks use. */
   get busy(): number {
     return this.used
@@ -1284,6 +1246,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
   get waiting(): number {
     return this.backlog.size
+  }
+  /** The most permits of a task so far. */
+  get maxPermits(): number {
+    return this.gate.maxPermits
   }
   /** Tasks in the queue and at the door. */
   get queued(): number {
@@ -1330,16 +1296,12 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       delayed: this.delayed.entries.walk()
     }
   }
-  /** Whether a running task lends its workers. */
-  isLent(entry: Entry): boolean {
-    return this.lending !== undefined && this.lending.isLent(entry)
-  }
 
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)
   }
 
-  private get phaseNow(): PoolStats["phase"] {
+  get phaseNow(): PoolStats["phase"] {
     if (this.#phase !== "Open") return this.#phase
     return this.paused ? "Paused" : this.holds.isHeld ? "Held" : "Open"
   }
@@ -1349,7 +1311,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return {
       phase: this.phaseNow,
       holds: this.holds.reasons,
-      size: this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used),
+      size: this.size,
       targetSize: this.#target,
       running: this.runningTasks.size,
       busy: this.used,

@@ -29,6 +29,7 @@ import {
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
@@ -145,8 +146,8 @@ export class Task implements Entry, Waiter {
   launch: Launch | undefined = undefined
   trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  arrivedAt = 0
-  startedAt = 0
+  arrivedAt = noStamp
+  startedAt = noStamp
   since = unstamped
   sample = 0
   epoch = 0

@@ -24,6 +24,10 @@ const bounds = Array.from({ length: bucketCount }, (_, bucket) =>
   bucket <= 4 ? bucket : (5 + ((bucket - 1) % 4)) * 2 ** (Math.floor((bucket - 1) / 4) - 1)
 )
 
+/** Returns the buckets whose bounds are some times, in milliseconds. Each must be a power of two. */
+export const bucketsUpTo = (millis: ReadonlyArray<number>): ReadonlyArray<number> =>
+  millis.map((time) => bucketOf(time * ticksPerMilli))
+
 export class Histogram implements TimeHistogram {
   count = 0
   private readonly counts = new Float64Array(bucketCount)
@@ -96,6 +100,15 @@ export class Histogram implements TimeHistogram {
     let sum = 0
     for (let bucket = 0; bucket < bucketCount && bounds[bucket]! <= limit; bucket++) sum += this.counts[bucket]!
     return sum
+  }
+
+  /** Adds, to each of some sums, the number of times up to the bucket of the same index in `buckets`, which ascend. */
+  addCumulative(buckets: ReadonlyArray<number>, sums: Array<number>): void {
+    let [next, sum] = [0, 0]
+    for (let index = 0; index < buckets.length; index++) {
+      for (; next <= buckets[index]!; next++) sum += this.counts[next]!
+      sums[index]! += sum
+    }
   }
 
   percentile(percent: number): number | undefined {
