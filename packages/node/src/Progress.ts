@@ -16,7 +16,7 @@
  *
  * The last line stays: `✓ numbers: 3 of 3 in 0.0 s`.
  *
- * Guide: docs/guide/progress.md
+ * Guide: docs/guide/terminal.md
  *
  * @since 0.2.0
  */
