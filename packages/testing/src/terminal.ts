@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { PassThrough, Writable } from "node:stream"
+import { clearTimeout, setTimeout } from "node:timers"
 import { WriteStream } from "node:tty"
 
 /** Makes an emulator, and a function that reads its lines when it has shown everything that was written. */

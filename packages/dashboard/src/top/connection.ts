@@ -38,7 +38,7 @@ const acting = { ...reading, 404: "the program allows no actions, or the pool ha
 const request = (
   { address, token }: Target,
   path: string,
-  init: RequestInit,
+  init: Omit<RequestInit, "headers"> & { readonly headers?: Record<string, string> },
   refusals: Record<number, string>
 ): Effect.Effect<Response, TopError> => {
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }

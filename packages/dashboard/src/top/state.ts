@@ -154,7 +154,7 @@ const onTyped = (state: State, key: Key): State => {
   const { filter } = state
   if (key.name === "return" || key.name === "enter") return { ...state, isTyping: false }
   if (key.name === "escape") return reselect({ ...state, isTyping: false, filter: "" })
-  if (key.name === "backspace") return reselect({ ...state, filter: [...filter].slice(0, -1).join("") })
+  if (key.name === "backspace") return reselect({ ...state, filter: Array.from(filter).slice(0, -1).join("") })
   const { sequence = "" } = key
   const isText = key.ctrl !== true && key.meta !== true && sequence !== "" && !/[\p{Cc}]/u.test(sequence)
   return isText ? reselect({ ...state, filter: filter + sequence }) : state

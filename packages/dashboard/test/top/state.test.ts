@@ -20,7 +20,7 @@ const start = onFrame(onHello(initial("http://127.0.0.1:4980", true), hello()), 
 const named = (name: string): Key => ({ name, sequence: name })
 const press = (state: State, ...keys: ReadonlyArray<Key>): State =>
   keys.reduce((state, key) => onKey(state, key)[0], state)
-const type = (text: string): ReadonlyArray<Key> => [...text].map((sequence) => ({ name: sequence, sequence }))
+const type = (text: string): ReadonlyArray<Key> => Array.from(text, (sequence) => ({ name: sequence, sequence }))
 const ids = (state: State): ReadonlyArray<string> => visible(state).map(({ id }) => id)
 
 describe("the state of top", () => {
