@@ -13,7 +13,11 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [
+    `${core}/{PoolStats,PoolInspection}.ts`,
+    [`${core}/{AutoScaleModel,PoolStats,TaskPoolReason}.ts`, "effect/Effect"],
+    "Models are types only."
+  ],
   [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
@@ -32,19 +36,39 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "A rate gate is told the time: it reads no clock and waits for nothing."
   ],
   [
+    `${core}/internal/timing/*.ts`,
+    [
+      `${core}/internal/timing/*`,
+      `${core}/internal/pool/{agenda,alarm,entry}.ts`,
+      `${core}/PoolTiming.ts`,
+      "effect/{Clock,Exit}"
+    ],
+    "Times are taken from the machine's reports, and change nothing in it."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime,timing}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
-    `${core}/internal/{bulk,autoScale}/*.ts`,
+    `${core}/internal/{bulk,autoScale,inspect}/*.ts`,
     [
-      `${core}/internal/{bulk,autoScale,pool,runtime}/*`,
+      `${core}/internal/{bulk,autoScale,inspect,pool,runtime,timing}/*`,
       `${core}/internal/{arguments,words}.ts`,
       `${core}/[A-Z]*.ts`,
       effect
     ],
-    "Bulks and sizing use the machine, and know no service."
+    "Bulks, sizing and inspection use the machine, and know no service."
+  ],
+  [
+    `${core}/internal/metrics/*.ts`,
+    [
+      `${core}/internal/{autoScale,inspect,metrics,pool,timing}/*`,
+      `${core}/internal/registry.ts`,
+      `${core}/[A-Z]*.ts`,
+      effect
+    ],
+    "Metrics are read from the pools and executors of a registry."
   ],
   [
     `${core}/internal/*.ts`,
@@ -60,7 +84,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
-    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, effect],
+    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, `${core}/internal/metrics/collector.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
 

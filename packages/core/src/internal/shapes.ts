@@ -29,7 +29,8 @@ export const keepShapes = (): void => {
       f: () => Effect.void,
       weight: 4,
       itemOptions: undefined,
-      collect: "discard"
+      collect: "discard",
+      span: undefined
     },
     Context.empty(),
     () => {}
@@ -44,6 +45,8 @@ const machineOf = (discipline: QueueDiscipline): Machine =>
   new Machine(
     {
       name: "",
+      kind: "",
+      spans: "none",
       discipline,
       min: 0,
       max: 0,

@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import { endLaunch } from "../pool/launch.ts"
@@ -30,7 +31,9 @@ import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
+import type { BulkSpan } from "./span.ts"
 import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
 
 /** The options of a bulk, which the operation has checked. */
@@ -44,6 +47,8 @@ export interface BulkOptions {
   readonly itemOptions: ItemOptionsOf | undefined
   /** How the values are returned: in the order of the items, in the order of completion, or not at all. */
   readonly collect: "ordered" | "unordered" | "discard"
+  /** The spans of the bulk; `undefined` if its caller has no recorded span. */
+  readonly span: BulkSpan | undefined
 }
 
 /** Runs a bulk in a pool and waits for its result. Interrupting the caller interrupts all its tasks. */
@@ -263,8 +268,16 @@ export class Bulk implements Traversal {
     if (this.state !== "Pulling") return
     if (task.needsItem && this.isAtEnd()) return this.end()
     if (task.needsItem) this.machine.countRejection(task.rejected!)
+    // A task with a trace has reported its own rejection.
+    if (task.needsItem || task.trace === undefined) this.reportRejection(task.rejected!)
     this.failure ??= rejection
     this.end()
+  }
+
+  private reportRejection(reason: NotAvailable["reason"]): void {
+    const { machine } = this
+    const { span } = this.options
+    if (span !== undefined) machine.enqueueCompletion(span.rejected.rejection(reason, machine.stats()))
   }
 
   private isAtEnd(): boolean {
@@ -328,6 +341,7 @@ export class Bulk implements Traversal {
     this.state = "Done"
     this.endTraversal?.()
     this.asyncContext?.emitDestroy()
+    if (!this.isPlain) this.options.span?.counted(this.pulled)
     const { collect } = this.options
     const result = this.failure ?? Exit.succeed(collect === "discard" ? undefined : this.values)
     // A source that was not exhausted may hold resources, so it is closed first.
@@ -382,6 +396,8 @@ export class BulkTask extends Task {
   item: unknown = undefined
   // One function for all items of this object, which is reused.
   private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
+  /** Counts the items that the object has stood for. */
+  private renewals = 0
   /** Why the pool did not admit the task. */
   rejected: NotAvailable["reason"] | undefined = undefined
 
@@ -389,16 +405,21 @@ export class BulkTask extends Task {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
+    this.trace = bulk.options.span?.items?.next()
   }
   /** Makes a settled task a request again. */
   renew(): this {
     this.state = "New"
     this.index = -1
-    this.epoch = 0
+    this.renewals++
+    this.arrivedAt = this.startedAt = noStamp
+    this.since = unstamped
+    this.sample = this.epoch = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight
     this.exit = this.answer = this.cancelReason = undefined
+    this.trace = this.bulk.options.span?.items?.next()
     return this
   }
   override begin(): Effect.Effect<unknown, unknown> {
@@ -422,6 +443,12 @@ export class BulkTask extends Task {
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
     if (this.extra?.retry === undefined || this.extra.retry.starts <= 1) this.bulk.request()
+  }
+  override get submission(): number {
+    return this.renewals
+  }
+  override get functionName(): unknown {
+    return (this.bulk.options.f as { readonly name?: unknown }).name
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this

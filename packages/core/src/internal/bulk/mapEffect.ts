@@ -16,8 +16,9 @@ import type { Fiber } from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
-import { checkPositiveLimit } from "../arguments.ts"
+import { checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -25,6 +26,7 @@ import { waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
 import { Task } from "../pool/task.ts"
 import { awaitEnds } from "../pool/waits.ts"
+import { type BulkSpan, bulkSpanScoped } from "./span.ts"
 import { type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
 
 type Map = (element: any, index: number) => Effect.Effect<any, any, any>
@@ -39,9 +41,11 @@ export const mapEffect = (
 ): Stream.Stream<any, any, any> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>())
+      const spans = yield* bulkSpanScoped(machine, options?.spans)
+      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>(), spans?.span)
       yield* Effect.addFinalizer(() => mapping.leave)
-      yield* mapping.start(stream)
+      const start = mapping.start(stream)
+      yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
   )
@@ -50,6 +54,7 @@ class Mapping implements Traversal {
   readonly machine: Machine
   readonly results: Queue.Queue<unknown, unknown>
   private readonly f: Map
+  private readonly span: BulkSpan | undefined
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
   private readonly unordered: boolean
@@ -77,11 +82,19 @@ class Mapping implements Traversal {
   /** The failure of the task that stopped the mapping. */
   private stoppedBy: Cause.Cause<unknown> | undefined = undefined
 
-  constructor(machine: Machine, f: Map, options: MapEffectOptions, results: Queue.Queue<unknown, unknown>) {
+  constructor(
+    machine: Machine,
+    f: Map,
+    options: MapEffectOptions,
+    results: Queue.Queue<unknown, unknown>,
+    span: BulkSpan | undefined
+  ) {
     this.machine = machine
+    this.span = span
     this.results = results
     this.f = f
-    const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize"])
+    const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize", "spans"])
+    if (options.spans !== undefined) checkWord(where, "spans", ["each"], options.spans)
     this.weight = weight
     this.itemOptions = itemOptions
     this.unordered = options.unordered ?? false
@@ -91,7 +104,9 @@ class Mapping implements Traversal {
 
   start(stream: Stream.Stream<any, any, any>) {
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
-    const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
+    const { isAdmitting } = this.machine
+    if (!isAdmitting) this.reportRejection()
+    const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     return Effect.map(Effect.forkScoped(feeding), (feeder) => {
       this.feeder = feeder
@@ -112,6 +127,7 @@ class Mapping implements Traversal {
       const { context } = this
       const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
       this.itemOptions?.(task, element, index)
+      task.trace = this.span?.items?.next()
       this.live.add(task)
       const admit = new Fork(() => task, true)
       return Effect.andThen(admit, Effect.andThen(started.await, this.room.await))
@@ -137,8 +153,15 @@ class Mapping implements Traversal {
   onAdmissionEnd(): void {
     if (this.state !== "Feeding" || this.failure !== undefined) return
     this.failure = this.machine.rejection()
+    this.reportRejection()
     const { feeder } = this
     if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
+  }
+
+  /** Reports on the caller's span that admission has ended. */
+  private reportRejection(): void {
+    const { machine, span } = this
+    if (span !== undefined) machine.enqueueCompletion(span.rejected.rejection(machine.notAdmitting, machine.stats()))
   }
 
   /** Starts no more tasks, from this step on. Runs no user code. */
@@ -200,6 +223,7 @@ class Mapping implements Traversal {
   /** Stops everything when the stream's scope ends. */
   readonly leave = Effect.suspend(() => {
     this.endTraversal()
+    this.span?.counted(this.fed)
     this.stop()
     const tasks = Array.from(this.live)
     for (const task of tasks) this.machine.cancelByCaller(task, undefined)

@@ -44,6 +44,9 @@ export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${describe(items)}`)
 }
 
+/** Returns the number of items, if they are an array. */
+export const lengthOf = (items: unknown): number | undefined => (isIteratedAsArray(items) ? items.length : undefined)
+
 const isObject = (value: unknown): boolean =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 

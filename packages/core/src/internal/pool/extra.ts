@@ -19,7 +19,7 @@ export class TaskExtra {
   permits = 1
   /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** Ends the task when it has waited too long; `undefined` if it may wait for ever. */
+  /** Ends the task when it has waited too long; `undefined` for no limit. */
   deadline: Deadline | undefined = undefined
   retry: Retry | undefined = undefined
   /** When the task first arrived, if it has `retry` or the discipline supports ageing. */

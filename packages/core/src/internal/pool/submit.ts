@@ -10,6 +10,7 @@ import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 import { waitInTask } from "./nested.ts"
+import { traceOf } from "./span.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
@@ -53,6 +54,7 @@ export class Submit {
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
     if (wait !== undefined) attachWait(task, wait)
+    if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     machine.admit(task, this.mayWait)
     return task.state === "Settled" ? task.answer! : task
   }
@@ -66,13 +68,22 @@ export class Submit {
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (context: Context.Context<never>) => Task
+  /** Whether the task has a span, if its submitter has a recorded one. */
+  private readonly traces: boolean
   private readonly mayWait: boolean
   /** As in `Submit`. A fork waits at the door only. */
   private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
-  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
+  constructor(
+    make: (context: Context.Context<never>) => Task,
+    mayWait: boolean,
+    traces = false,
+    isWithin = false,
+    wait?: Wait
+  ) {
     this.make = make
+    this.traces = traces
     this.mayWait = mayWait
     this.isWithin = isWithin
     this.wait = wait
@@ -83,9 +94,10 @@ export class Fork {
     const entry = innermostEntry(fiber)
     const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
+    if (this.traces && fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     if (wait !== undefined) attachWait(task, wait)
     else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
-      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
+      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, false, true, wait))
     }
     task.answer = Exit.succeed(new Handle(task))
     machine.admit(task, mayWait)

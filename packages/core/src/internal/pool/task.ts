@@ -28,10 +28,15 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { unstamped } from "../timing/ticks.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
+import { nameOfEffect } from "./label.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
+import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
 /** The work of a task: an effect, or a function. */
@@ -140,8 +145,12 @@ export class Task implements Entry, Waiter {
   fiber: Fiber<unknown, unknown> | undefined = undefined
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
+  trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  since = 0
+  arrivedAt = noStamp
+  startedAt = noStamp
+  since = unstamped
+  sample = 0
   epoch = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
@@ -193,6 +202,10 @@ export class Task implements Entry, Waiter {
     return this.cancelReason === undefined
   }
 
+  get label(): string {
+    return labelOf(this)
+  }
+
   get needsItem(): boolean {
     return false
   }
@@ -213,6 +226,16 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get submission(): number {
+    return 0
+  }
+
+  get functionName(): unknown {
+    const { args, work } = this
+    if (work === undefined) return undefined
+    return args === undefined ? nameOfEffect(work) : (work as { readonly name?: unknown }).name
   }
 
   get unfinished(): Entry["unfinished"] {
@@ -250,12 +273,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.context!))
+      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
 
 asEffects(
   Task,
