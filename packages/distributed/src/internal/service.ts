@@ -215,7 +215,9 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       }),
     worker: (handlers, options) =>
       Effect.suspend(() =>
-        Effect.flatMap(workerOf("DistributedTaskPool.worker", handlers, options, driver, sizeLimit), driver.work)
+        Effect.flatMap(workerOf("DistributedTaskPool.worker", handlers, options, driver, sizeLimit), (worker) =>
+          driver.work(worker)
+        )
       )
   }
 }
