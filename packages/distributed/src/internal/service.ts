@@ -116,6 +116,10 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     )
   }
 
+  // A stack trace costs more than the rest of a span.
+  const spanOf = (task: AnyTask) =>
+    ({ kind: "producer", attributes: { pool, task: task.name }, captureStackTrace: false }) as const
+
   const refuseNested: Effect.Effect<void, NotAvailable> = Effect.withFiber((fiber) =>
     isInside(fiber, driver.identity) ? Effect.fail(new NotAvailable({ reason: "Nested", pool })) : Effect.void
   )
@@ -124,7 +128,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     Effect.flatten(Effect.flatMap(entry.answer, (answer) => decode(task, entry.id, answer)))
 
   const submit = (where: string, task: AnyTask, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
-    Effect.useSpan("DistributedTaskPool.submit", { kind: "producer", attributes: { pool, task: task.name } }, (span) =>
+    Effect.useSpan("DistributedTaskPool.submit", spanOf(task), (span) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
           const result = restore(awaitEntry(task, entry))
@@ -162,10 +166,8 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.suspend(() => {
         const where = "DistributedTaskPool.fork"
         checkTask(where, task)
-        const added = Effect.useSpan(
-          "DistributedTaskPool.fork",
-          { kind: "producer", attributes: { pool, task: task.name } },
-          (span) => add(where, task, payload, options, span, true)
+        const added = Effect.useSpan("DistributedTaskPool.fork", spanOf(task), (span) =>
+          add(where, task, payload, options, span, true)
         )
         return Effect.map(added, (entry) => handleOf(task, entry))
       }),
