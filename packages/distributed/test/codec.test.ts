@@ -77,7 +77,7 @@ describe("traceparent", () => {
       `00-${traceId}-${spanId}-01\n`,
       `00-${traceId}-${spanId}-01-x`
     ]) {
-      assert.isUndefined(parseTraceparent(value), String(value))
+      assert.isUndefined(parseTraceparent(value), JSON.stringify(value))
     }
   })
 

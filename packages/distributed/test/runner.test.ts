@@ -90,7 +90,7 @@ describe("a delivery", () => {
       const reported: Array<unknown> = []
       const progress = (value: unknown) => Effect.sync(() => void reported.push(value))
       const report = (value: string) =>
-        Echo.handle((payload, context: TaskContext<Schema.Json>) => Effect.as(context.progress(value), payload))
+        Echo.handle((payload, context: TaskContext) => Effect.as(context.progress(value), payload))
       yield* deliver({ progress }, report("half"))
       const tooLarge = yield* deliver({ progress }, report("x".repeat(1000)))
       assert.deepStrictEqual(reported, ["half"])
