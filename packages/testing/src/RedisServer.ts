@@ -118,9 +118,20 @@ export const make = Effect.fnUntraced(function* (
     child = spawn(
       "redis-server",
       [
-        ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", ""],
-        ...(persistent ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"]),
-        ...["--maxmemory-policy", "noeviction"]
+        "--port",
+        String(port),
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        directory,
+        "--save",
+        "",
+        "--maxmemory-policy",
+        "noeviction",
+        "--appendonly",
+        persistent ? "yes" : "no",
+        "--appendfsync",
+        "always"
       ],
       { stdio: "ignore" }
     )

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
 import { NotAvailable, PoolMismatch } from "../../DistributedTaskPoolError.ts"
 import { type Keys, keysOf } from "./keys.ts"
+import { whenSettled } from "./promises.ts"
 import { defineScripts, recordKeys, runScript, type ScriptName } from "./scripts.ts"
 
 /** What the first process that opens a pool writes into its record. */
@@ -93,7 +94,8 @@ export class Broker {
     const { discipline, kind, max, min, rate, size } = this.identity
     const rateText = rate === undefined ? "" : `${rate.limit} per ${rate.window} ms`
     const args = [recordFormat, discipline, kind, size, min, max, rateText, rate?.limit ?? "", rate?.window ?? ""]
-    runScript(this.client, "open", recordKeys(this.keys), args).then(
+    whenSettled(
+      runScript(this.client, "open", recordKeys(this.keys), args),
       (fields) => {
         this.askedAt = undefined
         if (!this.isClosed) this.read(fields as ReadonlyArray<string>)

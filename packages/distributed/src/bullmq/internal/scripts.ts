@@ -9,7 +9,7 @@ import type { Redis } from "ioredis"
 import type { Keys } from "./keys.ts"
 
 /** Entries of the control stream that are kept. A process reads them at once. */
-const keptMessages = 1000
+export const keptMessages = 1000
 
 const tell = `
 local function tell(key, ...)

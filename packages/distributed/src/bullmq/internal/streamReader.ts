@@ -5,6 +5,7 @@
  * processes. This reader costs a few microseconds for each of them: the owner looks at the two fields it needs.
  */
 import type { Redis } from "ioredis"
+import { whenSettled } from "./promises.ts"
 
 /** An entry's fields: names and values by turns. */
 export type Fields = ReadonlyArray<string>
@@ -36,7 +37,8 @@ export class StreamReader {
     // A connection that died silently never answers. A new one asks again, from the same entry.
     const dead = setTimeout(() => this.client.disconnect(true), block + grace)
     dead.unref()
-    this.client.xread("COUNT", batch, "BLOCK", block, "STREAMS", this.key, this.cursor).then(
+    whenSettled(
+      this.client.xread("COUNT", batch, "BLOCK", block, "STREAMS", this.key, this.cursor),
       (reply) => {
         clearTimeout(dead)
         const entries = reply?.[0]?.[1] ?? []

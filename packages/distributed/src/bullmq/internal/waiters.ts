@@ -13,6 +13,7 @@ import type { Broker } from "./broker.ts"
 import type { Connections } from "./connections.ts"
 import { taskIdOf } from "./keys.ts"
 import { parseJson } from "./json.ts"
+import { whenSettled } from "./promises.ts"
 import { type JobState, jobStates, runScript } from "./scripts.ts"
 import { type Fields, StreamReader } from "./streamReader.ts"
 
@@ -125,6 +126,12 @@ export class Waiters {
     return waiter
   }
 
+  /** Registers a waiter that was made elsewhere. */
+  adopt(waiter: Waiter): void {
+    waiter.askAt = performance.now() + this.sweepInterval
+    this.waiters.set(waiter.jobId, waiter)
+  }
+
   forget(waiter: Waiter): void {
     if (this.waiters.get(waiter.jobId) === waiter) this.waiters.delete(waiter.jobId)
   }
@@ -146,12 +153,13 @@ export class Waiters {
     const { client, keys } = this.broker
     return client.xrevrange(keys.events, "+", "-", "COUNT", 1).then(
       (last) => {
-        if (this.isClosed) return
+        if (this.isClosed) return undefined
         this.readerClient = this.connections.connect()
         this.reader = new StreamReader(this.readerClient, keys.events, last[0]?.[0] ?? "0-0", (fields) =>
           this.onEvent(fields)
         )
         this.schedule()
+        return undefined
       },
       (error: unknown) => {
         this.listening = undefined
@@ -205,7 +213,7 @@ export class Waiters {
     const now = performance.now()
     const due: Array<Waiter> = []
     for (const waiter of this.waiters.values()) if (waiter.admitted && waiter.askAt <= now) due.push(waiter)
-    this.askAll(due).finally(() => this.schedule())
+    whenSettled(this.askAll(due), () => this.schedule())
   }
 
   /** Asks for all tasks now: the broker is back, and events may have been lost. */
@@ -237,13 +245,17 @@ export class Waiters {
       const state = states[i]
       if (state === "completed" || state === "failed") ended.push(this.read(waiter))
       // The event of a removed job may still be on its way.
-      else if (state === "gone") {
-        if (this.reader === undefined) this.vanish(waiter)
-        else this.reader.whenPassed(last, () => this.vanish(waiter))
-      } else if (state === "active") waiter.started = true
+      else if (state === "gone") ended.push(this.passed(last).then(() => this.vanish(waiter)))
+      else if (state === "active") waiter.started = true
     }
     await Promise.all(ended)
     return states
+  }
+
+  /** Waits until all events up to an ID have been seen. */
+  private passed(id: string): Promise<void> {
+    const { reader } = this
+    return reader === undefined ? Promise.resolve() : new Promise((resolve) => reader.whenPassed(id, resolve))
   }
 
   private vanish(waiter: Waiter): void {
@@ -267,7 +279,7 @@ export class Waiters {
     clearTimeout(this.timer)
     this.reader?.end()
     if (this.readerClient !== undefined) this.connections.disconnect(this.readerClient)
-    for (const waiter of [...this.waiters.values()]) this.settle(waiter, { closed: true, started: true })
+    for (const waiter of Array.from(this.waiters.values())) this.settle(waiter, { closed: true, started: true })
   }
 }
 

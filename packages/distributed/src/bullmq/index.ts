@@ -1,0 +1,10 @@
+/**
+ * Distributed pools on BullMQ, over Redis or Valkey.
+ *
+ * @since 0.1.0
+ */
+export * as AioDistributedFixedTaskPoolLifo from "./AioDistributedFixedTaskPoolLifo.ts"
+export * as AioDistributedFixedTaskPoolPriority from "./AioDistributedFixedTaskPoolPriority.ts"
+export * as AioDistributedFixedTaskPoolSimple from "./AioDistributedFixedTaskPoolSimple.ts"
+export * from "./BullMq.ts"
+export type { BullMqFixedPoolOptions, BullMqPoolOptions, BullMqRate } from "./internal/constructors.ts"
