@@ -7,7 +7,7 @@
  * import { DistributedTask } from "@aio-task-pool/distributed"
  * import { Effect, Schema } from "effect"
  *
- * class TooBig extends Schema.TaggedErrorClass<TooBig>()("TooBig", { width: Schema.Int }) {}
+ * class TooBig extends Schema.TaggedError<TooBig>()("TooBig", { width: Schema.Int }) {}
  *
  * const Resize = DistributedTask.make("resize", {
  *   payload: Schema.Struct({ url: Schema.String, width: Schema.Int }),

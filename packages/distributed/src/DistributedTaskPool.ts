@@ -6,14 +6,16 @@
  *
  * @since 0.1.0
  */
+import type { TaskPool } from "@aio-task-pool/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { TaskHandler } from "./DistributedTask.ts"
-import type { WorkerOptions } from "./DistributedTaskPoolOptions.ts"
+import type { DistributedPoolOptions, WorkerOptions } from "./DistributedTaskPoolOptions.ts"
 import type { DistributedTaskPoolService, Operations } from "./DistributedTaskPoolService.ts"
+import { makeLocal } from "./internal/local/layer.ts"
 import { checkWorker } from "./internal/runner.ts"
 
 export type * from "./DistributedTaskPoolOptions.ts"
@@ -80,6 +82,56 @@ export class DistributedTaskPool extends makeTag<DistributedTaskPool>()(
 ) {
   /** Makes a tag for another pool: `class Images extends DistributedTaskPool.Tag<Images>()("app/Images") {}`. */
   static readonly Tag = makeTag
+
+  /**
+   * Provides a distributed pool that lives in this process, over one of the six pools of the core.
+   *
+   * **When to use**
+   *
+   * Use it in tests, while developing, and until a program needs a second machine. The same program then runs with the
+   * layer of a broker.
+   *
+   * **Details**
+   *
+   * `pool` is the layer of one of the six pools, without `capacity`. Its other options apply: the size, `rate`, `ageing`,
+   * `classify`, `shutdown`. The layer builds the pool for itself alone.
+   *
+   * Payloads and results are encoded and decoded as for a broker. `worker` in the same program runs the tasks. When the
+   * layer's scope closes, the pool drains or interrupts as the core's does. Delayed tasks, and tasks that no worker is
+   * left for, are cancelled then.
+   *
+   * Throws `RangeError` if an option is out of range.
+   *
+   * **Gotchas**
+   *
+   * Tasks and results are lost when the process ends. Kept results take memory for `resultTtl`. The results of `submit`
+   * and `forEach` are kept only for tasks with an `id`.
+   *
+   * **Example** (Running without a broker)
+   *
+   * ```ts
+   * import { AioFixedTaskPoolPriority } from "@aio-task-pool/core"
+   * import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed"
+   * import { Effect, Layer, Schema } from "effect"
+   *
+   * class Numbers extends DistributedTaskPool.Tag<Numbers>()("app/Numbers") {}
+   *
+   * const Double = DistributedTask.make("double", { payload: Schema.Int, success: Schema.Int })
+   *
+   * const worker = Numbers.worker([Double.handle((n) => Effect.succeed(n * 2))], { concurrency: 8 })
+   * const pool = DistributedTaskPool.layerLocal(AioFixedTaskPoolPriority.layer(20), { tag: Numbers, name: "numbers" })
+   *
+   * const program = Numbers.submit(Double, 21, { weight: 1 })
+   * await Effect.runPromise(Effect.provide(program, Layer.provideMerge(worker, pool))) // => 42
+   * ```
+   */
+  static readonly layerLocal = <E = never, R = never, Self = DistributedTaskPool>(
+    pool: Layer.Layer<TaskPool, E, R>,
+    options: DistributedPoolOptions & TagOption<Self>
+  ): Layer.Layer<Self, E, Exclude<R, Scope>> => {
+    const made = makeLocal("DistributedTaskPool.layerLocal", pool, options)
+    return Layer.effect((options.tag ?? DistributedTaskPool) as Context.Key<Self, DistributedTaskPoolService>, made)
+  }
 }
 
 function makeTag<Self>() {

@@ -4,9 +4,10 @@
  */
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
+import { isLayer } from "effect/Layer"
 import * as Option from "effect/Option"
 import { isSchema } from "effect/Schema"
-import type { Backoff } from "../DistributedTaskPoolOptions.ts"
+import type { Backoff, DistributedPoolOptions } from "../DistributedTaskPoolOptions.ts"
 import type { WireBackoff } from "./wire.ts"
 
 /** The largest weight. The engine has 2,097,152 priorities, of which one is taken. */
@@ -112,6 +113,11 @@ export const checkSchema = <A>(where: string, what: string, value: A): A => {
   throw new TypeError(`${where}: ${what} must be a Schema, got ${show(value)}`)
 }
 
+/** Checks the layer of a pool. */
+export const checkLayer = (where: string, value: unknown): void => {
+  if (!isLayer(value)) throw new TypeError(`${where}: pool must be the layer of a TaskPool, got ${show(value)}`)
+}
+
 /** Checks a function that the caller passes. */
 export const checkFunction = <A>(where: string, what: string, value: A): A => {
   if (typeof value === "function") return value
@@ -152,4 +158,19 @@ export const checkHandlers = <A extends { readonly task: { readonly name: string
     byName.set(name, handler)
   }
   return byName
+}
+
+/** Checks the options that all distributed pools have. `known` are further names. */
+export const checkPoolOptions = (
+  where: string,
+  options: DistributedPoolOptions,
+  known: ReadonlyArray<string> = ["tag"]
+) => {
+  const names = ["name", "resultTtl", "sizeLimit", ...known]
+  const { name, resultTtl = "1 hour", sizeLimit = 1_000_000 } = checkKnown(where, options, names)
+  return {
+    name: checkPoolName(where, name),
+    resultTtl: checkMillis(where, "resultTtl", resultTtl, "> 0"),
+    sizeLimit: checkPositive(where, "sizeLimit", sizeLimit)
+  }
 }

@@ -23,6 +23,7 @@
 import type { NotWaiting } from "@aio-task-pool/core"
 import type { Duration } from "effect/Duration"
 import type { Effect } from "effect/Effect"
+import type { Exit } from "effect/Exit"
 import type { Json } from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import type { Stream } from "effect/Stream"
@@ -127,8 +128,8 @@ export type RunResult =
   | {
       readonly _tag: "Settled"
       readonly answer: Answer
-      /** Whether the handler succeeded: for the broker's own statistics. */
-      readonly succeeded: boolean
+      /** How the attempt ended, in this process only: for `classify` and the broker's own statistics. */
+      readonly exit: Exit<unknown, unknown>
       /** Whether a typed failure ended the attempt. If attempts are left, the driver starts the task again. */
       readonly retry: boolean
     }

@@ -8,11 +8,12 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Json } from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import type { TaskContext, TaskHandler } from "../DistributedTask.ts"
+import { TaskLost } from "../DistributedTaskPoolError.ts"
 import type { WorkerOptions } from "../DistributedTaskPoolOptions.ts"
 import { checkDuration, checkHandlers, checkKnown, checkMillis, checkPositive } from "./arguments.ts"
 import { codecOf, ownFields, parseTraceparent, wireFormat } from "./codec.ts"
@@ -111,7 +112,11 @@ const runHandler = (
       return Effect.flatMap(timed, (exit) =>
         Option.isNone(exit) ? Effect.succeed(timedOut) : resultOf(exit.value)
       ).pipe(
-        Effect.withSpan("DistributedTask.run", { kind: "consumer", attributes, ...(parent && { parent }) }),
+        Effect.withSpan("DistributedTask.run", {
+          kind: "consumer",
+          attributes,
+          ...(parent === undefined ? { root: true } : { parent })
+        }),
         Effect.provideContext(context)
       )
     }
@@ -129,7 +134,7 @@ const runHandler = (
       onSuccess: (json): RunResult => ({
         _tag: "Settled",
         answer: { exit: json },
-        succeeded: exit._tag === "Success",
+        exit,
         retry: exit._tag === "Failure" && Cause.hasFails(exit.cause)
       })
     })
@@ -145,10 +150,10 @@ const dataOf = (value: unknown) => {
   return { f, p: p as Json, l: isLimit ? l : undefined, t: parseTraceparent(t) }
 }
 
-const undecodable = ({ attempt }: Delivery, detail: string): RunResult => ({
+const undecodable = ({ attempt, id }: Delivery, detail: string): RunResult => ({
   _tag: "Settled",
   answer: { lost: "Undecodable", attempts: attempt, detail },
-  succeeded: false,
+  exit: Exit.fail(new TaskLost({ id, reason: "Undecodable", attempts: attempt, detail })),
   retry: false
 })
 
@@ -157,6 +162,7 @@ const unknown = (detail: string): RunResult => ({ _tag: "Unknown", detail })
 const timedOut: RunResult = {
   _tag: "Settled",
   answer: { cancelled: "TimedOut", started: true },
-  succeeded: false,
+  // An auto-scale pool takes it for a sign of overload, as everywhere in the core.
+  exit: Exit.fail(new Cause.TimeoutError()),
   retry: false
 }

@@ -53,13 +53,14 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     task: AnyTask,
     payload: unknown,
     options: SubmitOptions,
-    span: Span | undefined
+    span: Span,
+    isForked: boolean
   ): Effect.Effect<Entry, NotAvailable | TaskLost> =>
     Effect.suspend(() => {
       const known = checkOptions(where, options)
       const { id } = options
       return Effect.flatMap(encode(task, payload), (p) => {
-        const t = span === undefined ? undefined : traceparentOf(span)
+        const t = traceparentOf(span)
         const data = {
           f: wireFormat,
           p,
@@ -71,6 +72,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
         const added = driver.add({
           id: id === undefined ? crypto.randomUUID() : id,
           isNamed: id !== undefined,
+          isKnown: id !== undefined || isForked,
           name: task.name,
           data,
           weight,
@@ -124,7 +126,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
   const submit = (where: string, task: AnyTask, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
     Effect.useSpan("DistributedTaskPool.submit", { kind: "producer", attributes: { pool, task: task.name } }, (span) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(add(where, task, payload, options, span)), (entry) => {
+        Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
           const result = restore(awaitEntry(task, entry))
           return entry.created ? Effect.onInterrupt(result, () => Effect.ignore(entry.cancel)) : result
         })
@@ -163,7 +165,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
         const added = Effect.useSpan(
           "DistributedTaskPool.fork",
           { kind: "producer", attributes: { pool, task: task.name } },
-          (span) => add(where, task, payload, options, span)
+          (span) => add(where, task, payload, options, span, true)
         )
         return Effect.map(added, (entry) => handleOf(task, entry))
       }),
@@ -213,7 +215,9 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       }),
     worker: (handlers, options) =>
       Effect.suspend(() =>
-        Effect.flatMap(workerOf("DistributedTaskPool.worker", handlers, options, driver, sizeLimit), driver.work)
+        Effect.flatMap(workerOf("DistributedTaskPool.worker", handlers, options, driver, sizeLimit), (worker) =>
+          driver.work(worker)
+        )
       )
   }
 }

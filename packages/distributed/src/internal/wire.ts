@@ -10,6 +10,8 @@ export interface NewTask {
   readonly id: string
   /** Whether the caller chose the ID. A random one needs no look for an existing task. */
   readonly isNamed: boolean
+  /** Whether anybody may know the ID and attach to the task: it is named, or its caller gets a handle. */
+  readonly isKnown: boolean
   /** The name of the task. */
   readonly name: string
   readonly data: WireData
