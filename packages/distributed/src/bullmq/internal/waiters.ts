@@ -61,15 +61,17 @@ export class Waiter {
   }
 
   progress(value: unknown): void {
-    for (const listener of this.progressListeners ?? []) listener(value)
+    // A listener may remove itself.
+    for (const listener of this.progressListeners?.slice() ?? []) listener(value)
   }
 
   settle(answer: Answer): void {
     if (this.answer !== undefined) return
     this.answer = answer
-    const { listeners } = this
+    // A listener may end a fiber that removes another one.
+    const listeners = this.listeners?.slice() ?? []
     this.listeners = undefined
-    if (listeners !== undefined) for (const listener of listeners) listener(answer)
+    for (const listener of listeners) listener(answer)
   }
 
   get isWatched(): boolean {

@@ -100,7 +100,7 @@ export const runWorker = Effect.fnUntraced(function* (
 
   const end = (job: Job, token: string, result: RunResult): Promise<unknown> => {
     if (result._tag === "Unknown") return putOff(job, token, result.detail)
-    if (result.succeeded) return Promise.resolve(result.answer)
+    if (result.exit._tag === "Success") return Promise.resolve(result.answer)
     // BullMQ tries again as often as the task's `attempts` say. The last failure is the answer.
     if (result.retry) return Promise.reject(failure(Error, result.answer))
     return settle(result.answer, job.id!)
