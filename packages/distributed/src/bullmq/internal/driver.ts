@@ -4,7 +4,7 @@
  *     add ──> Sender ──> queue ──> BullMQ's worker (any process) ──> event stream ──> Waiters ──> answer
  *
  * Connections of a process: one for commands, one for the control stream, one for events once it has submitted a task, and
- * one for each worker.
+ * two for each worker.
  */
 import { NotWaiting } from "@aio-task-pool/core"
 import { type BulkJobOptions, Job, Queue } from "bullmq"
@@ -421,7 +421,7 @@ export const makeDriver = Effect.fnUntraced(function* (
     stats,
     events: control.events,
     close,
-    work: (spec) => runWorker({ broker, control, prefix, meter }, spec)
+    work: (spec) => runWorker({ broker, connect: options.connect, control, prefix, meter }, spec)
   }
 })
 

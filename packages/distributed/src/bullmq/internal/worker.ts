@@ -12,16 +12,17 @@
  */
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from "bullmq"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import type { Scope } from "effect/Scope"
+import type { Redis } from "ioredis"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import type { RunResult, WorkerSpec } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
+import { Connections } from "./connections.ts"
 import type { Control } from "./control.ts"
 import type { Meter } from "./meter.ts"
 import { taskIdOf } from "./keys.ts"
@@ -35,6 +36,7 @@ interface Run {
 export interface WorkerHost {
   readonly broker: Broker
   readonly control: Control
+  readonly connect: () => Redis
   readonly prefix: string
   readonly meter: Meter | undefined
 }
@@ -44,13 +46,14 @@ const longestAbsence = 1000 // ms that a task waits that this worker cannot run
 
 /** Starts a worker, which ends with the scope. */
 export const runWorker = Effect.fnUntraced(function* (
-  { broker, control, meter, prefix }: WorkerHost,
+  { broker, connect, control, meter, prefix }: WorkerHost,
   spec: WorkerSpec
 ): Effect.fn.Return<void, never, Scope> {
   const context = yield* Effect.context()
   const clock = yield* Clock.Clock
   const runFork = Effect.runForkWith(context)
-  const log = (message: string, cause?: unknown) => void runFork(Effect.logWarning(`${broker.name}: ${message}`, cause))
+  const log = (message: string, ...cause: ReadonlyArray<unknown>) =>
+    void runFork(Effect.logWarning(`${broker.name}: ${message}`, ...cause))
 
   const name = `${hostname().replace(/[^\w.-]/g, "_")}-${process.pid}-${randomBytes(3).toString("hex")}`
   const runs = new Map<string, Run>()
@@ -153,8 +156,10 @@ export const runWorker = Effect.fnUntraced(function* (
     interrupt(jobId, "Cancel")
   }
 
+  // Connections of its own, because BullMQ's `close` does not end while the broker is away: cutting them ends it.
+  const own = new Connections(connect)
   const worker = new Worker(broker.name, (job, token) => attempt(job, token ?? ""), {
-    connection: broker.client,
+    connection: own.connect(),
     prefix,
     name,
     autorun: false,
@@ -205,29 +210,27 @@ export const runWorker = Effect.fnUntraced(function* (
 
   const close = Effect.gen(function* () {
     isClosing = true
-    // Takes no more jobs, and resolves when the results of all runs are stored.
-    const stored = worker.pause().catch(() => undefined)
+    // Fetches no more jobs, and goes on renewing leases. A fetch that is under way is handed back.
+    yield* Effect.promise(() => worker.pause(true).catch(() => undefined))
     yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
     for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
-    const ended = yield* Effect.timeoutOption(
+    yield* Effect.timeoutOption(
+      // `close` waits until the results of all runs are stored, forever if the broker is away.
       Effect.andThen(
         allEnded,
-        Effect.promise(() => stored)
+        Effect.promise(() => worker.close().catch(() => undefined))
       ),
       spec.interruptTimeout
     )
-    if (ended._tag === "None" && runs.size > 0) {
+    if (runs.size > 0) {
       const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
       yield* Effect.logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
     }
     control.offCancel(cancel)
     control.tell("WorkerLeft", { worker: name })
     control.wake()
-    // Without force, closing waits for the broker, which may be away.
-    yield* Effect.timeoutOption(
-      Effect.promise(() => worker.close(true).catch(() => undefined)),
-      Duration.seconds(1)
-    )
+    void worker.close(true).catch(() => undefined)
+    own.cut()
   })
 
   /** Waits until no handler runs. */
