@@ -36,6 +36,8 @@ export interface PoolRecord {
   readonly max: number
   readonly paused: boolean
   readonly held: boolean
+  /** How often the size has fallen. */
+  readonly epoch: number
 }
 
 /** The format of the record. It grows when an older version would misunderstand a newer record. */
@@ -121,7 +123,8 @@ export class Broker {
       min: Number(record.get("min")),
       max: Number(record.get("max")),
       paused: record.get("paused") === "1",
-      held: record.get("heldByUser") === "1" || record.get("heldByPolicy") === "1"
+      held: record.get("heldByUser") === "1" || record.get("heldByPolicy") === "1",
+      epoch: Number(record.get("epoch") ?? 0)
     }
     const wasUp = this.isUp
     this.isUp = this.mismatch === undefined && this.client.status === "ready"

@@ -1,4 +1,5 @@
 /** Makes the constructors of both kinds of pool, for any discipline: `make`, `layer` and `layerConfig`. */
+import { AutoScalePolicy, type AutoScalePoolOptions } from "@aio-task-pool/core"
 import * as Config from "effect/Config"
 import { SourceError } from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
@@ -10,11 +11,22 @@ import type { PoolMismatch } from "../../DistributedTaskPoolError.ts"
 import type { DistributedPoolOptions } from "../../DistributedTaskPoolOptions.ts"
 import type { DistributedTaskPoolService } from "../../DistributedTaskPoolService.ts"
 import { DistributedTaskPool, type TagOption } from "../../DistributedTaskPool.ts"
-import { checkKnown, checkMillis, checkPoolName, checkPositive, checkSize, maxSize } from "../../internal/arguments.ts"
+import {
+  checkFunction,
+  checkKnown,
+  checkMillis,
+  checkPoolName,
+  checkPositive,
+  checkSize,
+  maxSize
+} from "../../internal/arguments.ts"
 import { makeService } from "../../internal/service.ts"
 import { BullMq } from "../BullMq.ts"
 import type { PoolIdentity } from "./broker.ts"
 import { makeDriver } from "./driver.ts"
+import { Meter } from "./meter.ts"
+import { encodeState } from "./policyState.ts"
+import { runSizing, type SizingOptions } from "./sizing.ts"
 
 /**
  * Options of every pool on BullMQ.
@@ -66,17 +78,44 @@ export interface BullMqFixedPoolOptions extends BullMqPoolOptions {
   readonly size?: number | undefined
 }
 
+/**
+ * Options of the auto-scale pools on BullMQ.
+ *
+ * **Details**
+ *
+ * `minSize` and `maxSize` are written by the process that opens the pool first. The policy's state must be JSON, because
+ * the processes share it through the broker: a number, a string, a boolean, `null`, or arrays and plain objects of these.
+ * Give the same policy in all processes.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface BullMqAutoScalePoolOptions extends BullMqPoolOptions {
+  /** The fewest tasks that run at once, and the initial number, an integer from 0 to 1,000,000, default 3. */
+  readonly minSize?: number | undefined
+  /** The most tasks that run at once, an integer from `minSize` to 1,000,000, default `minSize + 5`. */
+  readonly maxSize?: number | undefined
+  /**
+   * The longest time without a decision on the size, a finite Duration above 0, default 10 seconds.
+   *
+   * After that the pool decides by demand alone, as the pools of the core do.
+   */
+  readonly interval?: Duration.Input | undefined
+  /** The policy that decides the size, default `AutoScalePolicy.adaptive()`. */
+  readonly policy?: AutoScalePolicy.AutoScalePolicy<any> | undefined
+  /** Returns what a handler's exit says about the server behind the pool. Called in the worker's process. */
+  readonly classify?: AutoScalePoolOptions["classify"] | undefined
+}
+
 const commonOptions = ["name", "tag", "resultTtl", "sizeLimit", "sweep", "rate"]
 
-type Make<Options> = (options: Options) => Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope>
+type Open = Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope>
+type Make<Options> = (options: Options) => Open
 type Key<Self> = Context.Key<Self, DistributedTaskPoolService>
 
 /** Returns the three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: string) => {
-  const open = (
-    where: string,
-    options: BullMqFixedPoolOptions
-  ): Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope> => {
+  const open = (where: string, options: BullMqFixedPoolOptions): Open => {
     const { size = 3 } = checkKnown(where, options, ["size", ...commonOptions])
     checkSize(where, size)
     return service(common(where, options), { discipline, kind: "fixed", size, min: 0, max: maxSize })
@@ -100,6 +139,53 @@ export const fixedPool = (kind: string, discipline: string) => {
 
   const layerConfig = <Self = DistributedTaskPool>(
     config: Config.Wrap<BullMqFixedPoolOptions>,
+    options: TagOption<Self> = {}
+  ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
+    const where = `${kind}.layerConfig`
+    return layerOf(
+      checkKnown(where, options, ["tag"]).tag,
+      fromConfig(config, (value) => open(where, value))
+    )
+  }
+
+  return { make, layer, layerConfig }
+}
+
+const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", "classify", ...commonOptions]
+
+/** Returns the three constructors of an auto-scale pool. */
+export const autoScalePool = (kind: string, discipline: string) => {
+  const open = (where: string, options: BullMqAutoScalePoolOptions): Open => {
+    const {
+      classify,
+      interval,
+      minSize = 3,
+      policy = AutoScalePolicy.adaptive()
+    } = checkKnown(where, options, autoScaleOptions)
+    const { maxSize: max = Math.min(maxSize, minSize + 5) } = options
+    checkSize(where, minSize, "minSize")
+    checkSize(where, max, "maxSize")
+    if (max < minSize) {
+      throw new RangeError(`${where}: maxSize must be an integer >= minSize, which is ${minSize}, got ${max}`)
+    }
+    if (classify !== undefined) checkFunction(where, "classify", classify)
+    const bounds = { min: minSize, max, initial: minSize }
+    encodeState(where, policy.initial(bounds))
+    const period = interval === undefined ? undefined : checkMillis(where, "interval", interval, "> 0")
+    return service(
+      common(where, options),
+      { discipline, kind: "auto-scale", size: minSize, min: minSize, max },
+      { classify, policy, interval: period }
+    )
+  }
+  const make: Make<BullMqAutoScalePoolOptions> = (options) => open(`${kind}.make`, options)
+
+  const layer = <Self = DistributedTaskPool>(
+    options: BullMqAutoScalePoolOptions & TagOption<Self>
+  ): Layer.Layer<Self, PoolMismatch, BullMq> => layerOf(options.tag, open(`${kind}.layer`, options))
+
+  const layerConfig = <Self = DistributedTaskPool>(
+    config: Config.Wrap<BullMqAutoScalePoolOptions>,
     options: TagOption<Self> = {}
   ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
     const where = `${kind}.layerConfig`
@@ -138,13 +224,22 @@ const checkRate = (where: string, rate: BullMqRate) => {
 
 const service = (
   { name, rate, sizeLimit, ...times }: Common,
-  identity: Omit<PoolIdentity, "name" | "rate">
-): Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope> =>
-  Effect.flatMap(BullMq, (connection) =>
-    Effect.map(makeDriver({ ...connection, ...times, pool: { ...identity, name, rate } }), (driver) =>
-      makeService(driver, { sizeLimit })
-    )
-  )
+  identity: Omit<PoolIdentity, "name" | "rate">,
+  sizing?: SizingOptions & { readonly classify: BullMqAutoScalePoolOptions["classify"] }
+): Open =>
+  Effect.gen(function* () {
+    const connection = yield* BullMq
+    const options = { ...connection, ...times, pool: { ...identity, name, rate } }
+    if (sizing === undefined) return makeService(yield* makeDriver(options), { sizeLimit })
+    const runFork = Effect.runForkWith(yield* Effect.context())
+    const meter = new Meter(sizing.classify, (message, defect) => {
+      runFork(Effect.logWarning(`${name}: ${message}`, defect))
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(() => meter.close()))
+    const driver = yield* makeDriver(options, meter)
+    yield* Effect.forkScoped(runSizing(driver.broker, sizing))
+    return makeService(driver, { sizeLimit })
+  })
 
 const layerOf = <Self, E>(
   tag: Key<Self> | undefined,

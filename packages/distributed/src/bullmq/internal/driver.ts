@@ -74,6 +74,7 @@ export const makeDriver = Effect.fnUntraced(function* (
     waiters.askEverything()
     checkPolicy(broker.client)
   })
+  meter?.attach(broker)
   const control = new Control(broker, connections)
   const queue = new Queue(name, { connection: broker.client, prefix, skipMetasUpdate: true })
   queue.on("error", () => {})

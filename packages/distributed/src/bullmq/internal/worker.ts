@@ -69,7 +69,7 @@ export const runWorker = Effect.fnUntraced(function* (
     if (cancels.has(jobId)) return settle({ cancelled: "Cancelled", started: false }, jobId)
     const id = taskIdOf(jobId) ?? jobId
     const startedAt = performance.now()
-    meter?.started()
+    const epoch = meter?.started() ?? 0
     const fiber = runFork(
       spec.run({
         id,
@@ -84,7 +84,7 @@ export const runWorker = Effect.fnUntraced(function* (
     runs.set(jobId, run)
     return new Promise<Exit.Exit<RunResult>>((resolve) => fiber.addObserver(resolve)).then((exit) => {
       runs.delete(jobId)
-      meter?.ended(exit, performance.now() - startedAt)
+      meter?.ended(exit._tag === "Success" ? exit.value : undefined, performance.now() - startedAt, epoch)
       if (exit._tag === "Success") return end(job, token, exit.value)
       switch (run.why) {
         case "Cancel":
