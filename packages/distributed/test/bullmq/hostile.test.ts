@@ -48,12 +48,18 @@ describe.skipIf(!isAvailable("hostile data in Redis"))("a pool on Redis", () => 
           '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'
         ) as object
         const payloads: ReadonlyArray<unknown> = [
-          ...[proto, null, 0, "text", [], {}, { f: 1 }, { f: 1, p: proto }, { f: 1, p: { key: 7 }, r: 1, t: "00-x" }],
-          ...[
-            { f: "1", p: { key: "now" } },
-            { f: 1.5, p: { key: "now" } },
-            { f: 99, p: { key: "now" }, r: "x" }
-          ]
+          proto,
+          null,
+          0,
+          "text",
+          [],
+          {},
+          { f: 1 },
+          { f: 1, p: proto },
+          { f: 1, p: { key: 7 }, r: 1, t: "00-x" },
+          { f: "1", p: { key: "now" } },
+          { f: 1.5, p: { key: "now" } },
+          { f: 99, p: { key: "now" }, r: "x" }
         ]
         for (const [i, data] of payloads.entries()) {
           yield* Effect.promise(() => queue.add("work", data, { jobId: jobId(`${i}`) }))

@@ -81,7 +81,10 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
     if (heldFor > 0) return Math.min(longestTick, heldFor)
 
     const window = sanitizeWindow(policy.window(state, bounds), interval)
-    const sample = sampleOf(reading)
+    const measured = sampleOf(reading)
+    // A policy starts from `initial`. The pool may have another size by then.
+    const isElsewhere = stored === undefined && measured.size !== bounds.initial
+    const sample = isElsewhere ? { ...measured, resized: true } : measured
     const isIdle = sample.inflight === 0 && sample.queued === 0 && sample.started === 0 && sample.arrivals === 0
     const reason = endOf(window, sample)
     if (reason !== undefined) {

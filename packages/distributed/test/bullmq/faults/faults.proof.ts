@@ -264,7 +264,7 @@ describe.skipIf(!isAvailable("the faults of a distributed pool"))("faults", () =
   fault(
     "12. cancelling at the moment a task starts or ends gives each task one outcome",
     RedisServer.layerVolatile,
-    (name) =>
+    () =>
       Effect.gen(function* () {
         const ran: Array<string> = []
         const handler = Work.handle(({ key }) =>

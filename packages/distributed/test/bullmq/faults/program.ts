@@ -112,10 +112,10 @@ Effect.runPromise(
     tell({ closed: true })
     // From here on only what the library left behind could keep the process alive.
     raw.disconnect()
-    process.disconnect()
+    return process.disconnect()
   },
   (error: unknown) => {
     console.error(error)
-    process.exit(1)
+    return process.exit(1)
   }
 )

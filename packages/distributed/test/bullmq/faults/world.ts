@@ -34,7 +34,7 @@ const start = (config: Config): Program & { readonly child: ChildProcess } => {
   const messages: Array<Message> = []
   const watchers = new Set<() => void>()
   const notify = () => {
-    for (const watcher of [...watchers]) watcher()
+    for (const watcher of Array.from(watchers)) watcher()
   }
   child.on("message", (message: Message) => {
     messages.push(message)
