@@ -106,7 +106,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "packages/testing/src/**",
     [
       "packages/testing/src/**/!(index).ts",
-      "@aio-task-pool/core",
+      "@aio-task-pool/{core,distributed}",
       "effect/**",
       "@effect/vitest",
       "vitest",

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 export * as DistributedTask from "./DistributedTask.ts"
+export type { TaskContext, TaskHandler, TaskSchemas } from "./DistributedTask.ts"
 export * from "./DistributedTaskHandle.ts"
 export * from "./DistributedTaskPool.ts"
 export * from "./DistributedTaskPoolError.ts"

@@ -65,10 +65,21 @@ export const checkMillis = (where: string, what: string, value: Duration.Input, 
 }
 
 const durationOf = (value: Duration.Input, isValid: (millis: number) => boolean): Duration.Duration | undefined => {
-  // `Duration` turns NaN and negative numbers into 0. A promise has no hours and no seconds, and would be 0 as well.
-  if ((typeof value === "number" && !(value >= 0)) || value instanceof Promise) return undefined
-  const duration = Option.getOrUndefined(Duration.fromInput(value))
+  const duration = isAmount(value) ? Option.getOrUndefined(Duration.fromInput(value)) : undefined
   return duration !== undefined && isValid(Duration.toMillis(duration)) ? duration : undefined
+}
+
+/** `Duration` takes NaN, and an object without a unit that it knows, such as a promise, for 0. */
+const isAmount = (value: Duration.Input): boolean => {
+  if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
+  const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+  const parts = Object.entries(value)
+  return (
+    parts.length > 0 &&
+    parts.every(
+      ([key, part]) => typeof part === "number" && !Number.isNaN(part) && (Array.isArray(value) || units.includes(key))
+    )
+  )
 }
 
 /** Checks the time between attempts. */

@@ -146,9 +146,11 @@ export class LocalEngine implements Driver {
       return cancelled
     }
     if (job.state === "Waiting") return Effect.andThen(job.handle?.cancel ?? Effect.void, cancelled)
+    const { interruptTimeout } = job.worker!.spec
+    // May end the task in this step.
     job.fiber!.interruptUnsafe()
     const settled = Effect.interruptible(Deferred.await(job.settled))
-    return Effect.asVoid(Effect.timeoutOption(settled, job.worker!.spec.interruptTimeout))
+    return Effect.asVoid(Effect.timeoutOption(settled, interruptTimeout))
   }
 
   // ---- the way of a task -----------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ export class LocalEngine implements Driver {
       yield* worker.awaitIdle(drainTimeout)
       for (const job of worker.running) {
         job.interruptedBy ??= "worker"
-        job.fiber!.interruptUnsafe()
+        job.fiber?.interruptUnsafe()
       }
       yield* worker.awaitIdle(interruptTimeout)
       for (const job of worker.running) {

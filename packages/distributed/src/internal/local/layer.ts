@@ -40,7 +40,7 @@ export const makeLocal = <E, R>(
     // The pool pauses by itself, because tasks that it has admitted come back to the core's pool.
     const startPaused = phase === "Paused"
     yield* core.resume
-    const context = contextOf(yield* Effect.context<never>())
+    const context = contextOf(yield* Effect.context())
     const made = new LocalEngine(core, { name, context, resultTtl, startPaused })
     engine = made
     yield* Effect.forkScoped(
