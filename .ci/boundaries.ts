@@ -110,7 +110,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
       "effect/**",
       "@effect/vitest",
       "vitest",
-      "node:{async_hooks,path,perf_hooks,timers}"
+      "node:{async_hooks,child_process,fs/promises,net,os,path,perf_hooks,process,timers}"
     ],
     "This package imports the core's public entry, effect and vitest."
   ],
