@@ -68,6 +68,20 @@ export interface DistributedTask<in out Payload, in out A, in out E = never, in 
 }
 
 /**
+ * A task of any types.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly name: string
+  readonly payload: Schema.Codec<any, any>
+  readonly success: Schema.Codec<any, any>
+  readonly error: Schema.Codec<any, any>
+  readonly progress: Schema.Codec<any, any>
+}
+
+/**
  * What a handler knows about its task.
  *
  * @category models
@@ -98,7 +112,7 @@ export interface TaskContext<in Progress = Schema.Json> {
  * @since 0.1.0
  */
 export interface TaskHandler<out R = never> {
-  readonly task: DistributedTask<any, any, any, any>
+  readonly task: Any
   readonly run: (payload: any, context: TaskContext<any>) => Effect<any, any, R>
 }
 

@@ -10,7 +10,7 @@ import type * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Issue } from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
-import type { DistributedTask } from "../DistributedTask.ts"
+import type { Any } from "../DistributedTask.ts"
 import type { Answer } from "./wire.ts"
 
 /** The format of `WireData`. It grows when an older worker would misunderstand a newer task. */
@@ -35,10 +35,10 @@ export interface TaskCodec {
   readonly decodeProgress: (json: unknown) => Effect.Effect<unknown, Unfit>
 }
 
-const codecs = new WeakMap<DistributedTask<any, any, any, any>, TaskCodec>()
+const codecs = new WeakMap<Any, TaskCodec>()
 
 /** Returns the codecs of a task, which are made once. */
-export const codecOf = (task: DistributedTask<any, any, any, any>): TaskCodec => {
+export const codecOf = (task: Any): TaskCodec => {
   const known = codecs.get(task)
   if (known !== undefined) return known
   const codec = makeCodec(task)
@@ -46,7 +46,7 @@ export const codecOf = (task: DistributedTask<any, any, any, any>): TaskCodec =>
   return codec
 }
 
-const makeCodec = (task: DistributedTask<any, any, any, any>): TaskCodec => {
+const makeCodec = (task: Any): TaskCodec => {
   const payload = Schema.toCodecJson(task.payload)
   const exit = Schema.toCodecJson(Schema.Exit(task.success, task.error, Schema.Defect()))
   const progress = Schema.toCodecJson(task.progress)

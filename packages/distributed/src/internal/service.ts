@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Span } from "effect/Tracer"
-import type { DistributedTask } from "../DistributedTask.ts"
+import type { Any } from "../DistributedTask.ts"
 import type { DistributedTaskHandle } from "../DistributedTaskHandle.ts"
 import { NotAvailable, TaskCancelled, TaskLost } from "../DistributedTaskPoolError.ts"
 import type { CloseOptions, SubmitOptions } from "../DistributedTaskPoolOptions.ts"
@@ -36,7 +36,6 @@ export interface ServiceOptions {
   readonly sizeLimit: number
 }
 
-type AnyTask = DistributedTask<any, any, any, any>
 type Failure = NotAvailable | TaskCancelled | TaskLost
 
 const taskOptions = ["weight", "delay", "attempts", "backoff", "timeout"]
@@ -50,7 +49,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
   /** Encodes and sends a task. What the arguments refuse is a defect of this call. */
   const add = (
     where: string,
-    task: AnyTask,
+    task: Any,
     payload: unknown,
     options: SubmitOptions,
     span: Span,
@@ -84,14 +83,14 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       })
     })
 
-  const encode = (task: AnyTask, payload: unknown) =>
+  const encode = (task: Any, payload: unknown) =>
     Effect.mapError(
       codecOf(task).encodePayload(payload, sizeLimit),
       ({ detail }) => new TaskLost({ id: "", reason: "Undecodable", attempts: 0, detail })
     )
 
   /** The ID of a task of another name gives no result of this task. */
-  const checkEntry = (task: AnyTask, entry: Entry): Effect.Effect<Entry, TaskLost> =>
+  const checkEntry = (task: Any, entry: Entry): Effect.Effect<Entry, TaskLost> =>
     entry.name === task.name
       ? Effect.succeed(entry)
       : Effect.fail(
@@ -103,7 +102,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
           })
         )
 
-  const decode = (task: AnyTask, id: string, answer: Answer): Effect.Effect<Exit.Exit<any, any>> => {
+  const decode = (task: Any, id: string, answer: Answer): Effect.Effect<Exit.Exit<any, any>> => {
     if ("closed" in answer) return exitOf(new TaskCancelled({ reason: "Closed", started: answer.started, pool }))
     if ("cancelled" in answer) {
       return exitOf(new TaskCancelled({ reason: answer.cancelled, started: answer.started, pool }))
@@ -116,15 +115,19 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     )
   }
 
+  // A stack trace costs more than the rest of a span.
+  const spanOf = (task: Any) =>
+    ({ kind: "producer", attributes: { pool, task: task.name }, captureStackTrace: false }) as const
+
   const refuseNested: Effect.Effect<void, NotAvailable> = Effect.withFiber((fiber) =>
     isInside(fiber, driver.identity) ? Effect.fail(new NotAvailable({ reason: "Nested", pool })) : Effect.void
   )
 
-  const awaitEntry = (task: AnyTask, entry: Entry): Effect.Effect<any, any> =>
+  const awaitEntry = (task: Any, entry: Entry): Effect.Effect<any, any> =>
     Effect.flatten(Effect.flatMap(entry.answer, (answer) => decode(task, entry.id, answer)))
 
-  const submit = (where: string, task: AnyTask, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
-    Effect.useSpan("DistributedTaskPool.submit", { kind: "producer", attributes: { pool, task: task.name } }, (span) =>
+  const submit = (where: string, task: Any, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
+    Effect.useSpan("DistributedTaskPool.submit", spanOf(task), (span) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
           const result = restore(awaitEntry(task, entry))
@@ -135,10 +138,10 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
 
   /** A handle may exist a million times. So it is small: its effects are getters. */
   class Handle implements DistributedTaskHandle<any, any, any> {
-    private readonly task: AnyTask
+    private readonly task: Any
     private readonly entry: Entry
 
-    constructor(task: AnyTask, entry: Entry) {
+    constructor(task: Any, entry: Entry) {
       this.task = task
       this.entry = entry
     }
@@ -173,7 +176,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     }
   }
 
-  const handleOf = (task: AnyTask, entry: Entry): DistributedTaskHandle<any, any, any> => new Handle(task, entry)
+  const handleOf = (task: Any, entry: Entry): DistributedTaskHandle<any, any, any> => new Handle(task, entry)
 
   return {
     name: pool,
@@ -187,10 +190,8 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.suspend(() => {
         const where = "DistributedTaskPool.fork"
         checkTask(where, task)
-        const added = Effect.useSpan(
-          "DistributedTaskPool.fork",
-          { kind: "producer", attributes: { pool, task: task.name } },
-          (span) => add(where, task, payload, options, span, true)
+        const added = Effect.useSpan("DistributedTaskPool.fork", spanOf(task), (span) =>
+          add(where, task, payload, options, span, true)
         )
         return Effect.map(added, (entry) => handleOf(task, entry))
       }),

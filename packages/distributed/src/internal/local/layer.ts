@@ -27,7 +27,7 @@ export const makeLocal = <E, R>(
     let engine: LocalEngine | undefined
     // Finalizers run in reverse order: this one when the core's pool has closed.
     yield* Effect.addFinalizer(() => Effect.sync(() => engine?.finish()))
-    const built = yield* Layer.buildWithScope(pool, scope)
+    const built = yield* Layer.buildWithScope(Layer.fresh(pool), scope)
     const core = Context.getOrUndefined(built, TaskPool)
     if (core === undefined) throw new TypeError(`${where}: the layer must provide TaskPool, and no other tag`)
     const { capacity, phase, targetSize } = yield* core.stats
