@@ -91,11 +91,19 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     "packages/node/src/**",
-    ["packages/node/src/!(index).ts", "packages/node/src/internal/*", "@aio-task-pool/core", effect, "node:*"],
+    [
+      "packages/node/src/!(index).ts",
+      "packages/node/src/internal/**",
+      "@aio-task-pool/core",
+      "string-width",
+      effect,
+      "node:*"
+    ],
     "This package imports the core's public entry, effect and Node."
   ],
 
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
+  ["packages/testing/src/terminal.ts", ["@xterm/headless", "node:*"], "Terminals of tests know no pool."],
   [
     "packages/testing/src/**",
     [
@@ -116,6 +124,20 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     ["effect/{http,observability}/*", "@effect/platform-node/NodeHttpServer"],
     "The unstable modules of effect come through this file."
   ],
+  ["packages/dashboard/src/internal/unstableSse.ts", ["effect/encoding/Sse"], "The terminal view loads no server."],
+  [
+    "packages/dashboard/src/{bin.ts,top/*.ts}",
+    [
+      "packages/dashboard/src/top/*.ts",
+      "packages/dashboard/src/Protocol.ts",
+      "packages/dashboard/src/internal/unstableSse.ts",
+      "@effect/platform-node/NodeRuntime",
+      "string-width",
+      effect,
+      "node:*"
+    ],
+    "The terminal view knows only the protocol, and loads no server."
+  ],
   [
     "packages/dashboard/src/**",
     ["packages/dashboard/src/!(index).ts", "packages/dashboard/src/**/*.ts", "@aio-task-pool/core", effect, "node:*"],
@@ -130,7 +152,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
-          "@aio-task-pool/testing/{kit,random}",
+          "@aio-task-pool/testing/{kit,random,terminal}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],

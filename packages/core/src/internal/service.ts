@@ -199,6 +199,7 @@ const serviceOf = (
         return {
           where,
           source: sourceOf(where, items),
+          items,
           f,
           ...taskOptions,
           collect: discard ? "discard" : unordered ? "unordered" : "ordered",

@@ -26,6 +26,7 @@ export const keepShapes = (): void => {
     {
       where: "",
       source: sourceOf("", []),
+      items: [],
       f: () => Effect.void,
       weight: 4,
       itemOptions: undefined,

@@ -4,13 +4,13 @@
  *
  * `node packages/examples/src/demo/main.ts --help`
  */
+import { Progress } from "@aio-task-pool/node"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -20,8 +20,7 @@ import * as Option from "effect/Option"
 import { program as compressFiles } from "../blocking/main.ts"
 import { FileClient } from "./client.ts"
 import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
-import { withProgress } from "./progress.ts"
-import { conclusion, notes, problems, type Result, summary, table } from "./report.ts"
+import { conclusion, notes, problems, type Result, table } from "./report.ts"
 import { startServer } from "./serverProcess.ts"
 import { makeStopwatch } from "./stopwatch.ts"
 import { type Way, type WayName, ways } from "./ways.ts"
@@ -82,11 +81,10 @@ interface Load {
 
 const runWay = Effect.fnUntraced(function* (name: WayName, load: Load) {
   const { run, title }: Way = ways[name]
-  const [duration, outcome] = yield* withProgress(title, load.files.length, (onAnswer) =>
-    Effect.timed(run({ ...load, watch: makeStopwatch(onAnswer) }))
+  const [duration, outcome] = yield* Effect.timed(run({ ...load, watch: makeStopwatch() })).pipe(
+    Progress.track({ label: title, total: load.files.length })
   )
   const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
-  yield* Console.log(summary(result))
   return result
 })
 
@@ -149,7 +147,7 @@ const demo = Command.make(
   ])
 )
 
-const services = Layer.mergeAll(TerminalCapabilities.layer, NodeCrypto.layerDigest).pipe(
+const services = Layer.mergeAll(Progress.layer({ stream: process.stdout }), NodeCrypto.layerDigest).pipe(
   Layer.provideMerge(NodeServices.layer)
 )
 

@@ -17,11 +17,12 @@
  * A failure stops the bulk in the step in which the task settles, so no further item starts. Running tasks are
  * interrupted when the bulk is notified, because their finalizers are user code.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { ItemCounter } from "../../ItemCounter.ts"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
@@ -34,13 +35,15 @@ import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/
 import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
 import type { BulkSpan } from "./span.ts"
-import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
+import { checkResult, isAtEnd, isPlainArray, sizeOf, type Source } from "./source.ts"
 
 /** The options of a bulk, which the operation has checked. */
 export interface BulkOptions {
   /** The operation, for messages. */
   readonly where: string
   readonly source: Source
+  /** What `source` iterates. */
+  readonly items: unknown
   readonly f: (item: unknown, index: number) => unknown
   readonly weight: number
   /** Sets the options of an item on its task; `undefined` if no item has options. Runs user code. */
@@ -58,6 +61,7 @@ export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Ef
       Effect.callback((resume) => {
         const bulk = new Bulk(machine, options(), fiber.context, resume)
         bulk.wait = wait
+        bulk.counter?.begin(sizeOf(bulk.options.items))
         bulk.request()
         machine.flush()
         return bulk.interrupt
@@ -71,6 +75,7 @@ const fetchBudget = 1024
 export class Bulk implements Traversal {
   readonly options: BulkOptions
   readonly context: Context.Context<never>
+  readonly counter: ItemCounter | undefined
   readonly asyncContext: AsyncContext | undefined
   readonly machine: Machine
   private readonly isPlain: boolean
@@ -105,7 +110,8 @@ export class Bulk implements Traversal {
   ) {
     this.machine = machine
     this.options = options
-    this.context = context
+    this.counter = Context.get(context, ItemCounter)
+    this.context = this.counter === undefined ? context : Context.add(context, ItemCounter, undefined)
     this.asyncContext = captureAsyncContext()
     this.isPlain = isPlainArray(options.source)
     this.onDone = onDone
@@ -247,12 +253,23 @@ export class Bulk implements Traversal {
   onNotified(task: BulkTask): void {
     this.live--
     const { exit } = task
+    if (this.counter !== undefined && exit !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit?._tag === "Success") this.collect(task.index, exit.value)
     else if (exit !== undefined) this.onFailure(task, exit)
     if (this.state === "Pulling") {
       this.spare.push(task.renew())
       if (this.live === 1) this.lookAhead()
     } else if (this.live === 0) this.finish()
+  }
+
+  /** Tells the counter of an item that has ended. A counter that throws ends the bulk. */
+  private count(counter: ItemCounter, exit: Exit.Exit<unknown, unknown>): void {
+    try {
+      counter.ended(exit)
+    } catch (cause) {
+      this.stop(Exit.die(cause))
+      this.interruptRunning()
+    }
   }
 
   private onFailure(task: BulkTask, exit: Exit.Failure<unknown, unknown>): void {

@@ -8,7 +8,7 @@
  * paused or closes, the feeder is interrupted. The admitted tasks continue, and then the stream fails with
  * `NotAvailable`.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,6 +17,7 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
+import { ItemCounter } from "../../ItemCounter.ts"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import { checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
@@ -44,7 +45,7 @@ export const mapEffect = (
       const spans = yield* bulkSpanScoped(machine, options?.spans)
       const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>(), spans?.span)
       yield* Effect.addFinalizer(() => mapping.leave)
-      const start = mapping.start(stream)
+      const start = mapping.start(stream, yield* ItemCounter)
       yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
@@ -57,6 +58,7 @@ class Mapping implements Traversal {
   private readonly span: BulkSpan | undefined
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
+  private counter: ItemCounter | undefined = undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
   /** The context of the feeder, in which the tasks run. */
@@ -102,13 +104,17 @@ class Mapping implements Traversal {
     this.endTraversal = machine.traverse(this)
   }
 
-  start(stream: Stream.Stream<any, any, any>) {
+  start(stream: Stream.Stream<any, any, any>, counter: ItemCounter | undefined) {
+    this.counter = counter
+    counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const { isAdmitting } = this.machine
     if (!isAdmitting) this.reportRejection()
     const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
-    return Effect.map(Effect.forkScoped(feeding), (feeder) => {
+    // Elements are counted here, so their tasks have no counter.
+    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, ItemCounter, undefined)
+    return Effect.map(Effect.forkScoped(uncounted), (feeder) => {
       this.feeder = feeder
       // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
       // dies.
@@ -183,10 +189,21 @@ class Mapping implements Traversal {
   onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
     // A task that settles within its admission may be notified twice: of its admission and of its outcome.
     if (!this.live.delete(task)) return
+    if (this.counter !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     // Tasks that were stopped because of a failed one may be notified before the failed one.
     else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
     this.endIfSettled()
+  }
+
+  /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
+  private count(counter: ItemCounter, exit: Exit.Exit<unknown, unknown>): void {
+    try {
+      counter.ended(exit)
+    } catch (cause) {
+      this.stop(Cause.die(cause))
+      Queue.failCauseUnsafe(this.results, Cause.die(cause))
+    }
   }
 
   private deliver(index: number, value: unknown): void {

@@ -1,0 +1,113 @@
+import { defectOf, gated, settle, start } from "@aio-task-pool/testing/kit"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { AioFixedTaskPoolSimple, ItemCounter, TaskPool } from "../src/index.ts"
+
+const makeCounter = () => {
+  const seen = { totals: [] as Array<number | undefined>, ended: [] as Array<Exit<unknown, unknown>["_tag"]> }
+  const counter: ItemCounter = {
+    begin: (total) => void seen.totals.push(total),
+    ended: ({ _tag }) => void seen.ended.push(_tag)
+  }
+  return { seen, counted: Effect.provideService(ItemCounter, counter) }
+}
+
+const onPool = Effect.provide(AioFixedTaskPoolSimple.layer(2))
+const double = (n: number) => Effect.succeed(2 * n)
+
+function* numbers() {
+  yield* [1, 2]
+}
+
+describe("ItemCounter", () => {
+  it.effect.each([
+    ["an array", [1, 2], 2],
+    ["a Set", new Set([1, 2]), 2],
+    ["a Map", new Map([[1, 1]]), 1],
+    ["a typed array", new Uint8Array(2), 2],
+    ["an iterable of unknown length", numbers(), undefined],
+    ["an iterable with a wrong size", { size: -1, [Symbol.iterator]: numbers }, undefined],
+    ["a string, whose length may differ", "ab", undefined]
+  ] as const)("forEach tells the number of items of %s", ([, items, total]) =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const results = yield* counted(TaskPool.forEach(items as Iterable<unknown>, Effect.succeed))
+      assert.deepStrictEqual(seen.totals, [total])
+      assert.deepStrictEqual(
+        seen.ended,
+        results.map(() => "Success")
+      )
+    }).pipe(onPool)
+  )
+
+  it.effect("counts the items of all and of mapEffect", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      yield* counted(TaskPool.all({ a: double(1), b: double(2) }))
+      yield* counted(Stream.runDrain(TaskPool.mapEffect(Stream.make(1, 2, 3), double)))
+      assert.deepStrictEqual(seen.totals, [2, undefined])
+      assert.strictEqual(seen.ended.length, 5)
+    }).pipe(onPool)
+  )
+
+  it.effect("does not count the operations within an item", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const nested = () => TaskPool.forEach([1, 2], double)
+      yield* counted(TaskPool.forEach([1, 2, 3], nested))
+      yield* counted(Stream.runDrain(TaskPool.mapEffect(Stream.make(1), nested)))
+      assert.deepStrictEqual(seen.totals, [3, undefined])
+      assert.strictEqual(seen.ended.length, 4)
+    }).pipe(onPool)
+  )
+
+  it.effect("counts an item that failed, and the ones that its failure interrupted", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const f = (n: number) => (n === 0 ? Effect.fail("no") : Effect.never)
+      yield* Effect.exit(counted(TaskPool.forEach([1, 0, 2], f)))
+      assert.deepStrictEqual(seen.ended, ["Failure", "Failure"])
+    }).pipe(onPool)
+  )
+
+  it.effect("does not count an item that was rejected", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const gate = gated(1)
+      const bulk = yield* start(counted(TaskPool.forEach([1, 2, 3], () => gate.task)))
+      yield* settle
+      yield* TaskPool.pause
+      yield* gate.open
+      yield* Fiber.await(bulk)
+      assert.strictEqual(seen.ended.length, (yield* TaskPool.stats).succeeded)
+      assert.isAbove((yield* TaskPool.stats).rejected, 0)
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+
+  it.effect.each(["begin", "ended"] as const)("what a counter throws in %s is a defect of the operation", (where) =>
+    Effect.gen(function* () {
+      const throws = () => {
+        throw new Error("no count")
+      }
+      const counter: ItemCounter = { begin: () => {}, ended: () => {}, [where]: throws }
+      const operations = [
+        TaskPool.forEach(
+          Array.from({ length: 10 }, (_, i) => i),
+          double
+        ),
+        Stream.runDrain(TaskPool.mapEffect(Stream.range(1, 10), double))
+      ]
+      for (const operation of operations) {
+        const exit = yield* Effect.exit(
+          Effect.provideService(operation as Effect.Effect<unknown, unknown, TaskPool>, ItemCounter, counter)
+        )
+        assert.strictEqual((defectOf(exit) as Error).message, "no count")
+      }
+      yield* TaskPool.awaitIdle
+      assert.strictEqual(yield* TaskPool.submit(double(4)), 8)
+    }).pipe(onPool)
+  )
+})
