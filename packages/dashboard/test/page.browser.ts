@@ -29,7 +29,7 @@ const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
 
 const isWithinTheWindow = async (page: Page): Promise<void> => {
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-  expect(content).toBeLessThanOrEqual(window!)
+  expect(content).toBeLessThanOrEqual(window)
 }
 
 /** How often the page was shown. A script as text, because the test's compiler would change an import. */
