@@ -130,7 +130,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("retrying", () => retryLaws(laws))
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
-      describe("measuring", () => measuringLaws(laws))
+      if (capacity === undefined) describe("measuring", () => measuringLaws(laws))
       describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })

@@ -32,7 +32,10 @@ const law = (laws: Laws, sentence: string, body: (world: World) => Effect.Effect
       const metrics: Metric.MetricRegistry = new Map()
       const registry = yield* PoolRegistry.make
       const make = (options: LawPool = {}) =>
-        Effect.map(Layer.build(Layer.fresh(laws.layerOf({ size: 1, ...options }))), (context) => pool(context))
+        Effect.map(
+          Layer.build(Layer.fresh(laws.layerOf({ size: 1, shutdown: { drainTimeout: 0 }, ...options }))),
+          (context) => pool(context)
+        )
       const pool = (context: any): TaskPoolService => context.mapUnsafe.get(TaskPool.key)
       yield* Effect.scoped(body({ metrics, make, read: (name) => seriesOf(metrics, name) })).pipe(
         Effect.provide(TaskPoolMetrics.layer, { local: true }),
