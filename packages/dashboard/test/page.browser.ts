@@ -55,7 +55,7 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
               await isWithinTheWindow(page)
               expect(await violations(page)).toEqual([])
               await keepPicture(page, `overview-${scheme}-${width}`)
-              if (scheme === "light" && width > 1000) await renewPicture(page, "dashboard-pools")
+              if (scheme === "light" && width > 1000) await renewPicture(page, "dashboard-pools", 60)
 
               await page.getByRole("link", { name: "fetch" }).click()
               await page.getByRole("heading", { name: "fetch" }).waitFor()
@@ -71,7 +71,6 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
               await isWithinTheWindow(page)
               expect(await violations(page)).toEqual([])
               await keepPicture(page, `pool-${scheme}-${width}`)
-              if (scheme === "light" && width > 1000) await renewPicture(page, "dashboard-pool")
             })
             hasNone(problems)
           })
@@ -332,6 +331,7 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
         yield* openSix
         const { page } = yield* openTab(yield* Chromium, `${address}/#pool=fetch`)
         yield* Effect.promise(async () => {
+          await renewPicture(page, "dashboard-pool", 30)
           const tip = page.locator(".mark .tip").last()
           await page.locator(".mark").last().focus()
           await tip.waitFor({ state: "visible" })

@@ -79,9 +79,9 @@ export const keepPicture = async (page: Page, name: string): Promise<void> => {
   await page.screenshot({ path: join(folder, `${name}.png`) })
 }
 
-/** Renews a picture of the documentation, if `PICTURES=docs` asks for it, when the curves have something to show. */
-export const renewPicture = async (page: Page, name: string): Promise<void> => {
+/** Renews a picture of the documentation, if `PICTURES=docs` asks for it, when the curves have so many seconds to show. */
+export const renewPicture = async (page: Page, name: string, seconds: number): Promise<void> => {
   if (process.env["PICTURES"] !== "docs") return
-  await page.waitForTimeout(60_000)
+  await page.waitForTimeout(1000 * seconds)
   await page.screenshot({ path: join(root, "docs/observability", `${name}.png`) })
 }
