@@ -21,6 +21,7 @@ import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
+import { inspectingLaws } from "./laws/inspecting.ts"
 import { keyLaws, keyOrderLaws } from "./laws/keys.ts"
 import {
   Laws,
@@ -82,7 +83,8 @@ export interface TaskPoolLawsOptions {
  * **Details**
  *
  * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
- * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it,
+ * inspection, the registry, warnings, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -131,6 +133,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("retrying", () => retryLaws(laws))
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
+      describe("inspecting", () => inspectingLaws(laws))
+      describe("measuring", () => measuringLaws(laws))
       describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })

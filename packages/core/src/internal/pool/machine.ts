@@ -207,6 +207,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** The number of those for whom the pool measures. */
   private timed = 0
   readonly watchers = new Watchers()
+  /** Notified of the end of each flush; undefined without `warnAfter`. */
+  warnings: { flushEnded(): void } | undefined = undefined
   private readonly traversals = new Set<Traversal>()
   readonly events: Events
 
@@ -972,6 +974,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Returns whether there is work again. */
   private endFlush(): boolean {
     this.observer?.flushEnded()
+    this.warnings?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
     return this.watchers.isEmpty ? !this.completions.isEmpty : this.checkWatchers()
   }
@@ -1261,6 +1264,10 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** The task that has waited longest. Tasks in the queue arrived before those at the door. */
   get oldestQueued(): Entry | undefined {
     return this.backlog.oldest() ?? this.door.head
+  }
+  /** The number of tasks that have ended, without those that were cancelled before they started. */
+  get ended(): number {
+    return this.counts.settled - this.counts.neverStarted
   }
   /** The number of tasks that were cancelled before they started. */
   get neverRun(): number {
