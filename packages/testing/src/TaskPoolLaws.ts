@@ -133,8 +133,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("retrying", () => retryLaws(laws))
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
-      describe("tracing", () => tracingLaws(laws))
       describe("inspecting", () => inspectingLaws(laws))
+      describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

@@ -429,9 +429,9 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
-    this.arrivedAt = this.startedAt = noStamp
+    this.arrivedAt = noStamp
     this.since = unstamped
-    this.sample = this.epoch = 0
+    this.mark = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight
