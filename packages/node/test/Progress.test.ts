@@ -111,10 +111,10 @@ describe("Progress on a terminal", () => {
     })
   )
 
-  onTerminal("step counts tasks that are submitted one by one, failed ones in their own number", (terminal) =>
+  onTerminal("counts tasks that are submitted one by one, failed ones in their own number", (terminal) =>
     Effect.gen(function* () {
       const fetch = (n: number) => (n % 4 === 0 ? Effect.fail("no") : Effect.sleep("1 second"))
-      const one = (n: number) => Effect.exit(Progress.step(TaskPool.submit(fetch(n))))
+      const one = (n: number) => Effect.exit(TaskPool.submit(fetch(n)))
       yield* start(
         Effect.forEach(range(8), one, { concurrency: "unbounded" }).pipe(Progress.track({ label: "steps", total: 8 }))
       )
@@ -122,6 +122,15 @@ describe("Progress on a terminal", () => {
       assert.match((yield* screenOf(terminal))[0]!, /^steps .* 50 % {2}4 of 8 .* 2 failed$/)
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual((yield* screenOf(terminal))[0], "✓ steps: 8 of 8 in 3.0 s, 2 failed")
+    })
+  )
+
+  onTerminal("step counts work outside of pools, and not the tasks within", (terminal) =>
+    Effect.gen(function* () {
+      const one = Progress.step(TaskPool.forEach(range(5), sleep(100)))
+      yield* start(Progress.track(Effect.replicateEffect(one, 3), { label: "steps", total: 3 }))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* screenOf(terminal))[0], "✓ steps: 3 of 3 in 0.9 s")
     })
   )
 

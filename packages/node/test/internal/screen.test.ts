@@ -109,6 +109,19 @@ describe("the screen", () => {
     assert.deepStrictEqual(await lines(), [...Array.from({ length: 20 }, (_, i) => `log ${i}`), "bar 1", "bar 2"])
   })
 
+  it("is not harmed by a stream that throws, and leaves it alone from then on", () => {
+    const { draw, stream } = setUp()
+    let writes = 0
+    stream.write = (() => {
+      writes++
+      throw new Error("no terminal")
+    }) as typeof stream.write
+    draw("bar")
+    draw("bar")
+    draw()
+    assert.strictEqual(writes, 1)
+  })
+
   it("is not harmed by a reader that has gone away", async () => {
     const { draw, stream } = setUp()
     draw("bar")

@@ -113,12 +113,18 @@ export class Quiet {
     const { stream } = this
     if (this.hasFailed || stream.destroyed) return
     if (this.pending++ === 0) stream.on("error", ignore)
-    write.call(stream, text, (error: unknown) => {
+    const written = (error: unknown): void => {
       this.pending--
       // A stream calls back before it emits its error.
       if (error) this.hasFailed = true
       else if (this.pending === 0) stream.off("error", ignore)
-    })
+    }
+    // A plain `try`, because any stream may be given, and the work that is shown must not fail with it.
+    try {
+      write.call(stream, text, written)
+    } catch {
+      this.hasFailed = true
+    }
   }
 }
 
