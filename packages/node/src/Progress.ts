@@ -85,6 +85,9 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
   if (!(typeof hz === "number" && hz > 0 && hz <= 60)) {
     throw new RangeError(`Progress.layer: hz must be a number above 0 and at most 60, got ${format(hz)}`)
   }
+  if (typeof stream.write !== "function") {
+    throw new RangeError(`Progress.layer: stream must be a writable stream, got ${format(stream)}`)
+  }
   return Layer.effect(
     Current,
     Effect.gen(function* () {

@@ -294,6 +294,21 @@ describe("Progress without a terminal", () => {
   )
 
   onTerminal(
+    "writes a line at each quarter of work that takes no time",
+    (terminal) =>
+      Effect.gen(function* () {
+        yield* Progress.track(TaskPool.forEach(range(1000), Effect.succeed), { label: "items" })
+        assert.deepStrictEqual(terminal.written, [
+          "items: 250 of 1000 (25 %)\n",
+          "items: 500 of 1000 (50 %)\n",
+          "items: 750 of 1000 (75 %)\n",
+          "items: 1000 of 1000 in 0.0 s\n"
+        ])
+      }),
+    lineByLine
+  )
+
+  onTerminal(
     "writes lines of a pool only while no work is tracked",
     (terminal) =>
       Effect.gen(function* () {
@@ -351,6 +366,14 @@ describe("the options of Progress", () => {
         "Progress.layer: hz must be a number above 0"
       )
     }
+  })
+
+  it("the stream must be one", () => {
+    assert.throws(
+      () => Progress.layer({ stream: {} as unknown as NodeJS.WriteStream }),
+      RangeError,
+      "Progress.layer: stream must be a writable stream, got {}"
+    )
   })
 
   it.effect("a wrong total or label is a defect", () =>

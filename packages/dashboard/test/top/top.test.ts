@@ -261,7 +261,7 @@ describe("top without a terminal", () => {
         yield* pool("mail")
         const { code, stdout } = yield* Effect.promise(() => runHere("top", address, "--json"))
         assert.strictEqual(code, 0)
-        const frame = Schema.decodeUnknownSync(Protocol.Frame)(JSON.parse(stdout))
+        const frame = yield* Schema.decodeUnknownEffect(Protocol.Frame)(JSON.parse(stdout))
         assert.deepStrictEqual(
           frame.pools.map(({ id }) => id),
           ["mail"]

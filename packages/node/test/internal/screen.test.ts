@@ -39,6 +39,21 @@ describe("the screen", () => {
     assert.deepStrictEqual(await lines(), ["log 1", "log 2", "half a line", "prompt>"])
   })
 
+  it("a write of the program that throws leaves the lines as they were", async () => {
+    const { draw, lines, stream } = setUp()
+    const write = stream.write.bind(stream) as (...args: ReadonlyArray<unknown>) => boolean
+    stream.write = (...args: ReadonlyArray<unknown>) => {
+      if (args[0] === "bad\n") throw new Error("bad chunk")
+      return write(...args)
+    }
+    draw("bar")
+    assert.throws(() => stream.write("bad\n"), "bad chunk")
+    draw("bar 2")
+    assert.deepStrictEqual(await lines(), ["bar 2"])
+    assert.strictEqual(stream.listenerCount("resize"), 1)
+    draw()
+  })
+
   it("calls the callbacks of the writes it has held", async () => {
     const { draw, stream } = setUp()
     draw("bar")

@@ -24,6 +24,7 @@ export class Work implements ItemCounter {
   readonly startedAt: number
   readonly pace: Pace
   private readonly givenTotal: number | undefined
+  private readonly onEnded: ((work: Work) => void) | undefined
   /** The items of all operations so far; `undefined` if one did not know its own. */
   private foundTotal: number | undefined = 0
   done = 0
@@ -31,9 +32,10 @@ export class Work implements ItemCounter {
   /** The quarters of which there is a line. */
   quarter = 0
 
-  constructor(label: string, total: number | undefined, now: number) {
+  constructor(label: string, total: number | undefined, now: number, onEnded: ((work: Work) => void) | undefined) {
     this.label = label
     this.givenTotal = total
+    this.onEnded = onEnded
     this.startedAt = now
     this.pace = new Pace(now, 0)
   }
@@ -47,6 +49,7 @@ export class Work implements ItemCounter {
     if (exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)) return
     this.done++
     if (exit._tag === "Failure") this.failed++
+    this.onEnded?.(this)
   }
 
   get total(): number | undefined {
@@ -126,13 +129,20 @@ class PoolLine {
     return now - this.busyAt < linger
   }
 
+  get done(): number {
+    return ended(this.stats) - ended(this.base)
+  }
+
+  get total(): number {
+    return this.stats.submitted - ended(this.base)
+  }
+
   get reading(): Reading {
-    const { delayed, failed, running, size, submitted, waiting } = this.stats
-    const before = ended(this.base)
+    const { delayed, failed, running, size, waiting } = this.stats
     return {
       label: this.label,
-      done: ended(this.stats) - before,
-      total: submitted - before,
+      done: this.done,
+      total: this.total,
       failed: failed - this.base.failed,
       perSecond: this.pace.perSecond,
       pool: { running, size, waiting: waiting + delayed }
@@ -194,7 +204,7 @@ export class Display {
 
   /** Begins to show a piece of work. */
   begin(label: string, total: number | undefined): Work {
-    const work = new Work(clean(label), total, this.now)
+    const work = new Work(clean(label), total, this.now, this.screen === undefined ? this.printQuarter : undefined)
     if (this.isOpen) this.works.add(work)
     return work
   }
@@ -212,7 +222,6 @@ export class Display {
     for (const work of this.works) work.pace.add(now, work.done)
     this.take(samples, now)
     if (this.screen !== undefined) return this.screen.refresh()
-    for (const work of this.works) this.printQuarter(work)
     if (this.works.size > 0) return
     for (const pool of this.pools.values()) this.printQuarter(pool)
   }
@@ -259,15 +268,16 @@ export class Display {
     return [...shown, this.paint("dim", truncate(`and ${readings.length - shown.length} more`, columns))]
   }
 
-  private printQuarter(source: Work | PoolLine): void {
-    const { reading } = source
-    const { done, total } = reading
+  /** Prints a line if a further quarter is done. */
+  private readonly printQuarter = (source: Work | PoolLine): void => {
+    const { done, total } = source
     if (total === undefined || total <= 0) return
     const quarter = Math.floor((4 * done) / total)
     // The last line is printed at the end.
     if (quarter <= source.quarter || quarter >= 4) return
     source.quarter = quarter
-    this.printLine(plain(reading))
+    if (source instanceof Work) source.pace.add(this.now, done)
+    this.printLine(plain(source.reading))
   }
 
   private print(summary: Summary): void {

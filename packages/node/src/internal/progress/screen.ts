@@ -72,8 +72,12 @@ export class Screen {
     this.write(`${this.toTop()}\u001B[J`)
     // Writes from within the write go straight through.
     this.drawn = []
-    write()
-    this.drawn = drawn
+    // A plain `try`: the write is the program's own, and may throw.
+    try {
+      write()
+    } finally {
+      this.drawn = drawn
+    }
     this.write(drawn.map((line) => `${line}\n`).join(""))
   }
 
@@ -87,9 +91,12 @@ export class Screen {
   private begin(): void {
     for (const interception of this.interceptions) interception.begin()
     this.stream.on("resize", this.refresh)
+    process.on("exit", this.end)
   }
 
-  private end(): void {
+  /** Writes what waits for a line feed, also if the program exits meanwhile. */
+  private readonly end = (): void => {
+    process.off("exit", this.end)
     this.stream.off("resize", this.refresh)
     for (const interception of this.interceptions) interception.end()
   }
