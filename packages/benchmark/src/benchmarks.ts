@@ -6,6 +6,7 @@ import { backlog } from "./benchmarks/backlog.ts"
 import { bulk } from "./benchmarks/bulk.ts"
 import { cancel } from "./benchmarks/cancel.ts"
 import { features } from "./benchmarks/features.ts"
+import { inspect } from "./benchmarks/inspect.ts"
 import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
 import { options } from "./benchmarks/options.ts"
@@ -23,6 +24,7 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   priority,
   cancel,
   backlog,
+  inspect,
   memory,
   six,
   options,

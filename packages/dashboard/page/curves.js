@@ -232,7 +232,7 @@ export class Curve extends Component {
       h(
         "figcaption",
         null,
-        h("h3", null, title),
+        h("h2", null, title),
         lines.map((line, number) =>
           h(
             "span",

@@ -198,8 +198,8 @@ const Actions = ({ act, allowed, note, row }) => {
     row.stats.phase === "Paused"
       ? button("Resume", `Resume ${row.id}`, true, () => act("resume"))
       : button("Pause", `Pause ${row.id}`, row.stats.phase !== "Closed", () => act("pause")),
-    button("−1", "One worker less", size !== null && size > 0, () => act("resize", (size ?? 1) - 1)),
-    button("+1", "One worker more", size !== null, () => act("resize", (size ?? 0) + 1)),
+    button("−1", "−1 worker", size !== null && size > 0, () => act("resize", (size ?? 1) - 1)),
+    button("+1", "+1 worker", size !== null, () => act("resize", (size ?? 0) + 1)),
     h("span", { class: "quiet", role: "status" }, allowed ? note : "The address with #token=… allows changes.")
   )
 }

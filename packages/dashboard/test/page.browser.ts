@@ -29,7 +29,7 @@ const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
 
 const isWithinTheWindow = async (page: Page): Promise<void> => {
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-  expect(content).toBeLessThanOrEqual(window!)
+  expect(content).toBeLessThanOrEqual(window)
 }
 
 /** How often the page was shown. A script as text, because the test's compiler would change an import. */
@@ -118,7 +118,7 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
           await page.getByRole("heading", { name: "beta" }).waitFor()
           await page.waitForFunction(() => document.activeElement?.id === "title")
           await page.keyboard.press("Escape")
-          await page.waitForFunction(() => document.activeElement?.textContent === "beta")
+          await page.waitForFunction(() => document.activeElement?.matches(".table a[href='#pool=beta']"))
           await walk("/", ["filter"])
           await page.keyboard.type("GAM")
           await page.waitForFunction(() => document.querySelectorAll(".table .name a").length === 1)
@@ -238,10 +238,10 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
         yield* db.awaitStats(({ phase }) => phase === "Paused")
         yield* press("Resume db")
         yield* db.awaitStats(({ phase }) => phase === "Open")
-        yield* press("One worker more")
+        yield* press("+1 worker")
         yield* db.awaitStats(({ targetSize }) => targetSize === 3)
         yield* Effect.promise(() => page.getByText("0/3", { exact: true }).waitFor())
-        yield* press("One worker less")
+        yield* press("−1 worker")
         yield* db.awaitStats(({ targetSize }) => targetSize === 2)
         yield* Effect.promise(async () => {
           expect(page.url()).toBe(`${address}/#pool=db`)

@@ -20,7 +20,9 @@ import type { PoolTiming } from "../PoolTiming.ts"
 import type {
   CloseOptions,
   ForEachOptions,
+  InspectOptions,
   PoolEvent,
+  PoolInspection,
   ResizeOptions,
   SubmitOptions,
   TaskPoolService
@@ -42,11 +44,13 @@ import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { withBulkSpan } from "./bulk/span.ts"
 import { lengthOf, sourceOf } from "./bulk/source.ts"
-import { inspector } from "./inspect/inspect.ts"
+import { inspector, TaskIds } from "./inspect/inspect.ts"
+import { Warnings } from "./inspect/warnings.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { nameEffect } from "./pool/label.ts"
 import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
 import { clear, interruptSurplus } from "./pool/selecting.ts"
@@ -89,6 +93,10 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
       machine.observe(new RetryAfter(machine, options.classify))
     }
     if (options.timing) machine.measure()
+    const ids = new TaskIds()
+    const warnings = options.warnAfter === undefined ? undefined : new Warnings(machine, options.warnAfter, ids)
+    machine.warnings = warnings
+    const inspect = inspector(machine, ids, () => warnings?.current() ?? [])
     const sizing = options.sizing?.(machine, context)
     let leaveRegistry = (): void => {}
     const lifecycle = new Lifecycle(machine, context, {
@@ -103,7 +111,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
-    const service = serviceOf(machine, lifecycle, sizing, options)
+    const service = serviceOf(machine, lifecycle, sizing, inspect, options)
     // Before the finalizer, which a closed scope runs at once.
     leaveRegistry = enterRegistry(machine, options, service, sizing, context)
     return Effect.as(Effect.addFinalizer(closeForGood), service)
@@ -151,10 +159,10 @@ const serviceOf = (
   machine: Machine,
   lifecycle: Lifecycle,
   sizing: Sizing | undefined,
+  inspect: (options?: InspectOptions) => PoolInspection,
   options: ServiceOptions
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
-  const inspect = inspector(machine, () => [])
 
   const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
     const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
@@ -308,6 +316,7 @@ const serviceOf = (
         } = checkKnown(where, blockingOptions, blockingOptionNames)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
+        if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
         return new Submit(machine, where, limited, taskOptions as TaskOptions, suspends)
       }),
     scale: (delta, resizeOptions) =>

@@ -37,7 +37,9 @@ export const openSix: Effect.Effect<void, never, Scope.Scope> = Effect.gen(funct
   )
   const mail = yield* AioFixedTaskPoolSimple.make({ name: "mail", size: 3, capacity: 40, onFull: "fail" })
   // A queue that is full from the start.
-  yield* Effect.forkScoped(mail.forEach(Array.from({ length: 43 }), () => Effect.sleep(250), { discard: true }))
+  for (let index = 0; index < 43; index++) {
+    yield* Effect.forkScoped(Effect.ignore(mail.submit(Effect.sleep(250), { label: "send invitation" })))
+  }
   yield* keepBusy(mail, 60, () => 250, "send invitation")
   const images = yield* AioFixedTaskPoolLifo.make({ name: "images", size: 4, capacity: 100 })
   yield* keepBusy(images, 90, (index) => 100 + 40 * (index % 9), "resize photo")

@@ -264,5 +264,5 @@ export const lineLog = () => {
     // A line has an array of messages, here of one.
     lines.push({ level: logLevel, message: Array.isArray(message) ? message[0] : message, annotations, cause })
   })
-  return { lines, layer: Logger.layer([logger]) }
+  return { lines, logger, layer: Logger.layer([logger]) }
 }

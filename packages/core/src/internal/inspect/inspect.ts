@@ -26,12 +26,13 @@ export class TaskIds {
 }
 
 /** Makes the function that inspects a pool. */
-export const inspector = (
-  machine: Machine,
-  warnings: () => ReadonlyArray<PoolWarning>
-): ((options?: InspectOptions) => PoolInspection) => {
-  const ids = new TaskIds()
-  return (options = {}) => {
+export const inspector =
+  (
+    machine: Machine,
+    ids: TaskIds,
+    warnings: () => ReadonlyArray<PoolWarning>
+  ): ((options?: InspectOptions) => PoolInspection) =>
+  (options = {}) => {
     const where = "TaskPool.inspect"
     const { delayed, running, waiting } = checkKnown(where, options, ["running", "waiting", "delayed"])
     const shown = {
@@ -69,7 +70,6 @@ export const inspector = (
       warnings: warnings()
     }
   }
-}
 
 const limitOf = (where: string, what: string, value = mostShown): number =>
   value === Infinity ? mostShown : Math.min(mostShown, checkCount(where, what, value))

@@ -77,7 +77,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   onDelayed(): void
   /** Called in the step in which the entry settles. Keeps the outcome and releases everything else. */
   onSettled(): void
-  /** The name of the submitted function; undefined for an effect. User code may answer, and throw. */
+  /** The name of the submitted function or job, if any. User code may answer, and throw. */
   readonly functionName: unknown
   /** The submitted work, for the report of `close`. */
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">

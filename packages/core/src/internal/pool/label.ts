@@ -27,6 +27,15 @@ export const cleanLabel = (name: string): string => {
   return label
 }
 
+/** The names of effects that stand for a function elsewhere, such as a job on a thread. */
+const effectNames = new WeakMap<object, string>()
+
+/** Gives an effect the name that a task of it has. */
+export const nameEffect = (effect: object, name: string): void => void effectNames.set(effect, name)
+
+/** Returns the name of an effect; `undefined` if it has none. */
+export const nameOfEffect = (effect: object): string | undefined => effectNames.get(effect)
+
 /** Returns the label of a task: the option, the function's name, the name of the nearest span, or `task`. */
 export const labelOf = (entry: Entry): string =>
   named(() => entry.extra?.label) ??

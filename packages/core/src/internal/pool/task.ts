@@ -32,6 +32,7 @@ import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
+import { nameOfEffect } from "./label.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
@@ -232,7 +233,9 @@ export class Task implements Entry, Waiter {
   }
 
   get functionName(): unknown {
-    return this.args === undefined ? undefined : (this.work as { readonly name?: unknown } | undefined)?.name
+    const { args, work } = this
+    if (work === undefined) return undefined
+    return args === undefined ? nameOfEffect(work) : (work as { readonly name?: unknown }).name
   }
 
   get unfinished(): Entry["unfinished"] {

@@ -9,8 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as TestClock from "effect/testing/TestClock"
@@ -757,8 +759,61 @@ describe("a decision", () => {
     }).pipe(Effect.provide(poolOf({ policy })))
   })
 
+  it.effect("has its reason explained below the table, each once", () =>
+    Effect.gen(function* () {
+      yield* pass(30_000)
+      const lines = (yield* TaskPool.explain()).split("\n")
+      const rows = lines.filter((line) => line.includes(" FIXED "))
+      assert.isAtLeast(rows.length, 2)
+      assert.deepStrictEqual(lines.slice(rows.length + 2), ["FIXED: the policy always asks for this size"])
+    }).pipe(Effect.provide(poolOf({ policy: AutoScalePolicy.withInterval(AutoScalePolicy.fixed(4), 1000) })))
+  )
+
+  it.effect("that changes the size is one line at Debug, and no span keeps it (A9)", () => {
+    const { policy } = spy(timed(1000), (_, step) => (step === 1 ? { size: 4 } : {}))
+    const span = new Tracer.NativeSpan({
+      name: "maker",
+      parent: Option.none(),
+      annotations: Context.empty(),
+      links: [],
+      startTime: 0n,
+      kind: "internal",
+      sampled: true
+    })
+    const log = lineLog()
+    // Effect's own logger that adds each line to the current span.
+    const both = Logger.layer([log.logger, Logger.tracerLogger])
+    return Effect.gen(function* () {
+      yield* pass(4000)
+      assert.strictEqual((yield* TaskPool.stats).targetSize, 4)
+      assert.deepStrictEqual(
+        log.lines.map(({ annotations, level, message }) => [level, message, annotations]),
+        [
+          [
+            "Debug",
+            "scaled from 1 to 4: SPY",
+            {
+              "task_pool.name": "sized",
+              "task_pool.kind": "AioAutoScaleTaskPoolSimple",
+              from: 1,
+              to: 4,
+              reason: "SPY"
+            }
+          ]
+        ]
+      )
+      assert.deepStrictEqual(span.events, [])
+    }).pipe(
+      Effect.provide(poolOf({ policy, name: "sized" })),
+      Effect.provide(both),
+      Effect.provideService(References.MinimumLogLevel, "Debug"),
+      Effect.provideService(Tracer.ParentSpan, span)
+    )
+  })
+
   it.effect("is nothing a fixed pool makes", () =>
     Effect.gen(function* () {
+      assert.deepStrictEqual(yield* TaskPool.decisions(), [])
       assert.strictEqual(
         yield* TaskPool.explain(),
         "AioFixedTaskPoolSimple: a fixed pool, 2 workers, which decides nothing"
