@@ -48,7 +48,7 @@ export class Screen {
     return Math.max(1, (this.stream.rows || 24) - 1)
   }
 
-  /** Draws the lines anew, over those that are drawn. */
+  /** Draws the lines again, over those that are drawn. */
   readonly refresh = (): void => {
     const lines = this.draw()
     const { drawn } = this
