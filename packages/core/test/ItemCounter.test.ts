@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { AioFixedTaskPoolSimple, Executor, ItemCounter, Job, TaskPool } from "../src/index.ts"
 
 const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
@@ -116,6 +117,36 @@ describe("ItemCounter", () => {
       yield* settle
       assert.deepStrictEqual(seen.ended, ["Failure", "Failure"])
     }).pipe(onPool)
+  )
+
+  it.effect("tells of each submitted task exactly once, however it ends", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const pool = yield* AioFixedTaskPoolSimple.make({ size: 2, capacity: 3, onFull: "dropOldest" })
+      const submit = (task: Effect.Effect<unknown, unknown>, options = {}) => start(counted(pool.submit(task, options)))
+      yield* submit(Effect.never)
+      const interrupted = yield* submit(Effect.never)
+      yield* settle
+      yield* Fiber.interrupt(interrupted)
+      yield* counted(Effect.flatMap(pool.fork(Effect.never), (handle) => handle.cancel))
+      yield* submit(Effect.die("defect"))
+      yield* submit(Effect.fail("failure"), { retry: { times: 2 } })
+      yield* settle
+      // One of them is cut, and the other ones wait until the queue drops the oldest.
+      yield* submit(Effect.never)
+      yield* settle
+      for (let i = 0; i < 4; i++) yield* submit(Effect.never)
+      yield* submit(Effect.never, { maxWait: "1 second" })
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      yield* pool.resize(1, { mode: "hard" })
+      yield* pool.close({ mode: "interrupt" })
+      yield* Effect.exit(counted(pool.submit(Effect.void)))
+      yield* settle
+      const { rejectedBy, submitted } = yield* pool.stats
+      assert.strictEqual(seen.ended.length, submitted + rejectedBy.Closed)
+      assert.deepStrictEqual([rejectedBy.WaitedTooLong, rejectedBy.Closed], [1, 1])
+    }).pipe(Effect.scoped)
   )
 
   it.effect("step counts an effect as one item, and not the tasks within", () =>
