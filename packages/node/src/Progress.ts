@@ -93,7 +93,8 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
     Effect.gen(function* () {
       const read = readerOf(yield* PoolRegistry)
       const clock = yield* Clock.Clock
-      const display = new Display(stream, [process.stdout, process.stderr], clock, process.env, yield* read)
+      const terminals = [process.stdout, process.stderr]
+      const display = new Display(stream, terminals, clock, process.env, 1000 / hz, yield* read)
       yield* Effect.addFinalizer(() => Effect.map(read, (samples) => display.close(samples)))
       yield* Effect.map(read, (samples) => display.tick(samples)).pipe(
         Effect.repeat(Schedule.spaced(1000 / hz)),

@@ -258,6 +258,21 @@ describe("Progress on a terminal", () => {
     })
   )
 
+  it.live("is drawn while tasks block the event loop", () =>
+    Effect.gen(function* () {
+      // A task must take time without an event loop: real time.
+      const terminal = makeTerminal()
+      const block = Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100))
+      yield* TaskPool.forEach(range(8), () => block).pipe(
+        Progress.track({ label: "blocking" }),
+        Effect.provide(AioFixedTaskPoolSimple.layer(1)),
+        Effect.provide(Progress.layer({ stream: terminal.stream, hz: 20 }))
+      )
+      const counts = new Set(Array.from(terminal.written.join("").matchAll(/(\d) of 8/g), ([, count]) => count))
+      assert.isAtLeast(counts.size, 4)
+    })
+  )
+
   onTerminal("the bar of a pool starts anew after a pause of a second", (terminal) =>
     Effect.gen(function* () {
       for (let i = 0; i < 2; i++) {
