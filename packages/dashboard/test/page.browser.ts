@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { Browser, Page } from "playwright-core"
-import { keepPicture, openBrowser, openTab, type Problems } from "./support/browser.ts"
+import { keepPicture, openBrowser, openTab, type Problems, renewPicture } from "./support/browser.ts"
 import { openMany, openSix } from "./support/load.ts"
 import { isolated, open, pool } from "./support/program.ts"
 
@@ -55,6 +55,7 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
               await isWithinTheWindow(page)
               expect(await violations(page)).toEqual([])
               await keepPicture(page, `overview-${scheme}-${width}`)
+              if (scheme === "light" && width > 1000) await renewPicture(page, "dashboard-pools")
 
               await page.getByRole("link", { name: "fetch" }).click()
               await page.getByRole("heading", { name: "fetch" }).waitFor()
@@ -70,6 +71,7 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
               await isWithinTheWindow(page)
               expect(await violations(page)).toEqual([])
               await keepPicture(page, `pool-${scheme}-${width}`)
+              if (scheme === "light" && width > 1000) await renewPicture(page, "dashboard-pool")
             })
             hasNone(problems)
           })

@@ -152,6 +152,33 @@ describe("demo", () => {
     })
   )
 
+  demoTest("--dashboard shows the pools in the browser, and keeps some at work until it is stopped", () =>
+    Effect.gen(function* () {
+      const demo = yield* start("--dashboard", "--port", "0", "--files", "8", "--only", "fixed")
+      const lines = demo.stdout.pipe(Stream.decodeText(), Stream.splitLines)
+      // The dashboard's address comes first, and the long-lived pools after the report.
+      let address = ""
+      yield* Stream.runForEachWhile(lines, (line) =>
+        Effect.sync(() => {
+          address ||= /dashboard: (http:\S+)\/#token=/.exec(line)?.[1] ?? ""
+          return !line.includes("until Ctrl-C")
+        })
+      )
+      const names = HttpClient.get(`${address}/api/v1/pools`).pipe(
+        Effect.flatMap(({ json }) => json),
+        Effect.map((frame) => (frame as { pools: ReadonlyArray<{ id: string }> }).pools.map(({ id }) => id)),
+        Effect.provide(FetchHttpClient.layer)
+      )
+      const found = yield* Effect.repeat(names, {
+        until: (ids) => ids.length === 4,
+        schedule: Schedule.spaced("50 millis")
+      })
+      assert.deepStrictEqual(found, ["search", "thumbnails", "newsletter", "archive"])
+      yield* demo.kill({ killSignal: "SIGINT" })
+      assert.strictEqual(Number(yield* demo.exitCode), 130)
+    }).pipe(Effect.scoped)
+  )
+
   demoTest("--help says what it does and which flags there are", () =>
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* run("--help")
@@ -164,6 +191,7 @@ describe("demo", () => {
         "--cost",
         "--rate",
         "--only",
+        "--dashboard",
         "EXAMPLES"
       ]) {
         assert.include(stdout, word)

@@ -16,7 +16,7 @@ const decision = (
   reason,
   pause: 0,
   evidence: undefined,
-  sample: { ...AutoScalePolicy.emptySample(from), avgInflight: 3.24, queued: 7 },
+  sample: { ...AutoScalePolicy.emptySample(from), duration: 250, avgInflight: 3.24, queued: 7 },
   ...more
 })
 
@@ -47,6 +47,12 @@ it("a decision has the sentence of its reason, and its measurements in words", (
     row?.evidence,
     "3.2 running, 7 waiting, run 64 ms, base 40 ms, elasticity 0.80, demand 9, dispatch stops for 500 ms"
   )
+})
+
+it("a decision without a window has no mean of running tasks", () => {
+  const log = new DecisionLog(10)
+  log.add(decision(1, 4, 5, "WAITING", { sample: { ...AutoScalePolicy.emptySample(4), queued: 9 } }))
+  assert.strictEqual(log.list()[0]?.evidence, "9 waiting")
 })
 
 it("a policy in JavaScript may decide for infinitely many workers, and give no reason", () => {

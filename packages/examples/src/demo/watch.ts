@@ -59,9 +59,9 @@ export const keepWorking = (files: ReadonlyArray<SourceFile>, limit: number) =>
     // Finds the server's limit by itself.
     const search = yield* AioAutoScaleTaskPoolSimple.make({
       name: "search",
-      minSize: 1,
+      minSize: Math.min(4, limit),
       maxSize: 4 * limit,
-      interval: "500 millis",
+      interval: "1 second",
       classify: isOverload
     })
     const thumbnails = yield* AioFixedTaskPoolPriority.make({ name: "thumbnails", size: Math.ceil(limit / 4) })
@@ -75,7 +75,7 @@ export const keepWorking = (files: ReadonlyArray<SourceFile>, limit: number) =>
 
     yield* Effect.all(
       [
-        inWaves({ mean: 5 * limit, swing: 5 * limit, period: 60 }, (index) => download(search, index)),
+        inWaves({ mean: 3 * limit, swing: 3 * limit, period: 60 }, (index) => download(search, index)),
         inWaves({ mean: 1.5 * limit, swing: 2 * limit, period: 25 }, (index) =>
           download(thumbnails, index, 1 + (index % 5))
         ),
