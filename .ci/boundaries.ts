@@ -76,6 +76,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
     "The contract knows no implementation."
   ],
+  [`${core}/ItemCounter.ts`, [`${core}/internal/runtime/counting.ts`, effect], "A counter knows no pool."],
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,

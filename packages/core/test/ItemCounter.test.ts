@@ -4,7 +4,10 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import { AioFixedTaskPoolSimple, ItemCounter, TaskPool } from "../src/index.ts"
+import { TestClock } from "effect/testing"
+import { AioFixedTaskPoolSimple, Executor, ItemCounter, Job, TaskPool } from "../src/index.ts"
+
+const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
 
 const makeCounter = () => {
   const seen = { totals: [] as Array<number | undefined>, ended: [] as Array<Exit<unknown, unknown>["_tag"]> }
@@ -12,7 +15,7 @@ const makeCounter = () => {
     begin: (total) => void seen.totals.push(total),
     ended: ({ _tag }) => void seen.ended.push(_tag)
   }
-  return { seen, counted: Effect.provideService(ItemCounter, counter) }
+  return { seen, counted: <A, E, R>(effect: Effect.Effect<A, E, R>) => ItemCounter.count(effect, counter) }
 }
 
 const onPool = Effect.provide(AioFixedTaskPoolSimple.layer(2))
@@ -73,6 +76,89 @@ describe("ItemCounter", () => {
     }).pipe(onPool)
   )
 
+  it.effect("counts the tasks of submit, fork, submitNowait and submitBlocking, and not what they submit", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const nested = TaskPool.submit(TaskPool.submit(double(1)))
+      const forked = Effect.flatMap(TaskPool.fork(double(2)), (handle) => handle.join)
+      const nowait = Effect.flatMap(TaskPool.submitNowait(Effect.fail("no")), (handle) => handle.await)
+      const blocking = TaskPool.submitBlocking(crypto.pbkdf2Sync, { args: ["a", "b", 1, 1, "sha1"] })
+      for (const one of [nested, forked, nowait, blocking])
+        yield* counted(one as Effect.Effect<unknown, unknown, TaskPool>)
+      // A task resumes its submitter first.
+      yield* settle
+      assert.deepStrictEqual(seen, { totals: [], ended: ["Success", "Success", "Failure", "Success"] })
+      yield* TaskPool.submit(double(1))
+      assert.strictEqual(seen.ended.length, 4)
+    }).pipe(onPool, Effect.provide(Executor.layerInline))
+  )
+
+  it.effect("counts the tasks that a fiber of the effect submits, after the effect has ended, too", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const gate = gated(1)
+      const handle = yield* counted(TaskPool.fork(gate.task))
+      yield* counted(Effect.forEach([1, 2, 3], (n) => TaskPool.submit(double(n)), { concurrency: "unbounded" }))
+      yield* settle
+      assert.strictEqual(seen.ended.length, 3)
+      yield* gate.open
+      yield* handle.join
+      yield* settle
+      assert.strictEqual(seen.ended.length, 4)
+    }).pipe(onPool)
+  )
+
+  it.effect("counts a submission that was rejected as a failure", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      yield* TaskPool.pause
+      yield* Effect.exit(counted(TaskPool.submit(double(1))))
+      yield* Effect.exit(counted(TaskPool.submitNowait(double(1))))
+      yield* settle
+      assert.deepStrictEqual(seen.ended, ["Failure", "Failure"])
+    }).pipe(onPool)
+  )
+
+  it.effect("tells of each submitted task exactly once, however it ends", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      const pool = yield* AioFixedTaskPoolSimple.make({ size: 2, capacity: 3, onFull: "dropOldest" })
+      const submit = (task: Effect.Effect<unknown, unknown>, options = {}) => start(counted(pool.submit(task, options)))
+      yield* submit(Effect.never)
+      const interrupted = yield* submit(Effect.never)
+      yield* settle
+      yield* Fiber.interrupt(interrupted)
+      yield* counted(Effect.flatMap(pool.fork(Effect.never), (handle) => handle.cancel))
+      yield* submit(Effect.die("defect"))
+      yield* submit(Effect.fail("failure"), { retry: { times: 2 } })
+      yield* settle
+      // One of them is cut, and the other ones wait until the queue drops the oldest.
+      yield* submit(Effect.never)
+      yield* settle
+      for (let i = 0; i < 4; i++) yield* submit(Effect.never)
+      yield* submit(Effect.never, { maxWait: "1 second" })
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      yield* pool.resize(1, { mode: "hard" })
+      yield* pool.close({ mode: "interrupt" })
+      yield* Effect.exit(counted(pool.submit(Effect.void)))
+      yield* settle
+      const { rejectedBy, submitted } = yield* pool.stats
+      assert.strictEqual(seen.ended.length, submitted + rejectedBy.Closed)
+      assert.deepStrictEqual([rejectedBy.WaitedTooLong, rejectedBy.Closed], [1, 1])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("step counts an effect as one item, and not the tasks within", () =>
+    Effect.gen(function* () {
+      const { counted, seen } = makeCounter()
+      yield* counted(ItemCounter.step(TaskPool.forEach([1, 2], double)))
+      yield* Effect.exit(counted(ItemCounter.step(Effect.fail("no"))))
+      assert.deepStrictEqual(seen, { totals: [], ended: ["Success", "Failure"] })
+      assert.strictEqual(yield* ItemCounter.step(Effect.succeed(1)), 1)
+    }).pipe(onPool)
+  )
+
   it.effect("does not count an item that was rejected", () =>
     Effect.gen(function* () {
       const { counted, seen } = makeCounter()
@@ -102,7 +188,7 @@ describe("ItemCounter", () => {
       ]
       for (const operation of operations) {
         const exit = yield* Effect.exit(
-          Effect.provideService(operation as Effect.Effect<unknown, unknown, TaskPool>, ItemCounter, counter)
+          ItemCounter.count(operation as Effect.Effect<unknown, unknown, TaskPool>, counter)
         )
         assert.strictEqual((defectOf(exit) as Error).message, "no count")
       }

@@ -20,7 +20,7 @@
  *
  * @since 0.2.0
  */
-import { ItemCounter, type PoolEntry, PoolRegistry } from "@aio-task-pool/core"
+import { ItemCounter, type PoolEntry, PoolRegistry, type PoolRegistryService } from "@aio-task-pool/core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -53,7 +53,7 @@ export interface Options {
 export interface TrackOptions {
   /** The name of the work, shown without control characters. */
   readonly label: string
-  /** The number of items, an integer of 0 or more, default the items of the `forEach` and `all` within. */
+  /** The number of items, an integer of 0 or more, default that of the `forEach` and `all` within. */
   readonly total?: number | undefined
 }
 
@@ -85,15 +85,20 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
   if (!(typeof hz === "number" && hz > 0 && hz <= 60)) {
     throw new RangeError(`Progress.layer: hz must be a number above 0 and at most 60, got ${format(hz)}`)
   }
+  if (typeof stream.write !== "function") {
+    throw new RangeError(`Progress.layer: stream must be a writable stream, got ${format(stream)}`)
+  }
   return Layer.effect(
     Current,
     Effect.gen(function* () {
-      const read = yield* makeReader
+      const read = readerOf(yield* PoolRegistry)
       const clock = yield* Clock.Clock
-      const display = new Display(stream, [process.stdout, process.stderr], clock, process.env, yield* read)
+      const terminals = [process.stdout, process.stderr]
+      const display = new Display(stream, terminals, clock, process.env, 1000 / hz, yield* read)
       yield* Effect.addFinalizer(() => Effect.map(read, (samples) => display.close(samples)))
       yield* Effect.map(read, (samples) => display.tick(samples)).pipe(
         Effect.repeat(Schedule.spaced(1000 / hz)),
+        Effect.catchCause((cause) => Effect.logError("Progress: nothing more is shown", cause)),
         Effect.forkScoped
       )
       return display
@@ -102,21 +107,21 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
 }
 
 /** Reads the statistics of the open pools, and once more those of a pool that has closed. */
-const makeReader = Effect.gen(function* () {
-  const registry = yield* PoolRegistry
-  const sampleOf = (entry: LocalEntry, isLast: boolean): Effect.Effect<PoolSample> =>
-    Effect.map(entry.service.stats, (stats) => ({ key: entry, id: entry.id, stats, isLast }))
-  let known: ReadonlyArray<LocalEntry> = []
-  return Effect.gen(function* () {
-    const open = (yield* registry.pools).filter(isLocal)
-    const closed = known.filter((entry) => !open.includes(entry))
+const readerOf = (registry: PoolRegistryService): Effect.Effect<ReadonlyArray<PoolSample>> => {
+  let known = new Set<LocalEntry>()
+  return Effect.flatMap(registry.pools, (pools) => {
+    const open = new Set(pools.filter(isLocal))
+    const closed = Array.from(known).filter((entry) => !open.has(entry))
     known = open
-    return yield* Effect.all([
+    return Effect.all([
       ...closed.map((entry) => sampleOf(entry, true)),
-      ...open.map((entry) => sampleOf(entry, false))
+      ...Array.from(open, (entry) => sampleOf(entry, false))
     ])
   })
-})
+}
+
+const sampleOf = (entry: LocalEntry, isLast: boolean): Effect.Effect<PoolSample> =>
+  Effect.map(entry.service.stats, (stats) => ({ key: entry, id: entry.id, stats, isLast }))
 
 type LocalEntry = Extract<PoolEntry, { readonly _tag: "Local" }>
 const isLocal = (entry: PoolEntry): entry is LocalEntry => entry._tag === "Local"
@@ -126,11 +131,12 @@ const isLocal = (entry: PoolEntry): entry is LocalEntry => entry._tag === "Local
  *
  * **Details**
  *
- * It counts the items of each `forEach`, `all` and `mapEffect` within, and each effect in `step`. It does not count the
- * operations within an item. A `forEach` or `all` over a known number of items adds that number to the total. Without
- * a layer of `Progress`, the effect runs as it is. A wrong option is a defect of type `RangeError`.
+ * It counts the tasks that the effect submits to any pool: the items of each `forEach`, `all` and `mapEffect`, and each
+ * task of `submit`, `fork` and the others. What a task submits itself is not counted. A `forEach` or `all` over a known
+ * number of items adds that number to the total. Without a layer of `Progress`, the effect runs as it is. A wrong option
+ * is a defect of type `RangeError`.
  *
- * @see step for work that no such operation counts
+ * @see step for work outside of pools
  * @category combinators
  * @since 0.2.0
  */
@@ -146,8 +152,13 @@ export const track: {
     if (display === undefined) return effect
     return Effect.acquireUseRelease(
       Effect.sync(() => display.begin(label, total)),
-      (work) => Effect.provideService(effect, ItemCounter, work),
-      (work, exit) => Effect.sync(() => display.end(work, exit))
+      (work) => ItemCounter.count(effect, work),
+      // The last task tells its counter after it has resumed its submitter.
+      (work, exit) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => display.end(work, exit))
+        )
     )
   })
 )
@@ -157,37 +168,26 @@ export const track: {
  *
  * **When to use**
  *
- * Use it for tasks that are submitted one by one, and for work outside of pools.
+ * Use it for work outside of pools, and for several tasks that make one item.
  *
  * **Details**
  *
- * The item has ended when the effect has succeeded or failed. An interrupted effect is not counted. Operations within
- * the effect are not counted themselves. Outside of `track` the effect runs as it is.
+ * The item has ended when the effect has succeeded or failed. An interrupted effect is not counted. The tasks that it
+ * submits are not counted themselves. Outside of `track` the effect runs as it is.
  *
- * **Example** (Counting submitted tasks)
+ * **Example** (Counting work outside of pools)
  *
  * ```ts
  * import { Effect } from "effect"
- * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
  * import { Progress } from "@aio-task-pool/node"
  *
- * const double = (n: number) => Progress.step(TaskPool.submit(Effect.succeed(2 * n)))
- * const program = Effect.forEach([1, 2, 3], double, { concurrency: "unbounded" }).pipe(
- *   Progress.track({ label: "numbers", total: 3 })
- * )
+ * const double = (n: number) => Progress.step(Effect.succeed(2 * n))
+ * const program = Effect.forEach([1, 2, 3], double).pipe(Progress.track({ label: "numbers", total: 3 }))
  *
- * const layers = Effect.provide(program, [AioFixedTaskPoolSimple.layer(2), Progress.layer()])
- * await Effect.runPromise(layers) // => [2, 4, 6]
+ * await Effect.runPromise(Effect.provide(program, Progress.layer())) // => [2, 4, 6]
  * ```
  *
  * @category combinators
  * @since 0.2.0
  */
-export const step = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(ItemCounter, (counter) =>
-    counter === undefined
-      ? effect
-      : Effect.onExit(Effect.provideService(effect, ItemCounter, undefined), (exit) =>
-          Effect.sync(() => counter.ended(exit))
-        )
-  )
+export const step: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = ItemCounter.step

@@ -111,10 +111,10 @@ describe("Progress on a terminal", () => {
     })
   )
 
-  onTerminal("step counts tasks that are submitted one by one, failed ones in their own number", (terminal) =>
+  onTerminal("counts tasks that are submitted one by one, failed ones in their own number", (terminal) =>
     Effect.gen(function* () {
       const fetch = (n: number) => (n % 4 === 0 ? Effect.fail("no") : Effect.sleep("1 second"))
-      const one = (n: number) => Effect.exit(Progress.step(TaskPool.submit(fetch(n))))
+      const one = (n: number) => Effect.exit(TaskPool.submit(fetch(n)))
       yield* start(
         Effect.forEach(range(8), one, { concurrency: "unbounded" }).pipe(Progress.track({ label: "steps", total: 8 }))
       )
@@ -122,6 +122,15 @@ describe("Progress on a terminal", () => {
       assert.match((yield* screenOf(terminal))[0]!, /^steps .* 50 % {2}4 of 8 .* 2 failed$/)
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual((yield* screenOf(terminal))[0], "✓ steps: 8 of 8 in 3.0 s, 2 failed")
+    })
+  )
+
+  onTerminal("step counts work outside of pools, and not the tasks within", (terminal) =>
+    Effect.gen(function* () {
+      const one = Progress.step(TaskPool.forEach(range(5), sleep(100)))
+      yield* start(Progress.track(Effect.replicateEffect(one, 3), { label: "steps", total: 3 }))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* screenOf(terminal))[0], "✓ steps: 3 of 3 in 0.9 s")
     })
   )
 
@@ -249,6 +258,21 @@ describe("Progress on a terminal", () => {
     })
   )
 
+  it.live("is drawn while tasks block the event loop", () =>
+    Effect.gen(function* () {
+      // A task must take time without an event loop: real time.
+      const terminal = makeTerminal()
+      const block = Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100))
+      yield* TaskPool.forEach(range(8), () => block).pipe(
+        Progress.track({ label: "blocking" }),
+        Effect.provide(AioFixedTaskPoolSimple.layer(1)),
+        Effect.provide(Progress.layer({ stream: terminal.stream, hz: 20 }))
+      )
+      const counts = new Set(Array.from(terminal.written.join("").matchAll(/(\d) of 8/g), ([, count]) => count))
+      assert.isAtLeast(counts.size, 4)
+    })
+  )
+
   onTerminal("the bar of a pool starts anew after a pause of a second", (terminal) =>
     Effect.gen(function* () {
       for (let i = 0; i < 2; i++) {
@@ -280,6 +304,21 @@ describe("Progress without a terminal", () => {
             "items: 8 of 8 in 4.0 s\n"
           ]
         )
+      }),
+    lineByLine
+  )
+
+  onTerminal(
+    "writes a line at each quarter of work that takes no time",
+    (terminal) =>
+      Effect.gen(function* () {
+        yield* Progress.track(TaskPool.forEach(range(1000), Effect.succeed), { label: "items" })
+        assert.deepStrictEqual(terminal.written, [
+          "items: 250 of 1000 (25 %)\n",
+          "items: 500 of 1000 (50 %)\n",
+          "items: 750 of 1000 (75 %)\n",
+          "items: 1000 of 1000 in 0.0 s\n"
+        ])
       }),
     lineByLine
   )
@@ -342,6 +381,14 @@ describe("the options of Progress", () => {
         "Progress.layer: hz must be a number above 0"
       )
     }
+  })
+
+  it("the stream must be one", () => {
+    assert.throws(
+      () => Progress.layer({ stream: {} as unknown as NodeJS.WriteStream }),
+      RangeError,
+      "Progress.layer: stream must be a writable stream, got {}"
+    )
   })
 
   it.effect("a wrong total or label is a defect", () =>

@@ -41,6 +41,12 @@ describe.skipIf(!hasPseudoTerminals)("a program on a pseudo terminal", () => {
     assert.strictEqual(emulator.buffer.active.type, "normal")
   })
 
+  it("loses no text when the program exits", async () => {
+    const { exited, lines } = await runOnTerminal([process.execPath, program, "exit"])
+    assert.strictEqual(await exited, 3)
+    assert.strictEqual((await lines()).at(-1), "unfinished text")
+  })
+
   it("redraws its bars when the terminal becomes narrow", async () => {
     const { exited, kill, lines, resize, until } = await runOnTerminal([process.execPath, program, "forever"])
     await until((lines) => lines.some((line) => line.includes("9 of 10")))

@@ -36,7 +36,9 @@ const evidenceWords: ReadonlyArray<readonly [keyof AutoScalePolicy.AutoScaleEvid
 
 /** Returns the measurements behind a decision, such as "12 running, 3 waiting, run 64 ms, base 40 ms". */
 export const evidenceText = ({ evidence, pause, sample }: PoolDecision): string => {
-  const parts = [`${sample.avgInflight.toFixed(1)} running`, `${numberText(sample.queued)} waiting`]
+  // The loop decides some things without a window, and then has measured nothing.
+  const parts = sample.duration > 0 ? [`${sample.avgInflight.toFixed(1)} running`] : []
+  parts.push(`${numberText(sample.queued)} waiting`)
   for (const [key, words] of evidenceWords) {
     const value = evidence?.[key]
     if (typeof value === "number" && Number.isFinite(value) && (key !== "overloads" || value > 0))

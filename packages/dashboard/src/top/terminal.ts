@@ -30,9 +30,9 @@ export class Screen {
     return this.stdout.rows || 24
   }
 
-  /** Draws the lines that differ from those on the screen. */
+  /** Draws the lines that differ from those on the screen. Erases first: after a full line some terminals would erase its end. */
   draw(lines: ReadonlyArray<string>): void {
-    const changes = lines.map((line, i) => (line === this.drawn[i] ? "" : `\u001B[${i + 1};1H${line}\u001B[K`))
+    const changes = lines.map((line, i) => (line === this.drawn[i] ? "" : `\u001B[${i + 1};1H\u001B[K${line}`))
     if (lines.length < this.drawn.length) changes.push(`\u001B[${lines.length + 1};1H\u001B[J`)
     this.drawn = lines
     const text = changes.join("")

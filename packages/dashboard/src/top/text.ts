@@ -9,7 +9,7 @@ export const clean = (text: string): string => text.slice(0, 1000).replace(unpri
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
-/** Shortens a text to at most so many columns, with an ellipsis at its end. */
+/** Shortens a text to at most `columns` columns, with an ellipsis at its end. */
 export const truncate = (text: string, columns: number): string => {
   if (stringWidth(text) <= columns) return text
   let kept = ""
@@ -25,7 +25,7 @@ export const truncate = (text: string, columns: number): string => {
 /** The columns that a text takes. */
 export const widthOf = (text: string): number => stringWidth(text)
 
-/** Shortens or pads a text to exactly so many columns. */
+/** Shortens or pads a text to exactly `columns` columns. */
 export const fit = (text: string, columns: number, align: "left" | "right" = "left"): string => {
   const cut = truncate(text, columns)
   const space = " ".repeat(Math.max(0, columns - stringWidth(cut)))
@@ -60,7 +60,7 @@ export const sparkline = (values: ReadonlyArray<number | null>): string => {
     .join("")
 }
 
-/** The last values, averaged in pairs, triples and so on, until there are at most so many. */
+/** The last values, averaged in pairs, triples and so on, until there are at most `most`. */
 export const shrink = (values: ReadonlyArray<number | null>, most: number): ReadonlyArray<number | null> => {
   const size = Math.max(1, Math.ceil(values.length / Math.max(1, most)))
   const groups: Array<number | null> = []

@@ -71,10 +71,18 @@ export const openTab = (browser: Browser, address: string, options: TabOptions =
     return { page, problems }
   })
 
-/** Keeps a picture of the page in `.vitest/screenshots`, or in `docs/images` if `SCREENSHOTS` says so. */
+const root = join(import.meta.dirname, "../../../..")
+
+/** Keeps a picture of the page in `.vitest/screenshots`. */
 export const keepPicture = async (page: Page, name: string): Promise<void> => {
-  const root = join(import.meta.dirname, "../../../..")
-  const folder = join(root, process.env["SCREENSHOTS"] === "docs" ? "docs/observability" : ".vitest/screenshots")
+  const folder = join(root, ".vitest/screenshots")
   mkdirSync(folder, { recursive: true })
   await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+/** Renews a picture of the documentation, if `PICTURES=docs` asks for it, when the curves have so many seconds to show. */
+export const renewPicture = async (page: Page, name: string, seconds: number): Promise<void> => {
+  if (process.env["PICTURES"] !== "docs") return
+  await page.waitForTimeout(1000 * seconds)
+  await page.screenshot({ path: join(root, "docs/observability", `${name}.png`) })
 }

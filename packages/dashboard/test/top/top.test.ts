@@ -1,4 +1,4 @@
-import type { TaskPoolService } from "@aio-task-pool/core"
+import { AioAutoScaleTaskPoolSimple, type TaskPoolService } from "@aio-task-pool/core"
 import { Protocol } from "@aio-task-pool/dashboard"
 import { hasPseudoTerminals } from "@aio-task-pool/testing/terminal"
 import { assert, describe, it } from "@effect/vitest"
@@ -76,6 +76,25 @@ describe.skipIf(!hasPseudoTerminals)("top on a terminal", () => {
         view.press("q")
         assert.strictEqual(yield* exitOf(view), 0)
         yield* expectRestored(view)
+      })
+    )
+  )
+
+  it.live("says why an auto-scale pool has its size", () =>
+    isolated(
+      Effect.gen(function* () {
+        const { address } = yield* open()
+        const fetch = yield* AioAutoScaleTaskPoolSimple.make({
+          name: "fetch",
+          minSize: 1,
+          maxSize: 4,
+          interval: "200 millis"
+        })
+        for (let i = 0; i < 10; i++) yield* stuck(fetch, `page ${i}`)
+        const view = yield* top([address], { columns: 120, rows: 40 })
+        // Nothing ends, so the pool grows by one worker at a time, by demand alone.
+        yield* shows(view, /ago {2}\d→\d WAITING +\w+/)
+        yield* shows(view, /^> fetch .* 4\/4/)
       })
     )
   )
@@ -261,7 +280,7 @@ describe("top without a terminal", () => {
         yield* pool("mail")
         const { code, stdout } = yield* Effect.promise(() => runHere("top", address, "--json"))
         assert.strictEqual(code, 0)
-        const frame = Schema.decodeUnknownSync(Protocol.Frame)(JSON.parse(stdout))
+        const frame = yield* Schema.decodeUnknownEffect(Protocol.Frame)(JSON.parse(stdout))
         assert.deepStrictEqual(
           frame.pools.map(({ id }) => id),
           ["mail"]

@@ -32,9 +32,7 @@ export const inMainThread = (paths: ReadonlyArray<string>) =>
 
 /** Each file as a task of the pool, on the executor's threads. */
 export const onThreads = (paths: ReadonlyArray<string>) =>
-  Effect.forEach(paths, (path) => Progress.step(TaskPool.submitBlocking(compress, { args: [path] })), {
-    concurrency: "unbounded"
-  })
+  Effect.forEach(paths, (path) => TaskPool.submitBlocking(compress, { args: [path] }), { concurrency: "unbounded" })
 
 /** Runs one way with its progress, and measures it. */
 const measure = <E, R>(

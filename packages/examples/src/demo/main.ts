@@ -4,6 +4,7 @@
  *
  * `node packages/examples/src/demo/main.ts --help`
  */
+import { Dashboard } from "@aio-task-pool/dashboard"
 import { Progress } from "@aio-task-pool/node"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -23,6 +24,7 @@ import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
 import { conclusion, notes, problems, type Result, table } from "./report.ts"
 import { startServer } from "./serverProcess.ts"
 import { makeStopwatch } from "./stopwatch.ts"
+import { keepWorking } from "./watch.ts"
 import { type Way, type WayName, ways } from "./ways.ts"
 
 /** Compressing this many files keeps one core busy for a few seconds. */
@@ -62,6 +64,14 @@ const flags = {
   only: Flag.Literals("only", wayNames).pipe(
     Flag.withDescription("Run only this way; can be repeated"),
     Flag.atLeast(0)
+  ),
+  dashboard: Flag.Boolean("dashboard").pipe(
+    Flag.withDescription("Show the pools in the browser, and keep some at work until Ctrl-C"),
+    Flag.withDefault(false)
+  ),
+  port: wholeNumber("port", 0).pipe(
+    Flag.withDescription("Port of the dashboard, 0 for any free one (default: 4980)"),
+    Flag.withDefault(4980)
   )
 }
 
@@ -97,7 +107,9 @@ const clientOf = (name: WayName, address: string) => {
 const demo = Command.make(
   "demo",
   flags,
-  Effect.fnUntraced(function* ({ cost, files: count, limit, only, rate, ...given }) {
+  Effect.fnUntraced(function* ({ cost, dashboard, files: count, limit, only, port, rate, ...given }) {
+    // It logs its address, with the token that lets the page change pools.
+    if (dashboard) yield* Layer.build(Dashboard.layer({ port, actions: true }))
     const size = Option.getOrElse(given.size, () => limit)
     const root = yield* sourceFolder
     const files = yield* readFiles(root, count)
@@ -131,6 +143,11 @@ const demo = Command.make(
       yield* compressFiles(Math.min(files.length, mostCompressed))
     }
     if (problems(results).length > 0) return yield* new DemoFailed({ problems: problems(results) })
+    if (dashboard) {
+      yield* Console.log("\nFour pools stay at work for the dashboard, until Ctrl-C.")
+      const work = Effect.provide(keepWorking(files, limit), FileClient.layer(address))
+      yield* Effect.raceFirst(work, ended)
+    }
   }, Effect.scoped)
 ).pipe(
   Command.withDescription(
@@ -142,6 +159,7 @@ const demo = Command.make(
     { command: "demo", description: "All files, all ways" },
     { command: "demo --only fixed --only at-once", description: "Two of the ways" },
     { command: "demo --files 40 --limit 4", description: "A few files from a small server" },
+    { command: "demo --dashboard", description: "The pools in the browser" },
     { command: "demo --only fixed --size 64", description: "A pool that is too large for the server" },
     { command: "demo --only api-fixed --only api-rate", description: "A rate limit, without and with a rate" }
   ])

@@ -39,6 +39,21 @@ describe("the screen", () => {
     assert.deepStrictEqual(await lines(), ["log 1", "log 2", "half a line", "prompt>"])
   })
 
+  it("a write of the program that throws leaves the lines as they were", async () => {
+    const { draw, lines, stream } = setUp()
+    const write = stream.write.bind(stream) as (...args: ReadonlyArray<unknown>) => boolean
+    stream.write = (...args: ReadonlyArray<unknown>) => {
+      if (args[0] === "bad\n") throw new Error("bad chunk")
+      return write(...args)
+    }
+    draw("bar")
+    assert.throws(() => stream.write("bad\n"), "bad chunk")
+    draw("bar 2")
+    assert.deepStrictEqual(await lines(), ["bar 2"])
+    assert.strictEqual(stream.listenerCount("resize"), 1)
+    draw()
+  })
+
   it("calls the callbacks of the writes it has held", async () => {
     const { draw, stream } = setUp()
     draw("bar")
@@ -107,6 +122,19 @@ describe("the screen", () => {
     draw("bar 1", "bar 2")
     for (let i = 0; i < 20; i++) stream.write(`log ${i}\n`)
     assert.deepStrictEqual(await lines(), [...Array.from({ length: 20 }, (_, i) => `log ${i}`), "bar 1", "bar 2"])
+  })
+
+  it("is not harmed by a stream that throws, and leaves it alone from then on", () => {
+    const { draw, stream } = setUp()
+    let writes = 0
+    stream.write = (() => {
+      writes++
+      throw new Error("no terminal")
+    }) as typeof stream.write
+    draw("bar")
+    draw("bar")
+    draw()
+    assert.strictEqual(writes, 1)
   })
 
   it("is not harmed by a reader that has gone away", async () => {

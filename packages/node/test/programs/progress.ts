@@ -1,5 +1,5 @@
 // Shows its progress and writes logs meanwhile. With the argument `forever` the last item never ends, with `silent` there
-// are no logs.
+// are no logs, with `exit` the program exits meanwhile.
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import { Progress } from "@aio-task-pool/node"
 import * as Effect from "effect/Effect"
@@ -23,6 +23,14 @@ const program = TaskPool.forEach(
   Effect.provide(AioFixedTaskPoolSimple.layer(2, { name: "pool" })),
   Effect.provide(Progress.layer())
 )
+
+if (how === "exit") {
+  // Text without a line feed, and then an exit in the middle of the work.
+  setTimeout(() => {
+    process.stdout.write("unfinished text")
+    process.exit(3)
+  }, 400)
+}
 
 const fiber = Effect.runFork(program)
 process.once("SIGINT", () => fiber.interruptUnsafe())

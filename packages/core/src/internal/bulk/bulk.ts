@@ -22,7 +22,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { ItemCounter } from "../../ItemCounter.ts"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
@@ -32,6 +31,7 @@ import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { type Counter, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
 import type { BulkSpan } from "./span.ts"
@@ -75,7 +75,7 @@ const fetchBudget = 1024
 export class Bulk implements Traversal {
   readonly options: BulkOptions
   readonly context: Context.Context<never>
-  readonly counter: ItemCounter | undefined
+  readonly counter: Counter | undefined
   readonly asyncContext: AsyncContext | undefined
   readonly machine: Machine
   private readonly isPlain: boolean
@@ -110,8 +110,8 @@ export class Bulk implements Traversal {
   ) {
     this.machine = machine
     this.options = options
-    this.counter = Context.get(context, ItemCounter)
-    this.context = this.counter === undefined ? context : Context.add(context, ItemCounter, undefined)
+    this.counter = Context.get(context, CurrentCounter)
+    this.context = this.counter === undefined ? context : uncounted(context)
     this.asyncContext = captureAsyncContext()
     this.isPlain = isPlainArray(options.source)
     this.onDone = onDone
@@ -263,7 +263,7 @@ export class Bulk implements Traversal {
   }
 
   /** Tells the counter of an item that has ended. A counter that throws ends the bulk. */
-  private count(counter: ItemCounter, exit: Exit.Exit<unknown, unknown>): void {
+  private count(counter: Counter, exit: Exit.Exit<unknown, unknown>): void {
     try {
       counter.ended(exit)
     } catch (cause) {
@@ -429,9 +429,9 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
-    this.arrivedAt = this.startedAt = noStamp
+    this.arrivedAt = noStamp
     this.since = unstamped
-    this.sample = this.epoch = 0
+    this.mark = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight

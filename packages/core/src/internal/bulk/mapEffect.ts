@@ -17,7 +17,6 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
-import { ItemCounter } from "../../ItemCounter.ts"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import { checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
@@ -27,6 +26,7 @@ import { waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
 import { Task } from "../pool/task.ts"
 import { awaitEnds } from "../pool/waits.ts"
+import { type Counter, CurrentCounter } from "../runtime/counting.ts"
 import { type BulkSpan, bulkSpanScoped } from "./span.ts"
 import { type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
 
@@ -45,7 +45,7 @@ export const mapEffect = (
       const spans = yield* bulkSpanScoped(machine, options?.spans)
       const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>(), spans?.span)
       yield* Effect.addFinalizer(() => mapping.leave)
-      const start = mapping.start(stream, yield* ItemCounter)
+      const start = mapping.start(stream, yield* CurrentCounter)
       yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
@@ -58,7 +58,7 @@ class Mapping implements Traversal {
   private readonly span: BulkSpan | undefined
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
-  private counter: ItemCounter | undefined = undefined
+  private counter: Counter | undefined = undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
   /** The context of the feeder, in which the tasks run. */
@@ -104,7 +104,7 @@ class Mapping implements Traversal {
     this.endTraversal = machine.traverse(this)
   }
 
-  start(stream: Stream.Stream<any, any, any>, counter: ItemCounter | undefined) {
+  start(stream: Stream.Stream<any, any, any>, counter: Counter | undefined) {
     this.counter = counter
     counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
@@ -113,7 +113,7 @@ class Mapping implements Traversal {
     const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     // Elements are counted here, so their tasks have no counter.
-    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, ItemCounter, undefined)
+    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, CurrentCounter, undefined)
     return Effect.map(Effect.forkScoped(uncounted), (feeder) => {
       this.feeder = feeder
       // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
@@ -197,7 +197,7 @@ class Mapping implements Traversal {
   }
 
   /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
-  private count(counter: ItemCounter, exit: Exit.Exit<unknown, unknown>): void {
+  private count(counter: Counter, exit: Exit.Exit<unknown, unknown>): void {
     try {
       counter.ended(exit)
     } catch (cause) {

@@ -1,7 +1,8 @@
 /** `submit` and `fork` as effects. Evaluating one admits a task, and waits if there is no result yet. */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { attachWait } from "./extra.ts"
@@ -53,6 +54,7 @@ export class Submit {
       if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
+    if (counting.live > 0) countTask(task, fiber)
     if (wait !== undefined) attachWait(task, wait)
     if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     machine.admit(task, this.mayWait)
@@ -94,6 +96,7 @@ export class Fork {
     const entry = innermostEntry(fiber)
     const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
+    if (counting.live > 0) countTask(task, fiber)
     if (this.traces && fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     if (wait !== undefined) attachWait(task, wait)
     else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
@@ -109,6 +112,14 @@ export class Fork {
     task.answer = undefined
     return answer
   }
+}
+
+/** Tells the submitter's counter when the task has ended. */
+const countTask = (task: Task, fiber: RuntimeFiber): void => {
+  const counter = Context.get(fiber.context, CurrentCounter)
+  if (counter === undefined) return
+  task.context = uncounted(task.context!)
+  task.observers = new Set([(exit) => counter.ended(exit)])
 }
 
 interface Admission extends Effect.Effect<any, any> {

@@ -24,6 +24,7 @@ export class Work implements ItemCounter {
   readonly startedAt: number
   readonly pace: Pace
   private readonly givenTotal: number | undefined
+  private readonly onEnded: (work: Work) => void
   /** The items of all operations so far; `undefined` if one did not know its own. */
   private foundTotal: number | undefined = 0
   done = 0
@@ -31,9 +32,10 @@ export class Work implements ItemCounter {
   /** The quarters of which there is a line. */
   quarter = 0
 
-  constructor(label: string, total: number | undefined, now: number) {
+  constructor(label: string, total: number | undefined, now: number, onEnded: (work: Work) => void) {
     this.label = label
     this.givenTotal = total
+    this.onEnded = onEnded
     this.startedAt = now
     this.pace = new Pace(now, 0)
   }
@@ -47,6 +49,7 @@ export class Work implements ItemCounter {
     if (exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)) return
     this.done++
     if (exit._tag === "Failure") this.failed++
+    this.onEnded(this)
   }
 
   get total(): number | undefined {
@@ -126,13 +129,20 @@ class PoolLine {
     return now - this.busyAt < linger
   }
 
+  get done(): number {
+    return ended(this.stats) - ended(this.base)
+  }
+
+  get total(): number {
+    return this.stats.submitted - ended(this.base)
+  }
+
   get reading(): Reading {
-    const { delayed, failed, running, size, submitted, waiting } = this.stats
-    const before = ended(this.base)
+    const { delayed, failed, running, size, waiting } = this.stats
     return {
       label: this.label,
-      done: ended(this.stats) - before,
-      total: submitted - before,
+      done: this.done,
+      total: this.total,
       failed: failed - this.base.failed,
       perSecond: this.pace.perSecond,
       pool: { running, size, waiting: waiting + delayed }
@@ -164,16 +174,23 @@ export class Display {
   private readonly before = new WeakMap<object, Counts>()
   /** What the pools that have no line had done when they were last idle. */
   private readonly idle = new WeakMap<object, Counts>()
+  private readonly period: number
+  private drawnAt = -Infinity
   private isOpen = true
 
-  /** `others` are streams that may show on the same terminal; `samples` is what the pools have done so far. */
+  /**
+   * `others` are streams that may show on the same terminal, `period` is the time between two ticks in milliseconds, and
+   * `samples` is what the pools have done so far.
+   */
   constructor(
     stream: Output,
     others: ReadonlyArray<Output>,
     clock: Clock,
     env: NodeJS.ProcessEnv,
+    period: number,
     samples: ReadonlyArray<PoolSample>
   ) {
+    this.period = period
     for (const { key, stats } of samples) this.before.set(key, stats)
     this.quiet = new Quiet(stream)
     this.clock = clock
@@ -194,7 +211,7 @@ export class Display {
 
   /** Begins to show a piece of work. */
   begin(label: string, total: number | undefined): Work {
-    const work = new Work(clean(label), total, this.now)
+    const work = new Work(clean(label), total, this.now, this.screen === undefined ? this.printQuarter : this.drawLate)
     if (this.isOpen) this.works.add(work)
     return work
   }
@@ -211,8 +228,10 @@ export class Display {
     const { now } = this
     for (const work of this.works) work.pace.add(now, work.done)
     this.take(samples, now)
-    if (this.screen !== undefined) return this.screen.refresh()
-    for (const work of this.works) this.printQuarter(work)
+    if (this.screen !== undefined) {
+      this.drawnAt = now
+      return this.screen.refresh()
+    }
     if (this.works.size > 0) return
     for (const pool of this.pools.values()) this.printQuarter(pool)
   }
@@ -259,15 +278,25 @@ export class Display {
     return [...shown, this.paint("dim", truncate(`and ${readings.length - shown.length} more`, columns))]
   }
 
-  private printQuarter(source: Work | PoolLine): void {
-    const { reading } = source
-    const { done, total } = reading
+  /** Draws if a tick is late, because tasks that block the event loop delay it until they have ended. */
+  private readonly drawLate = (work: Work): void => {
+    const { now } = this
+    if (now - this.drawnAt < 2 * this.period) return
+    this.drawnAt = now
+    work.pace.add(now, work.done)
+    this.screen?.refresh()
+  }
+
+  /** Prints a line if a further quarter is done. */
+  private readonly printQuarter = (source: Work | PoolLine): void => {
+    const { done, total } = source
     if (total === undefined || total <= 0) return
     const quarter = Math.floor((4 * done) / total)
     // The last line is printed at the end.
     if (quarter <= source.quarter || quarter >= 4) return
     source.quarter = quarter
-    this.printLine(plain(reading))
+    if (source instanceof Work) source.pace.add(this.now, done)
+    this.printLine(plain(source.reading))
   }
 
   private print(summary: Summary): void {

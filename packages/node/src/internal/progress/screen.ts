@@ -48,7 +48,7 @@ export class Screen {
     return Math.max(1, (this.stream.rows || 24) - 1)
   }
 
-  /** Draws the lines anew, over those that are drawn. */
+  /** Draws the lines again, over those that are drawn. */
   readonly refresh = (): void => {
     const lines = this.draw()
     const { drawn } = this
@@ -72,8 +72,12 @@ export class Screen {
     this.write(`${this.toTop()}\u001B[J`)
     // Writes from within the write go straight through.
     this.drawn = []
-    write()
-    this.drawn = drawn
+    // A plain `try`: the write is the program's own, and may throw.
+    try {
+      write()
+    } finally {
+      this.drawn = drawn
+    }
     this.write(drawn.map((line) => `${line}\n`).join(""))
   }
 
@@ -87,9 +91,12 @@ export class Screen {
   private begin(): void {
     for (const interception of this.interceptions) interception.begin()
     this.stream.on("resize", this.refresh)
+    process.on("exit", this.end)
   }
 
-  private end(): void {
+  /** Writes what waits for a line feed, also if the program exits meanwhile. */
+  private readonly end = (): void => {
+    process.off("exit", this.end)
     this.stream.off("resize", this.refresh)
     for (const interception of this.interceptions) interception.end()
   }
@@ -113,12 +120,18 @@ export class Quiet {
     const { stream } = this
     if (this.hasFailed || stream.destroyed) return
     if (this.pending++ === 0) stream.on("error", ignore)
-    write.call(stream, text, (error: unknown) => {
+    const written = (error: unknown): void => {
       this.pending--
       // A stream calls back before it emits its error.
       if (error) this.hasFailed = true
       else if (this.pending === 0) stream.off("error", ignore)
-    })
+    }
+    // A plain `try`, because any stream may be given, and the work that is shown must not fail with it.
+    try {
+      write.call(stream, text, written)
+    } catch {
+      this.hasFailed = true
+    }
   }
 }
 

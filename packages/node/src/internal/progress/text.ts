@@ -11,7 +11,7 @@ export const clean = (label: string): string => label.slice(0, 1000).replace(unp
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
-/** Shortens a text to at most so many columns, with an ellipsis at its end. */
+/** Shortens a text to at most `columns` columns, with an ellipsis at its end. */
 export const truncate = (text: string, columns: number): string => {
   if (stringWidth(text) <= columns) return text
   let kept = ""
