@@ -37,12 +37,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     `${core}/internal/timing/*.ts`,
-    [
-      `${core}/internal/timing/*`,
-      `${core}/internal/pool/{agenda,alarm,entry}.ts`,
-      `${core}/PoolTiming.ts`,
-      "effect/{Clock,Exit}"
-    ],
+    [`${core}/internal/timing/*`, `${core}/internal/pool/entry.ts`, `${core}/PoolTiming.ts`, "effect/{Clock,Exit}"],
     "Times are taken from the machine's reports, and change nothing in it."
   ],
   [

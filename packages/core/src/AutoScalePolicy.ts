@@ -31,7 +31,7 @@ export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
 
 /**
- * The reasons of the decisions of these policies, each with a sentence: what was seen, and what follows.
+ * Lists the reasons of the decisions of these policies, each with a sentence: what was seen, and what follows.
  *
  * @category models
  * @since 0.2.0
@@ -39,7 +39,7 @@ export { emptySample } from "./AutoScaleModel.ts"
 export const reasons: Readonly<Record<string, string>> = sentences
 
 /**
- * Returns the sentence of a decision's reason; `undefined` for a reason that only another policy has.
+ * Returns the sentence of a decision's reason, or `undefined` for a reason that only another policy has.
  *
  * **Example** (Reading a decision)
  *

@@ -30,6 +30,7 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { measuringLaws } from "./laws/measuring.ts"
 import { lookingLaws } from "./laws/looking.ts"
 import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
@@ -43,6 +44,7 @@ import { resizingLaws } from "./laws/resizing.ts"
 import { retryLaws } from "./laws/retrying.ts"
 import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
+import { tracingLaws } from "./laws/tracing.ts"
 
 /**
  * The pool that a law needs: a pool of `size` workers with these options. A pool with bounds must allow sizes from
@@ -131,6 +133,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
       describe("inspecting", () => inspectingLaws(laws))
+      describe("measuring", () => measuringLaws(laws))
+      describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 const jobs = new Map<string, TaskHandle<string, unknown>>()
 
-// Stands for a report that takes a while.
+// Simulates a report that takes a while.
 const report = (name: string) => Effect.promise((signal) => sleep(1000, `report on ${name}`, { signal }))
 
 const route = Effect.fnUntraced(function* ({ method, url }: IncomingMessage) {

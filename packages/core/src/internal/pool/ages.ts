@@ -13,6 +13,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { monotonicMillis } from "../runtime/clock.ts"
+import { callAfter } from "../runtime/timer.ts"
 
 // Milliseconds between readings, below which more tasks share a reading, and above which fewer do.
 const closeMillis = 0.25
@@ -79,9 +80,7 @@ export class Ages {
     this.left = this.stride - 1
     if (this.expiring) return
     this.expiring = true
-    const timer = setTimeout(this.expire, sharedMillis)
-    // The timer must not keep the process alive. Only Node has this method.
-    timer.unref?.()
+    callAfter(sharedMillis, this.expire)
   }
 
   private readonly expire = (): void => {
@@ -89,11 +88,6 @@ export class Ages {
     this.left = 0
     this.stride = 1
   }
-}
-
-// Every platform has it, but the type library of the language does not declare it.
-const { setTimeout } = globalThis as unknown as {
-  readonly setTimeout: (f: () => void, millis: number) => { readonly unref?: () => void }
 }
 
 let shared: Ages | undefined

@@ -1,4 +1,4 @@
-/** The names of tasks for people, worked out when somebody looks. */
+/** The names of tasks for people, worked out at a look. */
 import * as Context from "effect/Context"
 import * as Tracer from "effect/Tracer"
 import type { Entry } from "./entry.ts"

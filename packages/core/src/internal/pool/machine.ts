@@ -116,6 +116,7 @@ import { type Outcome, rejectedIn } from "./span.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
+import { callAfter } from "../runtime/timer.ts"
 import { Stopwatch } from "../timing/stopwatch.ts"
 import { Timing } from "../timing/timing.ts"
 
@@ -142,6 +143,8 @@ export interface MachineOptions {
   /** The milliseconds of waiting that count as one weight less; undefined for none. */
   readonly ageing: number | undefined
 }
+
+const platformClock = Context.get(Context.empty(), Clock.Clock)
 
 // A flush yields to the event loop after this many launches and notifications.
 const flushBudget = 1024
@@ -820,7 +823,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       this.count(entry, "succeeded")
       this.settle(entry, exit)
     } else if (entry.extra?.retry === undefined || !this.delayForRetry(entry, exit)) this.onFailureExit(entry, exit)
-    if (this.observer !== undefined) this.report(entry, exit)
+    if (this.ownObserver !== undefined) this.report(entry, exit)
     if (this.inTransition === entry) this.inTransition = outer
     this.flush()
   }
@@ -924,7 +927,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private report(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
     this.launchDepth++
     try {
-      this.observer!.settled(entry, exit)
+      this.ownObserver!.settled(entry, exit)
     } finally {
       this.launchDepth--
     }
@@ -1097,7 +1100,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       this.leaveWorkers(entry)
       this.observer?.left(entry, Exit.interrupt())
       this.cancelRunning(entry, reason, [])
-      if (this.observer !== undefined) this.report(entry, Exit.interrupt())
+      if (this.ownObserver !== undefined) this.report(entry, Exit.interrupt())
     }
     this.flush()
   }
@@ -1354,7 +1357,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
   measure(): () => void {
-    this.timing ??= new Timing(this, this.watch)
+    this.timing ??= new Timing(this.watch, this.clock === platformClock ? callAfter : undefined)
     if (this.timed++ === 0) this.timing.begin()
     this.chooseObserver()
     let isWanted = true

@@ -1,7 +1,7 @@
 /**
  * A histogram of times with four buckets per octave: a bucket is at most a quarter wider than its lower bound.
  *
- * Bucket 0 holds zero, and bucket `n` the times above the bound of bucket `n - 1`, up to its own bound. All powers of two
+ * Bucket 0 holds times that were measured as zero, and bucket `n` the times above the bound of bucket `n - 1`, up to its own bound. All powers of two
  * ticks are bounds, so the coarser buckets of a metric are exact sums of these.
  */
 import type { TimeHistogram } from "../../PoolTiming.ts"
@@ -29,19 +29,25 @@ export const bucketsUpTo = (millis: ReadonlyArray<number>): ReadonlyArray<number
   millis.map((time) => bucketOf(time * ticksPerMilli))
 
 export class Histogram implements TimeHistogram {
-  count = 0
+  /** The times of zero, which need no bucket: tasks that did not wait are counted by one addition. */
+  private zeros = 0
+  private timed = 0
   private readonly counts = new Float64Array(bucketCount)
   /** In ticks, as all times here. */
   private total = 0
   private least = Infinity
   private most = 0
 
+  get count(): number {
+    return this.timed + this.zeros
+  }
+
   get sum(): number {
     return this.total / ticksPerMilli
   }
 
   get min(): number {
-    return this.count === 0 ? 0 : this.least / ticksPerMilli
+    return this.zeros > 0 || this.timed === 0 ? 0 : this.least / ticksPerMilli
   }
 
   get max(): number {
@@ -52,21 +58,20 @@ export class Histogram implements TimeHistogram {
   add(ticks: number, weight: number): void {
     const time = ticks < 0 ? longest : ticks
     this.counts[bucketOf(time)]! += weight
-    this.count += weight
+    this.timed += weight
     this.total += weight * time
     if (time < this.least) this.least = time
     if (time > this.most) this.most = time
   }
 
   addZero(): void {
-    this.counts[0]!++
-    this.count++
-    this.least = 0
+    this.zeros++
   }
 
   addAll(other: Histogram): void {
     for (let bucket = 0; bucket < bucketCount; bucket++) this.counts[bucket]! += other.counts[bucket]!
-    this.count += other.count
+    this.zeros += other.zeros
+    this.timed += other.timed
     this.total += other.total
     this.least = Math.min(this.least, other.least)
     this.most = Math.max(this.most, other.most)
@@ -80,14 +85,15 @@ export class Histogram implements TimeHistogram {
 
   minus(older: TimeHistogram): Histogram {
     const since = new Histogram()
-    const { count, counts, least, most, total } = older as Histogram
+    const { counts, least, most, timed, total, zeros } = older as Histogram
     let highest = 0
     for (let bucket = 0; bucket < bucketCount; bucket++) {
       const left = this.counts[bucket]! - counts[bucket]!
       since.counts[bucket] = left
       if (left > 0) highest = bucket
     }
-    since.count = this.count - count
+    since.zeros = this.zeros - zeros
+    since.timed = this.timed - timed
     since.total = this.total - total
     // The extremes of the interval are known only if they are extremes of all times.
     since.least = this.least < least ? this.least : 0
@@ -97,14 +103,14 @@ export class Histogram implements TimeHistogram {
 
   countUpTo(millis: number): number {
     const limit = millis * ticksPerMilli
-    let sum = 0
+    let sum = this.zeros
     for (let bucket = 0; bucket < bucketCount && bounds[bucket]! <= limit; bucket++) sum += this.counts[bucket]!
     return sum
   }
 
   /** Adds, to each of some sums, the number of times up to the bucket of the same index in `buckets`, which ascend. */
   addCumulative(buckets: ReadonlyArray<number>, sums: Array<number>): void {
-    let [next, sum] = [0, 0]
+    let [next, sum] = [0, this.zeros]
     for (let index = 0; index < buckets.length; index++) {
       for (; next <= buckets[index]!; next++) sum += this.counts[next]!
       sums[index]! += sum
@@ -114,7 +120,8 @@ export class Histogram implements TimeHistogram {
   percentile(percent: number): number | undefined {
     if (this.count === 0) return undefined
     const rank = (this.count * Math.max(0, Math.min(100, percent))) / 100
-    let below = 0
+    let below = this.zeros
+    if (below > 0 && below >= rank) return 0
     for (let bucket = 0; bucket < bucketCount; bucket++) {
       const inBucket = this.counts[bucket]!
       if (inBucket > 0 && below + inBucket >= rank) {

@@ -6,11 +6,10 @@
  *
  * Reading the clock for every task would make small tasks a fifth slower. So in each second all of the first 2,048 tasks
  * are timed, and then 1,024 of each further doubling, weighted by the number of tasks they represent. A task is chosen
- * when it is admitted, and timed until its end. With a quarter of that, a percentile is off by a bucket too often.
+ * when it is admitted, and timed until its end. With a quarter of that, a percentile is off by a bucket too often. On
+ * another clock than the platform's, such as the test clock, every task is timed.
  */
-import { Alarm } from "../pool/alarm.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
-import type { Agenda } from "../pool/agenda.ts"
 import type { Exit } from "effect/Exit"
 import { Histogram } from "./histogram.ts"
 import type { Stopwatch } from "./stopwatch.ts"
@@ -21,44 +20,37 @@ const second = 1000 // ms
 /** The number of tasks in a second that are all timed. */
 const allTimed = 2048
 
-/** Returns how many tasks one timed task represents: 2 up to 4,096 tasks, 4 up to 8,192, and so on. */
-const sampleWeight = (count: number): number => 1 << (21 - Math.clz32(count))
+/** Returns how many tasks the next timed task represents: 1 up to 2,048 tasks, 2 up to 4,096, 4 up to 8,192, and so on. */
+const weightAfter = (count: number): number => (count < allTimed ? 1 : 1 << (21 - Math.clz32(count)))
 
-/** The machine, as its timing sees it. */
-export interface Measured {
-  readonly agenda: Agenda
-  readonly isAtRest: boolean
-  later(f: () => void): void
-}
+/** Calls `f` after a time, and returns the function that cancels the call. */
+export type CallAfter = (millis: number, f: () => void) => () => void
 
 export class Timing implements MachineObserver {
   readonly queue = new Histogram()
   readonly run = new Histogram()
   /** The pool's own observer. */
   inner: MachineObserver | undefined = undefined
-  private readonly machine: Measured
   private readonly watch: Stopwatch
   /** When the pool began to measure, in ticks. Older times say nothing. */
   private startedAt = 0
-  /** When the present second began, in ticks, and the number of tasks in it. */
+  /** When the present second began, in ticks, and the number of tasks in it, up to the last timed one. */
   private secondAt = 0
   private count = 0
+  /** How many tasks the next timed task represents, and how many of them have not come yet. */
+  private weight = 1
+  private toCome = 1
+  /** The timer of the platform; `undefined` if every task is timed. */
+  private readonly callAfter: CallAfter | undefined
   /**
-   * Ends a second in which tasks are skipped. Otherwise a pool that has become slow would skip tasks for minutes before
-   * it reads the clock again.
+   * Cancels the timer that ends a second in which tasks are skipped. Without it, a pool that has become slow would skip
+   * tasks for minutes before it reads the clock again.
    */
-  private readonly secondEnd: Alarm
-  private restCheckScheduled = false
-  /** Whether the second may have ended without the alarm, because the pool was idle. */
-  private resting = false
+  private cancelTimer: (() => void) | undefined = undefined
 
-  constructor(machine: Measured, watch: Stopwatch) {
-    this.machine = machine
+  constructor(watch: Stopwatch, callAfter: CallAfter | undefined) {
     this.watch = watch
-    this.secondEnd = new Alarm(machine.agenda, () => {
-      watch.read()
-      this.beginSecond()
-    })
+    this.callAfter = callAfter
   }
 
   /** Begins to measure, with the next task. */
@@ -70,7 +62,7 @@ export class Timing implements MachineObserver {
 
   /** Stops measuring. */
   end(): void {
-    this.secondEnd.cancel()
+    this.beginSecond()
   }
 
   // ---- reports of the machine ------------------------------------------------------------------------------------
@@ -89,25 +81,30 @@ export class Timing implements MachineObserver {
 
   private admit(entry: Entry, readings: number): void {
     const weight = this.nextWeight()
-    // Time may have passed since the last reading, in the submitter's step.
-    if (weight > 0) this.read(readings)
     entry.sample = weight
+    if (weight === 0) return
+    this.read(readings)
     entry.since = this.watch.tick
   }
 
   dispatched(entry: Entry, queued: boolean): void {
-    const { watch } = this
-    const { readings, stale } = watch
+    const { readings } = this.watch
     this.inner?.dispatched(entry, queued)
-    if (!queued) entry.sample = this.nextWeight()
-    const weight = entry.sample
-    if (weight > 0 && stale) this.read(readings)
-    // Known without a reading.
-    if (!queued) this.queue.addZero()
-    else if (weight > 0 && this.hasMeasured(entry.since)) this.queue.add(ticksBetween(entry.since, watch.tick), weight)
+    if (!queued) {
+      // A time of zero is known without a reading.
+      this.queue.addZero()
+      entry.sample = this.nextWeight()
+    }
+    if (entry.sample > 0) this.timeStart(entry, queued, readings)
+  }
+
+  private timeStart(entry: Entry, queued: boolean, readings: number): void {
+    const { watch } = this
+    this.read(readings)
+    if (queued && this.hasMeasured(entry.since)) {
+      this.queue.add(ticksBetween(entry.since, watch.tick), entry.sample)
+    }
     entry.since = watch.tick
-    // The task runs until it first suspends, which takes time.
-    watch.stale = true
   }
 
   lent(entry: Entry): void {
@@ -125,19 +122,22 @@ export class Timing implements MachineObserver {
   }
 
   left(entry: Entry, exit: Exit<unknown, unknown>): void {
-    const { watch } = this
-    const { readings } = watch
+    const { readings } = this.watch
     this.inner?.left(entry, exit)
-    if (entry.sample > 0) this.read(readings)
+    if (entry.sample > 0) this.timeEnd(entry, readings)
+    else this.watch.tookBack(entry)
+  }
+
+  private timeEnd(entry: Entry, readings: number): void {
+    const { watch } = this
+    this.read(readings)
     watch.tookBack(entry)
-    if (entry.sample === 0) return
     if (this.hasMeasured(entry.since)) this.run.add(ticksBetween(entry.since, watch.tick), entry.sample)
     entry.sample = 0
   }
 
-  settled(entry: Entry, exit: Exit<unknown, unknown>): void {
-    this.inner?.settled(entry, exit)
-  }
+  /** The machine calls the pool's own observer, which is the only one that needs to know. */
+  settled(): void {}
 
   resized(from: number, to: number): void {
     this.inner?.resized(from, to)
@@ -148,22 +148,27 @@ export class Timing implements MachineObserver {
   }
 
   flushEnded(): void {
-    this.watch.stale = true
     this.inner?.flushEnded()
-    if (this.secondEnd.isPlanned && !this.restCheckScheduled && this.machine.isAtRest) this.checkRestLater()
   }
 
   // ---- seconds ---------------------------------------------------------------------------------------------------
 
   /** Counts a task, and returns how many tasks it represents; 0 if it is not timed. */
   private nextWeight(): number {
-    if (this.resting) this.wake()
-    const count = ++this.count
-    if (count <= allTimed) return 1
-    const weight = sampleWeight(count)
-    if ((count & (weight - 1)) !== 0) return 0
-    if (!this.secondEnd.isPlanned) this.secondEnd.plan(this.watch.read() + second)
+    return --this.toCome > 0 ? 0 : this.timedWeight()
+  }
+
+  private timedWeight(): number {
+    const { callAfter, weight } = this
+    this.count += weight
+    this.weight = this.toCome = callAfter === undefined ? 1 : weightAfter(this.count)
+    if (this.weight > 1 && this.cancelTimer === undefined) this.cancelTimer = callAfter!(second, this.onTimer)
     return weight
+  }
+
+  private readonly onTimer = (): void => {
+    this.watch.read()
+    this.beginSecond()
   }
 
   /** Reads the clock, unless it was read since there were `readings`. */
@@ -175,25 +180,11 @@ export class Timing implements MachineObserver {
   }
 
   private beginSecond(): void {
-    this.secondEnd.cancel()
+    this.cancelTimer?.()
+    this.cancelTimer = undefined
     this.secondAt = this.watch.tick
     this.count = 0
-  }
-
-  /** Cancels the alarm if the pool is still idle after a turn of the event loop: an idle pool must have no timer. */
-  private checkRestLater(): void {
-    this.restCheckScheduled = true
-    this.machine.later(() => {
-      this.restCheckScheduled = false
-      if (!this.machine.isAtRest) return
-      this.secondEnd.cancel()
-      this.resting = true
-    })
-  }
-
-  private wake(): void {
-    this.resting = false
-    this.read(this.watch.readings)
+    this.weight = this.toCome = 1
   }
 
   private hasMeasured(tick: number): boolean {

@@ -3,6 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
+import type { Stopwatch } from "../../../src/internal/timing/stopwatch.ts"
+import { Timing } from "../../../src/internal/timing/timing.ts"
 import { Histogram } from "../../../src/internal/timing/histogram.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
@@ -94,13 +96,24 @@ describe("the histogram of times", () => {
 })
 
 interface Simulated {
-  readonly machine: Machine
+  readonly timing: Timing
+  readonly watch: Stopwatch
   /** The exact times, in milliseconds. */
   readonly queue: ReadonlyArray<number>
   readonly run: ReadonlyArray<number>
 }
 
-/** Runs tasks on a machine that measures. They come at given times and take given times, all in milliseconds. */
+/** Lets a machine measure as on the clock of the platform, whose timer a test fires. */
+const sampling = (machine: Machine, fireLater: (f: () => void) => void = () => {}): Timing => {
+  machine.timing = new Timing(machine.watch, (_, f) => {
+    fireLater(f)
+    return () => {}
+  })
+  machine.measure()
+  return machine.timing
+}
+
+/** Runs tasks on a machine that measures a sample of them. They come at given times and take given times, all in milliseconds. */
 const simulate = (options: {
   readonly workers: number
   readonly tasks: number
@@ -111,7 +124,7 @@ const simulate = (options: {
   const clock = clockAt(() => now)
   const { workers } = options
   const machine = new Machine(machineOptions({ initial: workers, max: workers }), Context.make(Clock.Clock, clock))
-  machine.measure()
+  const timing = sampling(machine)
   const [queue, run]: [Array<number>, Array<number>] = [[], []]
   /** What ends, the latest first. */
   const ends: Array<{ readonly at: number; readonly end: () => void }> = []
@@ -145,7 +158,7 @@ const simulate = (options: {
   }
   runUntil(Infinity)
   assert.strictEqual(machine.stats().succeeded, options.tasks)
-  return { machine, queue, run }
+  return { timing, watch: machine.watch, queue, run }
 }
 
 const percentileOf = (values: ReadonlyArray<number>, percent: number): number =>
@@ -164,28 +177,28 @@ describe("the sampled times of a pool", () => {
       for (const seed of [1, 2, 3, 4, 5]) {
         const next = chance(seed)
         // 20,000 tasks within a second.
-        const { machine, queue, run } = simulate({
+        const { queue, run, timing, watch } = simulate({
           workers: 1000,
           tasks: 20_000,
           pause: () => 0.04,
           runTime: (task) => distribution(next, task)
         })
-        agree(machine.timing!.run, run, 0.15, `run time, seed ${seed}`)
-        if (percentileOf(queue, 95) > 0) agree(machine.timing!.queue, queue, 0.15, `queue time, seed ${seed}`)
+        agree(timing.run, run, 0.15, `run time, seed ${seed}`)
+        if (percentileOf(queue, 95) > 0) agree(timing.queue, queue, 0.15, `queue time, seed ${seed}`)
         // With every task timed, the test would say nothing about the sample.
-        assert.isBelow(machine.watch.readings, run.length)
+        assert.isBelow(watch.readings, run.length)
       }
     })
   }
 
   it("are exact for up to 256 tasks in a second", () => {
-    const { machine, queue, run } = simulate({
+    const { queue, run, timing } = simulate({
       workers: 2,
       tasks: 5000,
       pause: () => 4,
       runTime: (task) => task % 16
     })
-    const { queue: queueTimes, run: runTimes } = machine.timing!
+    const { queue: queueTimes, run: runTimes } = timing
     const sum = (times: ReadonlyArray<number>): number => times.reduce((sum, time) => sum + time, 0)
     assert.strictEqual(runTimes.count, 5000)
     assert.strictEqual(queueTimes.count, 5000)
@@ -208,32 +221,27 @@ describe("a pool that measures", () => {
   it.effect("times every task again once a second with many tasks is over, while one of them still runs", () =>
     Effect.gen(function* () {
       const machine = yield* make(2)
-      const stop = machine.measure()
+      let fire = (): void => assert.fail("no timer")
+      const timing = sampling(machine, (f) => (fire = f))
       task(machine, Effect.sleep("1 hour"))
       for (let i = 0; i < 100_000; i++) task(machine, Effect.void)
-      const before = machine.timing!.run.copy()
+      const before = timing.run.copy()
       assert.isBelow(Math.abs(before.count / 100_000 - 1), 0.05)
+      assert.isBelow(machine.watch.readings, 50_000)
       yield* pass("1 second")
+      fire()
       for (let i = 0; i < 10; i++) task(machine, Effect.void)
-      assert.strictEqual(machine.timing!.run.minus(before).count, 10)
-      stop()
+      assert.strictEqual(timing.run.minus(before).count, 10)
     })
   )
 
-  it.effect("has no timer when it is idle, and times every task of a later second", () =>
+  it.effect("times every task by a clock of its own, which costs nothing to read", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      const stop = machine.measure()
+      machine.measure()
       for (let i = 0; i < 10_000; i++) task(machine, Effect.void)
-      assert.strictEqual(machine.agenda.size, 1)
-      yield* Effect.yieldNow
-      yield* Effect.yieldNow
-      assert.strictEqual(machine.agenda.size, 0)
-      yield* pass("10 seconds")
-      const before = machine.timing!.run.copy()
-      for (let i = 0; i < 100; i++) task(machine, Effect.void)
-      assert.strictEqual(machine.timing!.run.minus(before).count, 100)
-      stop()
+      assert.strictEqual(machine.timing!.run.count, 10_000)
+      assert.isAbove(machine.watch.readings, 20_000 - 1)
     })
   )
 
