@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 
+let count = 0
 const jobs = new Map<string, TaskHandle<string, unknown>>()
 
 // Simulates a report that takes a while.
@@ -13,9 +14,9 @@ const report = (name: string) => Effect.promise((signal) => sleep(1000, `report 
 
 const route = Effect.fnUntraced(function* ({ method, url }: IncomingMessage) {
   if (method === "POST") {
-    const path = `/jobs/${jobs.size + 1}`
     const accepted = yield* Effect.option(TaskPool.submitNowait(report(url!.slice(1))))
     if (Option.isNone(accepted)) return { status: 503, body: "try again later" }
+    const path = `/jobs/${++count}`
     jobs.set(path, accepted.value)
     return { status: 202, body: path }
   }
