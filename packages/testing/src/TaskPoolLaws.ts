@@ -106,6 +106,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
   const poolOf = withOptionalBounds(layerOf)
   const agedPools = options?.ageing === true ? [poolOf] : []
   for (const aged of agedPools) describe(`${name}, ageing`, () => ageingLaws(aged))
+  describe(`${name}, measured`, () => measuringLaws(new Laws(poolOf, undefined)))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {

@@ -15,7 +15,7 @@ const pass = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.a
 
 /** Runs an effect under a span `caller` of a tracer. */
 const under = <A, E, R>(spans: KeptSpans, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  effect.pipe(Effect.withSpan("caller"), Effect.withTracer(spans.tracer)) as Effect.Effect<A, E, R>
+  Effect.withTracer(Effect.withSpan(effect, "caller"), spans.tracer)
 
 const attributesOf = (span: KeptSpan | undefined): Record<string, unknown> => Object.fromEntries(span?.attributes ?? [])
 

@@ -412,7 +412,7 @@ export class BulkTask extends Task {
     this.state = "New"
     this.index = -1
     this.renewals++
-    this.arrivedAt = this.startedAt = noStamp
+    this.arrivedAt = noStamp
     this.since = unstamped
     this.sample = this.epoch = 0
     this.rejected = undefined

@@ -33,7 +33,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
   /** The link from the entry's fiber to the entry, until the entry settles. */
-  launch: { entry: Entry | undefined; outer: unknown } | undefined
+  launch: { entry: Entry | undefined; outer: unknown; startedAt: number } | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
   /** The span of the present attempt, if its submitter has a recorded span. */
@@ -45,8 +45,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
    * task that found a free worker.
    */
   arrivedAt: number
-  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
-  startedAt: number
+  /** The stamp of the end of the first step of the fiber; `noStamp` before. It is kept in the launch. */
+  readonly startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
   /** For the timing: how many tasks this one represents; 0 if it is not timed. */

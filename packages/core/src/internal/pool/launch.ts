@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import type { Fiber } from "effect/Fiber"
 import { overlay, Overlaid, type RuntimeContext } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 
 export interface Launch {
@@ -16,17 +17,20 @@ export interface Launch {
   entry: Entry | undefined
   /** The context of the submitter, which may itself belong to a task. Kept until the task settles. */
   outer: Context.Context<never> | undefined
+  /** The stamp of the end of the first step of the fiber (see `ages.ts`); `noStamp` before. */
+  startedAt: number
 }
 
 /** One key for all pools and for all copies of this module, so that each recognizes the tasks of the others. */
 const launchKey = Context.Service<Launch, Launch>("@aio-task-pool/core/launch")
 
-const noLaunch: Launch = { entry: undefined, outer: undefined }
+const noLaunch: Launch = { entry: undefined, outer: undefined, startedAt: noStamp }
 
 // If the runtime allows it, one object is both the launch and the context. That saves one object for each task.
 class LaunchContext extends Overlaid implements Launch {
   entry: Entry | undefined
   outer: Context.Context<never> | undefined
+  startedAt = noStamp
   constructor(under: Context.Context<never>, entry: Entry) {
     super(under as RuntimeContext, launchKey.key, undefined)
     this.value = this
@@ -43,7 +47,7 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
     entry.launch = launch
     return launch as unknown as Context.Context<never>
   }
-  const launch: Launch = { entry, outer }
+  const launch: Launch = { entry, outer, startedAt: noStamp }
   entry.launch = launch
   return Context.add(outer, launchKey, launch)
 }

@@ -148,7 +148,6 @@ export class Task implements Entry, Waiter {
   trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   arrivedAt = noStamp
-  startedAt = noStamp
   since = unstamped
   sample = 0
   epoch = 0
@@ -226,6 +225,10 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get startedAt(): number {
+    return this.launch === undefined ? noStamp : this.launch.startedAt
   }
 
   get submission(): number {

@@ -89,20 +89,22 @@ export class Timing implements MachineObserver {
 
   dispatched(entry: Entry, queued: boolean): void {
     const { readings } = this.watch
+    // The pool's own observer sets the time of the dispatch.
+    const { since } = entry
     this.inner?.dispatched(entry, queued)
     if (!queued) {
       // A time of zero is known without a reading.
       this.queue.addZero()
       entry.sample = this.nextWeight()
     }
-    if (entry.sample > 0) this.timeStart(entry, queued, readings)
+    if (entry.sample > 0) this.timeStart(entry, queued ? since : undefined, readings)
   }
 
-  private timeStart(entry: Entry, queued: boolean, readings: number): void {
+  private timeStart(entry: Entry, queuedAt: number | undefined, readings: number): void {
     const { watch } = this
     this.read(readings)
-    if (queued && this.hasMeasured(entry.since)) {
-      this.queue.add(ticksBetween(entry.since, watch.tick), entry.sample)
+    if (queuedAt !== undefined && this.hasMeasured(queuedAt)) {
+      this.queue.add(ticksBetween(queuedAt, watch.tick), entry.sample)
     }
     entry.since = watch.tick
   }
