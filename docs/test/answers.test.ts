@@ -52,7 +52,7 @@ describe("docs/guide/supported-platforms.md", () => {
     for (const tool of ["bun", "deno", "esbuild", "jest", "tsx", "vite", "vitest", "webpack"]) {
       const { devDependencies } = manifest(`packages/examples/platforms/${tool}/package.json`)
       const [[, version]] = rowsOf(page, new RegExp(`^${tool}$`, "i")) as [ReadonlyArray<string>]
-      expect(devDependencies[tool], tool).toMatch(new RegExp(`^${version!.replace(".", "\\.")}\\.`))
+      expect(`${tool} ${devDependencies[tool]}`).toMatch(new RegExp(`^${tool} ${version!.replace(".", "\\.")}\\.`))
     }
     const [[, , tested]] = rowsOf(page, /^TypeScript$/) as [ReadonlyArray<string>]
     expect(tested).toContain(` ${manifest("package.json").devDependencies.typescript},`)

@@ -14,23 +14,25 @@ const hash = (request: IncomingMessage) =>
     return sha256.digest("hex")
   })
 
+let draining = false
+const reply = (response: ServerResponse, status: number, body: string) => {
+  // A connection ends with its answer while the server drains, and if the upload was not read to its end.
+  const headers = draining || status !== 200 ? { connection: "close" } : {}
+  return Effect.sync(() => void response.writeHead(status, headers).end(body))
+}
+
 const handle = (request: IncomingMessage, response: ServerResponse) =>
   Effect.gen(function* () {
     if (request.method === "GET") {
       const { phase, running, waiting } = yield* TaskPool.stats
-      return response.end(JSON.stringify({ phase, running, waiting }))
+      return yield* reply(response, 200, JSON.stringify({ phase, running, waiting }))
     }
     const digest = yield* TaskPool.submit(hash(request), { maxWait: "10 seconds" })
-    return response.end(digest)
+    return yield* reply(response, 200, digest)
   }).pipe(
-    // The pool is full, or the request waited too long: the client may try again.
-    Effect.catchTag("NotAvailable", () => Effect.sync(() => response.writeHead(503, { "retry-after": "1" }).end())),
-    Effect.catchCause((cause) =>
-      Effect.andThen(
-        Effect.logError(cause),
-        Effect.sync(() => response.writeHead(500).end())
-      )
-    )
+    // The pool is full, or the request waited too long: the client may try again, or elsewhere.
+    Effect.catchTag("NotAvailable", () => reply(response, 503, "try again later")),
+    Effect.catchCause((cause) => Effect.andThen(Effect.logError(cause), reply(response, 500, "failed")))
   )
 
 const listen = (server: Server) =>
@@ -40,15 +42,13 @@ const listen = (server: Server) =>
 const stop = (server: Server) =>
   Effect.callback<void>((resume) => {
     console.log("draining")
+    draining = true
     server.close(() => resume(Effect.sync(() => console.log("all requests answered"))))
   })
 
 const main = Effect.gen(function* () {
   const context = yield* Effect.context<TaskPool>()
-  const server = createServer((request, response) => {
-    response.setHeader("connection", "close")
-    Effect.runForkWith(context)(handle(request, response))
-  })
+  const server = createServer((request, response) => void Effect.runForkWith(context)(handle(request, response)))
   yield* Effect.acquireRelease(listen(server), () => stop(server))
   console.log(`listening on http://localhost:${(server.address() as AddressInfo).port}`)
   return yield* Effect.never

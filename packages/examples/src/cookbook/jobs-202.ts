@@ -6,16 +6,17 @@ import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 
+let count = 0
 const jobs = new Map<string, TaskHandle<string, unknown>>()
 
-// Stands for a report that takes a while.
+// Simulates a report that takes a while.
 const report = (name: string) => Effect.promise((signal) => sleep(1000, `report on ${name}`, { signal }))
 
 const route = Effect.fnUntraced(function* ({ method, url }: IncomingMessage) {
   if (method === "POST") {
-    const path = `/jobs/${jobs.size + 1}`
     const accepted = yield* Effect.option(TaskPool.submitNowait(report(url!.slice(1))))
     if (Option.isNone(accepted)) return { status: 503, body: "try again later" }
+    const path = `/jobs/${++count}`
     jobs.set(path, accepted.value)
     return { status: 202, body: path }
   }

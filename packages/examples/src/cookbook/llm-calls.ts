@@ -53,5 +53,7 @@ const program = Effect.timeoutOption(
 
 const window = "1100 millis" // a little longer than the server's: requests need time to arrive
 const rate = [{ limit: 20, window } as const, { limit: 3000, window, unit: "tokens" } as const]
+const began = performance.now()
 await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(8, { rate })))
-console.log(`${answers.size} answers, ${failures.size} failure: ${[...failures].join(" ")}`)
+const seconds = ((performance.now() - began) / 1000).toFixed(1)
+console.log(`${answers.size} answers in ${seconds} s, ${failures.size} failure: ${[...failures].join(" ")}`)

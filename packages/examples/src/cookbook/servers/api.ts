@@ -7,7 +7,7 @@ import { json } from "node:stream/consumers"
 export interface ApiOptions {
   /** The most requests at once, default no limit. The server answers more with 503. */
   readonly limit?: number
-  /** The most requests in any window of so many milliseconds, default no limit. More get 429 with `Retry-After`. */
+  /** The most requests in any `window` of milliseconds, default no limit. More get 429 with `Retry-After`. */
   readonly rate?: { readonly limit: number; readonly window: number }
   /** How long a request takes, in milliseconds, default 5. */
   readonly cost?: number
