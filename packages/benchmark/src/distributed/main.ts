@@ -1,8 +1,9 @@
 /**
  * A distributed pool on Redis beside plain BullMQ with `waitUntilFinished`, with two worker processes of 8 each.
  *
- * `node packages/benchmark/src/distributed/main.ts [--quick] [--soak minutes]` prints the tables of
- * `docs/benchmarks/distributed.md`. Needs `redis-server` on the PATH.
+ * `node --expose-gc packages/benchmark/src/distributed/main.ts [--quick] [beside | reactions | rerun | memory | closing ...]`
+ * prints the tables of `docs/benchmarks/distributed.md`, and `--soak 10` runs a soak of 10 minutes instead. Needs
+ * `redis-server` on the PATH.
  */
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { Effect, Exit, Layer, type Scope } from "effect"
@@ -17,7 +18,10 @@ import { parseArgs } from "node:util"
 import { median, medianInterval } from "../statistics.ts"
 import { Hang, Noop, plainQueue, Pool, poolOf, size, Victim } from "./tasks.ts"
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, soak: { type: "string" } } })
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false }, soak: { type: "string" } }
+})
 const { quick } = values
 const rounds = quick ? 3 : 9
 const scale = quick ? 0.25 : 1
@@ -112,9 +116,15 @@ const ratioRow = (what: string, target: string, unit: string, { high, low, ours,
 
 /** Runs plain BullMQ as its documentation shows. */
 const plain = Effect.fnUntraced(function* (url: string) {
-  const connect = () => new Redis(url, { maxRetriesPerRequest: null })
-  const queue = new Queue(plainQueue, { connection: connect(), prefix: "aio" })
-  const events = new QueueEvents(plainQueue, { connection: connect(), prefix: "aio" })
+  const connection = yield* Effect.acquireRelease(
+    Effect.sync(() => new Redis(url, { maxRetriesPerRequest: null })),
+    (client) => Effect.sync(() => client.disconnect())
+  )
+  const queue = new Queue(plainQueue, { connection, prefix: "aio" })
+  const events = yield* Effect.acquireRelease(
+    Effect.sync(() => new QueueEvents(plainQueue, { connection, prefix: "aio" })),
+    (events) => Effect.promise(() => events.close())
+  )
   queue.setMaxListeners(0)
   events.setMaxListeners(0)
   yield* Effect.promise(() => events.waitUntilReady())
@@ -199,13 +209,12 @@ const range = (values: ReadonlyArray<number>, unit: string) =>
 
 const reactions = Effect.gen(function* () {
   const { url } = yield* RedisServer
-  const one = yield* spawn({ kind: "typed", url, name: "reactions" })
+  yield* spawn({ kind: "typed", url, name: "reactions" })
   yield* spawn({ kind: "typed", url, name: "reactions" })
   const body = Effect.gen(function* () {
     console.log("\n| reaction | measured | target |\n|---|---|---|")
     const cancels: Array<number> = []
     const raises: Array<number> = []
-    const [both] = [yield* Effect.succeed([one])]
     for (const i of times(quick ? 5 : 25)) {
       const handle = yield* Pool.fork(Hang, { key: `cancel-${i}` })
       yield* until(handle.state, (state) => state === "Running")
@@ -227,7 +236,6 @@ const reactions = Effect.gen(function* () {
     }
     row("cancel of a running task, until its remote finalizer has run", range(cancels, "ms"), "<= 200 ms")
     row("raise of the size, until the result of the next task", range(raises, "ms"), "<= 200 ms")
-    return both
   })
   yield* Effect.provide(body, poolOf(url, "reactions"))
 })
@@ -393,12 +401,17 @@ console.log(
     `${rounds} rounds, effect ${version("effect")}, bullmq ${version("bullmq")}, ioredis ${version("ioredis")}\n`
 )
 
-const all = values.soak === undefined ? [beside, reactions, rerun, memory, closing] : [soak(Number(values.soak))]
-for (const part of all) {
-  await Effect.runPromise(
-    Effect.provide(
-      Effect.scoped(part as Effect.Effect<unknown, unknown, RedisServer>),
-      Layer.fresh(RedisServer.layerVolatile)
-    )
-  )
+const parts: Readonly<Record<string, Effect.Effect<unknown, unknown, RedisServer | Scope.Scope>>> = {
+  beside,
+  reactions,
+  rerun,
+  memory,
+  closing
+}
+const chosen =
+  values.soak === undefined
+    ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
+    : [["soak", soak(Number(values.soak))] as const]
+for (const [, part] of chosen) {
+  await Effect.runPromise(Effect.provide(Effect.scoped(part), Layer.fresh(RedisServer.layerVolatile)))
 }

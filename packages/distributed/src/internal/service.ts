@@ -136,22 +136,47 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       )
     )
 
-  const handleOf = (task: Any, entry: Entry): DistributedTaskHandle<any, any, any> => {
-    const join: Effect.Effect<any, any> = Effect.andThen(refuseNested, awaitEntry(task, entry))
-    return {
-      id: entry.id,
-      join,
-      await: Effect.exit(join),
-      cancel: entry.cancel,
-      poll: Effect.flatMap(entry.poll, (answer) =>
+  /** A handle may exist a million times. So it is small: its effects are getters. */
+  class Handle implements DistributedTaskHandle<any, any, any> {
+    private readonly task: Any
+    private readonly entry: Entry
+
+    constructor(task: Any, entry: Entry) {
+      this.task = task
+      this.entry = entry
+    }
+
+    get id(): string {
+      return this.entry.id
+    }
+    get join(): Effect.Effect<any, any> {
+      return Effect.andThen(refuseNested, awaitEntry(this.task, this.entry))
+    }
+    get await(): Effect.Effect<Exit.Exit<any, any>> {
+      return Effect.exit(this.join)
+    }
+    get cancel(): Effect.Effect<void, NotAvailable> {
+      return this.entry.cancel
+    }
+    get poll(): Effect.Effect<Option.Option<Exit.Exit<any, any>>, NotAvailable> {
+      const { entry, task } = this
+      return Effect.flatMap(entry.poll, (answer) =>
         answer === undefined ? Effect.succeedNone : Effect.map(decode(task, entry.id, answer), Option.some)
-      ),
-      state: entry.state,
-      reprioritize: (weight) =>
-        Effect.suspend(() => entry.reprioritize(checkWeight("DistributedTaskHandle.reprioritize", weight))),
-      progress: Stream.filterMapEffect(entry.progress, (json) => Effect.result(codecOf(task).decodeProgress(json)))
+      )
+    }
+    get state(): Entry["state"] {
+      return this.entry.state
+    }
+    reprioritize(weight: number): ReturnType<Entry["reprioritize"]> {
+      return Effect.suspend(() => this.entry.reprioritize(checkWeight("DistributedTaskHandle.reprioritize", weight)))
+    }
+    get progress(): Stream.Stream<any> {
+      const { entry, task } = this
+      return Stream.filterMapEffect(entry.progress, (json) => Effect.result(codecOf(task).decodeProgress(json)))
     }
   }
+
+  const handleOf = (task: Any, entry: Entry): DistributedTaskHandle<any, any, any> => new Handle(task, entry)
 
   return {
     name: pool,

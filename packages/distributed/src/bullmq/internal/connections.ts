@@ -26,6 +26,9 @@ export class Connections {
     client.on("error", () => {})
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => this.track(duplicate(override))
+    // BullMQ connects again a connection that it finds ended, which would keep the process alive forever.
+    const connect = client.connect.bind(client)
+    client.connect = (callback) => (this.isCut ? Promise.reject(new Error("Connection is closed.")) : connect(callback))
     this.open.add(client)
     client.once("end", () => this.open.delete(client))
     if (this.isCut) client.disconnect(false)

@@ -1,34 +1,26 @@
 /**
- * The driver of a pool on BullMQ: composes the parts, and makes the entries by which a process sees its tasks.
+ * The driver of a pool on BullMQ: composes the parts.
  *
- *     add ──> Sender ──> queue ──> BullMQ's worker (any process) ──> event stream ──> Waiters ──> answer
+ *     Submitter ──> Sender ──> queue ──> BullMQ's worker (any process) ──> event stream ──> Waiters ──> answer
  *
  * Connections of a process: one for commands, one for the control stream, one for events once it has submitted a task, and
  * two for each worker.
  */
-import { NotWaiting } from "@aio-task-pool/core"
-import { type BulkJobOptions, Job, Queue } from "bullmq"
-import type * as Cause from "effect/Cause"
+import { Queue } from "bullmq"
 import * as Effect from "effect/Effect"
-import * as EffectQueue from "effect/Queue"
 import type { Scope } from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { Redis } from "ioredis"
 import { randomBytes } from "node:crypto"
-import type { DistributedTaskState } from "../../DistributedTaskHandle.ts"
-import type { NotAvailable, PoolMismatch } from "../../DistributedTaskPoolError.ts"
-import type { Driver, Entry } from "../../internal/driver.ts"
-import type { Answer, NewTask } from "../../internal/wire.ts"
+import type { PoolMismatch } from "../../DistributedTaskPoolError.ts"
+import type { Driver } from "../../internal/driver.ts"
 import { Broker, type PoolIdentity } from "./broker.ts"
 import { Connections } from "./connections.ts"
 import { Control } from "./control.ts"
-import { parseJson } from "./json.ts"
-import { jobIdOf, taskIdOf } from "./keys.ts"
+import { interruptTimeout } from "./entry.ts"
 import type { Meter } from "./meter.ts"
 import { whenSettled } from "./promises.ts"
-import { type JobState, jobStates, runScript } from "./scripts.ts"
-import { Sender, type Sending } from "./sender.ts"
-import { Waiter, Waiters } from "./waiters.ts"
+import { Submitter } from "./submitter.ts"
+import { Waiters } from "./waiters.ts"
 import { runWorker } from "./worker.ts"
 
 /** What a driver needs to know. All of it is checked. */
@@ -44,9 +36,6 @@ export interface DriverOptions {
   readonly sweep: number
 }
 
-const interruptTimeout = 3000 // ms that a canceller waits for the finalizers in another process
-const cancelAgain = 1000 // ms after which a cancel message is repeated
-
 /** The driver, and what the sizing of an auto-scale pool needs of it. */
 export interface BullMqDriver extends Driver {
   readonly broker: Broker
@@ -60,7 +49,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   meter?: Meter
 ): Effect.fn.Return<BullMqDriver, PoolMismatch, Scope> {
   const { pool, prefix } = options
-  const { discipline, name } = pool
+  const { name } = pool
   const context = yield* Effect.context()
   const runFork = Effect.runForkWith(context)
   const log = (message: string) => void runFork(Effect.logWarning(`${name}: ${message}`))
@@ -81,9 +70,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   const waiters = new Waiters(broker, connections, options.sweep, (id, answer) => {
     if ("lost" in answer && answer.lost === "Vanished") control.emit({ _tag: "TaskLost", id, reason: "Vanished" })
   })
-  const sender = new Sender(broker, queue, waiters, log)
-  const submitter = randomBytes(6).toString("base64url")
-  let calls = 0
+  const submitter = new Submitter(broker, control, queue, waiters, log, { ...options, discipline: pool.discipline })
 
   let policyChecked = false
   /** BullMQ's data must not be evicted. A server may forbid the question. */
@@ -96,247 +83,6 @@ export const makeDriver = Effect.fnUntraced(function* (
         log(`Redis evicts keys (maxmemory-policy ${policy}), so tasks may be lost: set it to noeviction`)
       }
     })
-  }
-
-  const jobOptions = (task: NewTask, jobId: string): BulkJobOptions & { readonly jobId: string } => {
-    // An age only: a count would delete results before slow submitters have read them.
-    const keep = { age: Math.ceil(options.resultTtl / 1000) }
-    return {
-      jobId,
-      removeOnComplete: keep,
-      removeOnFail: keep,
-      stackTraceLimit: 0,
-      // 0 would run before all other tasks.
-      ...(discipline === "priority" ? { priority: task.weight + 1 } : {}),
-      ...(discipline === "lifo" ? { lifo: true } : {}),
-      ...(task.delay > 0 ? { delay: task.delay } : {}),
-      ...(task.attempts > 1 ? { attempts: task.attempts } : {}),
-      ...(task.backoff !== undefined && task.backoff.delay > 0 ? { backoff: task.backoff } : {})
-    }
-  }
-
-  const add = (task: NewTask): Effect.Effect<Entry, NotAvailable> =>
-    Effect.suspend(() => {
-      if (!broker.isUp || broker.isClosed) return Effect.andThen(broker.ready, send(task))
-      return send(task)
-    })
-
-  const send = (task: NewTask): Effect.Effect<Entry, NotAvailable> =>
-    Effect.callback<Entry, NotAvailable>((resume) => {
-      if (broker.record?.paused === true) return resume(Effect.fail(broker.notAvailable("Paused")))
-      const jobId = jobIdOf(task.id)
-      const isShared = waiters.get(jobId) !== undefined
-      const waiter = waiters.register(jobId)
-      // Distinguishes the calls of one process, so that only one of them is the task's creator.
-      const r = `${task.data.r}.${calls++}`
-      let isAbandoned = false
-      let whenDone: () => void = () => {}
-      const done = (taskName: string, created: boolean): void => {
-        if (created) waiter.created = true
-        const entry = entryOf(task.id, jobId, taskName, created, waiter)
-        if (isAbandoned) {
-          if (created) cancelling(waiter)
-          // Removing the task is all that was left to do.
-          waiter.onAnswer(() => whenDone())
-          if (!created) whenDone()
-        } else resume(Effect.succeed(entry))
-      }
-      const sending: Sending = {
-        name: task.name,
-        data: { ...task.data, r },
-        opts: jobOptions(task, jobId),
-        state: "Queued",
-        onAdmitted: () => {
-          waiter.admitted = true
-          if (!task.isNamed) return done(task.name, true)
-          look(jobId, r, done, task.name)
-        },
-        onRefused: (reason) => {
-          if (!isShared) waiters.forget(waiter)
-          whenDone()
-          resume(Effect.fail(broker.notAvailable(reason)))
-        }
-      }
-      sender.send(sending)
-      return Effect.suspend(() => {
-        isAbandoned = true
-        if (sender.takeBack(sending)) {
-          if (!isShared) waiters.forget(waiter)
-          return Effect.void
-        }
-        const ended = Effect.callback<void>((resume) => {
-          whenDone = () => resume(Effect.void)
-        })
-        return Effect.timeoutOption(ended, interruptTimeout)
-      })
-    })
-
-  /** Finds out whose task has the ID: an existing task keeps its name and its submitter. */
-  const look = (
-    jobId: string,
-    r: string,
-    done: (taskName: string, created: boolean) => void,
-    taskName: string
-  ): void => {
-    const waiter = waiters.get(jobId)
-    whenSettled(
-      broker.client.hmget(`${broker.keys.base}${jobId}`, "name", "data"),
-      ([name, data]) => {
-        const stored = parseJson(data ?? "null")
-        const created = typeof stored === "object" && stored !== null && "r" in stored && stored.r === r
-        done(name ?? taskName, created)
-        // A task that has settled already sends no event.
-        if (!created && waiter !== undefined) whenSettled(waiters.ask([waiter]), () => {})
-      },
-      () => {
-        if (broker.isClosed) done(taskName, false)
-        else setTimeout(() => look(jobId, r, done, taskName), 100)
-      }
-    )
-  }
-
-  const find = (id: string): Effect.Effect<Entry | undefined, NotAvailable> => {
-    const jobId = jobIdOf(id)
-    return Effect.map(
-      broker.command(() =>
-        Promise.all([waiters.listen(), broker.client.hmget(`${broker.keys.base}${jobId}`, "name", "ats")])
-      ),
-      ([, [taskName, starts]]) => {
-        if (taskName === null || taskName === undefined) return undefined
-        const waiter = waiters.get(jobId) ?? new Waiter(jobId, 0)
-        waiter.admitted = true
-        if (Number(starts) > 0) waiter.started = true
-        return entryOf(id, jobId, taskName, false, waiter)
-      }
-    )
-  }
-
-  const stateOf = (jobId: string): Promise<JobState> =>
-    runScript(broker.client, "states", [broker.keys.base], [jobId]).then(
-      ([, code]) => jobStates[code as number] ?? "gone"
-    )
-
-  /** Asks for a task's end again and again, until it has settled: a message may be lost while a worker reconnects. */
-  const cancelling = (waiter: Waiter): void => {
-    if (waiter.answer !== undefined) return
-    const again = () => setTimeout(() => cancelling(waiter), cancelAgain)
-    if (!broker.isUp) return void (broker.isClosed || again())
-    watch(waiter)
-    whenSettled(
-      waiters.ask([waiter]),
-      ([state]) => {
-        if (waiter.answer !== undefined) return
-        if (state === "active") control.tell("Cancel", { id: waiter.jobId })
-        else if (state === "waiting" || state === "delayed") removeWaiting(waiter)
-        again()
-      },
-      () => void again()
-    )
-  }
-
-  const removeWaiting = (waiter: Waiter): void => {
-    whenSettled(
-      queue.remove(waiter.jobId),
-      (count) => {
-        // The job may have started meanwhile.
-        if (count === 0) return control.tell("Cancel", { id: waiter.jobId })
-        control.tell("Cancelled", {
-          id: taskIdOf(waiter.jobId) ?? waiter.jobId,
-          reason: "Cancelled",
-          started: waiter.started
-        })
-      },
-      () => undefined
-    )
-  }
-
-  /** Has a waiter settled by events and sweeps. One of `find` is not, until somebody waits. */
-  const watch = (waiter: Waiter): Waiter => {
-    if (waiter.answer !== undefined || broker.isClosed) return waiter
-    const known = waiters.get(waiter.jobId)
-    if (known === undefined) waiters.adopt(waiter)
-    else if (known !== waiter) known.onAnswer((answer) => waiter.settle(answer))
-    else return waiter
-    whenSettled(waiters.ask([waiter]), () => {})
-    return waiter
-  }
-
-  const entryOf = (id: string, jobId: string, taskName: string, created: boolean, waiter: Waiter): Entry => {
-    const answer = Effect.callback<Answer>((resume) => {
-      const stop = waiter.onAnswer((answer) => resume(Effect.succeed(answer)))
-      if (waiter.answer !== undefined) return undefined
-      if (broker.isClosed) return resume(Effect.succeed({ closed: true, started: true }))
-      watch(waiter)
-      return Effect.sync(() => {
-        stop()
-        if (!waiter.created && !waiter.isWatched) waiters.forget(waiter)
-      })
-    })
-    const unlessSettled = <A>(settled: A, effect: Effect.Effect<A, NotAvailable>): Effect.Effect<A, NotAvailable> =>
-      Effect.suspend(() => (waiter.answer !== undefined ? Effect.succeed(settled) : effect))
-    return {
-      id,
-      name: taskName,
-      created,
-      answer,
-      poll: Effect.suspend(() =>
-        waiter.answer !== undefined
-          ? Effect.succeed(waiter.answer)
-          : Effect.map(
-              broker.command(() => waiters.ask([waiter])),
-              () => waiter.answer
-            )
-      ),
-      cancel: unlessSettled(
-        undefined,
-        Effect.andThen(
-          broker.ready,
-          Effect.suspend(() => {
-            cancelling(waiter)
-            return Effect.asVoid(Effect.timeoutOption(answer, interruptTimeout))
-          })
-        )
-      ),
-      state: unlessSettled<DistributedTaskState>(
-        "Done",
-        Effect.map(
-          broker.command(() => stateOf(jobId)),
-          (state) => taskStates[state]
-        )
-      ),
-      reprioritize: (weight) =>
-        Effect.gen(function* () {
-          const state = yield* broker.command(() => stateOf(jobId))
-          if (state !== "waiting" && state !== "delayed") {
-            return yield* new NotWaiting({ pool: name, state: state === "active" ? "Running" : "Done" })
-          }
-          if (discipline !== "priority") return
-          yield* broker.command(() =>
-            Job.fromId(queue, jobId).then((job) => job?.changePriority({ priority: weight + 1 }))
-          )
-        }),
-      progress: Stream.callback<unknown>((progress) =>
-        Effect.acquireRelease(
-          Effect.sync(() => progressTo(waiter, progress)),
-          (stop) => Effect.sync(stop)
-        )
-      )
-    }
-  }
-
-  const progressTo = (waiter: Waiter, progress: EffectQueue.Enqueue<unknown, Cause.Done>): (() => void) => {
-    const end = () => void EffectQueue.endUnsafe(progress)
-    if (waiter.answer !== undefined || broker.isClosed) {
-      end()
-      return () => {}
-    }
-    const stopProgress = watch(waiter).onProgress((value) => void EffectQueue.offerUnsafe(progress, value))
-    const stopAnswer = waiter.onAnswer(end)
-    return () => {
-      stopProgress()
-      stopAnswer()
-      if (!waiter.created && !waiter.isWatched) waiters.forget(waiter)
-    }
   }
 
   const hold = (on: "0" | "1") => Effect.asVoid(broker.script("hold", ["heldByUser", on]))
@@ -368,7 +114,7 @@ export const makeDriver = Effect.fnUntraced(function* (
 
   const cancelCreated = Effect.suspend(() => {
     const created = [...waiters].filter((waiter) => waiter.created)
-    for (const waiter of created) cancelling(waiter)
+    for (const waiter of created) submitter.cancelling(waiter)
     const settled = Effect.forEach(
       created,
       (waiter) => Effect.callback<void>((resume) => void waiter.onAnswer(() => resume(Effect.void))),
@@ -382,7 +128,7 @@ export const makeDriver = Effect.fnUntraced(function* (
       if (broker.isClosed) return Effect.void
       const end = Effect.sync(() => {
         broker.close()
-        sender.refuseAll("Closed")
+        submitter.sender.refuseAll("Closed")
         waiters.close()
         control.endEvents()
       })
@@ -404,9 +150,9 @@ export const makeDriver = Effect.fnUntraced(function* (
     queue,
     name,
     identity: `${options.server} ${prefix} ${name}`,
-    submitter,
-    add,
-    find,
+    submitter: randomBytes(6).toString("base64url"),
+    add: (task) => submitter.add(task),
+    find: (id) => submitter.find(id),
     resize: (change) =>
       Effect.map(
         broker.script(
@@ -425,12 +171,3 @@ export const makeDriver = Effect.fnUntraced(function* (
     work: (spec) => runWorker({ broker, connect: options.connect, control, prefix, meter }, spec)
   }
 })
-
-const taskStates: Record<JobState, DistributedTaskState> = {
-  gone: "Done",
-  completed: "Done",
-  failed: "Done",
-  delayed: "Delayed",
-  waiting: "Waiting",
-  active: "Running"
-}

@@ -6,6 +6,7 @@
  */
 import type { BulkJobOptions, Queue } from "bullmq"
 import type { Broker } from "./broker.ts"
+import { whenSettled } from "./promises.ts"
 import type { Waiters } from "./waiters.ts"
 
 /** One task on its way. */
@@ -15,13 +16,13 @@ export interface Sending {
   readonly opts: BulkJobOptions & { readonly jobId: string }
   state: "Queued" | "Sent" | "Done"
   /** The broker has the task. */
-  readonly onAdmitted: () => void
+  onAdmitted(): void
   /** The broker does not have the task. */
-  readonly onRefused: (reason: "Unreachable" | "Closed") => void
+  onRefused(reason: "Unreachable" | "Closed"): void
 }
 
-/** Tasks of one transfer. Redis serves others between two of its commands. */
-const most = 1000
+/** The most tasks of one transfer. Redis serves others between two of its commands. */
+const full = 250
 
 export class Sender {
   private readonly broker: Broker
@@ -29,7 +30,9 @@ export class Sender {
   private readonly waiters: Waiters
   private readonly log: (message: string) => void
   private pending: Array<Sending> = []
-  private isSending = false
+  /** Transfers that have not been answered. */
+  private inFlight = 0
+  private isScheduled = false
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(broker: Broker, queue: Queue, waiters: Waiters, log: (message: string) => void) {
@@ -41,7 +44,13 @@ export class Sender {
 
   send(sending: Sending): void {
     this.pending.push(sending)
-    this.flush()
+    if (this.isScheduled) return
+    // Fibers that are resumed together submit in the same turn: one transfer for all of them.
+    this.isScheduled = true
+    queueMicrotask(() => {
+      this.isScheduled = false
+      this.flush()
+    })
   }
 
   /** Takes a task back that has not been sent. Returns whether it could. */
@@ -53,22 +62,20 @@ export class Sender {
   }
 
   private flush(): void {
-    if (this.isSending || this.pending.length === 0) return
-    if (!this.broker.isUp) return this.wait()
-    clearTimeout(this.timer)
-    this.timer = undefined
-    this.isSending = true
-    const batch = this.pending.splice(0, most)
-    for (const sending of batch) sending.state = "Sent"
-    this.transfer(batch).then(
-      () => this.flushed(),
-      () => this.flushed()
-    )
-  }
-
-  private flushed(): void {
-    this.isSending = false
-    this.flush()
+    // Full transfers follow each other at once, so that the server works on one while the next is encoded.
+    while (this.pending.length > 0 && (this.inFlight === 0 || this.pending.length >= full)) {
+      if (!this.broker.isUp) return this.wait()
+      clearTimeout(this.timer)
+      this.timer = undefined
+      this.inFlight++
+      const batch = this.pending.splice(0, full)
+      for (const sending of batch) sending.state = "Sent"
+      const flushed = () => {
+        this.inFlight--
+        this.flush()
+      }
+      whenSettled(this.transfer(batch), flushed, flushed)
+    }
   }
 
   private wait(): void {

@@ -60,7 +60,15 @@ export const runWorker = Effect.fnUntraced(function* (
   const cancels = new Map<string, number>()
   /** When this worker first met a task that it has no handler for. */
   const unknownSince = new Map<string, number>()
+  /** Jobs whose result BullMQ is storing, and who waits until there are none. */
+  const storing = new Set<string>()
+  let whenStored: (() => void) | undefined
   let isClosing = false
+
+  const stored = (jobId: string): void => {
+    storing.delete(jobId)
+    if (storing.size === 0) whenStored?.()
+  }
 
   const attempt = (job: Job, token: string): Promise<unknown> => {
     const jobId = job.id!
@@ -103,6 +111,7 @@ export const runWorker = Effect.fnUntraced(function* (
 
   const end = (job: Job, token: string, result: RunResult): Promise<unknown> => {
     if (result._tag === "Unknown") return putOff(job, token, result.detail)
+    storing.add(job.id!)
     if (result.exit._tag === "Success") return Promise.resolve(result.answer)
     // BullMQ tries again as often as the task's `attempts` say. The last failure is the answer.
     if (result.retry) return Promise.reject(failure(Error, result.answer))
@@ -111,6 +120,7 @@ export const runWorker = Effect.fnUntraced(function* (
 
   /** Settles a task without success, for good. */
   const settle = (answer: Answer, jobId: string): Promise<never> => {
+    storing.add(jobId)
     const id = taskIdOf(jobId) ?? jobId
     if ("cancelled" in answer) control.tell("Cancelled", { id, reason: answer.cancelled, started: answer.started })
     if ("lost" in answer) control.tell("TaskLost", { id, reason: answer.lost })
@@ -172,7 +182,11 @@ export const runWorker = Effect.fnUntraced(function* (
     drainDelay: 1,
     runRetryDelay: 1000
   })
+  worker.on("completed", (job) => stored(job.id!))
   worker.on("error", (error) => {
+    // A result that BullMQ's fence refuses is not stored by this worker.
+    const refused = /for job (\S+)\. (?:moveTo|Cmd)/.exec(error.message)?.[1]
+    if (refused !== undefined) stored(refused)
     if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
   })
   worker.on("lockRenewalFailed", (jobIds) => {
@@ -180,6 +194,7 @@ export const runWorker = Effect.fnUntraced(function* (
   })
   // A job that stalled too often is failed without a run.
   worker.on("failed", (job, error) => {
+    if (job?.id !== undefined) stored(job.id)
     if (job?.id !== undefined && error.message === "job stalled more than allowable limit") {
       control.tell("TaskLost", { id: taskIdOf(job.id) ?? job.id, reason: "Poisoned" })
     }
@@ -214,14 +229,7 @@ export const runWorker = Effect.fnUntraced(function* (
     yield* Effect.promise(() => worker.pause(true).catch(() => undefined))
     yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
     for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
-    yield* Effect.timeoutOption(
-      // `close` waits until the results of all runs are stored, forever if the broker is away.
-      Effect.andThen(
-        allEnded,
-        Effect.promise(() => worker.close().catch(() => undefined))
-      ),
-      spec.interruptTimeout
-    )
+    yield* Effect.timeoutOption(Effect.andThen(allEnded, allStored), spec.interruptTimeout)
     if (runs.size > 0) {
       const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
       yield* Effect.logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
@@ -229,8 +237,18 @@ export const runWorker = Effect.fnUntraced(function* (
     control.offCancel(cancel)
     control.tell("WorkerLeft", { worker: name })
     control.wake()
-    void worker.close(true).catch(() => undefined)
+    // Without force BullMQ waits for the broker, and keeps the process alive meanwhile.
+    const closed = Effect.promise(() => worker.close(true).catch(() => undefined))
+    yield* Effect.timeoutOption(closed, 500)
     own.cut()
+  })
+
+  const allStored = Effect.callback<void>((resume) => {
+    if (storing.size === 0) return resume(Effect.void)
+    whenStored = () => resume(Effect.void)
+    return Effect.sync(() => {
+      whenStored = undefined
+    })
   })
 
   /** Waits until no handler runs. */
