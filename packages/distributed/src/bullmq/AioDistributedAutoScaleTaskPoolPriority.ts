@@ -34,7 +34,7 @@ const pool = autoScalePool("AioDistributedAutoScaleTaskPoolPriority", "priority"
  *
  * // 3 to 50 tasks at once over all processes. The layer connects when it is built.
  * const pool = AioDistributedAutoScaleTaskPoolPriority.layer({ tag: Images, name: "images", minSize: 3, maxSize: 50 })
- * const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
+ * export const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
  * ```
  *
  * @category layers

@@ -34,7 +34,7 @@ const pool = fixedPool("AioDistributedFixedTaskPoolSimple", "fifo")
  *
  * // 20 tasks at once over all processes. The layer connects when it is built.
  * const pool = AioDistributedFixedTaskPoolSimple.layer(20, { tag: Images, name: "images" })
- * const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
+ * export const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
  * ```
  *
  * @category layers
