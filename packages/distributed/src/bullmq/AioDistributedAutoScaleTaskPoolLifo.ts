@@ -51,7 +51,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, until the scope closes.
  *
  * @category constructors
  * @since 0.1.0
