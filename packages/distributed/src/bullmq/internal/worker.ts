@@ -47,6 +47,13 @@ const keptCancels = 1000
 const absence = { first: 50, longest: 1000 }
 
 class PoolWorker extends Worker {
+  /** Seconds by which this worker looks later for tasks whose delay has passed, so that others look first. */
+  handicap: () => number = () => 0
+
+  protected override getBlockTimeout(blockUntil: number): number {
+    return super.getBlockTimeout(blockUntil) + this.handicap()
+  }
+
   /** Ends the renewal of leases. Its timer would keep the process alive if `close` does not end. */
   endRenewal(): Promise<void> {
     return this.lockManager.close()
@@ -70,6 +77,7 @@ export const runWorker = Effect.fnUntraced(function* (
   const cancels = new Map<string, number>()
   /** When this worker first met a task that it has no handler for. */
   const unknown = new Map<string, { readonly since: number; absence: number }>()
+  let lastUnknown = -Infinity
   let isClosing = false
 
   const attempt = (job: Job, token: string): Promise<unknown> => {
@@ -141,6 +149,7 @@ export const runWorker = Effect.fnUntraced(function* (
   const putOff = (job: Job, token: string, detail: string): Promise<never> => {
     const jobId = job.id!
     const now = performance.now()
+    lastUnknown = now
     const met = unknown.get(jobId) ?? { since: now, absence: absence.first }
     unknown.set(jobId, met)
     if (now - met.since >= spec.unknownFor) {
@@ -148,10 +157,8 @@ export const runWorker = Effect.fnUntraced(function* (
       return settle({ lost: "UnknownTask", attempts: job.attemptsMade, detail }, jobId)
     }
     if (unknown.size > keptCancels) unknown.delete(unknown.keys().next().value!)
-    // By chance, so that the same worker does not always look first when the time has passed.
-    const wait = Math.min(met.absence, spec.unknownFor) * (0.5 + random.nextDoubleUnsafe())
+    const until = clock.currentTimeMillisUnsafe() + Math.min(met.absence, spec.unknownFor)
     met.absence = Math.min(absence.longest, 1.5 * met.absence)
-    const until = clock.currentTimeMillisUnsafe() + Math.ceil(wait)
     const delayed = () => Promise.reject(new DelayedError())
     return job.moveToDelayed(until, token).then(delayed, delayed)
   }
@@ -185,6 +192,9 @@ export const runWorker = Effect.fnUntraced(function* (
     drainDelay: 1,
     runRetryDelay: 1000
   })
+  // Redis wakes the worker with the oldest connection first. It would take the same unknown task forever.
+  worker.handicap = () =>
+    performance.now() - lastUnknown > 5 * absence.longest ? 0 : 0.02 + 0.08 * random.nextDoubleUnsafe()
   worker.on("error", (error) => {
     if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
   })
