@@ -135,6 +135,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [
       "{docs,.ci}/**",
       "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
+      "@aio-task-pool/distributed{,/bullmq}",
       "!(@aio-task-pool|packages)**",
       "!(@aio-task-pool|packages)**/**"
     ],

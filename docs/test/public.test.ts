@@ -132,7 +132,10 @@ describe("membersOf", () => {
   })
 })
 
-const sources = globSync(["packages/core/src/*.ts", "packages/node/src/NodeExecutor.ts"], { cwd: root })
+const sources = globSync(
+  ["packages/core/src/*.ts", "packages/node/src/NodeExecutor.ts", "packages/distributed/src/{,bullmq/}*.ts"],
+  { cwd: root }
+)
   .map((path) => path.replaceAll("\\", "/"))
   .sort()
 

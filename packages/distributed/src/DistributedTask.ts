@@ -74,10 +74,15 @@ export interface DistributedTask<in out Payload, in out A, in out E = never, in 
  * @since 0.1.0
  */
 export interface Any {
+  /** The name by which a worker finds the handler. */
   readonly name: string
+  /** The schema of the payload. */
   readonly payload: Schema.Codec<any, any>
+  /** The schema of the result. */
   readonly success: Schema.Codec<any, any>
+  /** The schema of the failure. */
   readonly error: Schema.Codec<any, any>
+  /** The schema of the values that a handler reports while it runs. */
   readonly progress: Schema.Codec<any, any>
 }
 
@@ -112,7 +117,9 @@ export interface TaskContext<in Progress = Schema.Json> {
  * @since 0.1.0
  */
 export interface TaskHandler<out R = never> {
+  /** The task that the function runs. */
   readonly task: Any
+  /** Runs the task in the worker. */
   readonly run: (payload: any, context: TaskContext<any>) => Effect<any, any, R>
 }
 

@@ -70,7 +70,7 @@ const known = ["url", "prefix", "tls", "username", "password", "connectTimeout"]
  * ```ts
  * import { BullMq } from "@aio-task-pool/distributed/bullmq"
  *
- * const connection = BullMq.layer({ url: "redis://localhost:6379", prefix: "shop" })
+ * export const connection = BullMq.layer({ url: "redis://localhost:6379", prefix: "shop" })
  * ```
  *
  * @category services
