@@ -190,6 +190,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [
       "{docs,.ci}/**",
       "@aio-task-pool/{core,node,testing,dashboard}{,/[A-Z]*}",
+      "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
+      "@aio-task-pool/distributed{,/bullmq}",
       "!(@aio-task-pool|packages)**",
       "!(@aio-task-pool|packages)**/**"
     ],

@@ -73,7 +73,7 @@ const writeReference = async (): Promise<void> => {
     .filter((file) => JSON.parse(readFileSync(join(root, file), "utf8")).private !== true)
     .map((file) => dirname(file))
   // A public module is a file with a capital, and an entry of its package.
-  const modules = published.flatMap((one) => globSync(`${one}/src/[A-Z]*.ts`, { cwd: root })).sort()
+  const modules = published.flatMap((one) => globSync(`${one}/src/{,bullmq/}[A-Z]*.ts`, { cwd: root })).sort()
   const app = await Application.bootstrapWithPlugins({
     plugin: ["typedoc-plugin-markdown", "typedoc-vitepress-theme"],
     entryPoints: modules.map((file) => join(root, file)),

@@ -36,6 +36,8 @@ import { checkFunction, checkKnown, checkSchema, checkTaskName } from "./interna
  * A submitter encodes the payload with its schema, and a worker decodes it with its own. The result travels back the same
  * way. Adding optional fields to a schema is safe. Any other change needs a new name, such as `"resize@2"`.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category models
  * @since 0.1.0
  */
@@ -74,10 +76,15 @@ export interface DistributedTask<in out Payload, in out A, in out E = never, in 
  * @since 0.1.0
  */
 export interface Any {
+  /** The name by which a worker finds the handler. */
   readonly name: string
+  /** The schema of the payload. */
   readonly payload: Schema.Codec<any, any>
+  /** The schema of the result. */
   readonly success: Schema.Codec<any, any>
+  /** The schema of the failure. */
   readonly error: Schema.Codec<any, any>
+  /** The schema of the values that a handler reports while it runs. */
   readonly progress: Schema.Codec<any, any>
 }
 
@@ -112,7 +119,9 @@ export interface TaskContext<in Progress = Schema.Json> {
  * @since 0.1.0
  */
 export interface TaskHandler<out R = never> {
+  /** The task that the function runs. */
   readonly task: Any
+  /** Runs the task in the worker. */
   readonly run: (payload: any, context: TaskContext<any>) => Effect<any, any, R>
 }
 
@@ -139,6 +148,8 @@ export interface TaskSchemas<Payload, A, E, Progress> {
  * **Details**
  *
  * Throws `RangeError` if the name is not valid, and `TypeError` if a schema is none.
+ *
+ * Guide: docs/guide/more-than-one-machine.md
  *
  * @category constructors
  * @since 0.1.0

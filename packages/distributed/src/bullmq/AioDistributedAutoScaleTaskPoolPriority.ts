@@ -34,7 +34,7 @@ const pool = autoScalePool("AioDistributedAutoScaleTaskPoolPriority", "priority"
  *
  * // 3 to 50 tasks at once over all processes. The layer connects when it is built.
  * const pool = AioDistributedAutoScaleTaskPoolPriority.layer({ tag: Images, name: "images", minSize: 3, maxSize: 50 })
- * const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
+ * export const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
  * ```
  *
  * @category layers
@@ -51,7 +51,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, until the scope closes.
  *
  * @category constructors
  * @since 0.1.0

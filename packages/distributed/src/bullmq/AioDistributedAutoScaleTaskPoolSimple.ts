@@ -37,7 +37,7 @@ const pool = autoScalePool("AioDistributedAutoScaleTaskPoolSimple", "fifo")
  *
  * // 3 to 50 tasks at once over all processes. The layer connects when it is built.
  * const pool = AioDistributedAutoScaleTaskPoolSimple.layer({ tag: Images, name: "images", minSize: 3, maxSize: 50 })
- * const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
+ * export const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
  * ```
  *
  * @category layers
@@ -54,7 +54,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, until the scope closes.
  *
  * @category constructors
  * @since 0.1.0

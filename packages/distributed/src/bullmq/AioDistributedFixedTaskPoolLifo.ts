@@ -35,7 +35,7 @@ const pool = fixedPool("AioDistributedFixedTaskPoolLifo", "lifo")
  *
  * // 20 tasks at once over all processes. The layer connects when it is built.
  * const pool = AioDistributedFixedTaskPoolLifo.layer(20, { tag: Images, name: "images" })
- * const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
+ * export const connected = Layer.provide(pool, BullMq.layer({ url: "redis://localhost:6379" }))
  * ```
  *
  * @category layers
@@ -52,7 +52,7 @@ export const layer = pool.layer
 export const layerConfig = pool.layerConfig
 
 /**
- * Makes the pool without a layer. It closes with the scope.
+ * Makes the pool without a layer, until the scope closes.
  *
  * @category constructors
  * @since 0.1.0

@@ -70,7 +70,7 @@ const known = ["url", "prefix", "tls", "username", "password", "connectTimeout"]
  * ```ts
  * import { BullMq } from "@aio-task-pool/distributed/bullmq"
  *
- * const connection = BullMq.layer({ url: "redis://localhost:6379", prefix: "shop" })
+ * export const connection = BullMq.layer({ url: "redis://localhost:6379", prefix: "shop" })
  * ```
  *
  * @category services
@@ -119,8 +119,8 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
         connectTimeout: millis,
         // BullMQ asks for it: its blocking commands wait for longer than any limit.
         maxRetriesPerRequest: null,
-        // A command whose answer was lost may have run. Its caller decides whether to send it again.
-        autoResendUnfulfilledCommands: false,
+        // Without it, a command whose connection breaks is never answered. All commands here may run twice.
+        autoResendUnfulfilledCommands: true,
         retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000)
       }),
     prefix: checkPrefix(where, prefix),

@@ -283,6 +283,33 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ name })))
     })
 
+    it.effect("connections that break again and again lose no task, and count each delta once", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 4, lease: "1 second", stalledCheck: "300 millis" })
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const keys = Array.from({ length: 200 }, (_, i) => `now ${i}`)
+        const all = yield* Effect.forkChild(
+          Effect.forEach(keys, (key) => Pool.submit(Work, { key }), { concurrency: 20 })
+        )
+        let size = 4
+        for (let i = 0; i < 10; i++) {
+          yield* Effect.sleep(20)
+          const scaled = yield* Effect.forkChild(Pool.scale(1), { startImmediately: true })
+          yield* Effect.promise(() => raw.client("KILL", "TYPE", "normal", "SKIPME", "yes"))
+          const exit = yield* Fiber.await(scaled)
+          if (Exit.isSuccess(exit)) size++
+          else
+            size = yield* eventually(
+              Effect.map(Pool.stats, (stats) => stats.targetSize),
+              () => true
+            )
+        }
+        assert.deepStrictEqual(yield* Fiber.join(all), keys)
+        assert.strictEqual((yield* Pool.stats).targetSize, size)
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ size: 4, sweep: "300 millis" })))
+    })
+
     it.effect("hundreds of waiters cause no warning about listeners", () => {
       const warnings: Array<Error> = []
       const onWarning = (warning: Error) => void warnings.push(warning)

@@ -153,14 +153,12 @@ export const makeDriver = Effect.fnUntraced(function* (
     submitter: randomBytes(6).toString("base64url"),
     add: (task) => submitter.add(task),
     find: (id) => submitter.find(id),
-    resize: (change) =>
-      Effect.map(
-        broker.script(
-          "resize",
-          "delta" in change ? ["scale", change.delta, "Scaled"] : ["resize", change.size, "Resized"]
-        ),
-        ([, to]) => Number(to)
-      ),
+    resize: (change) => {
+      const [mode, amount, why] =
+        "delta" in change ? ["scale", change.delta, "Scaled"] : ["resize", change.size, "Resized"]
+      const token = randomBytes(9).toString("base64url")
+      return Effect.map(broker.script("resize", [mode, amount, why, token] as const), ([, to]) => Number(to))
+    },
     hold: hold("1"),
     release: hold("0"),
     pause: pause("1"),

@@ -36,6 +36,8 @@ const resize = `
 ${tell}
 local size = tonumber(redis.call('HGET', KEYS[1], 'size') or '')
 if size == nil then return {} end
+-- The command may be sent again after its connection broke: a delta counts once.
+if not redis.call('SET', KEYS[1] .. ':' .. ARGV[4], 1, 'NX', 'EX', 600) then return { size, size } end
 local to = tonumber(ARGV[2])
 if ARGV[1] == 'scale' then to = size + to end
 to = math.max(tonumber(redis.call('HGET', KEYS[1], 'min')), math.min(tonumber(redis.call('HGET', KEYS[1], 'max')), to))

@@ -15,6 +15,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import * as Random from "effect/Random"
 import type { Scope } from "effect/Scope"
 import type { Redis } from "ioredis"
 import { randomBytes } from "node:crypto"
@@ -42,7 +43,22 @@ export interface WorkerHost {
 }
 
 const keptCancels = 1000
-const longestAbsence = 1000 // ms that a task waits that this worker cannot run
+/** How long a task waits that this worker cannot run, in milliseconds: the first time, and at most. */
+const absence = { first: 50, longest: 1000 }
+
+class PoolWorker extends Worker {
+  /** Seconds by which this worker looks later for tasks whose delay has passed, so that others look first. */
+  handicap: () => number = () => 0
+
+  protected override getBlockTimeout(blockUntil: number): number {
+    return super.getBlockTimeout(blockUntil) + this.handicap()
+  }
+
+  /** Ends the renewal of leases. Its timer would keep the process alive if `close` does not end. */
+  endRenewal(): Promise<void> {
+    return this.lockManager.close()
+  }
+}
 
 /** Starts a worker, which ends with the scope. */
 export const runWorker = Effect.fnUntraced(function* (
@@ -51,6 +67,7 @@ export const runWorker = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, never, Scope> {
   const context = yield* Effect.context()
   const clock = yield* Clock.Clock
+  const random = yield* Random.Random
   const runFork = Effect.runForkWith(context)
   const log = (message: string, ...cause: ReadonlyArray<unknown>) =>
     void runFork(Effect.logWarning(`${broker.name}: ${message}`, ...cause))
@@ -59,16 +76,9 @@ export const runWorker = Effect.fnUntraced(function* (
   const runs = new Map<string, Run>()
   const cancels = new Map<string, number>()
   /** When this worker first met a task that it has no handler for. */
-  const unknownSince = new Map<string, number>()
-  /** Jobs whose result BullMQ is storing, and who waits until there are none. */
-  const storing = new Set<string>()
-  let whenStored: (() => void) | undefined
+  const unknown = new Map<string, { readonly since: number; absence: number }>()
+  let lastUnknown = -Infinity
   let isClosing = false
-
-  const stored = (jobId: string): void => {
-    storing.delete(jobId)
-    if (storing.size === 0) whenStored?.()
-  }
 
   const attempt = (job: Job, token: string): Promise<unknown> => {
     const jobId = job.id!
@@ -111,7 +121,6 @@ export const runWorker = Effect.fnUntraced(function* (
 
   const end = (job: Job, token: string, result: RunResult): Promise<unknown> => {
     if (result._tag === "Unknown") return putOff(job, token, result.detail)
-    storing.add(job.id!)
     if (result.exit._tag === "Success") return Promise.resolve(result.answer)
     // BullMQ tries again as often as the task's `attempts` say. The last failure is the answer.
     if (result.retry) return Promise.reject(failure(Error, result.answer))
@@ -120,7 +129,6 @@ export const runWorker = Effect.fnUntraced(function* (
 
   /** Settles a task without success, for good. */
   const settle = (answer: Answer, jobId: string): Promise<never> => {
-    storing.add(jobId)
     const id = taskIdOf(jobId) ?? jobId
     if ("cancelled" in answer) control.tell("Cancelled", { id, reason: answer.cancelled, started: answer.started })
     if ("lost" in answer) control.tell("TaskLost", { id, reason: answer.lost })
@@ -141,14 +149,16 @@ export const runWorker = Effect.fnUntraced(function* (
   const putOff = (job: Job, token: string, detail: string): Promise<never> => {
     const jobId = job.id!
     const now = performance.now()
-    const since = unknownSince.get(jobId) ?? now
-    unknownSince.set(jobId, since)
-    if (now - since >= spec.unknownFor) {
-      unknownSince.delete(jobId)
+    lastUnknown = now
+    const met = unknown.get(jobId) ?? { since: now, absence: absence.first }
+    unknown.set(jobId, met)
+    if (now - met.since >= spec.unknownFor) {
+      unknown.delete(jobId)
       return settle({ lost: "UnknownTask", attempts: job.attemptsMade, detail }, jobId)
     }
-    if (unknownSince.size > keptCancels) unknownSince.delete(unknownSince.keys().next().value!)
-    const until = clock.currentTimeMillisUnsafe() + Math.min(longestAbsence, spec.unknownFor)
+    if (unknown.size > keptCancels) unknown.delete(unknown.keys().next().value!)
+    const until = clock.currentTimeMillisUnsafe() + Math.min(met.absence, spec.unknownFor)
+    met.absence = Math.min(absence.longest, 1.5 * met.absence)
     const delayed = () => Promise.reject(new DelayedError())
     return job.moveToDelayed(until, token).then(delayed, delayed)
   }
@@ -168,7 +178,7 @@ export const runWorker = Effect.fnUntraced(function* (
 
   // Connections of its own, because BullMQ's `close` does not end while the broker is away: cutting them ends it.
   const own = new Connections(connect)
-  const worker = new Worker(broker.name, (job, token) => attempt(job, token ?? ""), {
+  const worker = new PoolWorker(broker.name, (job, token) => attempt(job, token ?? ""), {
     connection: own.connect(),
     prefix,
     name,
@@ -182,11 +192,10 @@ export const runWorker = Effect.fnUntraced(function* (
     drainDelay: 1,
     runRetryDelay: 1000
   })
-  worker.on("completed", (job) => stored(job.id!))
+  // Redis wakes the worker with the oldest connection first. It would take the same unknown task forever.
+  worker.handicap = () =>
+    performance.now() - lastUnknown > 5 * absence.longest ? 0 : 0.02 + 0.08 * random.nextDoubleUnsafe()
   worker.on("error", (error) => {
-    // A result that BullMQ's fence refuses is not stored by this worker.
-    const refused = /for job (\S+)\. (?:moveTo|Cmd)/.exec(error.message)?.[1]
-    if (refused !== undefined) stored(refused)
     if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
   })
   worker.on("lockRenewalFailed", (jobIds) => {
@@ -194,7 +203,6 @@ export const runWorker = Effect.fnUntraced(function* (
   })
   // A job that stalled too often is failed without a run.
   worker.on("failed", (job, error) => {
-    if (job?.id !== undefined) stored(job.id)
     if (job?.id !== undefined && error.message === "job stalled more than allowable limit") {
       control.tell("TaskLost", { id: taskIdOf(job.id) ?? job.id, reason: "Poisoned" })
     }
@@ -229,7 +237,9 @@ export const runWorker = Effect.fnUntraced(function* (
     yield* Effect.promise(() => worker.pause(true).catch(() => undefined))
     yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
     for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
-    yield* Effect.timeoutOption(Effect.andThen(allEnded, allStored), spec.interruptTimeout)
+    // Without force, BullMQ waits until all results are stored. It would wait for a broker that is away, too.
+    const closed = Effect.promise(() => worker.close(!broker.isUp).catch(() => undefined))
+    yield* Effect.timeoutOption(Effect.andThen(allEnded, closed), spec.interruptTimeout)
     if (runs.size > 0) {
       const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
       yield* Effect.logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
@@ -237,18 +247,9 @@ export const runWorker = Effect.fnUntraced(function* (
     control.offCancel(cancel)
     control.tell("WorkerLeft", { worker: name })
     control.wake()
-    // Without force BullMQ waits for the broker, and keeps the process alive meanwhile.
-    const closed = Effect.promise(() => worker.close(true).catch(() => undefined))
-    yield* Effect.timeoutOption(closed, 500)
+    yield* Effect.promise(() => worker.endRenewal())
+    void worker.close(true).catch(() => undefined)
     own.cut()
-  })
-
-  const allStored = Effect.callback<void>((resume) => {
-    if (storing.size === 0) return resume(Effect.void)
-    whenStored = () => resume(Effect.void)
-    return Effect.sync(() => {
-      whenStored = undefined
-    })
   })
 
   /** Waits until no handler runs. */
