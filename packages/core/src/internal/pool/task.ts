@@ -242,10 +242,6 @@ export class Task implements Entry, Waiter {
     this.asyncContext = undefined
   }
 
-  get startedAt(): number {
-    return this.launch === undefined ? noStamp : this.launch.startedAt
-  }
-
   get submission(): number {
     return 0
   }
