@@ -24,7 +24,7 @@ const state = {
   series: /** @type {Record<string, Values> | undefined} */ (undefined),
   /** When the last value of the series was taken. */
   sampledAt: 0,
-  /** How much of the past the curves show, and whether somebody has chosen it. */
+  /** How much of the past the curves show, and whether the reader has chosen it. */
   seconds: 600,
   chosen: false,
   note: ""
@@ -87,7 +87,7 @@ const addToSeries = (row, at) => {
   )
 }
 
-/** The lists are renewed once a second: more often, nobody can read them. */
+/** The lists are renewed once a second. They could not be read if they changed more often. */
 let listedAt = 0
 
 /** @param {Frame} frame */

@@ -15,7 +15,7 @@ import { Component, h, render } from "./preact.js"
 /** @param {string} name */
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
-// The largest value of an axis is a round number, so that the axis seldom changes.
+// The largest value of an axis is a round number, so that the axis rarely changes.
 /** @param {unknown} _ @param {number | null} __ @param {number | null} max @returns {[number, number]} */
 const roundUp = (_, __, max) => {
   const wanted = Math.max(max ?? 0, 2)

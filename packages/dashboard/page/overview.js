@@ -18,8 +18,8 @@ const trouble = (row) =>
   (row.warnings.length > 0 ? 1000 : 0) + (row.oldestWait < 100 ? 0 : Math.floor(Math.log(row.oldestWait) / Math.log(4)))
 
 /**
- * The order of the rows. It is made anew every three seconds, and held while somebody points at the table or moves
- * through it: rows that jump cannot be hit.
+ * The order of the rows. It is made again every three seconds, and held while the pointer or the keyboard is on
+ * the table: rows that jump cannot be hit.
  */
 export class Order {
   held = false

@@ -35,7 +35,7 @@ export const Bar = ({ limit, tight, used }) => {
   return h("span", {
     class: tight && share >= 1 ? "bar full" : "bar",
     "aria-hidden": "true",
-    // Only painted anew: a child that changes its width or transform costs a hundred pools twice as much.
+    // Only painted again: a child that changes its width or transform costs a hundred pools twice as much.
     style: { backgroundSize: `${Math.round(100 * share)}% 100%` }
   })
 }

@@ -51,8 +51,11 @@ import { HttpMiddleware, HttpRouter, HttpServer, NodeHttpServer } from "./intern
  * @since 0.1.0
  */
 export class DashboardError extends Data.TaggedError("DashboardError")<{
+  /** The reason. */
   readonly reason: "TokenMissing" | "NotListening"
+  /** The reason as a sentence. */
   readonly message: string
+  /** What the server said, if it could not listen. */
   readonly cause?: unknown
 }> {}
 

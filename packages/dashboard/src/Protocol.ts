@@ -26,7 +26,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The paths of the server, below the place where its routes are mounted.
+ * Lists the paths of the server, below the place where its routes are mounted.
  *
  * @category paths
  * @since 0.1.0
@@ -247,7 +247,7 @@ export const Frame = Schema.Struct({
 })
 
 /**
- * The names of the series in the history of a pool.
+ * Lists the names of the series in the history of a pool.
  *
  * @category schemas
  * @since 0.1.0

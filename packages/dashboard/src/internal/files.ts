@@ -1,6 +1,6 @@
 /** The files of the page: our own ones, and the two libraries as their packages ship them. */
 import * as Effect from "effect/Effect"
-import { readFile } from "node:fs/promises"
+import { promises } from "node:fs"
 
 const own = (name: string): URL => new URL(`../../page/${name}`, import.meta.url)
 const library = (specifier: string): URL => new URL(import.meta.resolve(specifier))
@@ -47,7 +47,7 @@ export const readPage: Effect.Effect<ReadonlyArray<PageFile>> = Effect.forEach(
   sources,
   ([path, type, url]) =>
     Effect.map(
-      Effect.promise(() => readFile(url())),
+      Effect.promise(() => promises.readFile(url())),
       (body): PageFile => ({ path, type, body: url().href.includes("/page/") ? compact(body) : body })
     ),
   { concurrency: "unbounded" }

@@ -5,7 +5,7 @@ import { History } from "./history.ts"
 import { DecisionLog, EventLog } from "./rows.ts"
 import { poolWarnings, StickyWarnings } from "./warnings.ts"
 
-/** Rates are means over this many seconds, percentiles are of the tasks of so many seconds. */
+/** The seconds over which rates are means, and whose tasks the percentiles are of. */
 const rateSpan = 2
 const timingSpan = 10
 
