@@ -9,6 +9,7 @@ import { features } from "./benchmarks/features.ts"
 import { inspect } from "./benchmarks/inspect.ts"
 import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
+import { observing } from "./benchmarks/observing.ts"
 import { options } from "./benchmarks/options.ts"
 import { priority } from "./benchmarks/priority.ts"
 import { sequential } from "./benchmarks/sequential.ts"
@@ -29,5 +30,6 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   six,
   options,
   features,
-  measuring
+  measuring,
+  observing
 ]

@@ -134,7 +134,6 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
       describe("inspecting", () => inspectingLaws(laws))
-      describe("measuring", () => measuringLaws(laws))
       describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })

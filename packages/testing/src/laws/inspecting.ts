@@ -247,7 +247,7 @@ const taskLaws = (laws: Laws): void => {
       const before = yield* pool.stats
       for (const name of ["running", "waiting", "delayed"]) {
         for (const wrong of [-1, 1.5, Number.NaN, "5", null, -Infinity]) {
-          const defect = defectOf(yield* Effect.exit(pool.inspect({ [name]: wrong } as never)))
+          const defect = defectOf(yield* Effect.exit(pool.inspect({ [name]: wrong })))
           assert.instanceOf(defect, RangeError)
           assert.include(defect.message, `TaskPool.inspect: ${name} must be an integer >= 0, got `)
         }

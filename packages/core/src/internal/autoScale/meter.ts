@@ -16,6 +16,7 @@ import { oldestWait } from "../inspect/inspect.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { type Classify, classifyDefault, Outcomes } from "../pool/outcome.ts"
+import { hasWaited, isOfEpoch, running, timesRun, waiting } from "../timing/marks.ts"
 import type { Stopwatch } from "../timing/stopwatch.ts"
 import { ticksBetween, ticksPerMilli } from "../timing/ticks.ts"
 
@@ -34,9 +35,6 @@ export interface MeterWindow extends AutoScaleWindow {
  */
 const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
 const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0
-
-/** The epoch of a task that waits. The epoch of a running task is negative if the task is not timed. */
-const waits = -(2 ** 30)
 
 export class Meter implements MachineObserver {
   private readonly machine: Machine
@@ -118,7 +116,7 @@ export class Meter implements MachineObserver {
     if (this.asleep) this.awaken()
     if (isSampled(++this.arrivals) || this.queued === 0) this.watch.read()
     task.since = this.watch.tick
-    task.epoch = waits
+    task.mark = waiting(task.mark)
   }
 
   admitted(task: Entry): void {
@@ -134,14 +132,14 @@ export class Meter implements MachineObserver {
     this.watch.stale = true
     this.noteRunning()
     // A task that finds a free worker never waits, so `arrived` was not called for it.
-    if (task.epoch !== waits) this.arrivals++
+    if (!hasWaited(task.mark)) this.arrivals++
     task.since = this.watch.tick
-    task.epoch = timed ? this.epoch : ~this.epoch
+    task.mark = running(task.mark, this.epoch, timed)
   }
 
   private timeStart(task: Entry): void {
     const now = this.watch.stale ? this.watch.read() : this.watch.millis
-    if (task.epoch !== waits) return this.count(now, this.running)
+    if (!hasWaited(task.mark)) return this.count(now, this.running)
     this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.watch.tick)
     // The task takes over a worker that was free only for a moment. If the worker's last task ended untimed, `running`
     // was one too low since then.
@@ -174,8 +172,8 @@ export class Meter implements MachineObserver {
     this.running = this.machine.busy
   }
 
-  private needsTime({ epoch }: Entry, { _tag }: Exit.Exit<unknown, unknown>): boolean {
-    return epoch >= 0 || _tag === "Failure" || this.classifiesAll
+  private needsTime({ mark }: Entry, { _tag }: Exit.Exit<unknown, unknown>): boolean {
+    return timesRun(mark) || _tag === "Failure" || this.classifiesAll
   }
 
   settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -189,7 +187,7 @@ export class Meter implements MachineObserver {
     else if (outcome === "ignore") this.failed++
     else {
       this.overloaded++
-      if (task.epoch === this.epoch || task.epoch === ~this.epoch) this.overloadedFresh++
+      if (isOfEpoch(task.mark, this.epoch)) this.overloadedFresh++
       if (outcome !== "overload") this.retryAfter(now, outcome)
     }
     this.endIfDue(now)
@@ -331,9 +329,9 @@ export class Meter implements MachineObserver {
   // ---- counting --------------------------------------------------------------------------------------------------
 
   // The sums are of integers, so they are exact below 2 ** 53.
-  private succeed({ epoch, since }: Entry): void {
+  private succeed({ mark, since }: Entry): void {
     this.succeeded++
-    if (epoch < 0) return
+    if (!timesRun(mark)) return
     const run = ticksBetween(since, this.watch.tick)
     const weight = sampleWeight(this.started)
     this.succeededTimed += weight

@@ -414,7 +414,7 @@ export class BulkTask extends Task {
     this.renewals++
     this.arrivedAt = noStamp
     this.since = unstamped
-    this.sample = this.epoch = 0
+    this.mark = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight

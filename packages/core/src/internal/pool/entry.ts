@@ -20,6 +20,14 @@ export interface Notifiable {
   notify(): void
 }
 
+/** A launch as the machine sees it. */
+interface EntryLaunch {
+  entry: Entry | undefined
+  outer: unknown
+  startedAt: number
+  trace: Trace | undefined
+}
+
 /** A task as the machine sees it. Only `pull`, `fork`, `onStarted` and `notify` may run user code. */
 export interface Entry extends Weighted<Entry>, Notifiable {
   /** The machine that the entry belongs to. */
@@ -33,7 +41,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
   /** The link from the entry's fiber to the entry, until the entry settles. */
-  launch: { entry: Entry | undefined; outer: unknown; startedAt: number } | undefined
+  launch: EntryLaunch | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
   /** The span of the present attempt, if its submitter has a recorded span. */
@@ -45,14 +53,12 @@ export interface Entry extends Weighted<Entry>, Notifiable {
    * task that found a free worker.
    */
   arrivedAt: number
-  /** The stamp of the end of the first step of the fiber; `noStamp` before. It is kept in the launch. */
-  readonly startedAt: number
+  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
+  startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
-  /** For the timing: how many tasks this one represents; 0 if it is not timed. */
-  sample: number
-  /** For the meter: the epoch of the dispatch. */
-  epoch: number
+  /** For observers: what they remember of the task, as `marks.ts` says. */
+  mark: number
   exit: Exit<any, any> | undefined
   answer: Exit<any, any> | undefined
   caller: Waiter["caller"]

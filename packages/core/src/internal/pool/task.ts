@@ -33,7 +33,7 @@ import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
-import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { contextOfLaunch, endLaunch, type Launch, PendingLaunch } from "./launch.ts"
 import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
 import type { Trace } from "./span.ts"
@@ -145,12 +145,10 @@ export class Task implements Entry, Waiter {
   fiber: Fiber<unknown, unknown> | undefined = undefined
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
-  trace: Trace | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
   arrivedAt = noStamp
   since = unstamped
-  sample = 0
-  epoch = 0
+  mark = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
   /** The result for the caller of `submit` or `fork`: the outcome, a handle, or `NotAvailable`. */
@@ -201,6 +199,21 @@ export class Task implements Entry, Waiter {
     return this.cancelReason === undefined
   }
 
+  // These two are in the launch: a waiting task is kept in memory a million times, and has neither as a rule.
+  get startedAt(): number {
+    return this.launch === undefined ? noStamp : this.launch.startedAt
+  }
+  set startedAt(stamp: number) {
+    if (this.launch !== undefined) this.launch.startedAt = stamp
+  }
+  get trace(): Trace | undefined {
+    return this.launch === undefined ? undefined : this.launch.trace
+  }
+  set trace(trace: Trace | undefined) {
+    if (this.launch !== undefined) this.launch.trace = trace
+    else if (trace !== undefined) this.launch = new PendingLaunch(trace)
+  }
+
   get label(): string {
     return labelOf(this)
   }
@@ -216,7 +229,9 @@ export class Task implements Entry, Waiter {
   onStarted(): void {}
 
   onDelayed(): void {
+    const { trace } = this
     endLaunch(this)
+    this.trace = trace
     this.fiber = undefined
   }
 
@@ -225,10 +240,6 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
-  }
-
-  get startedAt(): number {
-    return this.launch === undefined ? noStamp : this.launch.startedAt
   }
 
   get submission(): number {

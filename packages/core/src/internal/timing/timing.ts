@@ -12,6 +12,7 @@
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 import type { Exit } from "effect/Exit"
 import { Histogram } from "./histogram.ts"
+import { sampleOf, withSample } from "./marks.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 import { ticksBetween, ticksPerMilli } from "./ticks.ts"
 
@@ -81,7 +82,7 @@ export class Timing implements MachineObserver {
 
   private admit(entry: Entry, readings: number): void {
     const weight = this.nextWeight()
-    entry.sample = weight
+    entry.mark = withSample(entry.mark, weight)
     if (weight === 0) return
     this.read(readings)
     entry.since = this.watch.tick
@@ -95,16 +96,17 @@ export class Timing implements MachineObserver {
     if (!queued) {
       // A time of zero is known without a reading.
       this.queue.addZero()
-      entry.sample = this.nextWeight()
+      const weight = this.nextWeight()
+      if (weight > 0) entry.mark = withSample(entry.mark, weight)
     }
-    if (entry.sample > 0) this.timeStart(entry, queued ? since : undefined, readings)
+    if (sampleOf(entry.mark) > 0) this.timeStart(entry, queued ? since : undefined, readings)
   }
 
   private timeStart(entry: Entry, queuedAt: number | undefined, readings: number): void {
     const { watch } = this
     this.read(readings)
     if (queuedAt !== undefined && this.hasMeasured(queuedAt)) {
-      this.queue.add(ticksBetween(queuedAt, watch.tick), entry.sample)
+      this.queue.add(ticksBetween(queuedAt, watch.tick), sampleOf(entry.mark))
     }
     entry.since = watch.tick
   }
@@ -126,7 +128,7 @@ export class Timing implements MachineObserver {
   left(entry: Entry, exit: Exit<unknown, unknown>): void {
     const { readings } = this.watch
     this.inner?.left(entry, exit)
-    if (entry.sample > 0) this.timeEnd(entry, readings)
+    if (sampleOf(entry.mark) > 0) this.timeEnd(entry, readings)
     else this.watch.tookBack(entry)
   }
 
@@ -134,8 +136,8 @@ export class Timing implements MachineObserver {
     const { watch } = this
     this.read(readings)
     watch.tookBack(entry)
-    if (this.hasMeasured(entry.since)) this.run.add(ticksBetween(entry.since, watch.tick), entry.sample)
-    entry.sample = 0
+    if (this.hasMeasured(entry.since)) this.run.add(ticksBetween(entry.since, watch.tick), sampleOf(entry.mark))
+    entry.mark = withSample(entry.mark, 0)
   }
 
   /** The machine calls the pool's own observer, which is the only one that needs to know. */
