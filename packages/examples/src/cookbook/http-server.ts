@@ -27,7 +27,7 @@ const handle = (request: IncomingMessage, response: ServerResponse) =>
       const { phase, running, waiting } = yield* TaskPool.stats
       return yield* reply(response, 200, JSON.stringify({ phase, running, waiting }))
     }
-    const digest = yield* TaskPool.submit(hash(request), { maxWait: "10 seconds" })
+    const digest = yield* TaskPool.submit(hash(request), { maxWait: "30 seconds" })
     return yield* reply(response, 200, digest)
   }).pipe(
     // The pool is full, or the request waited too long: the client may try again, or elsewhere.

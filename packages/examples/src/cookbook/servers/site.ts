@@ -1,7 +1,5 @@
 /** A web site on this machine, whose pages link to each other and to other sites. It counts its visitors. */
-import { once } from "node:events"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { startServer } from "./start.ts"
 
 export interface Site {
   readonly origin: string
@@ -10,12 +8,12 @@ export interface Site {
   readonly neighbors: Array<Site>
 }
 
-/** Starts a site of `pages` pages: page n links to the pages 2n and 2n + 1. It ends with the program. */
+/** Starts a site of `pages` pages: page n links to the pages 2n and 2n + 1. */
 export const openSite = async (pages: number): Promise<Site> => {
   const seen = { active: 0, mostActive: 0, served: 0 }
   const neighbors: Array<Site> = []
 
-  const server = createServer((request, response) => {
+  const origin = await startServer((request, response) => {
     const page = Number(request.url!.slice(1))
     if (!Number.isInteger(page) || page < 1 || page > pages) return void response.writeHead(404).end()
     const links = [1, 2 * page, 2 * page + 1].filter((to) => to <= pages).map((to) => `/${to}`)
@@ -28,10 +26,5 @@ export const openSite = async (pages: number): Promise<Site> => {
       response.end(links.map((link) => `<a href="${link}">${link}</a>`).join("\n"))
     }, 5)
   })
-  // Neither the server nor a connection without a request keeps the program alive.
-  server.on("connection", (socket) => socket.unref())
-  server.unref()
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, neighbors }
+  return { origin, seen, neighbors }
 }
