@@ -94,14 +94,13 @@ const runHandler = (
   }
   const parent = data.t === undefined ? undefined : Tracer.externalSpan(data.t)
   const handled = (payload: unknown): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-    Effect.exit(
-      Effect.suspend(() => {
-        const effect = run(payload, taskContext)
-        return Effect.isEffect(effect)
-          ? (effect as Effect.Effect<unknown, unknown>)
-          : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
-      })
-    )
+    Effect.suspend(() => {
+      const effect = run(payload, taskContext)
+      return Effect.isEffect(effect)
+        ? (effect as Effect.Effect<unknown, unknown>)
+        : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
+      // What a handler acquires is released when its task ends, not when its worker does.
+    }).pipe(Effect.scoped, Effect.exit)
   return Effect.matchEffect(codec.decodePayload(data.p), {
     onFailure: ({ detail }) => Effect.succeed(undecodable(delivery, detail)),
     onSuccess: (payload) => {
@@ -112,11 +111,11 @@ const runHandler = (
       return Effect.flatMap(timed, (exit) =>
         Option.isNone(exit) ? Effect.succeed(timedOut) : resultOf(exit.value)
       ).pipe(
-        Effect.withSpan("DistributedTask.run", {
-          kind: "consumer",
-          attributes,
-          ...(parent === undefined ? { root: true } : { parent })
-        }),
+        Effect.withSpan(
+          "DistributedTask.run",
+          { kind: "consumer", attributes, ...(parent === undefined ? { root: true } : { parent }) },
+          { captureStackTrace: false }
+        ),
         Effect.provideContext(context)
       )
     }
