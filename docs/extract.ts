@@ -130,7 +130,7 @@ if (import.meta.main) {
   const root = join(import.meta.dirname, "..")
   const out = join(import.meta.dirname, "generated")
   const sources = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"]
-  const files = globSync(sources, { cwd: root, exclude: (path) => path.includes("node_modules") })
+  const files = globSync(sources, { cwd: root, exclude: ["**/node_modules/**", "docs/site/**"] })
     .map((path) => path.replaceAll("\\", "/"))
     .sort()
 

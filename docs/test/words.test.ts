@@ -28,7 +28,7 @@ const exceptions = ["docs/autoscale/acceptance.md", "docs/benchmarks/results.md"
 
 const pages = globSync(
   ["*.md", "docs/**/*.md", "packages/*/README.md", ".changeset/*.md", "packages/{core,node}/src/**/*.ts"],
-  { cwd: root }
+  { cwd: root, exclude: ["docs/site/**"] }
 )
   .map((page) => page.replaceAll("\\", "/"))
   .filter((page) => !exceptions.includes(page))

@@ -36,6 +36,8 @@ import { checkFunction, checkKnown, checkSchema, checkTaskName } from "./interna
  * A submitter encodes the payload with its schema, and a worker decodes it with its own. The result travels back the same
  * way. Adding optional fields to a schema is safe. Any other change needs a new name, such as `"resize@2"`.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category models
  * @since 0.1.0
  */
@@ -146,6 +148,8 @@ export interface TaskSchemas<Payload, A, E, Progress> {
  * **Details**
  *
  * Throws `RangeError` if the name is not valid, and `TypeError` if a schema is none.
+ *
+ * Guide: docs/guide/more-than-one-machine.md
  *
  * @category constructors
  * @since 0.1.0

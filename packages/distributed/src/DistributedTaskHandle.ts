@@ -18,6 +18,8 @@ import type { NotAvailable, TaskCancelled, TaskLost } from "./DistributedTaskPoo
  * The task runs whether or not its handle is used. Every effect of a handle can be run any number of times, from any
  * number of fibers.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category models
  * @since 0.1.0
  */

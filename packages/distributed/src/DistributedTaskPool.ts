@@ -74,6 +74,8 @@ export interface TagOption<Self> {
  * Use it when work outgrows one machine. It is not a `TaskPool`: functions cannot travel, so a task is a name, a payload
  * and their schemas.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category services
  * @since 0.1.0
  */

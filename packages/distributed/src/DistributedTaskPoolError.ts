@@ -40,6 +40,8 @@ export type NotAvailableReason = "Paused" | "Closed" | "Unreachable" | "Nested"
  * If the connection breaks while a task is sent, the broker may have received it. Give such tasks an `id`: sending the
  * same ID again never makes a second task.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -97,6 +99,8 @@ export type TaskCancelledReason = "Cancelled" | "Closed" | "TimedOut"
  *
  * No stack trace is captured.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -146,6 +150,8 @@ export type TaskLostReason = "Poisoned" | "Vanished" | "UnknownTask" | "Undecoda
  *
  * A payload that the submitter cannot encode gives `id: ""`, `reason: "Undecodable"` and `attempts: 0`: nothing was sent.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -173,6 +179,8 @@ export class TaskLost extends Data.TaggedError("TaskLost")<{
 
 /**
  * The pool exists with another discipline, kind or wire format than this process asks for.
+ *
+ * Guide: docs/guide/operating-a-distributed-pool.md
  *
  * @category errors
  * @since 0.1.0

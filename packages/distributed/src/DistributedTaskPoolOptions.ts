@@ -52,6 +52,8 @@ export interface TaskOptions {
 /**
  * Options of `submit` and `fork`.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category options
  * @since 0.1.0
  */
@@ -110,6 +112,8 @@ export interface WorkerShutdownOptions {
  * **Details**
  *
  * `lease`, `stalledCheck` and `maxDeaths` have no effect over `layerLocal`, where a worker dies with the whole program.
+ *
+ * Guide: docs/guide/operating-a-distributed-pool.md
  *
  * @category options
  * @since 0.1.0

@@ -25,6 +25,8 @@ import type { CloseOptions, ForEachOptions, SubmitOptions, WorkerOptions } from 
  * `Self` is what a caller must provide: nothing for the service itself, the tag for its statics. All operations fail
  * with `NotAvailable`: `"Unreachable"` while the broker does not answer, `"Closed"` after `close`.
  *
+ * Guide: docs/guide/more-than-one-machine.md
+ *
  * @category models
  * @since 0.1.0
  */
@@ -160,6 +162,8 @@ export interface DistributedTaskPoolService extends Operations<never> {
 
 /**
  * The statistics of a distributed pool: a snapshot of its broker, over all processes.
+ *
+ * Guide: docs/guide/operating-a-distributed-pool.md
  *
  * @category models
  * @since 0.1.0

@@ -19,7 +19,7 @@ class TooBig extends Schema.TaggedError<TooBig>()("TooBig", { width: Schema.Int 
 
 const Resize = DistributedTask.make("resize", {
   payload: Schema.Struct({ url: Schema.String, at: Schema.Date }),
-  success: Schema.NumberFromString,
+  success: Schema.FiniteFromString,
   error: TooBig,
   progress: Schema.Int
 })
@@ -36,9 +36,9 @@ it("submit has the decoded types of the schemas, and the errors of the pool", ()
     Effect.Effect<Array<number>, Failure, Images>
   >()
   // @ts-expect-error: the payload has another type
-  Images.submit(Resize, { url: 5 })
+  void Images.submit(Resize, { url: 5 })
   // @ts-expect-error: a task has no arguments
-  Images.submit(Resize, payload, { args: [] })
+  void Images.submit(Resize, payload, { args: [] })
 })
 
 it("a handler returns what the schemas say, and its services are the worker layer's", () => {

@@ -44,6 +44,7 @@ import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
+import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
@@ -168,7 +169,7 @@ const serviceOf = (
       checkWord(where, "mode", ["soft", "hard"], mode)
       const target = machine.resizeByHand(size(), why)
       if (mode === "soft") return Effect.succeed(target)
-      const leaving = machine.interruptSurplus(fiber.id)
+      const leaving = interruptSurplus(machine, fiber.id)
       if (leaving.length === 0) return Effect.succeed(target)
       const ends = Effect.as(awaitEnds(machine, leaving), target)
       // A task that is itself interrupted does not wait for long, and computes meanwhile.
@@ -288,7 +289,7 @@ const serviceOf = (
         const { key, label } = checkKnown(where, clearOptions, ["key", "label"])
         if (key !== undefined) checkKey(where, key)
         if (label !== undefined) checkLabel(where, label)
-        return machine.clear({ key, label })
+        return clear(machine, { key, label })
       }),
     awaitEmpty: awaitBeside(machine.isEmpty),
     awaitIdle: Effect.withFiber((fiber) => fromOutside("awaitIdle", fiber, () => untilIdle)),

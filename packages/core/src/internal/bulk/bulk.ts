@@ -421,7 +421,7 @@ export class BulkTask extends Task {
   }
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
-    if (this.extra === undefined || this.extra.attempts <= 1) this.bulk.request()
+    if (this.extra?.retry === undefined || this.extra.retry.starts <= 1) this.bulk.request()
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this

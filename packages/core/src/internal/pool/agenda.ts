@@ -24,7 +24,8 @@ import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 export interface Due {
   /** The item's slot, which the agenda owns; -1 if the item is in no agenda. */
   agendaSlot: number
-  fire(): void
+  /** Called at the time `at` that the item was added for, or later. */
+  fire(at: number): void
 }
 
 // Many deadlines may be due at once. A million of them in one step would starve the event loop.
@@ -165,18 +166,19 @@ export class Agenda {
     this.firing = true
     try {
       for (let budget = firesPerStep; budget > 0; budget--) {
+        const at = this.heap.first()
         const item = this.heap.popDue(now, pushed)
         if (item === undefined) break
-        this.fire(item)
+        this.fire(item, at)
       }
     } finally {
       this.firing = false
     }
   }
 
-  private fire(item: Due): void {
+  private fire(item: Due, at: number): void {
     try {
-      item.fire()
+      item.fire(at)
     } catch (defect) {
       this.onDefect(defect)
     }

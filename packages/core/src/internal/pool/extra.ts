@@ -5,8 +5,8 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import type { Deadline } from "./deadline.ts"
-import { checkCost, type CheckedRate, type Costs, type Start } from "./rate.ts"
+import { Deadline } from "./deadline.ts"
+import { checkCost, type CheckedRate, type Costs } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
 /** The options for which a task needs a `TaskExtra`. */
@@ -17,21 +17,17 @@ export class TaskExtra {
   key: string | number | undefined = undefined
   /** The number of workers that the task takes. */
   permits = 1
-  /** The cost of a start for each rate of the pool; `undefined` for the default. */
+  /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** The longest time before the first start, in milliseconds; `undefined` for no limit. */
-  maxWait: number | undefined = undefined
-  /** Ends the task when it has waited too long. */
-  deadline: Deadline<unknown> | undefined = undefined
+  /** Ends the task when it has waited too long; `undefined` for no limit. */
+  deadline: Deadline | undefined = undefined
   retry: Retry | undefined = undefined
   /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
   /** The lane of its key, which the keyed backlog owns. */
   lane: unknown = undefined
-  /** The number of starts so far. */
-  attempts = 0
-  /** The last start, as the rate has counted it. */
-  start: Start | undefined = undefined
+  /** The time of the last start, which the rate has counted. */
+  startedAt: number | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
   waits: Array<AttachedWait> | undefined = undefined
 
@@ -52,6 +48,9 @@ export interface AttachedWait {
 export interface HasExtra {
   extra: TaskExtra | undefined
 }
+
+/** Returns whether an attempt of a task has started that waits or is delayed now. */
+export const hasStarted = ({ extra }: HasExtra): boolean => extra?.retry !== undefined && extra.retry.starts > 0
 
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
 export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
@@ -88,22 +87,20 @@ export const extraOf = (
   if (key !== undefined) extra.key = checkKey(where, key)
   if (permits !== undefined) extra.permits = checkPermits(where, permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
-  if (maxWait !== undefined) extra.maxWait = maxWaitOf(where, maxWait)
+  if (maxWait !== undefined) extra.deadline = deadlineOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)
   return extra
 }
 
 /** The last `maxWait` that was a string. Parsing a string takes longer than the rest of a task with `maxWait`. */
 let lastText: string | undefined
-let lastMillis: number | undefined
+let lastMillis = 0
 
-const maxWaitOf = (where: string, maxWait: Duration.Input): number | undefined => {
-  if (typeof maxWait === "string" && maxWait === lastText) return lastMillis
-  const millis = Duration.toMillis(checkDuration(where, "maxWait", maxWait))
-  const most = millis === Infinity ? undefined : millis
+const deadlineOf = (where: string, maxWait: Duration.Input): Deadline | undefined => {
+  const millis = maxWait === lastText ? lastMillis : Duration.toMillis(checkDuration(where, "maxWait", maxWait))
   if (typeof maxWait === "string") {
     lastText = maxWait
-    lastMillis = most
+    lastMillis = millis
   }
-  return most
+  return millis === Infinity ? undefined : new Deadline(millis)
 }

@@ -88,8 +88,10 @@ export class Gate {
     const { rate } = this
     if (rate === undefined) return
     // `adjust` needs the start to correct its cost.
-    entry.extra ??= new TaskExtra()
-    entry.extra.start = rate.start(this.costsOf(entry, rate), this.agenda.now())
+    const extra = (entry.extra ??= new TaskExtra())
+    const { retry } = extra
+    if (retry !== undefined) extra.costs = retry.costs ??= this.costsOf(entry, rate)
+    rate.start(this.costsOf(entry, rate), (extra.startedAt = this.agenda.now()))
   }
 
   ended(entry: Entry, lent: boolean): void {
@@ -105,8 +107,11 @@ export class Gate {
   }
 
   /** Corrects the cost of the last start of an entry. */
-  adjust({ extra }: Entry, changes: Costs): void {
-    if (extra?.start !== undefined) this.rate!.adjust(extra.start, changes, this.agenda.now())
+  adjust(entry: Entry, changes: Costs): void {
+    const { extra } = entry
+    if (extra?.startedAt === undefined) return
+    const rate = this.rate!
+    extra.costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.agenda.now())
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */

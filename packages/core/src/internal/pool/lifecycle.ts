@@ -19,7 +19,9 @@ import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import type { Entry } from "./entry.ts"
+import { hasStarted } from "./extra.ts"
 import type { Machine } from "./machine.ts"
+import { cancelStranded, isStranded } from "./selecting.ts"
 import { awaitUntil } from "./waits.ts"
 
 /** How to close. The default of an omitted option is the pool's own, or the one of an earlier closer. */
@@ -235,11 +237,11 @@ export class Lifecycle {
     return Effect.gen({ self: this }, function* () {
       while (!isOver()) {
         // A task that takes more workers than the target would never run.
-        if (machine.isStranded()) {
+        if (isStranded(machine)) {
           this.collect(closing)
-          machine.cancelStranded(cancelledPerStep)
+          cancelStranded(machine, cancelledPerStep)
           yield* Effect.yieldNow
-        } else if (!(yield* this.changed(closing, () => isOver() || machine.isStranded(), closing.drainUntil))) return
+        } else if (!(yield* this.changed(closing, () => isOver() || isStranded(machine), closing.drainUntil))) return
       }
     })
   }
@@ -309,7 +311,7 @@ export class Lifecycle {
 
 const unfinishedOf = (entry: Entry): UnfinishedTask => {
   const { extra, state, unfinished, weight } = entry
-  const started = state === "Running" || (extra !== undefined && extra.attempts > 0)
+  const started = state === "Running" || hasStarted(entry)
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 

@@ -84,7 +84,7 @@ import type { Fiber } from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
-import type { ClearOptions, CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
+import type { CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
@@ -102,10 +102,10 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import { Deadline, type Expiring } from "./deadline.ts"
+import type { Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
-import type { TaskExtra } from "./extra.ts"
+import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
@@ -144,9 +144,7 @@ const maxLaunchDepth = 64
 // A flush whose end makes work again lets the event loop go after this many rounds.
 const maxRounds = 64
 
-const hasStarted = ({ extra }: Entry): boolean => extra !== undefined && extra.attempts > 0
-
-export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
+export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
   readonly min: number
   readonly max: number
@@ -271,7 +269,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       this.onAdmitted(entry)
       this.launch(entry)
     }
-    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
+    if (entry.state === "AtDoor" || entry.state === "Waiting") entry.extra?.deadline?.start(entry, this)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -316,13 +314,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.selective = this.gate.selective
   }
 
-  /** Ends the task when its `maxWait` has passed, unless it has started by then, even if it waits again for a retry. */
-  private startDeadline(entry: Entry): void {
-    const { extra } = entry
-    if (extra === undefined || extra.maxWait === undefined || extra.deadline !== undefined || extra.attempts > 0) return
-    extra.deadline = new Deadline(this, entry, this.agenda.now() + extra.maxWait)
-  }
-
   expire(entry: Entry, at: number): void {
     // If a hold ends at the same time, the task may still start.
     this.holds.endDue(at)
@@ -330,7 +321,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (entry.state === "AtDoor") {
       this.door.remove(entry)
       this.reject(entry, "WaitedTooLong")
-    } else if (entry.state === "Waiting" && !hasStarted(entry)) {
+    } else if (entry.state === "Waiting") {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
       this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
@@ -383,7 +374,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
       return false
     }
     this.prepare(entry)
-    this.startDeadline(entry)
+    entry.extra?.deadline?.start(entry, this)
     return true
   }
 
@@ -681,8 +672,10 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.gate.started(entry)
     const { extra } = entry
     if (extra === undefined) return
-    extra.attempts++
-    extra.deadline?.cancel()
+    if (extra.retry !== undefined) extra.retry.starts++
+    if (extra.deadline === undefined) return
+    extra.deadline.cancel(this)
+    extra.deadline = undefined
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -827,7 +820,7 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
 
   private releaseExtra(extra: TaskExtra): void {
-    extra.deadline?.cancel()
+    extra.deadline?.cancel(this)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
@@ -968,15 +961,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     this.flush()
   }
 
-  /** Cancels waiting and delayed tasks in one step, and returns how many. */
-  clear({ key, label }: ClearOptions): number {
-    const matches = ({ extra }: Entry): boolean =>
-      (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
-    const all = this.unstartedEntries.filter(matches)
-    this.cancelAll(all, "Cleared")
-    return all.length
-  }
-
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
     return this.backlog.ordered().concat(this.delayed.ordered())
@@ -994,25 +978,8 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     return cancelled.length
   }
 
-  /** Returns whether a waiting task takes more workers than the target. */
-  readonly isStranded = (): boolean =>
-    this.gate.maxPermits > this.#target &&
-    this.backlog.size > 0 &&
-    (this.#target === 0 || this.strandedEntries.length > 0)
-
-  private get strandedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().filter((entry) => permitsOf(entry) > this.#target)
-  }
-
-  /**
-   * Cancels the waiting tasks that take more workers than the target. With a target of 0, cancels up to `most` of them.
-   */
-  cancelStranded(most: number): void {
-    if (this.#target === 0) this.cancelWaiting("Closed", most)
-    else this.cancelAll(this.strandedEntries, "Closed")
-  }
-
-  private cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+  /** Cancels waiting and delayed tasks in one step. */
+  cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     for (const entry of entries) this.takeOut(entry)
     this.settleCancelled(entries, reason)
   }
@@ -1109,6 +1076,11 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
     if (this.selective) this.gate.lent(entry)
   }
 
+  /** Whether a running task lends its workers. */
+  isLent(entry: Entry): boolean {
+    return this.lending !== undefined && this.lending.isLent(entry)
+  }
+
   takeBackWorkers(entry: Entry, must: boolean): boolean {
     const permits = permitsOf(entry)
     const fits = this.used + permits <= this.#target || (permits > this.#target && this.used === 0)
@@ -1128,28 +1100,6 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   adjustCost(entry: Entry, changes: Costs): void {
     this.gate.adjust(entry, changes)
     this.flush()
-  }
-
-  /**
-   * Interrupts the newest busy tasks until the others fit into the target. Returns all tasks that are being interrupted.
-   * When these have ended, the limit is kept. With a target of 0, tasks that lend their workers are interrupted too.
-   */
-  interruptSurplus(by: number): ReadonlyArray<Entry> {
-    const isLent = (entry: Entry): boolean =>
-      this.#target > 0 && this.lending !== undefined && this.lending.isLent(entry)
-    if (this.used <= this.#target && this.#target > 0) return []
-    const running = this.runningTasks.toArray()
-    const leaving = running.filter((entry) => entry.cancelReason !== undefined)
-    const staying = running.filter((entry) => entry.cancelReason === undefined && !isLent(entry))
-    const surplus: Array<Entry> = []
-    let busy = staying.reduce((sum, entry) => sum + permitsOf(entry), 0)
-    for (const entry of staying.toReversed()) {
-      if (busy <= this.#target) break
-      busy -= permitsOf(entry)
-      surplus.push(entry)
-    }
-    for (const entry of surplus) this.interrupt(entry, "ScaledDown", by)
-    return leaving.concat(surplus)
   }
 
   /** Interrupts all running tasks. */
@@ -1202,6 +1152,14 @@ export class Machine implements Workers, Held, Attempts, Expiring<Entry> {
   }
   get waiting(): number {
     return this.backlog.size
+  }
+  /** The number of workers that running tasks use. */
+  get busy(): number {
+    return this.used
+  }
+  /** The most permits of a task so far. */
+  get maxPermits(): number {
+    return this.gate.maxPermits
   }
   /** Tasks in the queue and at the door. */
   get queued(): number {

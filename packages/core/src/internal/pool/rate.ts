@@ -24,12 +24,6 @@ export interface CheckedRate {
 /** The cost of a start: one number per rate. */
 export type Costs = ReadonlyArray<number>
 
-/** A start that a gate has counted, for later corrections by `adjust`. */
-export interface Start {
-  readonly at: number
-  costs: Costs
-}
-
 const refuse = (where: string, what: string, rule: string, value: unknown): never => {
   throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
 }
@@ -61,6 +55,8 @@ export const checkCost = (where: string, rates: ReadonlyArray<CheckedRate>, cost
 export const checkCostChange = (where: string, rates: ReadonlyArray<CheckedRate>, change: Cost): Costs =>
   costsOf(where, rates, change, 0, -Infinity)
 
+let lastCosts: Costs = []
+
 const costsOf = (
   where: string,
   rates: ReadonlyArray<CheckedRate>,
@@ -70,7 +66,8 @@ const costsOf = (
 ): Costs => {
   // The usual case, for each task with a cost.
   if (rates.length === 1 && rates[0]!.unit === undefined && Number.isFinite(cost) && (cost as number) >= least) {
-    return [cost as number]
+    // Tasks with the same cost share one array.
+    return lastCosts[0] === cost ? lastCosts : (lastCosts = [cost as number])
   }
   const rule = least === 0 ? "a finite number >= 0" : "a finite number"
   const isValid = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= least
@@ -144,22 +141,22 @@ export class RateGate {
   }
 
   /** Counts the tokens of a start, which must be allowed. Drops entries that have left the window. */
-  start(costs: Costs, now: number): Start {
+  start(costs: Costs, now: number): void {
     for (let index = 0; index < this.logs.length; index++) {
       const log = this.logs[index]!
       log.dropExpired(now)
       log.start(now, costs[index]!)
     }
-    return { at: now, costs }
   }
 
   /**
-   * Changes the costs of a start, to at least 0. Does nothing for a rate whose window the start has left.
+   * Changes the costs of the start at a time, to at least 0. Returns the new ones. Does nothing for a rate whose window
+   * the start has left.
    */
-  adjust(start: Start, changes: Costs, now: number): void {
-    start.costs = start.costs.map((cost, index) => {
+  adjust(start: number, costs: Costs, changes: Costs, now: number): Costs {
+    return costs.map((cost, index) => {
       const change = changes[index]!
-      return change === 0 ? cost : this.logs[index]!.adjust(start.at, cost, change, now)
+      return change === 0 ? cost : this.logs[index]!.adjust(start, cost, change, now)
     })
   }
 }

@@ -5,8 +5,10 @@ import * as TestClock from "effect/testing/TestClock"
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
 import type { Entry } from "../../../src/internal/pool/entry.ts"
 import { TaskExtra } from "../../../src/internal/pool/extra.ts"
+import { Deadline } from "../../../src/internal/pool/deadline.ts"
 import { Gate, type GateOptions } from "../../../src/internal/pool/gate.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
+import { clear } from "../../../src/internal/pool/selecting.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
 import { awaitUntil } from "../../../src/internal/pool/waits.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
@@ -33,7 +35,12 @@ describe("Gate", () => {
     Effect.gen(function* () {
       const { gate } = yield* world()
       const backlog = makeBacklog()
-      for (const plain of [entry(), entry({ label: "label" }), entry({ maxWait: 1000 }), entry({ permits: 1 })]) {
+      for (const plain of [
+        entry(),
+        entry({ label: "label" }),
+        entry({ deadline: new Deadline(1000) }),
+        entry({ permits: 1 })
+      ]) {
         assert.strictEqual(gate.prepare(plain, backlog), backlog)
         assert.isTrue(gate.allows(plain))
       }
@@ -117,7 +124,7 @@ describe("Gate", () => {
       const rated = yield* world({ rates: [{ limit: 1, window: 1000, unit: undefined }] })
       const limited = entry()
       rated.gate.started(limited)
-      assert.isDefined(limited.extra?.start)
+      assert.isDefined(limited.extra?.startedAt)
     })
   )
 })
@@ -140,7 +147,7 @@ describe("a pool with keys", () => {
           yield* awaitUntil(machine, machine.isIdle)
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
           for (let key = 0; key < 1000; key++) machine.admit(taskOf(machine, context, key, Effect.never), true)
-          machine.clear({})
+          clear(machine, {})
           machine.interruptAll("Closed")
           yield* awaitUntil(machine, machine.isIdle)
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)

@@ -9,11 +9,37 @@ import {
   type CheckedRate,
   checkRate,
   type Costs,
-  RateGate,
-  type Start
+  RateGate as Gate
 } from "../../../src/internal/pool/rate.ts"
 
 const rate = (limit: number, window: number, unit?: string): CheckedRate => ({ limit, window, unit })
+
+/** A start and its costs, with the corrections. */
+interface Start {
+  readonly at: number
+  costs: Costs
+}
+
+/** A gate whose starts can be corrected later. */
+class RateGate {
+  readonly gate: Gate
+  constructor(rates: ReadonlyArray<CheckedRate>) {
+    this.gate = new Gate(rates)
+  }
+  get defaultCosts(): Costs {
+    return this.gate.defaultCosts
+  }
+  isTooLarge = (costs: Costs) => this.gate.isTooLarge(costs)
+  isAllowed = (costs: Costs) => this.gate.isAllowed(costs)
+  untilStart = (costs: Costs, now: number) => this.gate.untilStart(costs, now)
+  start(costs: Costs, at: number): Start {
+    this.gate.start(costs, at)
+    return { at, costs }
+  }
+  adjust(start: Start, changes: Costs, now: number): void {
+    start.costs = this.gate.adjust(start.at, start.costs, changes, now)
+  }
+}
 
 /** A gate under one rate. */
 const gateOf = (limit: number, window: number) => new RateGate([rate(limit, window)])
@@ -26,8 +52,8 @@ const burst = (gate: RateGate, cost: number, now: number, most = 1e7): number =>
 }
 
 /** How many entries the log of a rate has, and for how many there is space. */
-const entriesOf = (gate: RateGate, index = 0): number => gate["logs"][index]!["length"]
-const capacityOf = (gate: RateGate, index = 0): number => gate["logs"][index]!["ends"].length
+const entriesOf = (gate: RateGate, index = 0): number => gate.gate["logs"][index]!["length"]
+const capacityOf = (gate: RateGate, index = 0): number => gate.gate["logs"][index]!["ends"].length
 
 // ---- the naive model: every start is kept, and all sums are exact ------------------------------------------------
 

@@ -141,7 +141,7 @@ export const handleLaws = (laws: DistributedLaws, discipline: "fifo" | "lifo" | 
         Effect.gen(function* () {
           const handle = yield* Effect.orDie(world.pool.attach(Self, id))
           yield* Effect.orDie(handle.cancel)
-          yield* Effect.never
+          return yield* Effect.never
         }).pipe(Effect.ensuring(Effect.sync(() => (ended = true))))
       )
       yield* world.pool.worker([self], { concurrency: 1 })

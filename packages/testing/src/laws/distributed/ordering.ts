@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { defectOf } from "../kit.ts"
-import { Call, type DistributedLaws } from "./kit.ts"
+import { Call, type DistributedLaws, gate } from "./kit.ts"
 
 const equal = [4, 4, 4, 4, 4, 4, 4, 4]
 
@@ -29,6 +29,28 @@ export const orderingLaws = (laws: DistributedLaws, discipline: "fifo" | "lifo" 
       const order = yield* world.orderOf(equal)
       const inOrder = expected.fifo
       assert.deepStrictEqual(order, discipline === "lifo" ? inOrder.toReversed() : inOrder)
+    })
+  )
+
+  laws.law("the order is decided when a worker has a place, not before", { size: 20 }, (world) =>
+    Effect.gen(function* () {
+      yield* world.worker({ concurrency: 1 })
+      const busy = gate("busy")
+      const handles = [yield* world.fork(busy.body)]
+      yield* busy.started
+      const order: Array<number> = []
+      for (const [index, weight] of weights.entries()) {
+        handles.push(
+          yield* world.fork(
+            Effect.sync(() => `${order.push(index)}`),
+            { weight }
+          )
+        )
+      }
+      yield* world.until(({ running, waiting }) => running === 1 && waiting === weights.length)
+      yield* busy.open
+      for (const handle of handles) yield* handle.join
+      assert.deepStrictEqual(order, expected[discipline])
     })
   )
 
