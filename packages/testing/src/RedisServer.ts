@@ -136,7 +136,9 @@ export const make = Effect.fnUntraced(function* (
       { stdio: "ignore" }
     )
     // Polls in real time, because only the server's socket says when it answers.
-    yield* Effect.retry(ping(port), { schedule: Schedule.spaced(20), times: 500 }).pipe(Effect.orDie)
+    yield* Effect.retry(ping(port), { schedule: Schedule.spaced(20), times: 500 }).pipe(
+      Effect.catch((answer) => Effect.die(new Error(`redis-server answered ${answer}`)))
+    )
   })
 
   const kill = Effect.callback<void>((resume) => {
@@ -163,13 +165,13 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   })
 })
 
-/** Asks the server for PONG, at most for a second. */
-const ping = (port: number): Effect.Effect<void, Error> =>
+/** Asks the server for PONG, at most for a second. Fails with what it answers instead. */
+const ping = (port: number): Effect.Effect<void, string> =>
   Effect.callback((resume) => {
     const socket = createConnection({ port, host: "127.0.0.1", timeout: 1000 }, () => socket.write("PING\r\n"))
     const end = (answer: string) => {
       socket.destroy()
-      resume(answer.startsWith("+PONG") ? Effect.void : Effect.fail(new Error(`redis-server answered ${answer}`)))
+      resume(answer.startsWith("+PONG") ? Effect.void : Effect.fail(answer))
     }
     socket.once("data", (data) => end(data.toString()))
     socket.once("error", (error) => end(error.message))

@@ -296,7 +296,7 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
         for (let i = 0; i < 10; i++) {
           yield* Effect.sleep(20)
           const scaled = yield* Effect.forkChild(Pool.scale(1), { startImmediately: true })
-          yield* Effect.promise(() => raw.client("KILL", "TYPE", "normal", "SKIPME", "yes"))
+          yield* Effect.promise(() => raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
           const exit = yield* Fiber.await(scaled)
           if (Exit.isSuccess(exit)) size++
           else

@@ -3,7 +3,7 @@ import * as Redis from "@aio-task-pool/distributed/bullmq"
 import { DistributedTaskPool } from "@aio-task-pool/distributed"
 import { type DistributedFeatures, type DistributedLawOptions, distributedTaskPoolLaws } from "@aio-task-pool/testing"
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
-import { afterAll, beforeAll, describe } from "@effect/vitest"
+import { afterAll, beforeAll } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 
 type FixedPool = typeof Redis.AioDistributedFixedTaskPoolSimple
@@ -57,6 +57,6 @@ export const bullMqLaws = (...names: ReadonlyArray<keyof typeof pools>): void =>
     const [layerOf, discipline] = pools[name]
     const connected = (options: DistributedLawOptions) =>
       Layer.unwrap(Effect.sync(() => Layer.provide(layerOf(options), Redis.BullMq.layer({ url }))))
-    describe(name, () => distributedTaskPoolLaws(name, connected, { discipline, shared: true }))
+    distributedTaskPoolLaws(name, connected, { discipline, shared: true })
   }
 }

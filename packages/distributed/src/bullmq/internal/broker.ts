@@ -54,6 +54,8 @@ export class Broker {
   mismatch: PoolMismatch | undefined
   isUp = false
   isClosed = false
+  /** What the connection, or the server, said last about why it does not work. */
+  lastError = "no connection"
   /** Milliseconds of the process's monotonic clock at which contact was lost, or when it began. */
   private downSince = performance.now()
   private readonly identity: PoolIdentity
@@ -77,13 +79,16 @@ export class Broker {
     defineScripts(client)
     client.on("ready", () => this.poll())
     client.on("close", () => this.lost())
+    client.on("error", (error) => {
+      this.lastError = error.message
+    })
     if (client.status === "ready") this.poll()
     else this.schedule()
   }
 
   /** Reads the record, and makes it if the pool has none. */
   private poll(): void {
-    if (this.isClosed || this.mismatch !== undefined) return
+    if (this.isLost) return
     clearTimeout(this.timer)
     this.schedule()
     if (this.client.status !== "ready") return
@@ -102,8 +107,9 @@ export class Broker {
         this.askedAt = undefined
         if (!this.isClosed) this.read(fields as ReadonlyArray<string>)
       },
-      () => {
+      (error) => {
         this.askedAt = undefined
+        this.lastError = String((error as Error).message)
       }
     )
   }
@@ -156,9 +162,14 @@ export class Broker {
     return this.isUp ? Infinity : Math.max(0, this.downSince + this.connectTimeout - performance.now())
   }
 
+  /** Whether the broker can never be up again for this process. */
+  get isLost(): boolean {
+    return this.isClosed || this.mismatch !== undefined
+  }
+
   /** Calls back once when the broker is up, or can never be. Returns how to stop waiting. */
   whenUp(callback: () => void): () => void {
-    if (this.isUp || this.isClosed || this.mismatch !== undefined) {
+    if (this.isUp || this.isLost) {
       callback()
       return () => {}
     }
@@ -179,7 +190,7 @@ export class Broker {
       return this.isUp ? Effect.void : Effect.fail(this.notAvailable("Unreachable"))
     })
     const { patience } = this
-    if (this.isClosed || this.mismatch !== undefined || patience === 0) return settled
+    if (this.isLost || patience === 0) return settled
     const up = Effect.callback<void>((resume) => {
       const stop = this.whenUp(() => resume(Effect.void))
       return Effect.sync(stop)
@@ -204,6 +215,7 @@ export class Broker {
     const once = this.command(() => runScript(this.client, name, recordKeys(this.keys), args))
     const opened = Effect.callback<void>((resume) => {
       this.isUp = false
+      this.downSince = performance.now()
       const stop = this.whenUp(() => resume(Effect.void))
       this.poll()
       return Effect.sync(stop)

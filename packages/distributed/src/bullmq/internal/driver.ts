@@ -96,7 +96,8 @@ export const makeDriver = Effect.fnUntraced(function* (
     broker.command(() =>
       Promise.all([
         queue.getJobCounts("active", "wait", "prioritized", "delayed", "completed", "failed"),
-        queue.getWorkers(),
+        // A user of the server may not be allowed to list its clients.
+        queue.getWorkers().catch(() => []),
         broker.client.hmget(broker.keys.pool, "size", "heldByUser", "heldByPolicy")
       ])
     ),
@@ -143,6 +144,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   )
   yield* Effect.ignore(Effect.catchDefect(broker.ready, () => Effect.void))
   if (broker.mismatch !== undefined) return yield* broker.mismatch
+  if (!broker.isUp) yield* Effect.logWarning(`${name}: the broker does not answer yet: ${broker.lastError}`)
 
   return {
     broker,

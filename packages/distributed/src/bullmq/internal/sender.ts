@@ -53,11 +53,10 @@ export class Sender {
     })
   }
 
-  /** Takes a task back that has not been sent. Returns whether it could. */
+  /** Takes a task back that has not been sent. Returns whether it could. The next transfer drops it. */
   takeBack(sending: Sending): boolean {
     if (sending.state !== "Queued") return false
     sending.state = "Done"
-    this.pending = this.pending.filter((each) => each !== sending)
     return true
   }
 
@@ -68,7 +67,7 @@ export class Sender {
       clearTimeout(this.timer)
       this.timer = undefined
       this.inFlight++
-      const batch = this.pending.splice(0, full)
+      const batch = this.pending.splice(0, full).filter(({ state }) => state === "Queued")
       for (const sending of batch) sending.state = "Sent"
       const flushed = () => {
         this.inFlight--
@@ -80,6 +79,7 @@ export class Sender {
 
   private wait(): void {
     if (this.timer !== undefined) return
+    if (this.broker.isLost) return this.refuseAll(this.broker.isClosed ? "Closed" : "Unreachable")
     const { patience } = this.broker
     const stop = this.broker.whenUp(() => {
       clearTimeout(this.timer)
@@ -99,6 +99,7 @@ export class Sender {
     const refused = this.pending
     this.pending = []
     for (const sending of refused) {
+      if (sending.state !== "Queued") continue
       sending.state = "Done"
       sending.onRefused(reason)
     }
@@ -122,7 +123,7 @@ export class Sender {
 
   private async transferOne(sending: Sending): Promise<void> {
     while (sending.state === "Sent") {
-      if (this.broker.isClosed) return refuse(sending, "Closed")
+      if (this.broker.isLost) return refuse(sending, this.broker.isClosed ? "Closed" : "Unreachable")
       await new Promise<void>((resolve) => void this.broker.whenUp(resolve))
       await this.waiters
         .listen()

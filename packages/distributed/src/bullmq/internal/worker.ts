@@ -43,6 +43,8 @@ export interface WorkerHost {
 }
 
 const keptCancels = 1000
+/** How long a cancel message waits for its job, in milliseconds. Later, the ID may be of another task. */
+const cancelFor = 3000
 /** How long a task waits that this worker cannot run, in milliseconds: the first time, and at most. */
 const absence = { first: 50, longest: 1000 }
 
@@ -74,6 +76,7 @@ export const runWorker = Effect.fnUntraced(function* (
 
   const name = `${hostname().replace(/[^\w.-]/g, "_")}-${process.pid}-${randomBytes(3).toString("hex")}`
   const runs = new Map<string, Run>()
+  /** Cancel messages of jobs that this worker has not fetched, and when they came. */
   const cancels = new Map<string, number>()
   /** When this worker first met a task that it has no handler for. */
   const unknown = new Map<string, { readonly since: number; absence: number }>()
@@ -84,7 +87,11 @@ export const runWorker = Effect.fnUntraced(function* (
     const jobId = job.id!
     // The job may have been fetched while the worker began to close.
     if (isClosing) return handBack(job, token)
-    if (cancels.has(jobId)) return settle({ cancelled: "Cancelled", started: false }, jobId)
+    const cancelledAt = cancels.get(jobId)
+    cancels.delete(jobId)
+    if (cancelledAt !== undefined && performance.now() - cancelledAt < cancelFor) {
+      return settle({ cancelled: "Cancelled", started: false }, jobId)
+    }
     const id = taskIdOf(jobId) ?? jobId
     const startedAt = performance.now()
     const epoch = meter?.started() ?? 0
@@ -171,9 +178,9 @@ export const runWorker = Effect.fnUntraced(function* (
   }
 
   const cancel = (jobId: string): void => {
-    cancels.set(jobId, 0)
+    if (runs.has(jobId)) return interrupt(jobId, "Cancel")
+    cancels.set(jobId, performance.now())
     if (cancels.size > keptCancels) cancels.delete(cancels.keys().next().value!)
-    interrupt(jobId, "Cancel")
   }
 
   // Connections of its own, because BullMQ's `close` does not end while the broker is away: cutting them ends it.

@@ -156,6 +156,26 @@ describe.skipIf(!isAvailable("the faults of a distributed pool"))("faults", () =
     }).pipe(Effect.provide(RedisServer.layerVolatile))
   })
 
+  it.live("5b. a mismatch that a process finds only when the broker comes back is the defect of every operation", () =>
+    Effect.gen(function* () {
+      const name = poolName()
+      const server = yield* RedisServer
+      yield* Effect.provide(Pool.stats, poolLayer({ name, kind: "Lifo" }))
+      yield* server.kill
+      yield* Effect.gen(function* () {
+        yield* server.start
+        const isMismatch = (exit: Exit.Exit<unknown, unknown>) =>
+          Exit.isFailure(exit) && (Cause.squash(exit.cause) as { readonly _tag?: string })._tag === "PoolMismatch"
+        yield* eventually(Effect.exit(Pool.stats), isMismatch)
+        for (const operation of [Pool.submit(Work, { key: "now" }), Pool.resize(3), Pool.holdDispatch]) {
+          const exit = yield* Effect.exit(operation)
+          assert.isTrue(isMismatch(exit) && Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+        }
+        yield* Pool.close()
+      }).pipe(Effect.provide(poolLayer({ name }, { connectTimeout: 300 })))
+    }).pipe(Effect.provide(RedisServer.layerPersistent))
+  )
+
   fault("6. a broker that stands still longer than the lease", RedisServer.layerVolatile, (name) =>
     Effect.gen(function* () {
       const server = yield* RedisServer
@@ -336,6 +356,29 @@ describe.skipIf(!isAvailable("the faults of a distributed pool"))("faults", () =
         redis("XTRIM", `aio:${name}:events`, "MAXLEN", "0")
         yield* Fiber.join(submitted)
       })
+  )
+
+  fault("12b. a cancel message that its worker never got is sent again", RedisServer.layerVolatile, (name) =>
+    Effect.gen(function* () {
+      const { raw, spawn } = yield* world({ name, size })
+      const worker = yield* spawn()
+      const handle = yield* Pool.fork(Work, { key: "gate-a" })
+      yield* worker.started("gate-a")
+      yield* worker.freeze
+      const control = `aio:${name}:control`
+      // Answers the read that is under way. What follows stays in the stream, and is gone before the next read.
+      yield* Effect.promise(() => raw.xadd(control, "*", "event", "none"))
+      const cancelled = yield* Effect.forkChild(handle.cancel)
+      yield* eventually(
+        Effect.promise(() => raw.xlen(control)),
+        (length) => length > 1
+      )
+      yield* Effect.promise(() => raw.xtrim(control, "MAXLEN", 0))
+      yield* worker.thaw
+      yield* worker.told((message) => "interrupted" in message)
+      yield* Fiber.join(cancelled)
+      assert.deepInclude(failureOf(yield* handle.await) as object, { _tag: "TaskCancelled", started: true })
+    })
   )
 
   fault(
