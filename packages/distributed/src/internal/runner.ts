@@ -19,6 +19,7 @@ import { checkDuration, checkHandlers, checkKnown, checkMillis, checkPositive } 
 import { codecOf, ownFields, parseTraceparent, wireFormat } from "./codec.ts"
 import type { Delivery, Driver, RunResult, WorkerSpec } from "./driver.ts"
 import { enter } from "./nested.ts"
+import { hasTracer } from "./tracing.ts"
 
 const workerOptions = ["concurrency", "shutdown", "lease", "stalledCheck", "unknownFor", "maxDeaths"]
 
@@ -93,6 +94,15 @@ const runHandler = (
     stalls: delivery.stalls
   }
   const parent = data.t === undefined ? undefined : Tracer.externalSpan(data.t)
+  const span = {
+    kind: "consumer",
+    attributes,
+    ...(parent === undefined ? { root: true } : { parent })
+  } as const
+  const traced: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E> =
+    parent === undefined && !hasTracer(context)
+      ? (effect) => effect
+      : Effect.withSpan("DistributedTask.run", span, { captureStackTrace: false })
   const handled = (payload: unknown): Effect.Effect<Exit.Exit<unknown, unknown>> =>
     Effect.suspend(() => {
       const effect = run(payload, taskContext)
@@ -110,14 +120,7 @@ const runHandler = (
           : Effect.timeoutOption(handled(payload), data.l)
       return Effect.flatMap(timed, (exit) =>
         Option.isNone(exit) ? Effect.succeed(timedOut) : resultOf(exit.value)
-      ).pipe(
-        Effect.withSpan(
-          "DistributedTask.run",
-          { kind: "consumer", attributes, ...(parent === undefined ? { root: true } : { parent }) },
-          { captureStackTrace: false }
-        ),
-        Effect.provideContext(context)
-      )
+      ).pipe(traced, Effect.provideContext(context))
     }
   }).pipe(
     Effect.ensuring(

@@ -28,6 +28,7 @@ import { codecOf, traceparentOf, wireFormat } from "./codec.ts"
 import type { Driver, Entry } from "./driver.ts"
 import { isInside } from "./nested.ts"
 import { workerOf } from "./runner.ts"
+import { isTraced } from "./tracing.ts"
 import type { Answer } from "./wire.ts"
 
 /** What the service needs to know of a pool. */
@@ -52,13 +53,13 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     task: Any,
     payload: unknown,
     options: SubmitOptions,
-    span: Span,
+    span: Span | undefined,
     isForked: boolean
   ): Effect.Effect<Entry, NotAvailable | TaskLost> =>
     Effect.suspend(() => {
       const { id, ...known } = checkOptions(where, options)
       return Effect.flatMap(encode(task, payload), (p) => {
-        const t = traceparentOf(span)
+        const t = span === undefined ? undefined : traceparentOf(span)
         const data = {
           f: wireFormat,
           p,
@@ -114,9 +115,17 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     )
   }
 
-  // A stack trace costs more than the rest of a span.
-  const spanOf = (task: Any) =>
-    ({ kind: "producer", attributes: { pool, task: task.name }, captureStackTrace: false }) as const
+  /** Makes a span if anybody can see it. */
+  const withSpan = <A, E>(
+    name: string,
+    task: Any,
+    use: (span: Span | undefined) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    Effect.withFiber((fiber) =>
+      isTraced(fiber)
+        ? Effect.useSpan(name, { kind: "producer", attributes: { pool, task: task.name } }, use)
+        : use(undefined)
+    )
 
   const refuseNested: Effect.Effect<void, NotAvailable> = Effect.withFiber((fiber) =>
     isInside(fiber, driver.identity) ? Effect.fail(new NotAvailable({ reason: "Nested", pool })) : Effect.void
@@ -126,7 +135,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     Effect.flatten(Effect.flatMap(entry.answer, (answer) => decode(task, entry.id, answer)))
 
   const submit = (where: string, task: Any, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
-    Effect.useSpan("DistributedTaskPool.submit", spanOf(task), (span) =>
+    withSpan("DistributedTaskPool.submit", task, (span) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
           const result = restore(awaitEntry(task, entry))
@@ -189,7 +198,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.suspend(() => {
         const where = "DistributedTaskPool.fork"
         checkTask(where, task)
-        const added = Effect.useSpan("DistributedTaskPool.fork", spanOf(task), (span) =>
+        const added = withSpan("DistributedTaskPool.fork", task, (span) =>
           add(where, task, payload, options, span, true)
         )
         return Effect.map(added, (entry) => handleOf(task, entry))
