@@ -1,6 +1,7 @@
 import { DistributedTask, type TaskContext, type TaskHandler } from "@aio-task-pool/distributed"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import type { Delivery, Driver } from "../src/internal/driver.ts"
@@ -82,6 +83,18 @@ describe("a delivery", () => {
       assert.strictEqual(spans[0]!.traceId, traceId)
       assert.notStrictEqual(spans[1]!.traceId, traceId)
       assert.strictEqual(spans[1]!.parent._tag, "None")
+    }).pipe(Effect.withTracer(Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })))
+  )
+
+  it.effect("makes no span of its own if no tracer would keep it", () =>
+    Effect.gen(function* () {
+      const handler = Echo.handle((payload) =>
+        Effect.flatMap(Effect.option(Effect.currentSpan), (span) =>
+          span._tag === "None" ? Effect.succeed(payload) : Effect.die(span.value.name)
+        )
+      )
+      const result = yield* deliver({}, handler)
+      assert.isTrue(result._tag === "Settled" && Exit.isSuccess(result.exit), JSON.stringify(result))
     })
   )
 

@@ -19,6 +19,7 @@ import { checkDuration, checkHandlers, checkKnown, checkMillis, checkPositive } 
 import { codecOf, ownFields, parseTraceparent, wireFormat } from "./codec.ts"
 import type { Delivery, Driver, RunResult, WorkerSpec } from "./driver.ts"
 import { enter } from "./nested.ts"
+import { hasTracer } from "./tracing.ts"
 
 const workerOptions = ["concurrency", "shutdown", "lease", "stalledCheck", "unknownFor", "maxDeaths"]
 
@@ -93,15 +94,23 @@ const runHandler = (
     stalls: delivery.stalls
   }
   const parent = data.t === undefined ? undefined : Tracer.externalSpan(data.t)
+  const span = {
+    kind: "consumer",
+    attributes,
+    ...(parent === undefined ? { root: true } : { parent })
+  } as const
+  const traced: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E> =
+    parent === undefined && !hasTracer(context)
+      ? (effect) => effect
+      : Effect.withSpan("DistributedTask.run", span, { captureStackTrace: false })
   const handled = (payload: unknown): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-    Effect.exit(
-      Effect.suspend(() => {
-        const effect = run(payload, taskContext)
-        return Effect.isEffect(effect)
-          ? (effect as Effect.Effect<unknown, unknown>)
-          : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
-      })
-    )
+    Effect.suspend(() => {
+      const effect = run(payload, taskContext)
+      return Effect.isEffect(effect)
+        ? (effect as Effect.Effect<unknown, unknown>)
+        : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
+      // What a handler acquires is released when its task ends, not when its worker does.
+    }).pipe(Effect.scoped, Effect.exit)
   return Effect.matchEffect(codec.decodePayload(data.p), {
     onFailure: ({ detail }) => Effect.succeed(undecodable(delivery, detail)),
     onSuccess: (payload) => {
@@ -111,14 +120,7 @@ const runHandler = (
           : Effect.timeoutOption(handled(payload), data.l)
       return Effect.flatMap(timed, (exit) =>
         Option.isNone(exit) ? Effect.succeed(timedOut) : resultOf(exit.value)
-      ).pipe(
-        Effect.withSpan("DistributedTask.run", {
-          kind: "consumer",
-          attributes,
-          ...(parent === undefined ? { root: true } : { parent })
-        }),
-        Effect.provideContext(context)
-      )
+      ).pipe(traced, Effect.provideContext(context))
     }
   }).pipe(
     Effect.ensuring(

@@ -28,6 +28,7 @@ import { codecOf, traceparentOf, wireFormat } from "./codec.ts"
 import type { Driver, Entry } from "./driver.ts"
 import { isInside } from "./nested.ts"
 import { workerOf } from "./runner.ts"
+import { isTraced } from "./tracing.ts"
 import type { Answer } from "./wire.ts"
 
 /** What the service needs to know of a pool. */
@@ -52,14 +53,13 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     task: Any,
     payload: unknown,
     options: SubmitOptions,
-    span: Span,
+    span: Span | undefined,
     isForked: boolean
   ): Effect.Effect<Entry, NotAvailable | TaskLost> =>
     Effect.suspend(() => {
-      const known = checkOptions(where, options)
-      const { id } = options
+      const { id, ...known } = checkOptions(where, options)
       return Effect.flatMap(encode(task, payload), (p) => {
-        const t = traceparentOf(span)
+        const t = span === undefined ? undefined : traceparentOf(span)
         const data = {
           f: wireFormat,
           p,
@@ -115,9 +115,17 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     )
   }
 
-  // A stack trace costs more than the rest of a span.
-  const spanOf = (task: Any) =>
-    ({ kind: "producer", attributes: { pool, task: task.name }, captureStackTrace: false }) as const
+  /** Makes a span if anybody can see it. */
+  const withSpan = <A, E>(
+    name: string,
+    task: Any,
+    use: (span: Span | undefined) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    Effect.withFiber((fiber) =>
+      isTraced(fiber)
+        ? Effect.useSpan(name, { kind: "producer", attributes: { pool, task: task.name } }, use)
+        : use(undefined)
+    )
 
   const refuseNested: Effect.Effect<void, NotAvailable> = Effect.withFiber((fiber) =>
     isInside(fiber, driver.identity) ? Effect.fail(new NotAvailable({ reason: "Nested", pool })) : Effect.void
@@ -127,7 +135,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     Effect.flatten(Effect.flatMap(entry.answer, (answer) => decode(task, entry.id, answer)))
 
   const submit = (where: string, task: Any, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
-    Effect.useSpan("DistributedTaskPool.submit", spanOf(task), (span) =>
+    withSpan("DistributedTaskPool.submit", task, (span) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
           const result = restore(awaitEntry(task, entry))
@@ -190,7 +198,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.suspend(() => {
         const where = "DistributedTaskPool.fork"
         checkTask(where, task)
-        const added = Effect.useSpan("DistributedTaskPool.fork", spanOf(task), (span) =>
+        const added = withSpan("DistributedTaskPool.fork", task, (span) =>
           add(where, task, payload, options, span, true)
         )
         return Effect.map(added, (entry) => handleOf(task, entry))
@@ -253,8 +261,8 @@ const exitOf = (error: Failure): Effect.Effect<Exit.Exit<never, Failure>> => Eff
 /** Checks the options of one task. */
 const checkOptions = (where: string, options: SubmitOptions) => {
   const { attempts = 1, backoff, delay = 0, id, timeout, weight = 4 } = checkKnown(where, options, submitOptions)
-  if (id !== undefined) checkId(where, id)
   return {
+    id: id === undefined ? undefined : checkId(where, id),
     weight: checkWeight(where, weight),
     delay: checkMillis(where, "delay", delay, ">= 0"),
     attempts: checkPositive(where, "attempts", attempts),
@@ -270,15 +278,36 @@ const sourceOf = <A>(where: string, items: Iterable<A> | AsyncIterable<A>): Stre
       return Stream.orDie(Stream.fromAsyncIterable(items as AsyncIterable<A>, (error) => error))
     }
     if (typeof items === "string" || Symbol.iterator in items) {
-      const end = (iterator: Iterator<A>) => Effect.sync(() => void iterator.return?.())
-      const iterator = Effect.acquireRelease(
-        Effect.sync(() => items[Symbol.iterator]()),
-        end
-      )
       return Stream.unwrap(
-        Effect.map(iterator, (iterator) => Stream.fromIterable({ [Symbol.iterator]: () => iterator }, { chunkSize: 1 }))
+        Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(() => new Pulled(items[Symbol.iterator]())),
+            endPulled
+          ),
+          (pulled) => Stream.fromIterable({ [Symbol.iterator]: () => pulled }, { chunkSize: 1 })
+        )
       )
     }
   }
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable`)
 }
+
+/** An iterator that knows whether it must be ended: not after it has ended or thrown by itself. */
+class Pulled<A> implements Iterator<A> {
+  private readonly iterator: Iterator<A>
+  private isOver = false
+  constructor(iterator: Iterator<A>) {
+    this.iterator = iterator
+  }
+  next(): IteratorResult<A> {
+    this.isOver = true
+    const result = this.iterator.next()
+    this.isOver = result.done === true
+    return result
+  }
+  end(): void {
+    if (!this.isOver) this.iterator.return?.()
+  }
+}
+
+const endPulled = (pulled: Pulled<unknown>): Effect.Effect<void> => Effect.sync(() => pulled.end())

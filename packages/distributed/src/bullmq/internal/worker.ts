@@ -12,11 +12,13 @@
  */
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from "bullmq"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import * as Random from "effect/Random"
 import type { Scope } from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import type { Redis } from "ioredis"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
@@ -67,7 +69,8 @@ export const runWorker = Effect.fnUntraced(function* (
   { broker, connect, control, meter, prefix }: WorkerHost,
   spec: WorkerSpec
 ): Effect.fn.Return<void, never, Scope> {
-  const context = yield* Effect.context()
+  // The span in which the layer was built ends before the tasks.
+  const context = Context.omit(Tracer.ParentSpan)(yield* Effect.context())
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const runFork = Effect.runForkWith(context)
