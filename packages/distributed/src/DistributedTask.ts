@@ -57,7 +57,7 @@ export interface DistributedTask<in out Payload, in out A, in out E = never, in 
    *
    * **Details**
    *
-   * The handler runs with the services of its worker's layer. It is interrupted when the task is cancelled, when its
+   * The handler runs with the services of its worker's layer, and in a scope of its own that closes with the task. It is interrupted when the task is cancelled, when its
    * `timeout` has passed, when its worker shuts down, or when its worker has lost the task to another one.
    *
    * **Gotchas**

@@ -175,6 +175,15 @@ describe("the time of a local pool", () => {
     }).pipe(Effect.scoped, Effect.provide(localOf()))
   )
 
+  it.effect("tries again without end of an exponential delay of 0", () =>
+    Effect.gen(function* () {
+      const pool = yield* DistributedTaskPool
+      yield* pool.worker([Echo.handle((_, { attempt }) => Effect.fail(new Refused({ attempt })))], { concurrency: 1 })
+      const error = yield* Effect.flip(pool.submit(Echo, 1, { attempts: 1200, backoff: { exponential: 0 } }))
+      assert.deepInclude(error, { _tag: "Refused", attempt: 1200 })
+    }).pipe(Effect.scoped, Effect.provide(localOf()))
+  )
+
   it.effect("keeps the rate of its core's pool exactly", () =>
     Effect.gen(function* () {
       const pool = yield* DistributedTaskPool
@@ -274,6 +283,29 @@ describe("the places of a local pool", () => {
       yield* pool.releaseDispatch
       assert.strictEqual(yield* handles[4_999]!.join, 4_999)
       assert.strictEqual(runs, 5_000)
+    }).pipe(Effect.scoped, Effect.provide(localOf()))
+  )
+
+  it.effect("a task that starts in the step in which another one ends may cancel it", () =>
+    Effect.gen(function* () {
+      const pool = yield* DistributedTaskPool
+      const gate = yield* Deferred.make<void>()
+      const cancelled: Array<Exit.Exit<unknown, unknown>> = []
+      const first = Never.handle(() => Effect.as(Deferred.await(gate), "own"))
+      const second = Echo.handle((n) =>
+        Effect.gen(function* () {
+          const handle = yield* Effect.orDie(pool.attach(Never, "first"))
+          cancelled.push(yield* Effect.exit(handle.cancel))
+          return n
+        })
+      )
+      yield* pool.worker([first, second], { concurrency: 1 })
+      const ending = yield* pool.fork(Never, undefined, { id: "first" })
+      const starting = yield* pool.fork(Echo, 1)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* starting.join, 1)
+      assert.deepStrictEqual(cancelled, [Exit.void])
+      assert.strictEqual(yield* ending.join, "own")
     }).pipe(Effect.scoped, Effect.provide(localOf()))
   )
 

@@ -76,7 +76,8 @@ export const distributedTaskPoolLaws = (
   { discipline, shared = false }: DistributedFeatures
 ): void => {
   const laws = new DistributedLaws(layerOf, shared)
-  describe(`${name}, distributed`, () => {
+  // Laws wait most of the time, and each has a pool of its own.
+  describe.concurrent(`${name}, distributed`, () => {
     describe("submitting", () => submittingLaws(laws))
     describe("limiting", () => limitingLaws(laws))
     describe("order", () => orderingLaws(laws, discipline))

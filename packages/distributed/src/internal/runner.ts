@@ -94,23 +94,22 @@ const runHandler = (
     stalls: delivery.stalls
   }
   const parent = data.t === undefined ? undefined : Tracer.externalSpan(data.t)
-  const span = {
-    kind: "consumer",
-    attributes,
-    captureStackTrace: false,
-    ...(parent === undefined ? { root: true } : { parent })
-  } as const
   const traced: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E> =
-    parent === undefined && !hasTracer(context) ? (effect) => effect : Effect.withSpan("DistributedTask.run", span)
+    parent === undefined && !hasTracer(context)
+      ? (effect) => effect
+      : Effect.withSpan(
+          "DistributedTask.run",
+          { kind: "consumer", attributes, ...(parent === undefined ? { root: true } : { parent }) },
+          { captureStackTrace: false }
+        )
   const handled = (payload: unknown): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-    Effect.exit(
-      Effect.suspend(() => {
-        const effect = run(payload, taskContext)
-        return Effect.isEffect(effect)
-          ? (effect as Effect.Effect<unknown, unknown>)
-          : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
-      })
-    )
+    Effect.suspend(() => {
+      const effect = run(payload, taskContext)
+      return Effect.isEffect(effect)
+        ? (effect as Effect.Effect<unknown, unknown>)
+        : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
+      // What a handler acquires is released when its task ends, not when its worker does.
+    }).pipe(Effect.scoped, Effect.exit)
   return Effect.matchEffect(codec.decodePayload(data.p), {
     onFailure: ({ detail }) => Effect.succeed(undecodable(delivery, detail)),
     onSuccess: (payload) => {

@@ -57,8 +57,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     isForked: boolean
   ): Effect.Effect<Entry, NotAvailable | TaskLost> =>
     Effect.suspend(() => {
-      const known = checkOptions(where, options)
-      const { id } = options
+      const { id, ...known } = checkOptions(where, options)
       return Effect.flatMap(encode(task, payload), (p) => {
         const t = span === undefined ? undefined : traceparentOf(span)
         const data = {
@@ -262,8 +261,8 @@ const exitOf = (error: Failure): Effect.Effect<Exit.Exit<never, Failure>> => Eff
 /** Checks the options of one task. */
 const checkOptions = (where: string, options: SubmitOptions) => {
   const { attempts = 1, backoff, delay = 0, id, timeout, weight = 4 } = checkKnown(where, options, submitOptions)
-  if (id !== undefined) checkId(where, id)
   return {
+    id: id === undefined ? undefined : checkId(where, id),
     weight: checkWeight(where, weight),
     delay: checkMillis(where, "delay", delay, ">= 0"),
     attempts: checkPositive(where, "attempts", attempts),
@@ -279,15 +278,36 @@ const sourceOf = <A>(where: string, items: Iterable<A> | AsyncIterable<A>): Stre
       return Stream.orDie(Stream.fromAsyncIterable(items as AsyncIterable<A>, (error) => error))
     }
     if (typeof items === "string" || Symbol.iterator in items) {
-      const end = (iterator: Iterator<A>) => Effect.sync(() => void iterator.return?.())
-      const iterator = Effect.acquireRelease(
-        Effect.sync(() => items[Symbol.iterator]()),
-        end
-      )
       return Stream.unwrap(
-        Effect.map(iterator, (iterator) => Stream.fromIterable({ [Symbol.iterator]: () => iterator }, { chunkSize: 1 }))
+        Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(() => new Pulled(items[Symbol.iterator]())),
+            endPulled
+          ),
+          (pulled) => Stream.fromIterable({ [Symbol.iterator]: () => pulled }, { chunkSize: 1 })
+        )
       )
     }
   }
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable`)
 }
+
+/** An iterator that knows whether it must be ended: not after it has ended or thrown by itself. */
+class Pulled<A> implements Iterator<A> {
+  private readonly iterator: Iterator<A>
+  private isOver = false
+  constructor(iterator: Iterator<A>) {
+    this.iterator = iterator
+  }
+  next(): IteratorResult<A> {
+    this.isOver = true
+    const result = this.iterator.next()
+    this.isOver = result.done === true
+    return result
+  }
+  end(): void {
+    if (!this.isOver) this.iterator.return?.()
+  }
+}
+
+const endPulled = (pulled: Pulled<unknown>): Effect.Effect<void> => Effect.sync(() => pulled.end())

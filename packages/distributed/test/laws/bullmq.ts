@@ -5,6 +5,7 @@ import { type DistributedFeatures, type DistributedLawOptions, distributedTaskPo
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { afterAll, beforeAll } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { steady } from "./steady.ts"
 
 type FixedPool = typeof Redis.AioDistributedFixedTaskPoolSimple
 type AutoScalePool = typeof Redis.AioDistributedAutoScaleTaskPoolSimple
@@ -17,11 +18,10 @@ const fixed =
   ({ size, ...options }: DistributedLawOptions) =>
     pool.layer(size, { ...options, sweep })
 
-// The sizing loop decides after `interval`, which is longer than a law.
 const autoScale =
   (pool: AutoScalePool) =>
   ({ size, ...options }: DistributedLawOptions) => {
-    const layer = pool.layer({ ...options, sweep, minSize: 0, maxSize: 100, interval: "1 hour" })
+    const layer = pool.layer({ ...options, sweep, minSize: 0, maxSize: 100, interval: "1 hour", policy: steady })
     const resized = Effect.flatMap(DistributedTaskPool, (service) =>
       // Only the layer that makes the pool sets its size.
       Effect.flatMap(service.stats, ({ targetSize }) => (targetSize === 0 ? service.resize(size) : Effect.void))

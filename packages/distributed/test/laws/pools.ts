@@ -9,6 +9,7 @@ import {
 import { DistributedTaskPool } from "@aio-task-pool/distributed"
 import type { DistributedLawOptions } from "@aio-task-pool/testing"
 import * as Layer from "effect/Layer"
+import { steady } from "./steady.ts"
 
 type FixedPool = typeof AioFixedTaskPoolSimple | typeof AioFixedTaskPoolLifo | typeof AioFixedTaskPoolPriority
 
@@ -22,12 +23,11 @@ const fixed =
   ({ rate, size, ...options }: DistributedLawOptions) =>
     DistributedTaskPool.layerLocal(pool.layer(size, { rate }), options)
 
-// The sizing loop decides after `interval`, which is longer than a law.
 const autoScale =
   (pool: AutoScalePool) =>
   ({ rate, size, ...options }: DistributedLawOptions) => {
     const layer = DistributedTaskPool.layerLocal(
-      pool.layer({ minSize: 0, maxSize: 100, interval: "1 hour", rate }),
+      pool.layer({ minSize: 0, maxSize: 100, interval: "1 hour", policy: steady, rate }),
       options
     )
     return Layer.provideMerge(Layer.effectDiscard(DistributedTaskPool.resize(size)), layer)

@@ -109,7 +109,7 @@ export class Broker {
       },
       (error) => {
         this.askedAt = undefined
-        this.lastError = String((error as Error).message)
+        this.lastError = (error as Error).message
       }
     )
   }

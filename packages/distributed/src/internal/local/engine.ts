@@ -186,6 +186,8 @@ export class LocalEngine implements Driver {
   }
 
   private takePlace(job: Job, fiber: Fiber<unknown, unknown>, restore: Restore): Effect.Effect<unknown, unknown> {
+    // Cancelled in the step between its removal and its return to the queue.
+    if (job.state === "Done") return Effect.void
     const worker = this.workers.pick(job.task.name)
     if (worker !== undefined) return this.runIn(worker, job, fiber, restore)
     if (this.closed && this.workers.open.size === 0) {
@@ -224,14 +226,17 @@ export class LocalEngine implements Driver {
       progress: (value) => Effect.sync(() => job.report(value))
     })
     return Effect.flatMap(Effect.exit(restore(run)), (exit) => {
+      // The task leaves its place before it can be queued again, and its state changes before user code runs.
       job.worker = job.fiber = undefined
       worker.end(job)
-      this.refreshHold()
-      if (Exit.isFailure(exit)) {
-        this.onInterrupted(job)
-        return exit
+      try {
+        if (Exit.isFailure(exit)) this.onInterrupted(job)
+        else this.onResult(job, worker, exit.value)
+      } finally {
+        worker.notifyIdle()
+        this.refreshHold()
       }
-      this.onResult(job, worker, exit.value)
+      if (Exit.isFailure(exit)) return exit
       // The core's pool classifies and counts the handler's own exit.
       return exit.value._tag === "Settled" ? exit.value.exit : Effect.void
     })
@@ -243,7 +248,7 @@ export class LocalEngine implements Driver {
     const { attempts, backoff } = job.task
     const again = result.retry && job.attempt < attempts && job.interruptedBy !== "cancel" && !this.closed
     if (!again) return this.settle(job, result.answer, Exit.isSuccess(result.exit))
-    const factor = backoff?.type === "exponential" ? 2 ** (job.attempt - 1) : 1
+    const factor = backoff?.type === "exponential" ? 2 ** Math.min(job.attempt - 1, 50) : 1
     job.attempt++
     this.queueAfter(job, backoff === undefined ? 0 : Math.min(backoff.delay * factor, Number.MAX_SAFE_INTEGER))
   }

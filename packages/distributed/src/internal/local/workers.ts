@@ -33,6 +33,10 @@ export class LocalWorker<Attempt = unknown> {
 
   end(attempt: Attempt): void {
     this.attempts.delete(attempt)
+  }
+
+  /** Resumes those who wait until nothing runs. */
+  notifyIdle(): void {
     if (this.attempts.size === 0 && this.idle !== undefined) Deferred.doneUnsafe(this.idle, Exit.void)
   }
 

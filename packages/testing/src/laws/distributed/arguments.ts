@@ -102,6 +102,30 @@ export const argumentLaws = (laws: DistributedLaws): void => {
     })
   )
 
+  laws.law("a getter among the options cannot change a value that was checked", {}, (world) =>
+    Effect.gen(function* () {
+      yield* world.worker()
+      let reads = 0
+      // The check of the names reads it too, to see whether it is given.
+      const options = {
+        get id() {
+          return reads++ < 2 ? "checked" : ""
+        }
+      }
+      const payload = world.payload(Effect.succeed("done"))
+      assert.strictEqual(yield* world.pool.submit(Call, payload, options), "done")
+      const handle = yield* world.pool.attach(Call, "checked")
+      assert.strictEqual(yield* handle.join, "done")
+      const thrown = {
+        get weight(): number {
+          throw new Error("hostile")
+        }
+      }
+      const defect = defectOf(yield* Effect.exit(world.pool.submit(Call, payload, thrown)))
+      assert.strictEqual((defect as Error).message, "hostile")
+    })
+  )
+
   laws.law("workers are refused like tasks", {}, (world) =>
     Effect.gen(function* () {
       const { handler, pool } = world

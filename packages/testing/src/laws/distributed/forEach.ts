@@ -77,6 +77,32 @@ export const forEachLaws = (laws: DistributedLaws): void => {
     })
   )
 
+  laws.law("a source that has ended or thrown by itself is not ended again", {}, ({ pool }) =>
+    Effect.gen(function* () {
+      yield* pool.worker([Visit.handle(Effect.succeed)], { concurrency: 4 })
+      const ended: Array<string> = []
+      const source = (name: string, last: () => IteratorResult<number>): Iterable<number> => ({
+        [Symbol.iterator]: () => {
+          let pulled = 0
+          return {
+            next: () => (pulled++ < 3 ? { done: false, value: pulled } : last()),
+            return: () => {
+              ended.push(name)
+              return { done: true, value: undefined }
+            }
+          }
+        }
+      })
+      const whole = source("whole", () => ({ done: true, value: undefined }))
+      assert.deepStrictEqual(yield* pool.forEach(whole, Visit, (n) => n), [1, 2, 3])
+      const broken = source("broken", () => {
+        throw new Error("source")
+      })
+      yield* Effect.exit(pool.forEach(broken, Visit, (n) => n))
+      assert.deepStrictEqual(ended, [])
+    })
+  )
+
   laws.law("what the source or the function throws is a defect of the forEach", {}, ({ pool }) =>
     Effect.gen(function* () {
       yield* pool.worker([Visit.handle(Effect.succeed)], { concurrency: 4 })

@@ -222,6 +222,19 @@ export const submittingLaws = (laws: DistributedLaws): void => {
     })
   )
 
+  laws.law("what a handler acquires is released before its result arrives", {}, ({ pool }) =>
+    Effect.gen(function* () {
+      const Acquire = DistributedTask.make("acquire", { success: Schema.String })
+      const seen: Array<string> = []
+      const acquire = Acquire.handle(() =>
+        Effect.acquireRelease(Effect.succeed("acquired"), () => Effect.sync(() => seen.push("released")))
+      )
+      yield* pool.worker([acquire], { concurrency: 1 })
+      seen.push(yield* pool.submit(Acquire, undefined))
+      assert.deepStrictEqual(seen, ["released", "acquired"])
+    })
+  )
+
   laws.law("interrupting a submitter takes its waiting task out of the queue, so that it never runs", {}, (world) =>
     Effect.gen(function* () {
       const { body, counts } = gate("never")
