@@ -94,14 +94,15 @@ const runHandler = (
     stalls: delivery.stalls
   }
   const parent = data.t === undefined ? undefined : Tracer.externalSpan(data.t)
+  const span = {
+    kind: "consumer",
+    attributes,
+    ...(parent === undefined ? { root: true } : { parent })
+  } as const
   const traced: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E> =
     parent === undefined && !hasTracer(context)
       ? (effect) => effect
-      : Effect.withSpan(
-          "DistributedTask.run",
-          { kind: "consumer", attributes, ...(parent === undefined ? { root: true } : { parent }) },
-          { captureStackTrace: false }
-        )
+      : Effect.withSpan("DistributedTask.run", span, { captureStackTrace: false })
   const handled = (payload: unknown): Effect.Effect<Exit.Exit<unknown, unknown>> =>
     Effect.suspend(() => {
       const effect = run(payload, taskContext)
