@@ -33,7 +33,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import type { RoutesOptions, ServerOptions } from "./DashboardOptions.ts"
-import { Collector } from "./internal/collector.ts"
+import { Collector, quiet } from "./internal/collector.ts"
 import { readPage } from "./internal/files.ts"
 import { Live } from "./internal/live.ts"
 import { checkOptions, type Checked } from "./internal/options.ts"
@@ -197,7 +197,7 @@ const make = Effect.fnUntraced(function* (where: string, options: Checked, alone
   const tick = Effect.map(
     Effect.suspend(() => collector.frames(live.pools())),
     (frames) => live.send(frames)
-  )
+  ).pipe(quiet)
   yield* Effect.forkScoped(
     Effect.forever(live.awaitClient.pipe(Effect.andThen(tick), Effect.andThen(Effect.sleep(1000 / hz))))
   )

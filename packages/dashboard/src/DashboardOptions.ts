@@ -29,7 +29,7 @@ export interface Options {
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** How often an open page gets new numbers, per second, default 4, at most 60. */
   readonly hz?: number | undefined
-  /** How much of the past the curves show, a Duration from a minute to a day, default 10 minutes. A pool needs 32 bytes a second. */
+  /** How much of the past the curves show, a Duration from a minute to an hour, default 10 minutes. A pool needs 32 bytes a second. */
   readonly history?: Duration.Input | undefined
   /** Whether `/metrics` answers with the metrics of the program in Prometheus' format, default `true`. */
   readonly metrics?: boolean | undefined

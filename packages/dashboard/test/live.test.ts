@@ -246,7 +246,7 @@ it("options out of range throw at the call", () => {
     ["hz", { hz: Number.NaN }],
     ["hz", { hz: 61 }],
     ["history", { history: "1 second" }],
-    ["history", { history: "8 days" }],
+    ["history", { history: "2 hours" }],
     ["token", { token: "" }],
     ["token", { token: "with space" }],
     ["colour", { colour: "blue" }]

@@ -9,10 +9,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
-import type { ExecutorRow, Frame, Hello, PoolDetail, PoolRow, WorkerRow } from "../Protocol.ts"
+import { type ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
 import { taskLists } from "./rows.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
@@ -41,6 +42,14 @@ const nothing: PoolStats = {
   rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
   largestSize: 0
 }
+
+/** Returns the statistics that another package gives, as far as they have the right types. */
+const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats =>
+  Object.fromEntries(
+    Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
+  ) as unknown as PoolStats
+
+const isWorker = Schema.is(WorkerRow)
 
 interface Watched {
   readonly watch: PoolWatch
@@ -91,8 +100,9 @@ export class Collector {
   private readonly length: number
   private readonly pools = new Map<PoolEntry, Watched>()
   private readonly executors = new Map<ExecutorEntry, ExecutorWatch>()
-  private executorRows: ReadonlyArray<ExecutorRow> = []
-  private sampledAt = 0
+  /** The executors' rows as JSON. */
+  private executorRows = "[]"
+  private sampledAt: number | undefined = undefined
   private loop = performance.eventLoopUtilization()
   private busy = 0
   private readonly programSticky = new StickyWarnings()
@@ -108,7 +118,10 @@ export class Collector {
   /** Watches the registry until it is interrupted. */
   readonly run = Effect.suspend(() =>
     Effect.all(
-      [Effect.repeat(this.sample, Schedule.fixed(1000)), Stream.runForEach(this.registry.changes, () => this.refresh)],
+      [
+        Effect.repeat(quiet(this.sample), Schedule.fixed(1000)),
+        Stream.runForEach(this.registry.changes, () => this.refresh)
+      ],
       { concurrency: "unbounded", discard: true }
     )
   )
@@ -144,8 +157,8 @@ export class Collector {
   /** Asks a distributed pool again and again. */
   private ask(entry: Exclude<PoolEntry, LocalPoolEntry>) {
     const once = Effect.gen({ self: this }, function* () {
-      const stats = { ...nothing, ...(yield* entry.service.stats) }
-      const workers = (yield* entry.service.workers).slice(0, 100)
+      const stats = knownStats(yield* entry.service.stats)
+      const workers = (yield* entry.service.workers).filter(isWorker).slice(0, 100)
       const watched = this.pools.get(entry)
       if (watched !== undefined) watched.remote = { stats, workers }
     })
@@ -211,7 +224,7 @@ export class Collector {
       this.executors.set(entry, watch)
       rows.push(watch.row(entry, yield* entry.stats, yield* entry.threads, now))
     }
-    this.executorRows = rows
+    this.executorRows = JSON.stringify(rows)
   })
 
   /** Returns the frame without details, as JSON that lacks its closing brace. */
@@ -219,14 +232,13 @@ export class Collector {
     yield* this.refresh
     const pools: Array<PoolRow> = []
     for (const [entry, watched] of this.pools) pools.push(watched.watch.row(yield* this.look(entry, watched, false)))
-    const frame: Frame = {
+    const frame: Omit<Frame, "executors"> = {
       at: yield* Clock.currentTimeMillis,
       loop: Math.round(1000 * this.busy) / 1000,
       pools,
-      executors: this.executorRows,
       warnings: this.programWarnings ?? []
     }
-    return JSON.stringify(frame).slice(0, -1)
+    return `${JSON.stringify(frame).slice(0, -1)},"executors":${this.executorRows}`
   })
 
   private readonly detail = Effect.fnUntraced({ self: this }, function* (id: string) {
@@ -264,13 +276,14 @@ export class Collector {
   })
 
   /** Returns what happened before. */
-  hello(id: string | undefined, options: { readonly hz: number; readonly actions: boolean }): Hello {
+  hello(id: string | undefined, options: { readonly hz: number; readonly actions: boolean }, now: number): Hello {
     const found = id === undefined ? undefined : this.find(id)
     return {
       hz: options.hz,
       actions: options.actions,
       history: this.length,
-      at: this.sampledAt,
+      // Before the first sample there is no past.
+      at: this.sampledAt ?? now,
       sparks: Object.fromEntries(
         Array.from(this.pools, ([entry, { watch }]) => [entry.id, watch.history.means("ended", 60).map(rounded)])
       ),
@@ -307,5 +320,5 @@ const seriesOf = (history: History): NonNullable<Hello["series"]> => {
 }
 
 /** Ends with success, whatever happens: what a pool of another package does must not end the dashboard. */
-const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.catchCause(Effect.asVoid(effect), (cause) => Effect.logDebug("dashboard: a pool does not answer", cause))

@@ -36,7 +36,7 @@ export const checkOptions = (where: string, options: All): Checked => {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail("port must be an integer from 0 to 65535", port)
   if (!(hz > 0 && hz <= 60)) fail("hz must be greater than 0 and at most 60", hz)
   const history = Math.round(Duration.toSeconds(Duration.fromInputUnsafe(options.history ?? "10 minutes")))
-  if (!(history >= 60 && history <= 86_400)) fail("history must be from a minute to a day", options.history)
+  if (!(history >= 60 && history <= 3600)) fail("history must be from a minute to an hour", options.history)
   if (token !== undefined && !/^[\w.~+/=-]+$/.test(token)) {
     throw new RangeError(`${where}: token must consist of the characters A-Z a-z 0-9 - . _ ~ + / =`)
   }

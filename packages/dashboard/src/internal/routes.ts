@@ -1,5 +1,7 @@
 /** The routes of the dashboard. Each answer has the protecting headers, and each request is checked before it is read. */
 import type { LocalPoolEntry, PoolStats } from "@aio-task-pool/core"
+import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -8,7 +10,13 @@ import type { Collector } from "./collector.ts"
 import { type PageFile } from "./files.ts"
 import type { Live } from "./live.ts"
 import { type Access, headers, type Protection, refusalOf } from "./protection.ts"
-import { HttpRouter, HttpServerRequest, HttpServerResponse, PrometheusMetrics } from "./unstable.ts"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerRequest,
+  HttpServerResponse,
+  PrometheusMetrics
+} from "./unstable.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 type Request = HttpServerRequest.HttpServerRequest
@@ -34,7 +42,7 @@ const json = (body: string): Response => HttpServerResponse.text(body, { content
 const isBare = ({ originalUrl }: Request): boolean => !new URL(originalUrl, "http://dashboard").pathname.endsWith("/")
 
 /** The most bytes of a request's body. */
-const longestBody = 1000
+const longestBody = ByteSize.bytes(1000)
 
 const guard =
   (protection: Protection) =>
@@ -81,7 +89,7 @@ export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRou
       Effect.gen(function* () {
         const pool = new URL(request.url, "http://dashboard").searchParams.get("pool") ?? undefined
         const frames = yield* collector.frames([pool])
-        const hello = JSON.stringify(collector.hello(pool, { hz, actions }))
+        const hello = JSON.stringify(collector.hello(pool, { hz, actions }, yield* Clock.currentTimeMillis))
         const stream = yield* live.open(pool, hello, frames.get(pool)!)
         return stream === undefined
           ? text("Too many pages are open. Close one of the others.", 503, { "retry-after": "5" })
@@ -142,8 +150,7 @@ const decodeSize = Schema.decodeUnknownEffect(Schema.fromJsonString(ResizeBody))
 
 const resize: Change = ({ service }, request) =>
   Effect.gen(function* () {
-    const body = yield* request.text
-    if (body.length > longestBody) return `The body must be at most ${longestBody} bytes.`
+    const body = yield* Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, longestBody)
     const { size } = yield* decodeSize(body)
     yield* service.resize(size)
     return undefined

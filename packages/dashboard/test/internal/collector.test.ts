@@ -50,7 +50,7 @@ it.effect("a frame has rates and percentiles of the last seconds, and the histor
       assert.deepStrictEqual(row!.rates, { ended: 10, failed: 1, rejected: 0 })
       assert.closeTo(row!.run.p95!, 200, 50)
       assert.strictEqual(row!.queue.p95, 0)
-      const { series } = collector.hello("db", { hz: 4, actions: false })
+      const { series } = collector.hello("db", { hz: 4, actions: false }, 0)
       assert.deepStrictEqual(series!.ended.slice(-4), [10, 10, 10, 10])
       assert.deepStrictEqual(
         series!.size,
@@ -159,6 +159,11 @@ it.effect("a distributed pool shows its last answer, and one that never answers 
       yield* PoolRegistry.registerPool({ name: "far", kind: "Queue", service: view(Effect.succeed({ running: 3 })) })
       yield* PoolRegistry.registerPool({ name: "hangs", kind: "Queue", service: view(Effect.never) })
       yield* PoolRegistry.registerPool({ name: "dies", kind: "Queue", service: view(Effect.die("lost")) })
+      yield* PoolRegistry.registerPool({
+        name: "lies",
+        kind: "Queue",
+        service: view(Effect.succeed({ running: 1n as never }))
+      })
       yield* AioFixedTaskPoolSimple.make({ name: "near" })
       yield* seconds(2)
       const { pool, pools } = yield* frame("far")
@@ -168,6 +173,7 @@ it.effect("a distributed pool shows its last answer, and one that never answers 
           ["far", "Queue", 3],
           ["hangs", "Queue", 0],
           ["dies", "Queue", 0],
+          ["lies", "Queue", 0],
           ["near", "AioFixedTaskPoolSimple", 0]
         ]
       )
