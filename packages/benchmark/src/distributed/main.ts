@@ -6,7 +6,7 @@
  * `redis-server` on the PATH.
  */
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
-import { Effect, Exit, Layer, type Scope } from "effect"
+import { Cause, Effect, Exit, Layer, type Scope } from "effect"
 import { Queue, QueueEvents } from "bullmq"
 import { Redis } from "ioredis"
 import { type ChildProcess, fork } from "node:child_process"
@@ -346,7 +346,7 @@ const closing = Effect.gen(function* () {
 const soak = Effect.fnUntraced(function* (minutes: number) {
   const { url } = yield* RedisServer
   const name = "soak"
-  const start = () => spawn({ kind: "typed", url, name, lease: 1000, stalledCheck: 500 })
+  const start = () => spawn({ kind: "typed", url, name, lease: 3000, stalledCheck: 1000 })
   const workers = [yield* start(), yield* start(), yield* start()]
   const body = Effect.gen(function* () {
     const counts = { submitted: 0, right: 0, wrong: 0, open: 0, kills: 0 }
@@ -363,7 +363,10 @@ const soak = Effect.fnUntraced(function* (minutes: number) {
           Effect.map(Effect.exit(Pool.submit(Noop, { i })), (exit) => {
             counts.open--
             if (Exit.isSuccess(exit) && exit.value === i) counts.right++
-            else counts.wrong++
+            else {
+              counts.wrong++
+              console.log(`task ${i}: ${Exit.isSuccess(exit) ? exit.value : String(Cause.squash(exit.cause))}`)
+            }
           })
         )
       }
