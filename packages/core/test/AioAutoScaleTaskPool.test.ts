@@ -321,13 +321,15 @@ describe("the sizing of an auto-scale pool", () => {
         sizes.push(yield* sizeNow)
       }
       assert.deepStrictEqual(sizes, [8, 3, 4, 4, 4, 8, 3])
-      const scaled = (yield* Fiber.join(events)).map(({ at: _, ...event }) => event)
+      const scaled = (yield* Fiber.join(events)).map((event) =>
+        event._tag === "Scaled" ? [event.from, event.to, event.why] : []
+      )
       assert.deepStrictEqual(scaled, [
-        { _tag: "Scaled", from: 3, to: 8, why: "step 0" },
-        { _tag: "Scaled", from: 8, to: 3, why: "step 1" },
-        { _tag: "Scaled", from: 3, to: 4, why: "step 2" },
-        { _tag: "Scaled", from: 4, to: 8, why: "step 5" },
-        { _tag: "Scaled", from: 8, to: 3, why: "step 6" }
+        [3, 8, "step 0"],
+        [8, 3, "step 1"],
+        [3, 4, "step 2"],
+        [4, 8, "step 5"],
+        [8, 3, "step 6"]
       ])
     }).pipe(Effect.provide(layer({ policy })))
   })

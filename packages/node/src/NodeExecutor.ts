@@ -146,7 +146,7 @@ type Checked = Omit<ConstructorParameters<typeof Threads>[0], "log"> & { readonl
 
 const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const context = yield* Effect.context<never>()
+    const context = yield* Effect.context()
     const run = Effect.runForkWith(context)
     const log = (message: string, cause: unknown) =>
       void run(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))

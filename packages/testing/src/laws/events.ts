@@ -118,7 +118,7 @@ export const recordEvents = Effect.fnUntraced(function* (pool: TaskPoolService) 
   const note = ({ at, ...event }: PoolEvent): void => {
     assert.isAtLeast(at, last)
     last = at
-    events.push(event as Change)
+    events.push(event)
   }
   yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => note(event))))
   yield* settle

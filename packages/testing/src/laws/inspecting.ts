@@ -247,7 +247,7 @@ const taskLaws = (laws: Laws): void => {
       const before = yield* pool.stats
       for (const name of ["running", "waiting", "delayed"]) {
         for (const wrong of [-1, 1.5, Number.NaN, "5", null, -Infinity]) {
-          const defect = defectOf(yield* Effect.exit(pool.inspect({ [name]: wrong } as never)))
+          const defect = defectOf(yield* Effect.exit(pool.inspect({ [name]: wrong })))
           assert.instanceOf(defect, RangeError)
           assert.include(defect.message, `TaskPool.inspect: ${name} must be an integer >= 0, got `)
         }
@@ -637,12 +637,13 @@ const warningLaws = (laws: Laws): void => {
 
   law("warnAfter says nothing of a pool whose tasks end in time, or of an idle one", {}, (pool, log) =>
     Effect.gen(function* () {
+      // One waits at a time: with more, a LIFO pool would starve the oldest, and rightly warn.
       const submitters = yield* start(
-        Effect.forEach([1, 2, 3], () => Effect.repeat(pool.submit(Effect.sleep("9 seconds")), { times: 20 }), {
+        Effect.forEach([1, 2], () => Effect.repeat(pool.submit(Effect.sleep("9 seconds")), { times: 20 }), {
           concurrency: "unbounded"
         })
       )
-      yield* Effect.forEach(Array.from({ length: 300 }), () => pass(2000))
+      yield* Effect.forEach(Array.from({ length: 200 }), () => pass(2000))
       yield* Fiber.join(submitters)
       yield* pass(1e6)
       assert.deepStrictEqual(log.lines, [])

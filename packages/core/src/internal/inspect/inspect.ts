@@ -12,15 +12,17 @@ const mostShown = 100
 
 /** Numbers tasks when they are first shown. */
 export class TaskIds {
-  private readonly ids = new WeakMap<Entry, { readonly submission: number; readonly id: number }>()
+  /** Made at the first look. */
+  private ids: WeakMap<Entry, { readonly submission: number; readonly id: number }> | undefined = undefined
   private last = 0
 
   /** A bulk uses one entry for several of its items, one after the other. Each is a submission of its own. */
   of(entry: Entry): number {
-    const known = this.ids.get(entry)
+    const ids = (this.ids ??= new WeakMap())
+    const known = ids.get(entry)
     if (known !== undefined && known.submission === entry.submission) return known.id
     const id = ++this.last
-    this.ids.set(entry, { submission: entry.submission, id })
+    ids.set(entry, { submission: entry.submission, id })
     return id
   }
 }

@@ -1,5 +1,6 @@
 /** The metrics of pools, as a table. */
 import type * as Metric from "effect/Metric"
+import type { PoolStats } from "../../PoolStats.ts"
 import { oldestWait } from "../inspect/inspect.ts"
 import { millisBetween } from "../pool/ages.ts"
 import type { Counts } from "../pool/counts.ts"
@@ -88,18 +89,19 @@ const histogram = (
   unit: "s",
   description,
   read: (group): Metric.HistogramState => {
-    const counts = bounds.map(() => 0)
+    const states: Array<[number, number]> = []
+    for (const bound of bounds) states.push([bound, 0])
     let [count, sum, min, max] = [0, 0, Infinity, 0]
     for (const histogram of times(group)) {
       if (histogram.count === 0) continue
-      histogram.addCumulative(buckets, counts)
+      histogram.addCumulative(buckets, states)
       count += histogram.count
       sum += histogram.sum
       min = Math.min(min, histogram.min)
       max = Math.max(max, histogram.max)
     }
     return {
-      buckets: bounds.map((bound, index) => [bound, counts[index]!] as [number, number]),
+      buckets: states,
       count,
       sum: sum / 1000,
       min: count === 0 ? 0 : min / 1000,
@@ -117,7 +119,13 @@ const isAutoScale = (group: PoolsOfName): boolean =>
   Array.from(group.open).some(({ decisions }) => decisions !== undefined)
 const isBounded = (bound: (machine: Machine) => number) => (group: PoolsOfName) => Number.isFinite(sum(group, bound))
 
-const phases = ["open", "paused", "held", "draining", "closed"]
+const phases: Readonly<Record<string, PoolStats["phase"]>> = {
+  open: "Open",
+  paused: "Paused",
+  held: "Held",
+  draining: "Draining",
+  closed: "Closed"
+}
 
 /** Exists while a pool of the name is open. */
 export const gauges: ReadonlyArray<PoolMetric> = [
@@ -174,8 +182,8 @@ export const gauges: ReadonlyArray<PoolMetric> = [
     "task_pool_phase",
     "{pool}",
     "Pools by phase",
-    (group, phase) => sum(group, (machine) => (machine.phaseNow.toLowerCase() === phase ? 1 : 0)),
-    { by: values("phase", ...phases) }
+    (group, phase) => sum(group, (machine) => (machine.phaseNow === phases[phase] ? 1 : 0)),
+    { by: values("phase", ...Object.keys(phases)) }
   ),
   gauge(
     "task_pool_base_time_seconds",

@@ -29,7 +29,7 @@ export class Events {
 
   /** Returns the event with the present time. */
   eventOf(body: EventBody): PoolEvent {
-    return { ...body, at: epochMillis(this.clock) } as PoolEvent
+    return { ...body, at: epochMillis(this.clock) }
   }
 
   subscribe(reader: Reader): void {

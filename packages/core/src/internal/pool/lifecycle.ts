@@ -127,7 +127,8 @@ export class Lifecycle {
   /** Handles the end of the pool: it has closed, and cannot be reopened. */
   private endForGood(): void {
     this.machine.events.end(this.machine.guard)
-    this.onEnd()
+    // Those who watch the registry must not keep the pool from closing.
+    this.machine.guard(this.onEnd, undefined)
   }
 
   private begin({

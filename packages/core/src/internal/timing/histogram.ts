@@ -108,12 +108,15 @@ export class Histogram implements TimeHistogram {
     return sum
   }
 
-  /** Adds, to each of some sums, the number of times up to the bucket of the same index in `buckets`, which ascend. */
-  addCumulative(buckets: ReadonlyArray<number>, sums: Array<number>): void {
+  /**
+   * Adds, to each of some pairs of a bound and a count, the number of times up to the bucket of the same index in
+   * `buckets`, which ascend.
+   */
+  addCumulative(buckets: ReadonlyArray<number>, counts: ReadonlyArray<[bound: number, count: number]>): void {
     let [next, sum] = [0, this.zeros]
     for (let index = 0; index < buckets.length; index++) {
       for (; next <= buckets[index]!; next++) sum += this.counts[next]!
-      sums[index]! += sum
+      counts[index]![1] += sum
     }
   }
 

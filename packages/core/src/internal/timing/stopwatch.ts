@@ -21,7 +21,7 @@ export class Stopwatch {
   /** The number of readings so far, by which an observer notices that another one has read. */
   readings = 0
   /** When tasks began to lend their workers, for those that do. */
-  private readonly lentAt = new Map<Entry, number>()
+  private lentAt: Map<Entry, number> | undefined = undefined
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
@@ -37,15 +37,17 @@ export class Stopwatch {
   }
 
   lent(entry: Entry): void {
-    if (!this.lentAt.has(entry)) this.lentAt.set(entry, this.tick)
+    const lentAt = (this.lentAt ??= new Map())
+    if (!lentAt.has(entry)) lentAt.set(entry, this.tick)
   }
 
   /** Moves the time of a task on by the time for which it has lent its workers. Called when it has them back or has ended. */
   tookBack(entry: Entry): void {
-    if (this.lentAt.size === 0) return
-    const at = this.lentAt.get(entry)
+    const { lentAt } = this
+    if (lentAt === undefined || lentAt.size === 0) return
+    const at = lentAt.get(entry)
     if (at === undefined) return
-    this.lentAt.delete(entry)
+    lentAt.delete(entry)
     // A task that was dispatched before the pool began to measure has no time.
     if (entry.since === unstamped) return
     const lent = ticksBetween(at, this.tick)
