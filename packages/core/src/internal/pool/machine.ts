@@ -117,6 +117,7 @@ import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
 import { callAfter } from "../runtime/timer.ts"
+import { withSample } from "../timing/marks.ts"
 import { Stopwatch } from "../timing/stopwatch.ts"
 import { Timing } from "../timing/timing.ts"
 
@@ -1357,7 +1358,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
   measure(): () => void {
     this.timing ??= new Timing(this.watch, this.clock === platformClock ? callAfter : undefined)
-    if (this.timed++ === 0) this.timing.begin()
+    if (this.timed++ === 0) this.beginTiming(this.timing)
     this.chooseObserver()
     let isWanted = true
     return () => {
@@ -1365,6 +1366,12 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       isWanted = false
       this.chooseObserver()
     }
+  }
+
+  /** Nothing was told the dispatch of the tasks that run now, which may have been chosen when the pool measured before. */
+  private beginTiming(timing: Timing): void {
+    for (const entry of this.runningTasks.toArray()) entry.mark = withSample(entry.mark, 0)
+    timing.begin()
   }
 
   get isMeasuring(): boolean {
