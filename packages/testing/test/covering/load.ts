@@ -37,6 +37,7 @@ export const factors = {
   ageing: ["none", "given"],
   classify: ["none", "retryAfter"],
   startPaused: ["no", "yes"],
+  warnAfter: ["none", "given"],
   permits: ["1", "2"],
   weight: ["none", "given"],
   label: ["none", "given"],
@@ -114,7 +115,7 @@ class Load {
   }
 
   private get poolOptions(): LawOptions {
-    const { ageing, capacity, classify, nested, onFull, perKey, rate, size, startPaused } = this.row
+    const { ageing, capacity, classify, nested, onFull, perKey, rate, size, startPaused, warnAfter } = this.row
     return {
       size: Number(size),
       minSize: 1,
@@ -126,6 +127,7 @@ class Load {
       perKey: perKey === "none" ? undefined : Number(perKey),
       ...(ageing === "none" ? {} : { ageing: 3 }),
       startPaused: startPaused === "yes",
+      ...(warnAfter === "none" ? {} : { warnAfter: 2 }),
       ...(classify === "none" ? {} : { classify: (exit) => this.classify(exit) }),
       shutdown: { interruptTimeout: Infinity }
     }

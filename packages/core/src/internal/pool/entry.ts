@@ -53,8 +53,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
    * task that found a free worker.
    */
   arrivedAt: number
-  /** The stamp of the end of the first step of the fiber; `noStamp` before. It is kept in the launch. */
-  readonly startedAt: number
+  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
+  startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
   /** For observers: what they remember of the task, as `marks.ts` says. */

@@ -21,7 +21,7 @@ describe("a label", () => {
     "keeps markup, which is for the page to escape": ["</script><img onerror=1>", "</script><img onerror=1>"]
   }
   for (const [sentence, [name, label]] of Object.entries(cases)) {
-    it(`a label: ${sentence}`, () => assert.strictEqual(cleanLabel(name), label))
+    it(`${sentence}: ${label.length} units`, () => assert.strictEqual(cleanLabel(name), label))
   }
 
   it("of a name of megabytes is read up to its first thousand characters", () => {
