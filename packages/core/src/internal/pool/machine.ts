@@ -98,7 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
-import { type Ages, agesOf, noStamp } from "./ages.ts"
+import { type Ages, agesOf } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -760,8 +760,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
     if (exit === undefined) {
-      // A task that ends in its first step needs no time.
-      entry.startedAt = this.ages.stamp()
+      // A task that ends in its first step needs no time. One that closing has abandoned there has no launch.
+      if (entry.launch !== undefined) entry.launch.startedAt = this.ages.stamp()
       entry.observe()
     } else this.onExit(entry, exit)
     entry.onStarted()
@@ -904,7 +904,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     }
     try {
       const isDelayed = this.delayed.take(entry, exit)
-      if (isDelayed) entry.startedAt = noStamp
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       // The failure is final, and decides the outcome in the span.
       if (!isDelayed) entry.trace = trace
