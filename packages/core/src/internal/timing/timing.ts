@@ -80,6 +80,8 @@ export class Timing implements MachineObserver {
 
   private admit(entry: Entry, readings: number): void {
     const weight = this.nextWeight()
+    // Most tasks of a busy pool are not timed, and have no mark.
+    if (weight === 0 && entry.mark === 0) return
     entry.mark = withSample(entry.mark, weight)
     if (weight === 0) return
     this.read(readings)
