@@ -106,6 +106,9 @@ export class DistributedTaskPool extends makeTag<DistributedTaskPool>()(
    *
    * **Gotchas**
    *
+   * A worker's layer closes before its pool, and takes no more tasks then. To finish the tasks that wait, call `close()` at
+   * the end of the program.
+   *
    * Tasks and results are lost when the process ends. Kept results take memory for `resultTtl`. The results of `submit`
    * and `forEach` are kept only for tasks with an `id`.
    *

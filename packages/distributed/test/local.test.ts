@@ -359,6 +359,26 @@ describe("closing a local pool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("close() at the end of a program finishes the tasks that wait, before its worker's layer closes", () =>
+    Effect.gen(function* () {
+      const done: Array<number> = []
+      const slow = Echo.handle((n) =>
+        Effect.as(
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => done.push(n))
+          ),
+          n
+        )
+      )
+      const worker = DistributedTaskPool.worker([slow], { concurrency: 1 })
+      const program = Effect.forEach([1, 2, 3], (n) => DistributedTaskPool.fork(Echo, n))
+      const layer = Layer.provideMerge(worker, localOf())
+      yield* Effect.provide(Effect.andThen(program, DistributedTaskPool.close()), layer)
+      assert.deepStrictEqual(done, [1, 2, 3])
+    })
+  )
+
   it.effect("a drain runs more tasks than places only one after another", () =>
     Effect.gen(function* () {
       const { close, pool } = yield* open(localOf({ size: 10 }))

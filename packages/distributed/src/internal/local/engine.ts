@@ -178,7 +178,8 @@ export class LocalEngine implements Driver {
     if (exit === undefined || Exit.isFailure(exit)) {
       return this.settle(job, { closed: true, started: job.started })
     }
-    if (job.turn === turn) job.handle = exit.value
+    // The task may have run, and have been queued again, in this step.
+    if (job.turn === turn && job.state === "Waiting") job.handle = exit.value
   }
 
   private attempt(job: Job): Effect.Effect<unknown, unknown> {
