@@ -73,15 +73,16 @@ export class RedisServer extends Context.Service<RedisServer, RedisServerService
  *
  * **Details**
  *
- * If there is none, prints one line that names what is skipped. Throws if `CI` is `true`, where nothing may be skipped
+ * With `{ own: true }` only `redis-server` counts, for tests that kill their server. If there is none, prints one line that names what is skipped. Throws if `CI` is `true`, where nothing may be skipped
  * silently.
  *
  * @category guards
  * @since 0.3.0
  */
-export const isAvailable = (what: string): boolean => {
-  if (env["REDIS_URL"] || spawnSync("redis-server", ["--version"]).status === 0) return true
-  const reason = `${what}: redis-server is not on the PATH, and REDIS_URL is not set`
+export const isAvailable = (what: string, { own = false }: { readonly own?: boolean | undefined } = {}): boolean => {
+  if (!own && env["REDIS_URL"] !== undefined && env["REDIS_URL"] !== "") return true
+  if (spawnSync("redis-server", ["--version"]).status === 0) return true
+  const reason = `${what}: redis-server is not on the PATH${own ? "" : ", and REDIS_URL is not set"}`
   if (env["CI"] === "true") throw new Error(reason)
   process.stdout.write(`skipped ${reason}\n`)
   return false

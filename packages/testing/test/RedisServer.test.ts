@@ -14,7 +14,7 @@ const ask = (url: string, command: string) =>
     socket.once("error", (error) => resume(Effect.fail(error)))
   })
 
-describe.skipIf(!isAvailable("the tests of RedisServer"))("RedisServer", () => {
+describe.skipIf(!isAvailable("the tests of RedisServer", { own: true }))("RedisServer", () => {
   it.live("keeps its data over a kill and a start when it is persistent", () =>
     Effect.gen(function* () {
       const server = yield* RedisServer

@@ -21,13 +21,13 @@ import { checkPrefix, checkUrl } from "./internal/arguments.ts"
  * @since 0.1.0
  */
 export interface BullMqOptions {
-  /** The server: `redis://host:port/database`, or `rediss://` for TLS. May contain a user name and a password. */
-  readonly url: string | Redacted.Redacted
   /**
-   * The beginning of all keys, default `"aio"`: 1 to 64 characters of `A-Z a-z 0-9 . _ - { }`.
+   * The server: `redis://host:port/database`, or `rediss://` for TLS. May contain a user name and a password.
    *
-   * On a Redis cluster it must be a hash tag, such as `"{aio}"`.
+   * One server, or a proxy that looks like one. Redis Cluster and Sentinel are not supported.
    */
+  readonly url: string | Redacted.Redacted
+  /** The beginning of all keys, default `"aio"`: 1 to 64 characters of `A-Z a-z 0-9 . _ - { }`. */
   readonly prefix?: string | undefined
   /** Options of TLS as Node's `tls.connect` takes them, or `true`, default none unless the URL begins with `rediss://`. */
   readonly tls?: boolean | NonNullable<RedisOptions["tls"]> | undefined

@@ -363,6 +363,26 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }
     )
 
+    it.effect("a handler survives progress that the broker refuses", () => {
+      const name = poolName()
+      const survived: Array<string> = []
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const handler = Work.handle(({ key }, { progress }) =>
+          Effect.gen(function* () {
+            yield* Effect.promise(() => raw.del(jobKey(name, "gone")))
+            yield* progress({ step: 1 })
+            survived.push(key)
+            return key
+          })
+        )
+        yield* Layer.build(Pool.worker([handler], { concurrency: 1 }))
+        const lost = yield* Effect.flip(Pool.submit(Work, { key: "a" }, { id: "gone" }))
+        assert.deepInclude(lost, { _tag: "TaskLost", reason: "Vanished" })
+        assert.deepStrictEqual(survived, ["a"])
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, sweep: "100 millis" })))
+    })
+
     it.effect("progress arrives in order, and its stream ends with the task", () => {
       const handler = Work.handle(({ key }, { progress }) =>
         Effect.as(

@@ -31,11 +31,7 @@ export interface PoolIdentity {
 
 /** The record, as this process read it last. */
 export interface PoolRecord {
-  readonly size: number
-  readonly min: number
-  readonly max: number
   readonly paused: boolean
-  readonly held: boolean
   /** How often the size has fallen. */
   readonly epoch: number
 }
@@ -86,8 +82,8 @@ export class Broker {
     else this.schedule()
   }
 
-  /** Reads the record, and makes it if the pool has none. */
-  private poll(): void {
+  /** Reads the record, and makes it if the pool has none. Called in turns, and when another process has told of a change. */
+  poll(): void {
     if (this.isLost) return
     clearTimeout(this.timer)
     this.schedule()
@@ -125,11 +121,7 @@ export class Broker {
     const actual = describe(record.get("format"), record.get("discipline"), record.get("kind"))
     if (actual !== expected) this.mismatch = new PoolMismatch({ name: this.name, expected, actual })
     this.record = {
-      size: Number(record.get("size")),
-      min: Number(record.get("min")),
-      max: Number(record.get("max")),
       paused: record.get("paused") === "1",
-      held: record.get("heldByUser") === "1" || record.get("heldByPolicy") === "1",
       epoch: Number(record.get("epoch") ?? 0)
     }
     const wasUp = this.isUp
@@ -144,11 +136,6 @@ export class Broker {
     const wasUp = this.isUp
     this.isUp = false
     if (wasUp && !this.isClosed) this.onContact(false)
-  }
-
-  /** Reads the record now: another process has told of a change. */
-  refresh(): void {
-    this.poll()
   }
 
   private notify(): void {

@@ -64,7 +64,7 @@ export class Control {
     const event = eventOf(message)
     if (event === undefined) return
     // The record has what this event is about.
-    if (event._tag !== "Cancelled" && event._tag !== "TaskLost") this.broker.refresh()
+    if (event._tag !== "Cancelled" && event._tag !== "TaskLost") this.broker.poll()
     this.emit(event)
   }
 

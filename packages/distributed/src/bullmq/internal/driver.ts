@@ -39,8 +39,6 @@ export interface DriverOptions {
 /** The driver, and what the sizing of an auto-scale pool needs of it. */
 export interface BullMqDriver extends Driver {
   readonly broker: Broker
-  readonly control: Control
-  readonly queue: Queue
 }
 
 /** Opens a pool. Waits at most `connectTimeout` for the broker. Everything ends with the scope, and at once. */
@@ -148,8 +146,6 @@ export const makeDriver = Effect.fnUntraced(function* (
 
   return {
     broker,
-    control,
-    queue,
     name,
     identity: `${options.server} ${prefix} ${name}`,
     submitter: randomBytes(6).toString("base64url"),

@@ -29,7 +29,8 @@ export class Sender {
   private readonly queue: Queue
   private readonly waiters: Waiters
   private readonly log: (message: string) => void
-  private pending: Array<Sending> = []
+  /** Tasks that have not been sent, in transfers. Only the last one is not full. */
+  private pending: Array<Array<Sending>> = []
   /** Transfers that have not been answered. */
   private inFlight = 0
   private isScheduled = false
@@ -43,7 +44,9 @@ export class Sender {
   }
 
   send(sending: Sending): void {
-    this.pending.push(sending)
+    const last = this.pending.at(-1)
+    if (last !== undefined && last.length < full) last.push(sending)
+    else this.pending.push([sending])
     if (this.isScheduled) return
     // Fibers that are resumed together submit in the same turn: one transfer for all of them.
     this.isScheduled = true
@@ -62,12 +65,12 @@ export class Sender {
 
   private flush(): void {
     // Full transfers follow each other at once, so that the server works on one while the next is encoded.
-    while (this.pending.length > 0 && (this.inFlight === 0 || this.pending.length >= full)) {
+    while (this.pending.length > 1 || (this.pending.length === 1 && this.canSend(this.pending[0]!))) {
       if (!this.broker.isUp) return this.wait()
       clearTimeout(this.timer)
       this.timer = undefined
       this.inFlight++
-      const batch = this.pending.splice(0, full).filter(({ state }) => state === "Queued")
+      const batch = this.pending.shift()!.filter(({ state }) => state === "Queued")
       for (const sending of batch) sending.state = "Sent"
       const flushed = () => {
         this.inFlight--
@@ -75,6 +78,10 @@ export class Sender {
       }
       whenSettled(this.transfer(batch), flushed, flushed)
     }
+  }
+
+  private canSend(batch: ReadonlyArray<Sending>): boolean {
+    return this.inFlight === 0 || batch.length === full
   }
 
   private wait(): void {
@@ -96,7 +103,7 @@ export class Sender {
 
   /** Refuses all tasks that have not been sent. */
   refuseAll(reason: "Unreachable" | "Closed"): void {
-    const refused = this.pending
+    const refused = this.pending.flat()
     this.pending = []
     for (const sending of refused) {
       if (sending.state !== "Queued") continue

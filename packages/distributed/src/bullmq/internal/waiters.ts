@@ -107,10 +107,6 @@ export class Waiters {
     this.onLost = onLost
   }
 
-  get size(): number {
-    return this.waiters.size
-  }
-
   [Symbol.iterator](): IterableIterator<Waiter> {
     return this.waiters.values()
   }

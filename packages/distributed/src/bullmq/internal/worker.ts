@@ -105,7 +105,7 @@ export const runWorker = Effect.fnUntraced(function* (
         data: job.data as unknown,
         attempt: job.attemptsMade + 1,
         stalls: job.stalledCounter,
-        progress: (value) => Effect.ignore(Effect.promise(() => job.updateProgress(value as object)))
+        progress: (value) => Effect.ignore(Effect.tryPromise(() => job.updateProgress(value as object)))
       })
     )
     const run: Run = { fiber, why: undefined }

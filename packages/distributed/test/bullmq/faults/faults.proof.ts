@@ -37,7 +37,7 @@ const fault = (
     return body(name).pipe(Effect.scoped, Effect.provide(pool), Effect.provide(server)) as Effect.Effect<void>
   })
 
-describe.skipIf(!isAvailable("the faults of a distributed pool"))("faults", () => {
+describe.skipIf(!isAvailable("the faults of a distributed pool", { own: true }))("faults", () => {
   fault("1. killing workers that are idle, busy, or hold all places loses no task", RedisServer.layerVolatile, (name) =>
     Effect.gen(function* () {
       const { expectLimit, spawn } = yield* world({ name, size, lease: 3000 })
