@@ -14,7 +14,7 @@ describe("the span of a job", () => {
         call: ({ onTimes }: ExecutorCall) => Effect.sync(() => onTimes?.(1500, 250)),
         stats: Effect.die("not read"),
         threads: Effect.succeed([])
-      } as any)
+      })
       const spans: Array<Tracer.NativeSpan> = []
       const tracer = Tracer.make({
         span: (options) => {

@@ -203,9 +203,6 @@ export class Task implements Entry, Waiter {
   get startedAt(): number {
     return this.launch === undefined ? noStamp : this.launch.startedAt
   }
-  set startedAt(stamp: number) {
-    if (this.launch !== undefined) this.launch.startedAt = stamp
-  }
   get trace(): Trace | undefined {
     return this.launch === undefined ? undefined : this.launch.trace
   }
