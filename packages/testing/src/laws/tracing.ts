@@ -260,24 +260,23 @@ export const tracingLaws = (laws: Laws): void => {
       const spans = new KeptSpans()
       const busy = yield* occupy(pool, 1)
       assert.strictEqual(Exit.isFailure(yield* Effect.exit(under(spans, pool.submitNowait(Effect.void)))), true)
-      const waiting = yield* start(under(spans, pool.submit(Effect.void)))
+      const bulk = (spansOf: "each" | undefined) => pool.forEach([1], () => Effect.void, { spans: spansOf })
+      const stream = (spansOf: "each" | undefined) =>
+        Stream.runDrain(pool.mapEffect(Stream.make(1), () => Effect.void, { spans: spansOf }))
+      const calls = [pool.submit(Effect.void), bulk(undefined), bulk("each"), stream(undefined), stream("each")]
+      const atDoor = yield* Effect.forEach(calls, (call) => start(under(spans, call)))
+      yield* settle
       yield* pool.pause
-      assert.strictEqual(Exit.isFailure(yield* Fiber.await(waiting)), true)
-      const bulk = yield* Effect.exit(
-        under(
-          spans,
-          pool.forEach([1], () => Effect.void)
-        )
-      )
-      assert.strictEqual(Exit.isFailure(bulk), true)
-      const stream = under(spans, Stream.runDrain(pool.mapEffect(Stream.make(1), () => Effect.void)))
-      assert.strictEqual(Exit.isFailure(yield* Effect.exit(stream)), true)
+      for (const fiber of atDoor) assert.strictEqual(Exit.isFailure(yield* Fiber.await(fiber)), true)
+      for (const call of calls) assert.strictEqual(Exit.isFailure(yield* Effect.exit(under(spans, call))), true)
       yield* busy.release
       assert.deepStrictEqual(
         spans
           .named("caller")
           .map(({ events }) => events.map(([name, , { reason, size, waiting }]) => [name, reason, waiting, size])),
-        ["QueueFull", "Paused", "Paused", "Paused"].map((reason) => [["task_pool.rejected", reason, 0, 1]])
+        ["QueueFull", ...Array.from({ length: 10 }, () => "Paused")].map((reason) => [
+          ["task_pool.rejected", reason, 0, 1]
+        ])
       )
       assert.strictEqual(spans.tasks.length, 0)
     })

@@ -54,7 +54,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
    */
   arrivedAt: number
   /** The stamp of the end of the first step of the fiber; `noStamp` before. */
-  startedAt: number
+  readonly startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
   /** For observers: what they remember of the task, as `marks.ts` says. */

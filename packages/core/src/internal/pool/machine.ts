@@ -98,7 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
-import { type Ages, agesOf, noStamp } from "./ages.ts"
+import { type Ages, agesOf } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -117,6 +117,7 @@ import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
 import { callAfter } from "../runtime/timer.ts"
+import { withSample } from "../timing/marks.ts"
 import { Stopwatch } from "../timing/stopwatch.ts"
 import { Timing } from "../timing/timing.ts"
 
@@ -759,8 +760,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
     if (exit === undefined) {
-      // A task that ends in its first step needs no time.
-      entry.startedAt = this.ages.stamp()
+      // A task that ends in its first step needs no time. One that closing has abandoned there has no launch.
+      if (entry.launch !== undefined) entry.launch.startedAt = this.ages.stamp()
       entry.observe()
     } else this.onExit(entry, exit)
     entry.onStarted()
@@ -903,7 +904,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     }
     try {
       const isDelayed = this.delayed.take(entry, exit)
-      if (isDelayed) entry.startedAt = noStamp
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       // The failure is final, and decides the outcome in the span.
       if (!isDelayed) entry.trace = trace
@@ -1358,7 +1358,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
   measure(): () => void {
     this.timing ??= new Timing(this.watch, this.clock === platformClock ? callAfter : undefined)
-    if (this.timed++ === 0) this.timing.begin()
+    if (this.timed++ === 0) this.beginTiming(this.timing)
     this.chooseObserver()
     let isWanted = true
     return () => {
@@ -1366,6 +1366,12 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       isWanted = false
       this.chooseObserver()
     }
+  }
+
+  /** Nothing was told the dispatch of the tasks that run now, which may have been chosen when the pool measured before. */
+  private beginTiming(timing: Timing): void {
+    for (const entry of this.runningTasks.toArray()) entry.mark = withSample(entry.mark, 0)
+    timing.begin()
   }
 
   get isMeasuring(): boolean {

@@ -31,9 +31,19 @@ export class Stopwatch {
   read(): number {
     this.readings++
     this.stale = false
-    this.millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
-    this.tick = ticksOf(this.millis)
+    // A plain `try`: the clock is user code, and must not interrupt a transition of the pool.
+    try {
+      this.millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+      this.tick = ticksOf(this.millis)
+    } catch {
+      // The last reading stays.
+    }
     return this.millis
+  }
+
+  /** Forgets which tasks lend, because nothing may report when they have their workers back. */
+  forgetLoans(): void {
+    this.lentAt = undefined
   }
 
   lent(entry: Entry): void {

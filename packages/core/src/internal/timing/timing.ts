@@ -33,8 +33,6 @@ export class Timing implements MachineObserver {
   /** The pool's own observer. */
   inner: MachineObserver | undefined = undefined
   private readonly watch: Stopwatch
-  /** When the pool began to measure, in ticks. Older times say nothing. */
-  private startedAt = 0
   /** When the present second began, in ticks, and the number of tasks in it, up to the last timed one. */
   private secondAt = 0
   private count = 0
@@ -57,13 +55,13 @@ export class Timing implements MachineObserver {
   /** Begins to measure, with the next task. */
   begin(): void {
     this.watch.read()
-    this.startedAt = this.watch.tick
     this.beginSecond()
   }
 
   /** Stops measuring. */
   end(): void {
     this.beginSecond()
+    this.watch.forgetLoans()
   }
 
   // ---- reports of the machine ------------------------------------------------------------------------------------
@@ -82,6 +80,8 @@ export class Timing implements MachineObserver {
 
   private admit(entry: Entry, readings: number): void {
     const weight = this.nextWeight()
+    // Most tasks of a busy pool are not timed, and have no mark.
+    if (weight === 0 && entry.mark === 0) return
     entry.mark = withSample(entry.mark, weight)
     if (weight === 0) return
     this.read(readings)
@@ -105,9 +105,7 @@ export class Timing implements MachineObserver {
   private timeStart(entry: Entry, queuedAt: number | undefined, readings: number): void {
     const { watch } = this
     this.read(readings)
-    if (queuedAt !== undefined && this.hasMeasured(queuedAt)) {
-      this.queue.add(ticksBetween(queuedAt, watch.tick), sampleOf(entry.mark))
-    }
+    if (queuedAt !== undefined) this.queue.add(ticksBetween(queuedAt, watch.tick), sampleOf(entry.mark))
     entry.since = watch.tick
   }
 
@@ -136,7 +134,7 @@ export class Timing implements MachineObserver {
     const { watch } = this
     this.read(readings)
     watch.tookBack(entry)
-    if (this.hasMeasured(entry.since)) this.run.add(ticksBetween(entry.since, watch.tick), sampleOf(entry.mark))
+    this.run.add(ticksBetween(entry.since, watch.tick), sampleOf(entry.mark))
     entry.mark = withSample(entry.mark, 0)
   }
 
@@ -189,9 +187,5 @@ export class Timing implements MachineObserver {
     this.secondAt = this.watch.tick
     this.count = 0
     this.weight = this.toCome = 1
-  }
-
-  private hasMeasured(tick: number): boolean {
-    return ticksBetween(this.startedAt, tick) >= 0
   }
 }

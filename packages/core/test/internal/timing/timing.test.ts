@@ -235,6 +235,20 @@ describe("a pool that measures", () => {
     })
   )
 
+  it.effect("still counts when it has measured for days", () =>
+    Effect.gen(function* () {
+      const machine = yield* make()
+      machine.measure()
+      for (let day = 0; day < 5; day++) {
+        yield* pass("1 day")
+        task(machine, Effect.sleep(10))
+        yield* pass(10)
+      }
+      assert.strictEqual(machine.timing!.run.count, 5)
+      assert.strictEqual(machine.timing!.run.sum, 50)
+    })
+  )
+
   it.effect("times every task by a clock of its own, which costs nothing to read", () =>
     Effect.gen(function* () {
       const machine = yield* make()
