@@ -59,11 +59,12 @@ const progress = (): Reporter => {
 const limit = { test: 3 * 60_000, proof: 30 * 60_000 }
 
 export default defineConfig(({ mode }) => {
-  // `--mode proof` runs the long versions, which stand beside the tests.
-  const proof = mode === "proof"
+  // `--mode proof` runs the long versions, which stand beside the tests. `--mode browsers` runs the tests in Chromium.
+  const kind = mode === "proof" ? "proof" : mode === "browsers" ? "browser" : "test"
+  const proof = kind === "proof"
   const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
     extends: true as const,
-    test: { name, root, include: proof ? ["test/**/*.proof.ts"] : ["test/**/*.test.ts", ...include] }
+    test: { name, root, include: [`test/**/*.${kind}.ts`, ...(kind === "test" ? include : [])] }
   })
   return {
     test: {
@@ -72,6 +73,7 @@ export default defineConfig(({ mode }) => {
         project("node", "packages/node"),
         project("distributed", "packages/distributed"),
         project("testing", "packages/testing"),
+        project("dashboard", "packages/dashboard"),
         project("benchmark", "packages/benchmark"),
         project("examples", "packages/examples"),
         project("docs", "docs", "generated/*.test.ts")
@@ -84,7 +86,7 @@ export default defineConfig(({ mode }) => {
       coverage: {
         provider: "v8",
         // The published packages. The demo and the examples run as programs, in processes of their own.
-        include: ["packages/{core,node,distributed,testing}/src/**/*.ts"],
+        include: ["packages/{core,node,testing,dashboard,distributed}/src/**/*.ts"],
         // These run on worker threads, where v8 counts nothing. The executor's laws cover them.
         exclude: ["packages/node/src/worker.ts", "packages/testing/src/laws/jobs/*.ts"],
         reporter: [["text", { skipFull: true }]],

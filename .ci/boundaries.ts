@@ -13,7 +13,11 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/words.ts`, [], "A sentence needs nothing."],
   [`${core}/internal/backlog/*.ts`, [`${core}/internal/backlog/*`], "A backlog is pure data that knows no Effect."],
   [`${core}/QueueDiscipline.ts`, [`${core}/internal/backlog/*`], "A discipline is pure data."],
-  [`${core}/PoolStats.ts`, [`${core}/TaskPoolReason.ts`, "effect/Effect"], "Models are types only."],
+  [
+    `${core}/{PoolStats,PoolInspection}.ts`,
+    [`${core}/{AutoScaleModel,PoolStats,TaskPoolReason}.ts`, "effect/Effect"],
+    "Models are types only."
+  ],
   [`${core}/{AutoScaleModel,TaskPoolReason}.ts`, [], "Models are types only."],
   [
     `${core}/internal/policy/*.ts`,
@@ -32,19 +36,34 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "A rate gate is told the time: it reads no clock and waits for nothing."
   ],
   [
+    `${core}/internal/timing/*.ts`,
+    [`${core}/internal/timing/*`, `${core}/internal/pool/entry.ts`, `${core}/PoolTiming.ts`, "effect/{Clock,Exit}"],
+    "Times are taken from the machine's reports, and change nothing in it."
+  ],
+  [
     `${core}/internal/pool/*.ts`,
-    [`${core}/internal/{backlog,pool,runtime}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
+    [`${core}/internal/{backlog,pool,runtime,timing}/*`, `${core}/internal/arguments.ts`, `${core}/[A-Z]*.ts`, effect],
     "The machine and its tasks know no bulk, no sizing and no service."
   ],
   [
-    `${core}/internal/{bulk,autoScale}/*.ts`,
+    `${core}/internal/{bulk,autoScale,inspect}/*.ts`,
     [
-      `${core}/internal/{bulk,autoScale,pool,runtime}/*`,
+      `${core}/internal/{bulk,autoScale,inspect,pool,runtime,timing}/*`,
       `${core}/internal/{arguments,words}.ts`,
       `${core}/[A-Z]*.ts`,
       effect
     ],
-    "Bulks and sizing use the machine, and know no service."
+    "Bulks, sizing and inspection use the machine, and know no service."
+  ],
+  [
+    `${core}/internal/metrics/*.ts`,
+    [
+      `${core}/internal/{autoScale,inspect,metrics,pool,timing}/*`,
+      `${core}/internal/registry.ts`,
+      `${core}/[A-Z]*.ts`,
+      effect
+    ],
+    "Metrics are read from the pools and executors of a registry."
   ],
   [
     `${core}/internal/*.ts`,
@@ -57,10 +76,11 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
     "The contract knows no implementation."
   ],
+  [`${core}/ItemCounter.ts`, [`${core}/internal/runtime/counting.ts`, effect], "A counter knows no pool."],
   [`${core}/index.ts`, [`${core}/[A-Z]*.ts`], "The barrel only exports."],
   [
     `${core}/*.ts`,
-    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, effect],
+    [`${core}/[A-Z]*.ts`, `${core}/internal/*.ts`, `${core}/internal/metrics/collector.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
 
@@ -72,7 +92,14 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     "packages/node/src/**",
-    ["packages/node/src/!(index).ts", "packages/node/src/internal/*", "@aio-task-pool/core", effect, "node:*"],
+    [
+      "packages/node/src/!(index).ts",
+      "packages/node/src/internal/**",
+      "@aio-task-pool/core",
+      "string-width",
+      effect,
+      "node:*"
+    ],
     "This package imports the core's public entry, effect and Node."
   ],
 
@@ -102,6 +129,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
 
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
+  ["packages/testing/src/terminal.ts", ["@xterm/headless", "node:*"], "Terminals of tests know no pool."],
   [
     "packages/testing/src/**",
     [
@@ -115,6 +143,33 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "This package imports the core's public entry, effect and vitest."
   ],
 
+  // The dashboard. What is not stable in effect comes through one file.
+  ["packages/dashboard/src/Protocol.ts", ["effect/Schema"], "The protocol is schemas only."],
+  [
+    "packages/dashboard/src/internal/unstable.ts",
+    ["effect/{http,observability}/*", "@effect/platform-node/NodeHttpServer"],
+    "The unstable modules of effect come through this file."
+  ],
+  ["packages/dashboard/src/internal/unstableSse.ts", ["effect/encoding/Sse"], "The terminal view loads no server."],
+  [
+    "packages/dashboard/src/{bin.ts,top/*.ts}",
+    [
+      "packages/dashboard/src/top/*.ts",
+      "packages/dashboard/src/Protocol.ts",
+      "packages/dashboard/src/internal/unstableSse.ts",
+      "@effect/platform-node/NodeRuntime",
+      "string-width",
+      effect,
+      "node:*"
+    ],
+    "The terminal view knows only the protocol, and loads no server."
+  ],
+  [
+    "packages/dashboard/src/**",
+    ["packages/dashboard/src/!(index).ts", "packages/dashboard/src/**/*.ts", "@aio-task-pool/core", effect, "node:*"],
+    "This package imports the core's public entry, stable modules of effect, and Node."
+  ],
+
   // Tests may look inside their own package, and at other packages from outside.
   ...["core", "node", "testing", "benchmark", "examples", "dashboard", "distributed"].map(
     (name) =>
@@ -123,7 +178,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
-          "@aio-task-pool/testing/{kit,random}",
+          "@aio-task-pool/testing/{kit,random,terminal}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],
@@ -134,6 +189,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "{docs,.ci}/**",
     [
       "{docs,.ci}/**",
+      "@aio-task-pool/{core,node,testing,dashboard}{,/[A-Z]*}",
       "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
       "@aio-task-pool/distributed{,/bullmq}",
       "!(@aio-task-pool|packages)**",

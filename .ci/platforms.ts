@@ -4,10 +4,11 @@
 //
 //   node .ci/platforms.ts [directory of tarballs] [--only name]
 import { execFile } from "node:child_process"
-import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { parseArgs } from "node:util"
+import { installChromium } from "./chromium.ts"
 
 const root = join(import.meta.dirname, "..")
 const bin = join(root, "node_modules/.bin")
@@ -71,12 +72,6 @@ const pack = async (): Promise<string> => {
 const versionOf = (directory: string, name: string): string =>
   JSON.parse(readFileSync(join(directory, "node_modules", name, "package.json"), "utf8")).version
 
-const installChromium = async (): Promise<void> => {
-  if (process.env["CHROMIUM"] !== undefined || existsSync("/usr/bin/chromium")) return
-  await run("apt-get", ["update"], root)
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], root)
-}
-
 /** Runs one recipe. Resolves with the version of its tool. */
 const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise<string> => {
   const { once, prints, runs } = expected[name]!
@@ -85,7 +80,7 @@ const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise
     recursive: true,
     filter: (path) => !/[/\\](?:node_modules|dist)$/.test(path)
   })
-  if (name === "browser") await installChromium()
+  if (name === "browser") installChromium()
   const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
   await run("npm", [...install, ...tarballs, `effect@${versionOf(root, "effect")}`], directory)
   const start = ["start", "--silent"]

@@ -4,15 +4,17 @@
 //   node .ci/test.ts --all         runs all tests; with --coverage, as in CI on one Node, it also checks the coverage
 //   node .ci/test.ts --quick       runs the tests that uncommitted changes can affect
 //   node .ci/test.ts --proof       runs the long versions, `*.proof.ts`
+//   node .ci/test.ts --browsers    runs the tests in Chromium, `*.browser.ts`; installs it if it is missing
 //
 // Other arguments go to vitest. With `--quick` they replace the selection by changes: `--quick --project node`.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { installChromium } from "./chromium.ts"
 
 const root = join(import.meta.dirname, "..")
-const modes = ["--all", "--quick", "--proof"]
+const modes = ["--all", "--quick", "--proof", "--browsers"]
 const mode = process.argv.slice(2).find((argument) => modes.includes(argument))
 const rest = process.argv.slice(2).filter((argument) => argument !== mode && argument !== "--")
 
@@ -32,9 +34,10 @@ const run = (...command: ReadonlyArray<string>): boolean =>
 const vitest = (...flags: ReadonlyArray<string>): boolean =>
   run("node_modules/vitest/vitest.mjs", "run", "--config", "vitest.workspace.ts", ...flags, ...rest)
 
+if (mode === "--browsers") installChromium()
 const passed =
-  mode === "--proof"
-    ? vitest("--mode", "proof")
+  mode === "--proof" || mode === "--browsers"
+    ? vitest("--mode", mode.slice(2))
     : mode === "--quick"
       ? vitest(...(rest.length === 0 ? ["--changed", "--passWithNoTests"] : []))
       : mode === "--all"

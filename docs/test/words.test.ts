@@ -27,7 +27,14 @@ const words: ReadonlyArray<readonly [pattern: RegExp, instead: string]> = [
 const exceptions = ["docs/autoscale/acceptance.md", "docs/benchmarks/results.md", "docs/proof/README.md"]
 
 const pages = globSync(
-  ["*.md", "docs/**/*.md", "packages/*/README.md", ".changeset/*.md", "packages/{core,node}/src/**/*.ts"],
+  [
+    "*.md",
+    "docs/**/*.md",
+    "packages/*/README.md",
+    ".changeset/*.md",
+    "packages/{core,node,dashboard}/src/**/*.ts",
+    "packages/dashboard/page/*.js"
+  ],
   { cwd: root, exclude: ["docs/site/**"] }
 )
   .map((page) => page.replaceAll("\\", "/"))

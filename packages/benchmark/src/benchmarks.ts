@@ -6,8 +6,10 @@ import { backlog } from "./benchmarks/backlog.ts"
 import { bulk } from "./benchmarks/bulk.ts"
 import { cancel } from "./benchmarks/cancel.ts"
 import { features } from "./benchmarks/features.ts"
+import { inspect } from "./benchmarks/inspect.ts"
 import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
+import { observing } from "./benchmarks/observing.ts"
 import { options } from "./benchmarks/options.ts"
 import { priority } from "./benchmarks/priority.ts"
 import { sequential } from "./benchmarks/sequential.ts"
@@ -23,9 +25,11 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   priority,
   cancel,
   backlog,
+  inspect,
   memory,
   six,
   options,
   features,
-  measuring
+  measuring,
+  observing
 ]

@@ -11,6 +11,12 @@ const bounds = [
     meaning: "the cost of a task grows with the number of waiting tasks"
   },
   {
+    benchmark: "inspect",
+    peer: undefined,
+    most: 5,
+    meaning: "the cost of a look grows with the number of waiting tasks"
+  },
+  {
     benchmark: "submit",
     peer: "Effect Semaphore",
     most: 0.3,

@@ -16,7 +16,8 @@ const result = (ratios: Readonly<Record<string, number>>): Report[string] => ({
 
 const fine = {
   submit: result({ "p-limit": 9, "Effect Semaphore": 0.33 }),
-  backlog: result({ FIFO: 1, LIFO: 1.2, priority: 4.4 })
+  backlog: result({ FIFO: 1, LIFO: 1.2, priority: 4.4 }),
+  inspect: result({ FIFO: 1.1, priority: 5.5 })
 }
 
 it("a difference that noise can cause is not a regression", () => {
@@ -29,6 +30,12 @@ it("a task that costs more behind many others is a regression", () => {
   ])
 })
 
+it("a look that costs more behind many others is a regression", () => {
+  assert.deepStrictEqual(regressions({ ...fine, inspect: result({ FIFO: 1, priority: 6 }) }), [
+    "inspect, priority: ratio 6.00, at most 5: the cost of a look grows with the number of waiting tasks"
+  ])
+})
+
 it("costs close to those of Effect's Semaphore are a regression", () => {
   assert.deepStrictEqual(regressions({ ...fine, submit: result({ "Effect Semaphore": 0.34 }) }), [
     "submit, Effect Semaphore: ratio 0.34, at most 0.3: the cost of waiting grows with the number of waiting tasks"
@@ -36,5 +43,9 @@ it("costs close to those of Effect's Semaphore are a regression", () => {
 })
 
 it("a run without the comparisons that show a regression does not pass", () => {
-  assert.deepStrictEqual(regressions({}), ["backlog: not measured", "submit, Effect Semaphore: not measured"])
+  assert.deepStrictEqual(regressions({}), [
+    "backlog: not measured",
+    "inspect: not measured",
+    "submit, Effect Semaphore: not measured"
+  ])
 })

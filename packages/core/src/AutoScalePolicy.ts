@@ -24,10 +24,36 @@ import type {
 import type { AdaptiveState } from "./internal/policy/adaptive.ts"
 import * as Adaptive from "./internal/policy/adaptive.ts"
 import { checkDuration } from "./internal/arguments.ts"
+import { sentences } from "./internal/policy/reasons.ts"
 import { checkNumber, clamp as clampNumber, sanitize, sizeOf } from "./internal/policy/sample.ts"
 
 export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
+
+/**
+ * Lists the reasons of the decisions of these policies, each with a sentence: what was seen, and what follows.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const reasons: Readonly<Record<string, string>> = sentences
+
+/**
+ * Returns the sentence of a decision's reason, or `undefined` for a reason that only another policy has.
+ *
+ * **Example** (Reading a decision)
+ *
+ * ```ts
+ * import { AutoScalePolicy } from "@aio-task-pool/core"
+ *
+ * AutoScalePolicy.explainReason("FIXED") // => "the policy always asks for this size"
+ * ```
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const explainReason = (reason: string): string | undefined =>
+  Object.hasOwn(sentences, reason) ? sentences[reason] : undefined
 
 /**
  * Returns a window that ends by time alone, for policies that use the queue and not results.

@@ -7,18 +7,27 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
+import type { Scope } from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import { checkPositive } from "./internal/arguments.ts"
 import * as inline from "./internal/executorInline.ts"
+import { CurrentRegistry } from "./internal/registry.ts"
 import type { Cloneable, Job } from "./Job.ts"
 
-export type { ExecutorCall, ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
+export type {
+  ExecutorCall,
+  ExecutorDriver,
+  ExecutorStats,
+  ExecutorThread,
+  ThreadReplacement
+} from "./ExecutorDriver.ts"
 
 /**
  * The operations of an executor.
@@ -41,7 +50,7 @@ export interface ExecutorOperations<in out Self> {
    * terminated in the background and replaced; with `onInterrupt: "abandon"` the job continues and its result is
    * dropped. In both cases the caller returns at once.
    *
-   * If spans are recorded, the job has one, `Executor.run`, with its queue time and run time in milliseconds.
+   * If spans are recorded, the job has one, `Executor.run`, with its queue time and run time in seconds.
    *
    * **Gotchas**
    *
@@ -232,6 +241,28 @@ function make(driver: ExecutorDriver): ExecutorService {
   }
 }
 
+// Lists the executor in the registry until the scope closes.
+function makeInline(): Effect.Effect<ExecutorService, never, Scope> {
+  return Effect.withFiber(({ context }) => {
+    const driver = inline.driver()
+    const { stats, threads } = driver
+    const name = "executor"
+    const enter = Effect.sync(() =>
+      Context.get(context, CurrentRegistry).enterExecutor(name, Context.get(context, Clock.Clock), (id, openedAt) => ({
+        id,
+        name,
+        openedAt,
+        stats,
+        threads
+      }))
+    )
+    return Effect.as(
+      Effect.acquireRelease(enter, (leave) => Effect.sync(leave)),
+      make(driver)
+    )
+  })
+}
+
 function makeTag<Self>() {
   return <const Id extends string>(id: Id): ExecutorTag<Self, Id> => {
     const tag = Context.Service<Self, ExecutorService>()(id)
@@ -242,7 +273,7 @@ function makeTag<Self>() {
       map: (job: any, items: any, options?: MapOptions) =>
         service((fiber) => Context.getUnsafe(fiber.context, tag).map(job, items, options)),
       stats: Effect.flatMap(tag, (executor) => executor.stats),
-      layerInline: Layer.sync(tag, () => make(inline.driver()))
+      layerInline: Layer.effect(tag, Effect.suspend(makeInline))
     }) as any
   }
 }
@@ -264,8 +295,8 @@ const call = (
     const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? given.length : 1 }
     return Effect.useSpan("Executor.run", { attributes }, (span) => {
       const onTimes = (queueTime: number, runTime: number) => {
-        span.attribute("job.queue_time", queueTime)
-        span.attribute("job.run_time", runTime)
+        span.attribute("job.queue_time", queueTime / 1000)
+        span.attribute("job.run_time", runTime / 1000)
       }
       return driver.call({ ...untraced, onTimes })
     })

@@ -28,6 +28,55 @@ export interface ExecutorStats {
   readonly settled: number
   /** Threads replaced so far: after a crash, an interruption, or `recycleAfter` jobs. */
   readonly replaced: number
+  /** The replaced threads by the reason. */
+  readonly replacedBy: Readonly<Record<ThreadReplacement, number>>
+}
+
+/**
+ * Why a thread was replaced.
+ *
+ * - `"Crashed"`: it ended by itself, because of a crash, an exit or too little memory.
+ * - `"Interrupted"`: it was terminated, because the caller of its job was interrupted.
+ * - `"Recycled"`: it had run `recycleAfter` jobs.
+ * - `"Module"`: it could not load the module of a job, or must not.
+ * - `"Closed"`: the executor has closed.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type ThreadReplacement = "Crashed" | "Interrupted" | "Recycled" | "Module" | "Closed"
+
+/**
+ * A thread of an executor at one moment.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface ExecutorThread {
+  /** A number that no other thread of the executor has. */
+  readonly id: number
+  /**
+   * What the thread does:
+   *
+   * - `"Starting"`: it starts.
+   * - `"Idle"`: it waits for a job.
+   * - `"Running"`: it runs a job.
+   * - `"Retiring"`: it runs its last jobs, because it was replaced.
+   * - `"Ending"`: it was stopped and still runs.
+   */
+  readonly state: "Starting" | "Idle" | "Running" | "Retiring" | "Ending"
+  /** Jobs on the thread that have begun. */
+  readonly running: number
+  /** Jobs on the thread that have not begun. */
+  readonly waiting: number
+  /** The name of the job that runs; `undefined` if none runs. */
+  readonly job: string | undefined
+  /** How long that job has been on the thread, in milliseconds; `undefined` if none runs or the time is unknown. */
+  readonly ran: number | undefined
+  /** Jobs that the thread has answered. */
+  readonly settled: number
+  /** Why the thread is being replaced; `undefined` if it is not. */
+  readonly replacedBy: ThreadReplacement | undefined
 }
 
 /**
@@ -43,6 +92,8 @@ export interface ExecutorDriver {
   readonly call: (call: ExecutorCall) => Effect.Effect<any, ExecutorError>
   /** Returns an atomic snapshot of the statistics. */
   readonly stats: Effect.Effect<ExecutorStats>
+  /** Returns the threads. */
+  readonly threads: Effect.Effect<ReadonlyArray<ExecutorThread>>
 }
 
 /**

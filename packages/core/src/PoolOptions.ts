@@ -28,7 +28,7 @@ export interface SubmitOptions<E = any> {
    * The smallest weight is dispatched first, equal weights first in, first out. Other pools ignore it.
    */
   readonly weight?: number | undefined
-  /** The name by which `clear` selects the task and a report of `close` lists it, default none. */
+  /** The name by which `clear` selects the task, and `inspect` and a report of `close` list it, default none. */
   readonly label?: string | undefined
   /**
    * The owner of the task, such as a tenant or a host: a string or a number, default none.
@@ -131,6 +131,11 @@ export interface ItemOptions<A = any, E = any> extends Omit<
 export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
   /** Whether to discard the results, default `false`. */
   readonly discard?: boolean | undefined
+  /**
+   * Whether each item has a span of its own (`"each"`), default none: only the whole has one, if the caller has a recorded
+   * span. The pool's option `spans: "none"` wins.
+   */
+  readonly spans?: "each" | undefined
   /** Whether results are in the order of completion (`true`) or of the items (`false`, the default). */
   readonly unordered?: boolean | undefined
 }
@@ -144,6 +149,8 @@ export interface ForEachOptions<A = any, E = any> extends ItemOptions<A, E> {
 export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
   /** Whether results are in the order of completion (`true`) or of the elements (`false`, the default). */
   readonly unordered?: boolean | undefined
+  /** As `ForEachOptions.spans`, for the elements. */
+  readonly spans?: "each" | undefined
   /** The most results that wait downstream, an integer above 0 or `Infinity`, default 16. */
   readonly bufferSize?: number | undefined
 }
@@ -329,8 +336,31 @@ export interface PoolOptions {
    * Guide: docs/guide/nested-work.md
    */
   readonly nested?: "lend" | "fail" | "queue" | undefined
+  /**
+   * Whether tasks have spans, default `"auto"`: a task has one if its submitter has a recorded span and the tracer is
+   * enabled. With `"none"` no task has one.
+   *
+   * Guide: docs/observability.md
+   */
+  readonly spans?: "auto" | "none" | undefined
+  /**
+   * Whether the pool always measures how long its tasks wait and run, default `false`: only while a metrics or dashboard
+   * layer needs it.
+   *
+   * Guide: docs/observability.md
+   */
+  readonly timing?: boolean | undefined
   /** Whether the pool starts paused, default `false`. */
   readonly startPaused?: boolean | undefined
+  /**
+   * The time after which the pool warns that its oldest task still waits, or that tasks wait and none has ended: a
+   * Duration above 0, default never.
+   *
+   * Each warning is one log line when it begins to apply. `inspect` returns those that apply.
+   *
+   * Guide: docs/guide/looking.md
+   */
+  readonly warnAfter?: DurationInput | undefined
   /** How the pool closes, default as each option says. */
   readonly shutdown?: PoolShutdownOptions | undefined
   /**

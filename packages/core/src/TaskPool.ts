@@ -30,12 +30,14 @@ import type {
   SubmitBlockingArguments,
   SubmitOptions
 } from "./PoolOptions.ts"
+import type { InspectOptions, PoolDecision, PoolInspection } from "./PoolInspection.ts"
 import type { CloseReport, KeyStats, PoolStats } from "./PoolStats.ts"
 import type { Cost } from "./Rate.ts"
 import type { TaskHandle } from "./TaskHandle.ts"
 import type { NotAvailable, TaskCancelled } from "./TaskPoolError.ts"
 
 export type * from "./PoolEvent.ts"
+export type * from "./PoolInspection.ts"
 export type * from "./PoolOptions.ts"
 export type * from "./PoolStats.ts"
 export type * from "./Rate.ts"
@@ -531,6 +533,36 @@ export interface PoolControl<in out Self> {
   /** Returns an atomic snapshot of the pool's statistics. */
   readonly stats: Effect.Effect<PoolStats, never, Self>
   /**
+   * Returns an atomic snapshot of the pool and of its tasks.
+   *
+   * **Details**
+   *
+   * Lists up to 100 running, 100 waiting and 100 delayed tasks, or as many as `options` say, and up to 100 at the door.
+   * The time it takes depends on the number of listed tasks, not on the number of waiting ones.
+   *
+   * Dies with `RangeError` if a number is negative or not an integer.
+   *
+   * **Example** (Listing the tasks)
+   *
+   * ```ts
+   * import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
+   * import { Effect } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const running = yield* TaskPool.fork(Effect.never, { label: "first" })
+   *   yield* TaskPool.fork(Effect.void, { label: "second" })
+   *   const { tasks } = yield* TaskPool.inspect()
+   *   yield* running.cancel
+   *   return tasks.map((task) => `${task.label}: ${task.state}`)
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(1))) // => ["first: Running", "second: Waiting"]
+   * ```
+   *
+   * Guide: docs/guide/looking.md
+   */
+  readonly inspect: (options?: InspectOptions) => Effect.Effect<PoolInspection, never, Self>
+  /**
    * Returns how many tasks of a key wait and how many run.
    *
    * Guide: docs/guide/fairness-and-keys.md
@@ -557,6 +589,17 @@ export interface PoolControl<in out Self> {
    * Guide: docs/guide/scaling.md
    */
   readonly explain: (last?: number) => Effect.Effect<string, never, Self>
+  /**
+   * Returns the last decisions on an auto-scale pool's size, oldest first.
+   *
+   * **Details**
+   *
+   * `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps 256. A fixed pool decides
+   * nothing, so its list is empty.
+   *
+   * Guide: docs/guide/looking.md
+   */
+  readonly decisions: (last?: number) => Effect.Effect<ReadonlyArray<PoolDecision>, never, Self>
   /**
    * Emits the pool's events from now on, until the pool's scope has closed.
    *
@@ -814,6 +857,8 @@ function makeTag<Self>() {
           : map(first, second, third)
       },
       explain: call((pool, last) => pool.explain(last)),
+      inspect: call((pool, options) => pool.inspect(options)),
+      decisions: call((pool, last) => pool.decisions(last)),
       submitBlocking: call((pool, job, options) => pool.submitBlocking(job, options)),
       scale: call((pool, delta, options) => pool.scale(delta, options)),
       resize: call((pool, size, options) => pool.resize(size, options)),

@@ -1,11 +1,11 @@
-import { expectStats, failureOf, gated, settle, start } from "@aio-task-pool/testing/kit"
+import { expectStats, failureOf, gated, lineLog, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -321,12 +321,15 @@ describe("the sizing of an auto-scale pool", () => {
         sizes.push(yield* sizeNow)
       }
       assert.deepStrictEqual(sizes, [8, 3, 4, 4, 4, 8, 3])
-      assert.deepStrictEqual(yield* Fiber.join(events), [
-        { _tag: "Scaled", from: 3, to: 8, why: "step 0" },
-        { _tag: "Scaled", from: 8, to: 3, why: "step 1" },
-        { _tag: "Scaled", from: 3, to: 4, why: "step 2" },
-        { _tag: "Scaled", from: 4, to: 8, why: "step 5" },
-        { _tag: "Scaled", from: 8, to: 3, why: "step 6" }
+      const scaled = (yield* Fiber.join(events)).map((event) =>
+        event._tag === "Scaled" ? [event.from, event.to, event.why] : []
+      )
+      assert.deepStrictEqual(scaled, [
+        [3, 8, "step 0"],
+        [8, 3, "step 1"],
+        [3, 4, "step 2"],
+        [4, 8, "step 5"],
+        [8, 3, "step 6"]
       ])
     }).pipe(Effect.provide(layer({ policy })))
   })
@@ -444,10 +447,7 @@ describe("the sizing of an auto-scale pool", () => {
   })
 
   it.effect("leaves the size as it is when the policy dies, and the log says so", () => {
-    const lines: Array<string> = []
-    const logger = Logger.make<unknown, void>(
-      ({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`)
-    )
+    const { layer: logger, lines } = lineLog()
     const { policy } = spy(() => {
       throw new Error("no idea")
     })
@@ -455,12 +455,12 @@ describe("the sizing of an auto-scale pool", () => {
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* sizeNow, 3)
       assert.strictEqual(yield* TaskPool.submit(Effect.succeed("works")), "works")
-      assert.isTrue(
-        lines.some(
-          (line) => line.startsWith("Error") && line.includes("AioAutoScaleTaskPoolSimple") && line.includes("spy")
-        ),
-        lines.join("\n")
+      const kind = "AioAutoScaleTaskPoolSimple"
+      assert.deepStrictEqual(
+        lines.map(({ annotations, level, message }) => [level, message, annotations]),
+        [["Error", "policy died", { "task_pool.name": "sized", "task_pool.kind": kind, policy: "spy", size: 3 }]]
       )
-    }).pipe(Effect.provide(layer({ policy })), Effect.provide(Logger.layer([logger])))
+      assert.include(Cause.pretty(lines[0]!.cause), "no idea")
+    }).pipe(Effect.provide(layer({ policy, name: "sized" })), Effect.provide(logger))
   })
 })

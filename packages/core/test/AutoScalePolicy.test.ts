@@ -1,7 +1,39 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import { readFileSync } from "node:fs"
 import { AutoScalePolicy } from "../src/index.ts"
+
+describe("the reasons", () => {
+  const sources = ["AutoScalePolicy.ts", "internal/policy/adaptive.ts", "internal/autoScale/loop.ts"]
+  // The reasons are the only strings in these files that consist of capital letters.
+  const used = new Set(
+    sources.flatMap((name) =>
+      Array.from(
+        readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").matchAll(/"([A-Z]{2,})"/g),
+        ([, reason]) => reason!
+      )
+    )
+  )
+
+  it("have a sentence each, and no sentence is left over", () => {
+    assert.isAtLeast(used.size, 16)
+    assert.sameMembers(Object.keys(AutoScalePolicy.reasons), Array.from(used))
+  })
+
+  it("say in one sentence what was seen and what follows", () => {
+    const sentences = Object.values(AutoScalePolicy.reasons)
+    assert.strictEqual(new Set(sentences).size, sentences.length)
+    for (const sentence of sentences) assert.match(sentence, /^[a-z][^.]{20,110}[^.]$/)
+  })
+
+  it("are explained one by one, and those of other policies are not", () => {
+    assert.strictEqual(AutoScalePolicy.explainReason("GROW"), AutoScalePolicy.reasons["GROW"])
+    for (const other of ["SPY", "", "toString", "__proto__", undefined as never]) {
+      assert.isUndefined(AutoScalePolicy.explainReason(other))
+    }
+  })
+})
 
 describe("score", () => {
   const { score } = AutoScalePolicy

@@ -521,19 +521,19 @@ describe("events", () => {
         layer(1, { capacity: 1 })
       )
       assert.deepStrictEqual(yield* Fiber.join(events), [
-        { _tag: "Scaled", from: 1, to: 2, why: "scale" },
-        { _tag: "Scaled", from: 2, to: 1, why: "resize" },
-        { _tag: "Paused" },
-        { _tag: "Rejected", reason: "Paused" },
-        { _tag: "Resumed" },
-        { _tag: "Rejected", reason: "QueueFull" },
-        { _tag: "Cancelled", reason: "Cancelled", started: false },
-        { _tag: "Cancelled", reason: "Cancelled", started: true },
-        { _tag: "Scaled", from: 1, to: 0, why: "resize" },
-        { _tag: "Cancelled", reason: "ScaledDown", started: true },
-        { _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } },
-        { _tag: "Rejected", reason: "Closed" },
-        { _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } }
+        { _tag: "Scaled", at: 0, from: 1, to: 2, why: "scale" },
+        { _tag: "Scaled", at: 0, from: 2, to: 1, why: "resize" },
+        { _tag: "Paused", at: 0 },
+        { _tag: "Rejected", at: 0, reason: "Paused" },
+        { _tag: "Resumed", at: 0 },
+        { _tag: "Rejected", at: 0, reason: "QueueFull" },
+        { _tag: "Cancelled", at: 0, reason: "Cancelled", started: false },
+        { _tag: "Cancelled", at: 0, reason: "Cancelled", started: true },
+        { _tag: "Scaled", at: 0, from: 1, to: 0, why: "resize" },
+        { _tag: "Cancelled", at: 0, reason: "ScaledDown", started: true },
+        { _tag: "Closed", at: 0, report: { completed: 0, interrupted: 0, neverRun: 0 } },
+        { _tag: "Rejected", at: 0, reason: "Closed" },
+        { _tag: "Closed", at: 0, report: { completed: 0, interrupted: 0, neverRun: 0 } }
       ] satisfies ReadonlyArray<PoolEvent>)
     })
   )
@@ -543,7 +543,7 @@ describe("events", () => {
       yield* TaskPool.scale(1)
       const events = yield* start(Stream.runCollect(Stream.take(TaskPool.events, 1)))
       yield* TaskPool.scale(1)
-      assert.deepStrictEqual(yield* Fiber.join(events), [{ _tag: "Scaled", from: 2, to: 3, why: "scale" }])
+      assert.deepStrictEqual(yield* Fiber.join(events), [{ _tag: "Scaled", at: 0, from: 2, to: 3, why: "scale" }])
     }).pipe(Effect.provide(layer(1)))
   )
 
@@ -555,8 +555,11 @@ describe("events", () => {
       yield* Fiber.interrupt(gone)
       const two = yield* start(Stream.runCollect(Stream.take(TaskPool.events, 1)))
       yield* TaskPool.resume
-      assert.deepStrictEqual(yield* Fiber.join(one), [{ _tag: "Paused" }, { _tag: "Resumed" }])
-      assert.deepStrictEqual(yield* Fiber.join(two), [{ _tag: "Resumed" }])
+      assert.deepStrictEqual(yield* Fiber.join(one), [
+        { _tag: "Paused", at: 0 },
+        { _tag: "Resumed", at: 0 }
+      ])
+      assert.deepStrictEqual(yield* Fiber.join(two), [{ _tag: "Resumed", at: 0 }])
     }).pipe(Effect.provide(layer(1)))
   )
 
@@ -576,7 +579,7 @@ describe("events", () => {
       )
       yield* TaskPool.pause
       yield* settle
-      assert.deepStrictEqual(seen, [{ _tag: "Paused" }])
+      assert.deepStrictEqual(seen, [{ _tag: "Paused", at: 0 }])
       for (let size = 2; size <= 1000; size++) yield* TaskPool.resize(size)
       yield* gate.open
       yield* settle
@@ -598,7 +601,9 @@ describe("events", () => {
           return { pool, events }
         })
       )
-      const closed: Array<PoolEvent> = [{ _tag: "Closed", report: { completed: 0, interrupted: 0, neverRun: 0 } }]
+      const closed: Array<PoolEvent> = [
+        { _tag: "Closed", at: 0, report: { completed: 0, interrupted: 0, neverRun: 0 } }
+      ]
       assert.deepStrictEqual(yield* Fiber.join(pool.events), closed)
       assert.deepStrictEqual(yield* Stream.runCollect(pool.pool.events), closed)
     })

@@ -28,11 +28,11 @@ const operations: Record<string, readonly [call: Call, known: string]> = {
   submit: [(options) => TaskPool.submit(never, options), `${submitKnown}, args`],
   fork: [(options) => TaskPool.fork(never, options), `${submitKnown}, args`],
   submitNowait: [(options) => TaskPool.submitNowait(never, options), `${submitKnown}, args`],
-  forEach: [(options) => TaskPool.forEach([1], () => never, options), `${submitKnown}, discard, unordered`],
+  forEach: [(options) => TaskPool.forEach([1], () => never, options), `${submitKnown}, discard, unordered, spans`],
   all: [(options) => TaskPool.all([never], options), submitKnown],
   mapEffect: [
     (options) => Stream.runDrain(TaskPool.mapEffect(Stream.make(1), () => never, options)),
-    `${submitKnown}, unordered, bufferSize`
+    `${submitKnown}, unordered, bufferSize, spans`
   ],
   submitBlocking: [
     (options) => TaskPool.submitBlocking(noop, options),
@@ -159,7 +159,8 @@ describe("the options of the other operations", () => {
 
 const fixed = { AioFixedTaskPoolSimple, AioFixedTaskPoolLifo, AioFixedTaskPoolPriority }
 const autoScale = { AioAutoScaleTaskPoolSimple, AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority }
-const common = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing"
+const common =
+  "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing, warnAfter, spans, timing"
 
 describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) => {
   const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple

@@ -22,6 +22,7 @@ import {
   type AutoScalePolicy,
   type CloseReport,
   Executor,
+  type ExecutorEntry,
   type ExecutorError,
   type Job,
   type NotAvailable,
@@ -29,8 +30,12 @@ import {
   type Operations,
   type PoolClosures,
   type PoolControl,
+  type PoolDecision,
+  type PoolEntry,
   type PoolEvent,
+  type PoolInspection,
   type PoolJobs,
+  PoolRegistry,
   type PoolStats,
   PromisePool,
   type PromiseTask,
@@ -256,6 +261,16 @@ describe("types", () => {
       expectTypeOf(TaskPool.awaitResized).toEqualTypeOf<Effect.Effect<void, never, TaskPool>>()
       expectTypeOf(TaskPool.stats).toEqualTypeOf<Effect.Effect<PoolStats, never, TaskPool>>()
       expectTypeOf(DbPool.stats).toEqualTypeOf<Effect.Effect<PoolStats, never, DbPool>>()
+      expectTypeOf(TaskPool.inspect()).toEqualTypeOf<Effect.Effect<PoolInspection, never, TaskPool>>()
+      expectTypeOf(DbPool.inspect({ running: 5 })).toEqualTypeOf<Effect.Effect<PoolInspection, never, DbPool>>()
+      expectTypeOf(TaskPool.decisions(5)).toEqualTypeOf<Effect.Effect<ReadonlyArray<PoolDecision>, never, TaskPool>>()
+      expectTypeOf<PoolEvent["at"]>().toEqualTypeOf<number>()
+      expectTypeOf(PoolRegistry.pools).toEqualTypeOf<Effect.Effect<ReadonlyArray<PoolEntry>>>()
+      expectTypeOf(PoolRegistry.executors).toEqualTypeOf<Effect.Effect<ReadonlyArray<ExecutorEntry>>>()
+      expectTypeOf(PoolRegistry.make).toEqualTypeOf<Effect.Effect<PoolRegistry["Service"]>>()
+      expectTypeOf(Effect.provideService(Effect.void, PoolRegistry, {} as PoolRegistry["Service"])).toEqualTypeOf<
+        Effect.Effect<void>
+      >()
       expectTypeOf(TaskPool.events).toEqualTypeOf<Stream<PoolEvent, never, TaskPool>>()
       expectTypeOf(TaskPool.close({ mode: "interrupt" })).toEqualTypeOf<Effect.Effect<CloseReport, never, TaskPool>>()
       expectTypeOf(TaskPool.start).toEqualTypeOf<Effect.Effect<void, NotAvailable, TaskPool>>()

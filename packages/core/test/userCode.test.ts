@@ -305,7 +305,8 @@ describe("misuse", () => {
       }
     }
     const misspelt = { capcity: 5 } as {}
-    const known = "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing"
+    const known =
+      "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing, warnAfter, spans, timing"
     assert.strictEqual(
       message(() => layer(1, misspelt)),
       `AioFixedTaskPoolSimple.layer: unknown option "capcity" (known: size, ${known})`

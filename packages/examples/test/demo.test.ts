@@ -1,12 +1,13 @@
 import { fileURLToPath } from "node:url"
+import { hasPseudoTerminals, runOnTerminal } from "@aio-task-pool/testing/terminal"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ChildProcess } from "effect/process"
 
-const start = (...flags: ReadonlyArray<string>) =>
-  ChildProcess.make(process.execPath, [fileURLToPath(new URL("../src/demo/main.ts", import.meta.url)), ...flags])
+const program = fileURLToPath(new URL("../src/demo/main.ts", import.meta.url))
+const start = (...flags: ReadonlyArray<string>) => ChildProcess.make(process.execPath, [program, ...flags])
 
 const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
 
@@ -151,6 +152,33 @@ describe("demo", () => {
     })
   )
 
+  demoTest("--dashboard shows the pools in the browser, and keeps some at work until it is stopped", () =>
+    Effect.gen(function* () {
+      const demo = yield* start("--dashboard", "--port", "0", "--files", "8", "--only", "fixed")
+      const lines = demo.stdout.pipe(Stream.decodeText(), Stream.splitLines)
+      // The dashboard's address comes first, and the long-lived pools after the report.
+      let address = ""
+      yield* Stream.runForEachWhile(lines, (line) =>
+        Effect.sync(() => {
+          address ||= /dashboard: (http:\S+)\/#token=/.exec(line)?.[1] ?? ""
+          return !line.includes("until Ctrl-C")
+        })
+      )
+      const names = HttpClient.get(`${address}/api/v1/pools`).pipe(
+        Effect.flatMap(({ json }) => json),
+        Effect.map((frame) => (frame as { pools: ReadonlyArray<{ id: string }> }).pools.map(({ id }) => id)),
+        Effect.provide(FetchHttpClient.layer)
+      )
+      const found = yield* Effect.repeat(names, {
+        until: (ids) => ids.length === 4,
+        schedule: Schedule.spaced("50 millis")
+      })
+      assert.deepStrictEqual(found, ["search", "thumbnails", "newsletter", "archive"])
+      yield* demo.kill({ killSignal: "SIGINT" })
+      assert.strictEqual(Number(yield* demo.exitCode), 130)
+    }).pipe(Effect.scoped)
+  )
+
   demoTest("--help says what it does and which flags there are", () =>
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* run("--help")
@@ -163,6 +191,7 @@ describe("demo", () => {
         "--cost",
         "--rate",
         "--only",
+        "--dashboard",
         "EXAMPLES"
       ]) {
         assert.include(stdout, word)
@@ -182,6 +211,21 @@ describe("demo", () => {
       assert.match(word.stderr, /Invalid value for flag --only: "nothing".*"auto-scale"/)
       assert.deepStrictEqual([unknown.exitCode, zero.exitCode, word.exitCode], [1, 1, 1])
     })
+  )
+
+  it.live.skipIf(!hasPseudoTerminals)(
+    "a terminal shows how far each way is, and what it did when Ctrl-C stops it",
+    () =>
+      Effect.promise(async () => {
+        const flags = ["--files", "8", "--limit", "1", "--cost", "400", "--only", "at-once", "--only", "fixed"]
+        const demo = await runOnTerminal([process.execPath, program, ...flags])
+        await demo.until((lines) => lines.some((line) => /^fixed pool +[█░]+ +\d+ % +[1-7] of 8 /.test(line)))
+        demo.press("\u0003")
+        assert.strictEqual(await demo.exited, 130)
+        const lines = await demo.lines()
+        assert.isTrue(lines.some((line) => /^✓ everything at once: 8 of 8 in .* failed$/.test(line)))
+        assert.isTrue(lines.some((line) => /✗ fixed pool: interrupted at [1-7] of 8 after /.test(line)))
+      })
   )
 
   demoTest("Ctrl-C ends the demo and its server", () =>

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { checkAddress, Executor, type ExecutorService, type Job } from "@aio-task-pool/core"
+import { checkAddress, Executor, type ExecutorService, type Job, PoolRegistry } from "@aio-task-pool/core"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -54,7 +54,10 @@ export interface Options {
   readonly env?: Record<string, string | undefined> | undefined
   /** Node options for the threads, default those of this process. */
   readonly execArgv?: ReadonlyArray<string> | undefined
-  /** The name of the threads in debuggers and profiles, default `"aio-task-pool"`. */
+  /**
+   * The name of the executor in the registry of pools and executors, default `"executor"`, and of its threads in
+   * debuggers, profiles and log lines, default `"aio-task-pool"`.
+   */
   readonly name?: string | undefined
   /**
    * The address of the module that runs on the threads, for programs that are bundled: `@aio-task-pool/node/worker` or
@@ -139,32 +142,33 @@ export function layer(
 export const make = (options: Options = {}): Effect.Effect<ExecutorService, never, Scope.Scope> =>
   scoped(check("NodeExecutor.make", options))
 
-type Checked = Omit<ConstructorParameters<typeof Threads>[0], "log">
+type Checked = Omit<ConstructorParameters<typeof Threads>[0], "log"> & { readonly entryName: string }
 
 const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.contextWith((context: Context.Context<never>) =>
-        Effect.sync(() => {
-          const run = Effect.runForkWith(context)
-          const log = (message: string, cause: unknown) =>
-            void run(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
-          return new Threads({ ...options, log })
-        })
-      ),
+  Effect.gen(function* () {
+    const context = yield* Effect.context()
+    const run = Effect.runForkWith(context)
+    const log = (message: string, cause: unknown) =>
+      void run(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
+    const threads = yield* Effect.acquireRelease(
+      Effect.sync(() => new Threads({ ...options, log })),
       (threads) => Effect.promise(() => threads.close())
-    ),
-    (threads) =>
-      Executor.make({
-        parallelism: options.size,
-        call: (call) =>
-          Effect.callback((resume) => {
-            const task = threads.start(call, resume)
-            return Effect.sync(() => threads.cancel(task))
-          }),
-        stats: Effect.sync(() => threads.stats)
-      })
-  )
+    )
+    const stats = Effect.sync(() => threads.stats)
+    const list = Effect.sync(() => threads.list)
+    // Added after the threads, so removed before they end.
+    yield* PoolRegistry.registerExecutor({ name: options.entryName, stats, threads: list })
+    return Executor.make({
+      parallelism: options.size,
+      call: (call) =>
+        Effect.callback((resume) => {
+          const task = threads.start(call, resume)
+          return Effect.sync(() => threads.cancel(task))
+        }),
+      stats,
+      threads: list
+    })
+  })
 
 const check = (where: string, options: Options): Checked => {
   const integer = (option: string, value: number, least: number, most = Infinity): number => {
@@ -188,6 +192,7 @@ const check = (where: string, options: Options): Checked => {
     ),
     entry: worker === undefined ? workerOf(where, import.meta.url) : new URL(checkAddress(where, "worker", worker)),
     name: name ?? "aio-task-pool",
+    entryName: name ?? "executor",
     env,
     execArgv,
     resourceLimits

@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * as NodeExecutor from "./NodeExecutor.ts"
+export * as Progress from "./Progress.ts"

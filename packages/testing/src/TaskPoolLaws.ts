@@ -21,6 +21,7 @@ import { expiringLaws } from "./laws/expiring.ts"
 import { handlingLaws } from "./laws/handling.ts"
 import { holdingLaws } from "./laws/holding.ts"
 import { hostileLaws, hostileSizingLaws } from "./laws/hostile.ts"
+import { inspectingLaws } from "./laws/inspecting.ts"
 import { keyLaws, keyOrderLaws } from "./laws/keys.ts"
 import {
   Laws,
@@ -29,6 +30,7 @@ import {
   type LayerOf as LayerOfOptions
 } from "./laws/kit.ts"
 import { limitingLaws } from "./laws/limiting.ts"
+import { measuringLaws } from "./laws/measuring.ts"
 import { lookingLaws } from "./laws/looking.ts"
 import { nestingLaws } from "./laws/nesting.ts"
 import { orderLaws, type WaitingOrder, type WaitingTask as Waiting } from "./laws/ordering.ts"
@@ -42,6 +44,7 @@ import { resizingLaws } from "./laws/resizing.ts"
 import { retryLaws } from "./laws/retrying.ts"
 import { streamingLaws } from "./laws/streaming.ts"
 import { submittingLaws } from "./laws/submitting.ts"
+import { tracingLaws } from "./laws/tracing.ts"
 
 /**
  * The pool that a law needs: a pool of `size` workers with these options. A pool with bounds must allow sizes from
@@ -80,7 +83,8 @@ export interface TaskPoolLawsOptions {
  * **Details**
  *
  * The laws cover results, the limit, nested tasks, permits, keys, rates, deadlines, retries, the door, overflow, pausing,
- * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it, the
+ * holding, resizing, closing, handles, context, events, jobs and bulk work, ageing on pools that have it,
+ * inspection, the registry, warnings, the
  * guarantees of other pool libraries, and the isolation of calls from hostile user code of other calls.
  *
  * **Example** (Holding a pool to the laws)
@@ -102,6 +106,7 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
   const poolOf = withOptionalBounds(layerOf)
   const agedPools = options?.ageing === true ? [poolOf] : []
   for (const aged of agedPools) describe(`${name}, ageing`, () => ageingLaws(aged))
+  describe(`${name}, measured`, () => measuringLaws(new Laws(poolOf, undefined)))
   for (const capacity of options?.capacities ?? [undefined, 1, 0]) {
     const laws = new Laws(poolOf, capacity)
     describe(`${name}, capacity ${capacity ?? "unbounded"}`, () => {
@@ -128,6 +133,8 @@ export const taskPoolLaws = (name: string, layerOf: LayerOf<LawOptions>, options
       describe("retrying", () => retryLaws(laws))
       describe("draining", () => drainingLaws(laws))
       describe("looking", () => lookingLaws(laws))
+      describe("inspecting", () => inspectingLaws(laws))
+      describe("tracing", () => tracingLaws(laws))
       describe("hostile code", () => hostileLaws(name, laws))
     })
   }

@@ -1,6 +1,7 @@
-import { TaskPool } from "@aio-task-pool/core"
+import { PoolRegistry, TaskPool } from "@aio-task-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { getActiveResourcesInfo, memoryUsage } from "node:process"
 import type { LawOptions, LayerOf } from "../src/index.ts"
@@ -12,6 +13,33 @@ const pools: ReadonlyArray<readonly [string, LayerOf<LawOptions>]> = [
   ["AioFixedTaskPoolLifo", layerOf.fixedLifo],
   ["AioAutoScaleTaskPoolPriority", layerOf.autoScalePriority]
 ]
+
+/** Registers the opening and closing of this number of pools, after which nothing of them is left. */
+export const closedPoolsLeaveNothing = (count: number): void => {
+  it(`${count} pools that were opened and closed leave no entry in the registry and no memory`, async () => {
+    const layers = pools.map(([, layer]) => layer({ size: 2, minSize: 1, maxSize: 2 }))
+    const openAndClose = (times: number) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < times; i++) {
+          const layer = Layer.fresh(layers[i % layers.length]!)
+          const use = TaskPool.use((pool) => Effect.andThen(pool.submit(Effect.void), pool.inspect()))
+          const { tasks } = yield* Effect.provide(use, layer)
+          if (tasks.length > 0) assert.fail(`${tasks.length} tasks`)
+        }
+      })
+    const program = Effect.gen(function* () {
+      yield* openAndClose(3000)
+      yield* Effect.promise(() => collectUntil(() => true))
+      const before = memoryUsage().heapUsed
+      yield* openAndClose(count)
+      assert.deepStrictEqual(yield* PoolRegistry.pools, [])
+      const grown = () => memoryUsage().heapUsed - before
+      assert.isTrue(yield* Effect.promise(() => collectUntil(() => grown() < 1e6)), `${grown()} bytes are kept`)
+    })
+    const registry = Effect.runSync(PoolRegistry.make)
+    await Effect.runPromise(Effect.provideService(program, PoolRegistry, registry))
+  })
+}
 
 /** Registers this number of cycles on three pools, after which nothing of them is left. */
 export const cyclesLeaveNothing = (cycles: number): void =>

@@ -1,4 +1,5 @@
 import { env } from "node:process"
-import { cyclesLeaveNothing } from "./leakCycles.ts"
+import { closedPoolsLeaveNothing, cyclesLeaveNothing } from "./leakCycles.ts"
 
 cyclesLeaveNothing(Number(env["CYCLES"] ?? 20_000))
+closedPoolsLeaveNothing(100_000)

@@ -5,10 +5,11 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { cycle, expectForgotten } from "./leaks.ts"
-import { cyclesLeaveNothing } from "./leakCycles.ts"
+import { closedPoolsLeaveNothing, cyclesLeaveNothing } from "./leakCycles.ts"
 import { layerOf } from "./laws/pools.ts"
 
 cyclesLeaveNothing(1_000)
+closedPoolsLeaveNothing(3_000)
 
 /** Starts fibers that wait, and interrupts them. */
 const interruptEach = Effect.fnUntraced(function* (

@@ -134,7 +134,7 @@ export const memory: Benchmark = {
     const tasks = quick ? 10_000 : 100_000
     const ours = side(tasks, taskPool)
     const oursWithFiber = side(tasks, taskPoolWithFiber)
-    const target = { ours: 300 }
+    const target = { ours: 200 }
     return [
       {
         peer: "p-limit",

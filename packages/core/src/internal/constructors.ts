@@ -48,7 +48,10 @@ const commonOptions = [
   "nested",
   "rate",
   "perKey",
-  "ageing"
+  "ageing",
+  "warnAfter",
+  "spans",
+  "timing"
 ]
 const fixedOptions = ["size", ...commonOptions]
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", ...commonOptions]
@@ -127,7 +130,8 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
 
 const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
-  const { ageing, classify, rate, shutdown = {}, startPaused = false } = options
+  const { ageing, classify, rate, shutdown = {}, spans = "auto", startPaused = false } = options
+  const { timing = false, warnAfter } = options
   if (ageing !== undefined && discipline.name !== "priority") {
     throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
   }
@@ -139,7 +143,10 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
   const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
     name,
+    kind,
     discipline,
+    spans: checkWord(where, "spans", ["auto", "none"], spans),
+    timing,
     capacity: checkLimit(where, "capacity", capacity),
     onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
     startPaused,
@@ -147,6 +154,7 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     rates: rate === undefined ? [] : checkRate(where, rate),
     perKey: checkPositiveLimit(where, "perKey", perKey),
     ageing: ageing === undefined ? undefined : finiteMillis(checkDuration(where, "ageing", ageing, "> 0")),
+    warnAfter: warnAfter === undefined ? undefined : finiteMillis(checkDuration(where, "warnAfter", warnAfter, "> 0")),
     classify: classify === undefined ? undefined : checkFunction(where, "classify", classify),
     shutdown: {
       drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),

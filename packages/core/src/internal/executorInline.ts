@@ -1,27 +1,55 @@
 /** The inline executor: runs jobs in the calling thread, with the same copies and failures as on a thread. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { ExecutorCall, ExecutorDriver } from "../ExecutorDriver.ts"
+import type { ExecutorCall, ExecutorDriver, ExecutorThread } from "../ExecutorDriver.ts"
 import { NotCloneable, TaskNotFound, TaskThrew } from "../ExecutorError.ts"
 import { describeThrown, explainUncloneable, findFunction, functionNames, type Job, transferredBy } from "../Job.ts"
+import { monotonicMillis } from "./runtime/clock.ts"
 
 export const driver = (): ExecutorDriver => {
-  let running = 0
   let settled = 0
+  const running = new Set<{ readonly job: string; readonly since: number }>()
   return {
     parallelism: 1,
     call: (call) =>
-      Effect.suspend(() => {
-        running++
+      Effect.clockWith((clock) => {
+        const started = { job: call.job.name, since: monotonicMillis(clock) }
+        running.add(started)
         return Effect.ensuring(
           run(call),
           Effect.sync(() => {
-            running--
+            running.delete(started)
             settled++
           })
         )
       }),
-    stats: Effect.sync(() => ({ threads: 1, starting: 0, ending: 0, running, waiting: 0, settled, replaced: 0 }))
+    stats: Effect.sync(() => ({
+      threads: 1,
+      starting: 0,
+      ending: 0,
+      running: running.size,
+      waiting: 0,
+      settled,
+      replaced: 0,
+      replacedBy: { Crashed: 0, Interrupted: 0, Recycled: 0, Module: 0, Closed: 0 }
+    })),
+    threads: Effect.clockWith((clock) =>
+      Effect.sync((): ReadonlyArray<ExecutorThread> => {
+        const [first] = running
+        return [
+          {
+            id: 1,
+            state: first === undefined ? "Idle" : "Running",
+            running: running.size,
+            waiting: 0,
+            job: first?.job,
+            ran: first === undefined ? undefined : Math.max(0, monotonicMillis(clock) - first.since),
+            settled,
+            replacedBy: undefined
+          }
+        ]
+      })
+    )
   }
 }
 

@@ -15,10 +15,14 @@ import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
+import type { LocalPoolEntry } from "../PoolRegistry.ts"
+import type { PoolTiming } from "../PoolTiming.ts"
 import type {
   CloseOptions,
   ForEachOptions,
+  InspectOptions,
   PoolEvent,
+  PoolInspection,
   ResizeOptions,
   SubmitOptions,
   TaskPoolService
@@ -38,11 +42,16 @@ import {
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
-import { sourceOf } from "./bulk/source.ts"
+import { withBulkSpan } from "./bulk/span.ts"
+import { lengthOf, sourceOf } from "./bulk/source.ts"
+import { inspector, TaskIds } from "./inspect/inspect.ts"
+import { Warnings } from "./inspect/warnings.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { nameEffect } from "./pool/label.ts"
+import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
 import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
@@ -50,14 +59,21 @@ import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
+import { CurrentRegistry } from "./registry.ts"
 import { keepShapes } from "./shapes.ts"
 import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** The options of a pool, which its constructor has checked. */
 export interface ServiceOptions extends MachineOptions {
+  /** The name of the module that makes the pool. */
+  readonly kind: string
+  /** The waiting time in milliseconds from which the pool warns; undefined for never. */
+  readonly warnAfter: number | undefined
   readonly shutdown: ClosingDefaults
   readonly classify: Classify | undefined
+  /** Whether the pool always measures the times of its tasks. */
+  readonly timing: boolean
   /** Sizes the pool while it is open. */
   readonly sizing?: ((machine: Machine, context: Context.Context<never>) => Sizing) | undefined
 }
@@ -72,14 +88,22 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
   Effect.withFiber((fiber) => {
     keepShapes()
     const context = contextOf(fiber)
-    const log = (message: string, defect: unknown): void =>
-      void Effect.runForkWith(context)(Effect.logError(message, Cause.die(defect)))
-    const machine = new Machine(options, context, log)
+    const machine = new Machine(options, context, poolLog(context, options.name, options.kind))
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
     }
+    if (options.timing) machine.measure()
+    const ids = new TaskIds()
+    const warnings = options.warnAfter === undefined ? undefined : new Warnings(machine, options.warnAfter, ids)
+    machine.warnings = warnings
+    const inspect = inspector(machine, ids, () => warnings?.current() ?? [])
     const sizing = options.sizing?.(machine, context)
-    const lifecycle = new Lifecycle(machine, context, { ...options, whileOpen: sizing?.run })
+    let leaveRegistry = (): void => {}
+    const lifecycle = new Lifecycle(machine, context, {
+      ...options,
+      whileOpen: sizing?.run,
+      onEnd: () => leaveRegistry()
+    })
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
         const inside = entryOf(machine, fiber) !== undefined
@@ -87,9 +111,35 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })
-    return Effect.as(Effect.addFinalizer(closeForGood), serviceOf(machine, lifecycle, sizing, options))
+    const service = serviceOf(machine, lifecycle, sizing, inspect, options)
+    // Before the finalizer, which a closed scope runs at once.
+    leaveRegistry = enterRegistry(machine, options, service, sizing, context)
+    return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
+
+const enterRegistry = (
+  machine: Machine,
+  { kind, name }: ServiceOptions,
+  service: TaskPoolService,
+  sizing: Sizing | undefined,
+  context: Context.Context<never>
+): (() => void) =>
+  Context.get(context, CurrentRegistry).enterPool(
+    name,
+    machine.clock,
+    (id, openedAt): LocalPoolEntry => {
+      const bounds = sizing === undefined ? undefined : { min: machine.min, max: machine.max }
+      return { _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine), bounds }
+    },
+    { machine, decisions: sizing?.counts }
+  )
+
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
+  Effect.sync(() => {
+    const { isMeasuring, timing } = machine
+    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+  })
 
 /**
  * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
@@ -109,6 +159,7 @@ const serviceOf = (
   machine: Machine,
   lifecycle: Lifecycle,
   sizing: Sizing | undefined,
+  inspect: (options?: InspectOptions) => PoolInspection,
   options: ServiceOptions
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
@@ -122,7 +173,11 @@ const serviceOf = (
 
   const fork = (where: string, mayWait: boolean) => {
     const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
-      const submission = new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait)
+      const submission = new Fork(
+        (context) => makeTaskUnsafe(machine, where, work, submitOptions, context),
+        mayWait,
+        true
+      )
       return known || submitOptions !== undefined || isTask(work)
         ? submission
         : taskLast(where, operation, work, submission)
@@ -136,17 +191,22 @@ const serviceOf = (
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    runBulk(machine, () => {
-      const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered"])
-      const { discard = false, unordered = false } = forEachOptions
-      return {
-        where,
-        source: sourceOf(where, items),
-        f,
-        ...taskOptions,
-        collect: discard ? "discard" : unordered ? "unordered" : "ordered"
-      }
-    })
+    withBulkSpan(machine, forEachOptions?.spans, lengthOf(items), (span) =>
+      runBulk(machine, () => {
+        const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
+        const { discard = false, spans, unordered = false } = forEachOptions
+        if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
+        return {
+          where,
+          source: sourceOf(where, items),
+          items,
+          f,
+          ...taskOptions,
+          collect: discard ? "discard" : unordered ? "unordered" : "ordered",
+          span
+        }
+      })
+    )
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>
     Effect.suspend(() => {
@@ -256,6 +316,7 @@ const serviceOf = (
         } = checkKnown(where, blockingOptions, blockingOptionNames)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
+        if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
         return new Submit(machine, where, limited, taskOptions as TaskOptions, suspends)
       }),
     scale: (delta, resizeOptions) =>
@@ -299,6 +360,12 @@ const serviceOf = (
       machine.settleOverflowed()
       return machine.stats()
     }),
+    inspect: (inspectOptions) => Effect.sync(() => inspect(inspectOptions)),
+    decisions: (last = 20) =>
+      Effect.sync(() => {
+        checkCount("TaskPool.decisions", "last", last)
+        return sizing?.decisions(last) ?? []
+      }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
     adjustCost: (cost) =>
       Effect.withFiber((fiber) => {

@@ -26,10 +26,12 @@ export const keepShapes = (): void => {
     {
       where: "",
       source: sourceOf("", []),
+      items: [],
       f: () => Effect.void,
       weight: 4,
       itemOptions: undefined,
-      collect: "discard"
+      collect: "discard",
+      span: undefined
     },
     Context.empty(),
     () => {}
@@ -44,6 +46,8 @@ const machineOf = (discipline: QueueDiscipline): Machine =>
   new Machine(
     {
       name: "",
+      kind: "",
+      spans: "none",
       discipline,
       min: 0,
       max: 0,

@@ -5,7 +5,7 @@
  * `node packages/examples/src/blocking/main.ts [files]`
  */
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
-import { NodeExecutor } from "@aio-task-pool/node"
+import { NodeExecutor, Progress } from "@aio-task-pool/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
@@ -34,14 +34,19 @@ export const inMainThread = (paths: ReadonlyArray<string>) =>
 export const onThreads = (paths: ReadonlyArray<string>) =>
   Effect.forEach(paths, (path) => TaskPool.submitBlocking(compress, { args: [path] }), { concurrency: "unbounded" })
 
-const measure = <E, R>(work: Effect.Effect<ReadonlyArray<Entry>, E, R>): Effect.Effect<Outcome, E, R> =>
+/** Runs one way with its progress, and measures it. */
+const measure = <E, R>(
+  label: string,
+  total: number,
+  work: Effect.Effect<ReadonlyArray<Entry>, E, R>
+): Effect.Effect<Outcome, E, R> =>
   Effect.gen(function* () {
     const delay = monitorEventLoopDelay({ resolution: 5 })
     delay.enable()
     // A delay is measured from one firing of its timer to the next.
     yield* Effect.sleep("20 millis")
     const start = performance.now()
-    const entries = yield* work
+    const entries = yield* Progress.track(work, { label, total })
     const took = performance.now() - start
     yield* Effect.sleep("20 millis")
     delay.disable()
@@ -54,19 +59,19 @@ export const program = (count: number) =>
     const root = yield* sourceFolder
     const paths = (yield* listFiles(root)).slice(0, count).map((path) => join(root, path))
     yield* Console.log(`${paths.length} files of effect, compressed and hashed, at most 8 at once:`)
-    const here = yield* measure(inMainThread(paths))
+    const here = yield* measure("in the main thread", paths.length, inMainThread(paths))
+    const there = yield* measure(`on ${threads} worker threads`, paths.length, onThreads(paths))
     yield* Console.log(line("in the main thread", here))
-    const there = yield* measure(onThreads(paths))
     yield* Console.log(line(`on ${threads} worker threads`, there))
     const same = here.entries.every((entry, i) => entry.sha256 === there.entries[i]?.sha256)
     yield* Console.log(same ? "Both gave the same bytes." : "The bytes differ!")
     return { here, there, same }
-  }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(8), NodeExecutor.layer({ threads })]))
+  }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(8, { name: "compress" }), NodeExecutor.layer({ threads })]))
 
 const line = (where: string, { longestBlock, took }: Outcome): string =>
   `  ${where.padEnd(22)} ${(took / 1000).toFixed(2).padStart(6)} s, the event loop was blocked for up to ${longestBlock.toFixed(0)} ms`
 
 if (import.meta.main) {
   const count = Number(process.argv[2] ?? 200)
-  NodeRuntime.runMain(Effect.provide(program(count), NodeServices.layer))
+  NodeRuntime.runMain(Effect.provide(program(count), [Progress.layer({ stream: process.stdout }), NodeServices.layer]))
 }

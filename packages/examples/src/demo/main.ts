@@ -4,13 +4,14 @@
  *
  * `node packages/examples/src/demo/main.ts --help`
  */
+import { Dashboard } from "@aio-task-pool/dashboard"
+import { Progress } from "@aio-task-pool/node"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -20,10 +21,10 @@ import * as Option from "effect/Option"
 import { program as compressFiles } from "../blocking/main.ts"
 import { FileClient } from "./client.ts"
 import { readFiles, type SourceFile, sourceFolder } from "./files.ts"
-import { withProgress } from "./progress.ts"
-import { conclusion, notes, problems, type Result, summary, table } from "./report.ts"
+import { conclusion, notes, problems, type Result, table } from "./report.ts"
 import { startServer } from "./serverProcess.ts"
 import { makeStopwatch } from "./stopwatch.ts"
+import { keepWorking } from "./watch.ts"
 import { type Way, type WayName, ways } from "./ways.ts"
 
 /** Compressing this many files keeps one core busy for a few seconds. */
@@ -63,6 +64,14 @@ const flags = {
   only: Flag.Literals("only", wayNames).pipe(
     Flag.withDescription("Run only this way; can be repeated"),
     Flag.atLeast(0)
+  ),
+  dashboard: Flag.Boolean("dashboard").pipe(
+    Flag.withDescription("Show the pools in the browser, and keep some at work until Ctrl-C"),
+    Flag.withDefault(false)
+  ),
+  port: wholeNumber("port", 0).pipe(
+    Flag.withDescription("Port of the dashboard, 0 for any free one (default: 4980)"),
+    Flag.withDefault(4980)
   )
 }
 
@@ -82,11 +91,10 @@ interface Load {
 
 const runWay = Effect.fnUntraced(function* (name: WayName, load: Load) {
   const { run, title }: Way = ways[name]
-  const [duration, outcome] = yield* withProgress(title, load.files.length, (onAnswer) =>
-    Effect.timed(run({ ...load, watch: makeStopwatch(onAnswer) }))
+  const [duration, outcome] = yield* Effect.timed(run({ ...load, watch: makeStopwatch() })).pipe(
+    Progress.track({ label: title, total: load.files.length })
   )
   const result: Result = { ...outcome, name, title, seconds: Duration.toSeconds(duration) }
-  yield* Console.log(summary(result))
   return result
 })
 
@@ -99,7 +107,9 @@ const clientOf = (name: WayName, address: string) => {
 const demo = Command.make(
   "demo",
   flags,
-  Effect.fnUntraced(function* ({ cost, files: count, limit, only, rate, ...given }) {
+  Effect.fnUntraced(function* ({ cost, dashboard, files: count, limit, only, port, rate, ...given }) {
+    // It logs its address, with the token that lets the page change pools.
+    if (dashboard) yield* Layer.build(Dashboard.layer({ port, actions: true }))
     const size = Option.getOrElse(given.size, () => limit)
     const root = yield* sourceFolder
     const files = yield* readFiles(root, count)
@@ -133,6 +143,11 @@ const demo = Command.make(
       yield* compressFiles(Math.min(files.length, mostCompressed))
     }
     if (problems(results).length > 0) return yield* new DemoFailed({ problems: problems(results) })
+    if (dashboard) {
+      yield* Console.log("\nFour pools stay at work for the dashboard, until Ctrl-C.")
+      const work = Effect.provide(keepWorking(files, limit), FileClient.layer(address))
+      yield* Effect.raceFirst(work, ended)
+    }
   }, Effect.scoped)
 ).pipe(
   Command.withDescription(
@@ -144,12 +159,13 @@ const demo = Command.make(
     { command: "demo", description: "All files, all ways" },
     { command: "demo --only fixed --only at-once", description: "Two of the ways" },
     { command: "demo --files 40 --limit 4", description: "A few files from a small server" },
+    { command: "demo --dashboard", description: "The pools in the browser" },
     { command: "demo --only fixed --size 64", description: "A pool that is too large for the server" },
     { command: "demo --only api-fixed --only api-rate", description: "A rate limit, without and with a rate" }
   ])
 )
 
-const services = Layer.mergeAll(TerminalCapabilities.layer, NodeCrypto.layerDigest).pipe(
+const services = Layer.mergeAll(Progress.layer({ stream: process.stdout }), NodeCrypto.layerDigest).pipe(
   Layer.provideMerge(NodeServices.layer)
 )
 

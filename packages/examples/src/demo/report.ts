@@ -23,11 +23,6 @@ const good = ({ answers }: Pick<Outcome, "answers">): ReadonlyArray<Answer> =>
 export const percentile = (values: ReadonlyArray<number>, p: number): number | undefined =>
   values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * p) - 1)]
 
-/** One line about one way, printed when it has ended. */
-export const summary = (result: Result): string =>
-  `${result.title}: ${good(result).length} of ${result.answers.length} files in ${result.seconds.toFixed(1)} s, ` +
-  `${failed(result).length} failed`
-
 const header = ["way", "requests", "failures", "seconds", "good/s", "p50 ms", "p99 ms", "largest size"]
 
 const cells = (title: string, answers: ReadonlyArray<Answer>, whole?: Result): ReadonlyArray<string> => {

@@ -2,6 +2,7 @@
  * Times requests and notes in which order they ended.
  */
 import type { NotAvailable, TaskCancelled } from "@aio-task-pool/core"
+import { Progress } from "@aio-task-pool/node"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -29,17 +30,13 @@ export type Watch = <R>(
   group?: Answer["group"]
 ) => Effect.Effect<Answer, never, R>
 
-/** A stopwatch for one trial, which calls `onAnswer` for every request that has ended. */
-export const makeStopwatch = (onAnswer: (answer: Answer) => void): Watch => {
+/** A stopwatch for one trial. Each request is one step of its progress. */
+export const makeStopwatch = (): Watch => {
   let place = 0
   return (request, group) =>
-    request.pipe(
+    Progress.step(request).pipe(
       Effect.match({ onFailure: (error) => error, onSuccess: () => undefined }),
       Effect.timed,
-      Effect.map(([latency, error]) => {
-        const answer = { group, latency: Duration.toMillis(latency), place: ++place, error }
-        onAnswer(answer)
-        return answer
-      })
+      Effect.map(([latency, error]) => ({ group, latency: Duration.toMillis(latency), place: ++place, error }))
     )
 }

@@ -63,7 +63,7 @@ const fixed: Way = {
       const answers = yield* Effect.forEach(files, (file) => watch(TaskPool.submit(fetch(file))), all)
       const { largestSize } = yield* TaskPool.stats
       return { answers, largestSize }
-    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(size)))
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(size, { name: "fixed" })))
 }
 
 const autoScale: Way = {
@@ -82,7 +82,12 @@ const autoScale: Way = {
     }).pipe(
       Effect.scoped,
       Effect.provide(
-        AioAutoScaleTaskPoolSimple.layer({ minSize: Math.min(2, size), maxSize: size, interval: "200 millis" })
+        AioAutoScaleTaskPoolSimple.layer({
+          name: "auto-scale",
+          minSize: Math.min(2, size),
+          maxSize: size,
+          interval: "200 millis"
+        })
       )
     )
 }
@@ -104,7 +109,7 @@ const priority: Way = {
       )
       const { largestSize } = yield* TaskPool.stats
       return { answers, largestSize }
-    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size)))
+    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(size, { name: "priority" })))
 }
 
 const apiFixed: Way = { ...fixed, title: "fixed pool, API limit", usesApiKey: true }
@@ -126,6 +131,7 @@ const apiRate: Way = {
     }).pipe(
       Effect.provide(
         AioFixedTaskPoolSimple.layer(size, {
+          name: "rate",
           // A little longer than the server's second: it counts arrivals, and the pool counts starts.
           rate: { limit: rate, window: "1250 millis" },
           classify

@@ -10,7 +10,8 @@ import {
   messageOf,
   NotCloneable,
   TaskNotFound,
-  TaskThrew
+  TaskThrew,
+  type ThreadReplacement
 } from "@aio-task-pool/core"
 import * as Exit from "effect/Exit"
 import { type MessagePort, receiveMessageOnPort, type Transferable, type Worker } from "node:worker_threads"
@@ -72,6 +73,8 @@ export class Thread {
   answered = 0
   /** Whether a replacement starts, because the thread has answered `recycleAfter` jobs or failed to load a module. */
   replaced = false
+  /** Why it is or was replaced. */
+  replacedBy: ThreadReplacement | undefined = undefined
   /** The reason for which it exits, if it reported one. */
   error: unknown = undefined
   /** The job whose module it failed to load since the last check, if any. */
@@ -83,6 +86,7 @@ export class Thread {
   /** Whether it exits because the module of a job must not be loaded. */
   refused = false
 
+  readonly id: number
   readonly worker: Worker
   readonly port: MessagePort
   readonly #ring: protocol.Ring
@@ -95,7 +99,8 @@ export class Thread {
   #head = 0
   #posted = 0
 
-  constructor(worker: Worker, port: MessagePort, memory: SharedArrayBuffer) {
+  constructor(worker: Worker, port: MessagePort, memory: SharedArrayBuffer, id: number) {
+    this.id = id
     this.worker = worker
     this.port = port
     this.#ring = protocol.ringOf(memory)
@@ -333,6 +338,13 @@ export class Thread {
   get queued(): number {
     const { words } = this.#ring
     return this.#each().filter((task) => Atomics.load(words, protocol.stateOf(task.request)) === protocol.Queued).length
+  }
+
+  /** The name of the job that it runs; `undefined` if it runs none. */
+  get runningJob(): string | undefined {
+    const { words } = this.#ring
+    return this.#each().find((task) => Atomics.load(words, protocol.stateOf(task.request)) !== protocol.Queued)?.info
+      .name
   }
 
   #each(): Array<Task> {

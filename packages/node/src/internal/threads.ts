@@ -55,6 +55,8 @@ import {
   ExecutorClosed,
   type ExecutorError,
   type ExecutorStats,
+  type ExecutorThread,
+  type ThreadReplacement,
   WorkerCrashed
 } from "@aio-task-pool/core"
 import * as Exit from "effect/Exit"
@@ -65,6 +67,8 @@ import * as protocol from "./protocol.ts"
 import { type Answered, type JobInfo, type Task, Thread, unreadable } from "./thread.ts"
 import { JobQueue } from "./jobQueue.ts"
 
+/** The most threads that are listed. */
+const mostListed = 1000
 /** The longest expected time of all jobs posted to a thread, in milliseconds. */
 const postAheadMillis = 2
 /** The expected time of a thread's jobs, in milliseconds, above which an idle thread takes over half of them. */
@@ -116,7 +120,7 @@ export class Threads {
   // Starting, Ready and Retiring threads. The first idle one is used first, so a lightly used executor keeps few warm.
   #threads: Array<Thread> = []
   /** Threads that were terminated, or asked to end, and still run. */
-  readonly #ending = new Set<Worker>()
+  readonly #ending = new Map<Worker, Thread>()
   /** The ending threads that are expected to end by themselves. */
   readonly #leaving = new Set<Worker>()
   /** Whether no thread is started because too many are ending (T9). */
@@ -133,6 +137,15 @@ export class Threads {
   readonly #noted = new Set<string>()
   #settled = 0
   #replaced = 0
+  readonly #replacedBy: Record<ThreadReplacement, number> = {
+    Crashed: 0,
+    Interrupted: 0,
+    Recycled: 0,
+    Module: 0,
+    Closed: 0
+  }
+  /** The number of threads made so far. */
+  #made = 0
   #failures = 0
   /** Checks whether closing is complete, once it has begun. */
   #onEnding: () => void = () => undefined
@@ -200,7 +213,7 @@ export class Threads {
     this.#revoke(place)
     place.drainPort()
     const answered = this.#collect(place)
-    if (place.holds(task)) this.#terminate(place)
+    if (place.holds(task)) this.#terminate(place, "Interrupted")
     this.#dispatch()
     this.#settle(answered)
   }
@@ -216,8 +229,30 @@ export class Threads {
       running: posted - queued,
       waiting: this.#waiting.length + queued,
       settled: this.#settled,
-      replaced: this.#replaced
+      replaced: this.#replaced,
+      replacedBy: { ...this.#replacedBy }
     }
+  }
+
+  /** The threads, including those that were told to end, at most `mostListed`. */
+  get list(): ReadonlyArray<ExecutorThread> {
+    const threads = this.#threads.concat(Array.from(this.#ending.values())).slice(0, mostListed)
+    const now = this.#now()
+    return threads.map((thread) => {
+      const { queued } = thread
+      const job = thread.runningJob
+      const since = thread.runningSince
+      return {
+        id: thread.id,
+        state: stateOf(thread, job),
+        running: thread.live - queued,
+        waiting: queued,
+        job,
+        ran: job === undefined || since === undefined ? undefined : Math.max(0, now - since),
+        settled: thread.answered,
+        replacedBy: thread.replacedBy
+      }
+    })
   }
 
   /**
@@ -236,8 +271,8 @@ export class Threads {
       answered.push(...given.answered)
       if (begun !== undefined) fail(begun, true)
       for (const task of waiting) fail(task, false)
-      if (busy || !thread.isReady) this.#terminate(thread)
-      else this.#leave(thread)
+      if (busy || !thread.isReady) this.#terminate(thread, "Closed")
+      else this.#leave(thread, "Closed")
     }
     for (let task = this.#waiting.first; task !== undefined; task = this.#waiting.first) {
       this.#waiting.remove(task)
@@ -424,11 +459,12 @@ export class Threads {
     }
     if (thread.answered >= this.#options.recycleAfter && !thread.replaced) {
       thread.replaced = true
+      thread.replacedBy = "Recycled"
       this.#ensureThreads()
     }
     if (thread.refused) {
       this.#revoke(thread)
-      this.#terminate(thread)
+      this.#terminate(thread, "Module")
     } else if (thread.failedLoad !== undefined) this.#retireAfterFailedLoad(thread, thread.failedLoad)
     if (thread.state === "Retiring" && thread.live === 0) this.#leave(thread)
     return answered
@@ -452,6 +488,7 @@ export class Threads {
     info.retiresFrom = now + info.retirePause
     thread.state = "Retiring"
     thread.replaced = true
+    thread.replacedBy = "Module"
     this.#revoke(thread)
     this.#ensureThreads()
   }
@@ -523,7 +560,7 @@ export class Threads {
     if (on) this.#retry?.ref()
     else this.#retry?.unref()
     if (!this.#held) return
-    for (const worker of this.#ending) {
+    for (const worker of this.#ending.keys()) {
       if (on) worker.ref()
       else worker.unref()
     }
@@ -574,7 +611,7 @@ export class Threads {
   #hold(): void {
     if (this.#held) return
     this.#held = true
-    if (this.#referenced) for (const worker of this.#ending) worker.ref()
+    if (this.#referenced) for (const worker of this.#ending.keys()) worker.ref()
     const count = this.#ending.size
     this.#log(
       `${count} threads that were told to end are still running, in native code that cannot be interrupted; ` +
@@ -609,7 +646,7 @@ export class Threads {
       if (answered.length > 0) setImmediate(() => this.#settle(answered))
       return
     }
-    const thread = new Thread(worker, port1, memory)
+    const thread = new Thread(worker, port1, memory, ++this.#made)
     this.#threads.push(thread)
     let timer: NodeJS.Timeout | undefined = setTimeout(() => {
       if (thread.isReady) return
@@ -661,7 +698,7 @@ export class Threads {
     }
     for (const task of waiting.filter((task) => task.transfers)) answered.push(crashed(task, why, false))
     this.#requeue(waiting.filter((task) => !task.transfers))
-    this.#remove(thread)
+    this.#remove(thread, thread.refused ? "Module" : "Crashed")
     if (thread.unable) this.#failures = maxStartAttempts
     if (begun === undefined && thread.answered === 0) answered.push(...this.#failStart(why))
     else {
@@ -694,9 +731,9 @@ export class Threads {
   }
 
   /** Terminates a thread in the background, because it may run native code that delays its end. */
-  #terminate(thread: Thread): void {
-    this.#remove(thread)
-    this.#ending.add(thread.worker)
+  #terminate(thread: Thread, why: ThreadReplacement): void {
+    this.#remove(thread, why)
+    this.#ending.set(thread.worker, thread)
     thread.worker.unref()
     void thread.worker.terminate()
     // Starting a thread blocks this one for about a millisecond, so the caller continues first.
@@ -706,12 +743,12 @@ export class Threads {
   /**
    * Asks a thread without jobs to end by itself, so that output of its jobs is not lost. Terminates it after a timeout.
    */
-  #leave(thread: Thread): void {
+  #leave(thread: Thread, why: ThreadReplacement = thread.replacedBy ?? "Recycled"): void {
     const { worker } = thread
     const began = this.#now()
     thread.leave()
-    this.#remove(thread)
-    this.#ending.add(worker)
+    this.#remove(thread, why)
+    this.#ending.set(worker, thread)
     this.#leaving.add(worker)
     // The thread keeps the process alive until it has ended.
     worker.ref()
@@ -733,14 +770,18 @@ export class Threads {
     this.#leaving.delete(worker)
     if (this.#held && this.#ending.size < endingLimit(this.#options)) {
       this.#held = false
-      for (const other of this.#ending) if (!this.#leaving.has(other)) other.unref()
+      for (const other of this.#ending.keys()) if (!this.#leaving.has(other)) other.unref()
       this.#ensureThreads()
     }
     this.#onEnding()
   }
 
-  #remove(thread: Thread): void {
-    if (thread.isReady) this.#replaced++
+  #remove(thread: Thread, why: ThreadReplacement): void {
+    thread.replacedBy = why
+    if (thread.isReady) {
+      this.#replaced++
+      this.#replacedBy[why]++
+    }
     thread.state = "Gone"
     this.#threads = this.#threads.filter((other) => other !== thread)
     thread.port.close()
@@ -748,6 +789,11 @@ export class Threads {
 }
 
 const none: ReadonlyArray<Answered> = []
+
+const stateOf = ({ state }: Thread, job: string | undefined): ExecutorThread["state"] => {
+  if (state === "Gone") return "Ending"
+  return state === "Ready" ? (job === undefined ? "Idle" : "Running") : state
+}
 
 interface Why {
   readonly reason: WorkerCrashed["reason"]

@@ -9,7 +9,7 @@ import { type Task, Thread } from "../../src/internal/thread.ts"
 const make = () => {
   const memory = protocol.makeMemory()
   const { port1, port2 } = new MessageChannel()
-  const thread = new Thread(undefined as unknown as Worker, port1, memory)
+  const thread = new Thread(undefined as unknown as Worker, port1, memory, 1)
   const { words } = protocol.ringOf(memory)
   return {
     thread,

@@ -17,7 +17,9 @@ import {
   gated,
   gatedFinalizer,
   hasEnded,
+  lineLog,
   type Laws,
+  type LogLine,
   occupy,
   settle,
   start,
@@ -221,8 +223,7 @@ export const closingLaws = (laws: Laws): void => {
 
   laws.law("the log names the pool whose task would not end", { name: "slow pool" }, () =>
     Effect.gen(function* () {
-      const logged: Array<string> = []
-      const logger = Logger.make(({ message }) => void logged.push(String(message)))
+      const log = lineLog()
       const task = gatedFinalizer()
       yield* Effect.gen(function* () {
         const pool = yield* TaskPool
@@ -234,16 +235,15 @@ export const closingLaws = (laws: Laws): void => {
         yield* Fiber.join(closer)
       }).pipe(
         Effect.provide(
-          laws
-            .layerOf({ size: 1, capacity: laws.capacity, name: "slow pool" })
-            .pipe(Layer.provideMerge(Logger.layer([logger])))
+          laws.layerOf({ size: 1, capacity: laws.capacity, name: "slow pool" }).pipe(Layer.provideMerge(log.layer))
         )
       )
       yield* task.openFinalizer
-      assert.isTrue(
-        logged.some((line) => line.includes("slow pool")),
-        logged.join("\n")
-      )
+      assert.strictEqual(log.lines.length, 1)
+      const [{ annotations, level, message }] = log.lines as [LogLine]
+      assert.deepStrictEqual([level, message], ["Warn", "gave up a task"])
+      assert.sameMembers(Object.keys(annotations), ["task_pool.name", "task_pool.kind", "fiber", "label"])
+      assert.strictEqual(annotations["task_pool.name"], "slow pool")
     })
   )
 

@@ -108,10 +108,19 @@ export const eventLaws = (laws: Laws): void => {
   )
 }
 
-/** Notes the events of a pool from now on. */
+/** An event without its time. */
+type Change<Event = PoolEvent> = Event extends unknown ? Omit<Event, "at"> : never
+
+/** Notes the events of a pool from now on, without their times, which must not fall. */
 export const recordEvents = Effect.fnUntraced(function* (pool: TaskPoolService) {
-  const events: Array<PoolEvent> = []
-  yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => void events.push(event))))
+  const events: Array<Change> = []
+  let last = -Infinity
+  const note = ({ at, ...event }: PoolEvent): void => {
+    assert.isAtLeast(at, last)
+    last = at
+    events.push(event)
+  }
+  yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => note(event))))
   yield* settle
   return events
 })

@@ -1,4 +1,4 @@
-import type { PoolEvent, TaskOutcome, TaskPoolService } from "@aio-task-pool/core"
+import type { TaskOutcome, TaskPoolService } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import { recordEvents } from "./events.ts"
 import {
   expectCancelled,
   expectNotAvailable,
@@ -238,7 +239,7 @@ const heldLaws = (laws: Laws): void => {
     {},
     (pool) =>
       Effect.gen(function* () {
-        const events = yield* record(pool)
+        const events = yield* recordEvents(pool)
         yield* pool.withDispatchHeld(
           Effect.gen(function* () {
             yield* pool.holdFor("1 second")
@@ -656,7 +657,7 @@ const pausedLaws = (laws: Laws): void => {
     {},
     (pool) =>
       Effect.gen(function* () {
-        const events = yield* record(pool)
+        const events = yield* recordEvents(pool)
         yield* pool.pause
         yield* pool.withPaused(Effect.andThen(pool.withPaused(Effect.void), pool.resume))
         yield* pool.withPaused(pool.pause)
@@ -766,11 +767,3 @@ const closingLaws = (laws: Laws): void => {
     })
   )
 }
-
-/** The events of a pool from now on. */
-const record = Effect.fnUntraced(function* (pool: TaskPoolService) {
-  const events: Array<PoolEvent> = []
-  yield* start(Stream.runForEach(pool.events, (event) => Effect.sync(() => events.push(event))))
-  yield* settle
-  return events
-})

@@ -68,6 +68,7 @@ export const deeds: ReadonlyArray<Deed> = [
   },
   operates("awaitStats", (pool) => pool.awaitStats(({ running }) => running === 0)),
   operates("stats", (pool) => pool.stats),
+  operates("inspect", (pool) => pool.inspect()),
   operates("awaitIdle", (pool) => pool.awaitIdle),
   operates("awaitResized", (pool) => pool.awaitResized),
   uses("cancel the first", (world) => cancels(world, world.handles[0]), true),

@@ -12,6 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { ruleBrokenBy } from "../internal/rules.ts"
 
@@ -245,4 +246,23 @@ export const defectLog = () => {
     for (const reason of cause.reasons) if (Cause.isDieReason(reason)) defects.push(reason.defect)
   })
   return { defects, layer: Logger.layer([logger]) }
+}
+
+/** A line of a log. */
+export interface LogLine {
+  readonly level: string
+  readonly message: unknown
+  readonly annotations: Readonly<Record<string, unknown>>
+  readonly cause: Cause.Cause<unknown>
+}
+
+/** Makes a logger that keeps the lines it is given. */
+export const lineLog = () => {
+  const lines: Array<LogLine> = []
+  const logger = Logger.make<unknown, void>(({ cause, fiber, logLevel, message }) => {
+    const annotations = fiber.getRef(References.CurrentLogAnnotations)
+    // A line has an array of messages, here of one.
+    lines.push({ level: logLevel, message: Array.isArray(message) ? message[0] : message, annotations, cause })
+  })
+  return { lines, logger, layer: Logger.layer([logger]) }
 }

@@ -312,7 +312,9 @@ export const resizingLaws = (laws: Laws): void => {
       for (const last of [undefined, 0, 1]) assert.include(yield* pool.explain(last), "3 workers")
       for (const last of [-1, 1.5, Number.NaN, "1" as never]) {
         assert.instanceOf(defectOf(yield* Effect.exit(pool.explain(last))), RangeError)
+        assert.instanceOf(defectOf(yield* Effect.exit(pool.decisions(last))), RangeError)
       }
+      for (const last of [undefined, 0, 1]) assert.deepStrictEqual(yield* pool.decisions(last), [])
       assert.deepStrictEqual(yield* pool.stats, before)
     })
   )

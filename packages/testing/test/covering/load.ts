@@ -37,6 +37,8 @@ export const factors = {
   ageing: ["none", "given"],
   classify: ["none", "retryAfter"],
   startPaused: ["no", "yes"],
+  warnAfter: ["none", "given"],
+  timing: ["no", "yes"],
   permits: ["1", "2"],
   weight: ["none", "given"],
   label: ["none", "given"],
@@ -114,7 +116,7 @@ class Load {
   }
 
   private get poolOptions(): LawOptions {
-    const { ageing, capacity, classify, nested, onFull, perKey, rate, size, startPaused } = this.row
+    const { ageing, capacity, classify, nested, onFull, perKey, rate, size, startPaused, timing, warnAfter } = this.row
     return {
       size: Number(size),
       minSize: 1,
@@ -126,6 +128,8 @@ class Load {
       perKey: perKey === "none" ? undefined : Number(perKey),
       ...(ageing === "none" ? {} : { ageing: 3 }),
       startPaused: startPaused === "yes",
+      ...(warnAfter === "none" ? {} : { warnAfter: 2 }),
+      timing: timing === "yes",
       ...(classify === "none" ? {} : { classify: (exit) => this.classify(exit) }),
       shutdown: { interruptTimeout: Infinity }
     }

@@ -9,6 +9,8 @@ import { Recording } from "../recording.ts"
 const exceptions: Readonly<Record<string, string>> = {
   name: "is a constant",
   explain: "returns a text in one step",
+  inspect: "returns a snapshot in one step",
+  decisions: "returns a list in one step",
   events: "is read by random programs",
   awaitEmpty: "waits as awaitIdle does",
   awaitResized: "waits as awaitIdle does",

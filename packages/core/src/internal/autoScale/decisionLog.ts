@@ -1,82 +1,63 @@
 /**
- * Records why an auto-scale pool has its size: publishes each decision as an event and as metrics, and keeps the last
- * ones for `explain`.
+ * Records why an auto-scale pool has its size: publishes each decision as an event, and keeps the last ones for `explain`
+ * and `decisions`.
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as Metric from "effect/Metric"
 import type { AutoScaleBounds, AutoScaleDecision, AutoScaleEvidence, AutoScaleSample } from "../../AutoScaleModel.ts"
+import { explainReason } from "../../AutoScalePolicy.ts"
+import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
+import { epochMillis } from "../runtime/clock.ts"
+import { DecisionCounts } from "./decisionCounts.ts"
 import { workers } from "../words.ts"
 
 const kept = 256
 
 interface Entry {
   /** Milliseconds since the pool was made. */
-  readonly at: number
-  readonly from: number
-  readonly to: number
-  readonly sample: AutoScaleSample
-  readonly decision: AutoScaleDecision
+  readonly sinceStart: number
+  readonly decision: PoolDecision
 }
-
-const targetSize = Metric.gauge("task_pool_target_size", { description: "Workers the pool should have" })
-const runTime = Metric.gauge("task_pool_run_time", {
-  description: "Mean run time of the last window's successes, in milliseconds"
-})
-const baseTime = Metric.gauge("task_pool_base_time", {
-  description: "Run time without congestion, as the policy estimates it, in milliseconds"
-})
-const decisions = Metric.counter("task_pool_decisions", {
-  description: "Decisions of the sizing policy",
-  incremental: true
-})
-const overloads = Metric.counter("task_pool_overloads", {
-  description: "Tasks whose exit was a sign of overload",
-  incremental: true
-})
 
 export class DecisionLog {
   private readonly machine: Machine
   private readonly policy: string
   private readonly bounds: AutoScaleBounds
-  private readonly context: Context.Context<never>
-  private readonly clock: Clock.Clock
-  private readonly startedAt: bigint
+  private readonly startedAt: number
   private readonly entries: Array<Entry> = []
+  readonly counts = new DecisionCounts()
 
-  constructor(machine: Machine, policy: string, bounds: AutoScaleBounds, context: Context.Context<never>) {
+  constructor(machine: Machine, policy: string, bounds: AutoScaleBounds) {
     this.machine = machine
     this.policy = policy
     this.bounds = bounds
-    this.context = context
-    this.clock = Context.get(context, Clock.Clock)
-    this.startedAt = this.clock.monotonicTimeNanosUnsafe()
-    this.gauge(targetSize, machine.target)
+    this.startedAt = machine.agenda.now()
   }
 
   /** Records a decision that was applied. */
-  add(sample: AutoScaleSample, decision: AutoScaleDecision, from: number, to: number): void {
-    const at = Number(this.clock.monotonicTimeNanosUnsafe() - this.startedAt) / 1e6
-    this.entries.push({ at, from, to, sample, decision })
+  add(sample: AutoScaleSample, applied: AutoScaleDecision, from: number, to: number): void {
+    const { evidence, pause = 0, reason } = applied
+    this.counts.add(sample, applied)
+    const at = epochMillis(this.machine.clock)
+    const decision: PoolDecision = { at, policy: this.policy, from, to, reason, pause, evidence, sample }
+    this.entries.push({ sinceStart: this.machine.agenda.now() - this.startedAt, decision })
     // Removing entries in batches: removing the oldest one with each decision would copy the array each time.
     if (this.entries.length >= 2 * kept) this.entries.splice(0, kept)
-    const { evidence, pause = 0, reason } = decision
-    this.machine.emit({ _tag: "Decided", policy: this.policy, from, to, reason, pause, evidence, sample })
-    this.measure(sample, decision, to)
+    this.machine.events.publish({ _tag: "Decided", ...decision })
+    if (from !== to) this.logLater(`scaled from ${from} to ${to}: ${text(reason)}`, { from, to, reason })
   }
 
-  private measure(sample: AutoScaleSample, { evidence, reason }: AutoScaleDecision, to: number): void {
-    this.gauge(targetSize, to)
-    if (sample.runMean > 0) this.gauge(runTime, sample.runMean)
-    if (evidence?.base !== undefined) this.gauge(baseTime, evidence.base)
-    const pool = this.machine.name
-    Metric.withAttributes(decisions, { pool, reason }).updateUnsafe(1, this.context)
-    if (sample.overloaded > 0) Metric.withAttributes(overloads, { pool }).updateUnsafe(sample.overloaded, this.context)
+  /** The logger is user code, so it runs after the present step. */
+  private logLater(message: string, annotations: Readonly<Record<string, unknown>>): void {
+    this.machine.later(() => this.machine.log("Debug", message, annotations))
   }
 
-  private gauge(gauge: Metric.Gauge<number>, value: number): void {
-    Metric.withAttributes(gauge, { pool: this.machine.name }).updateUnsafe(value, this.context)
+  /** Returns the last decisions, oldest first. */
+  last(count: number): ReadonlyArray<PoolDecision> {
+    return this.lastEntries(count).map(({ decision }) => decision)
+  }
+
+  private lastEntries(count: number): ReadonlyArray<Entry> {
+    return count > 0 ? this.entries.slice(-Math.min(count, kept)) : []
   }
 
   /** Returns the last decisions as a table, oldest first, one per line. */
@@ -84,7 +65,7 @@ export class DecisionLog {
     const { max, min } = this.bounds
     const { name, target } = this.machine
     const head = `${name}: ${this.policy}, ${workers(target)} (${min} to ${max})`
-    const entries = last > 0 ? this.entries.slice(-Math.min(last, kept)) : []
+    const entries = this.lastEntries(last)
     if (entries.length === 0) return `${head}, no decision yet`
     const rows = entries.map((entry) => columns.map(([, cell]) => cell(entry)))
     const lines = [columns.map(([title]) => title), ...rows]
@@ -95,8 +76,18 @@ export class DecisionLog {
         .join("  ")
         .trimEnd()
     )
-    return [head, ...text].join("\n")
+    return [head, ...text, ...legendOf(entries)].join("\n")
   }
+}
+
+/** Explains the reasons that the table has, each in one line. */
+const legendOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<string> => {
+  const lines = new Set<string>()
+  for (const { decision } of entries) {
+    const sentence = explainReason(decision.reason)
+    if (sentence !== undefined) lines.add(`${decision.reason}: ${sentence}`)
+  }
+  return Array.from(lines)
 }
 
 // A policy written in JavaScript may omit the reason.
@@ -110,17 +101,22 @@ const evidence =
   ({ decision }: Entry): string =>
     digits(decision.evidence?.[key], decimals)
 
+const sampled =
+  (cell: (sample: AutoScaleSample) => string) =>
+  ({ decision }: Entry): string =>
+    cell(decision.sample)
+
 const columns: ReadonlyArray<readonly [string, (entry: Entry) => string]> = [
-  ["time s", ({ at }) => digits(at / 1000, 2)],
-  ["size", ({ from, to }) => (from === to ? `${to}` : `${from} -> ${to}`)],
+  ["time s", ({ sinceStart }) => digits(sinceStart / 1000, 2)],
+  ["size", ({ decision: { from, to } }) => (from === to ? `${to}` : `${from} -> ${to}`)],
   ["why", ({ decision }) => text(decision.reason)],
-  ["window ms", ({ sample }) => digits(sample.duration, 0)],
-  ["running", ({ sample }) => digits(sample.avgInflight, 1)],
-  ["queued", ({ sample }) => digits(sample.queued, 0)],
-  ["ok", ({ sample }) => digits(sample.succeeded, 0)],
-  ["failed", ({ sample }) => digits(sample.failed, 0)],
-  ["overload", ({ sample }) => `${sample.overloadedFresh}/${sample.overloaded}`],
-  ["run ms", ({ sample }) => (sample.runMean === 0 ? "-" : digits(sample.runMean, 1))],
+  ["window ms", sampled((sample) => digits(sample.duration, 0))],
+  ["running", sampled((sample) => digits(sample.avgInflight, 1))],
+  ["queued", sampled((sample) => digits(sample.queued, 0))],
+  ["ok", sampled((sample) => digits(sample.succeeded, 0))],
+  ["failed", sampled((sample) => digits(sample.failed, 0))],
+  ["overload", sampled((sample) => `${sample.overloadedFresh}/${sample.overloaded}`)],
+  ["run ms", sampled((sample) => (sample.runMean === 0 ? "-" : digits(sample.runMean, 1)))],
   ["base ms", evidence("base", 1)],
   ["elasticity", evidence("elasticity", 2)],
   ["ceiling", evidence("ceiling", 1)],

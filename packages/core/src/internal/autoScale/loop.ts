@@ -24,8 +24,10 @@ import type {
   AutoScaleWindow
 } from "../../AutoScaleModel.ts"
 import { emptySample } from "../../AutoScalePolicy.ts"
+import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
+import type { DecisionCounts } from "./decisionCounts.ts"
 import { DecisionLog } from "./decisionLog.ts"
 import { type Classify, classifyDefault } from "../pool/outcome.ts"
 import { Meter, type MeterWindow } from "./meter.ts"
@@ -35,6 +37,9 @@ export interface Sizing {
   readonly run: Effect.Effect<void>
   /** Returns the last decisions as a table. */
   readonly explain: (last: number) => string
+  /** Returns the last decisions, oldest first. */
+  readonly decisions: (last: number) => ReadonlyArray<PoolDecision>
+  readonly counts: DecisionCounts
 }
 
 /** The options of an auto-scale pool, which its constructor has checked. */
@@ -58,9 +63,9 @@ const longestPause = 300_000 // ms, whatever a policy or a server asks for
 export const autoScale = <S>(machine: Machine, context: Context.Context<never>, options: SizingOptions<S>): Sizing => {
   const { bounds, classify = classifyDefault, interval, policy } = options
   const clock = Context.get(context, Clock.Clock)
-  const log = new DecisionLog(machine, policy.name, bounds, context)
+  const log = new DecisionLog(machine, policy.name, bounds)
   const attach = (): Meter => {
-    const meter = new Meter(machine, clock, classify)
+    const meter = new Meter(machine, classify)
     detach = machine.observe(meter)
     return meter
   }
@@ -193,9 +198,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     }
   })
 
-  const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> => {
-    return Effect.logError(`${machine.name}: the auto-scale policy ${policy.name} died, the size stays`, cause)
-  }
+  const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> =>
+    Effect.sync(() => machine.log("Error", "policy died", { policy: policy.name, size: machine.target }, cause))
 
   const run = loop.pipe(
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : logDeath(cause))),
@@ -210,7 +214,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       })
     )
   )
-  return { run, explain: (last) => log.table(last) }
+  return { run, explain: (last) => log.table(last), decisions: (last) => log.last(last), counts: log.counts }
 }
 
 /** Returns the window with every number valid, and with its interval spread at random. */

@@ -10,20 +10,15 @@
  * begins at once, and the sizing loop is woken. A window that ends by overload holds dispatch until the loop has
  * decided: otherwise tasks that fail at once would drain the queue meanwhile.
  */
-import type * as Clock from "effect/Clock"
 import type * as Exit from "effect/Exit"
 import type { AutoScaleSample, AutoScaleWindow } from "../../AutoScaleModel.ts"
+import { oldestWait } from "../inspect/inspect.ts"
 import type { Entry, MachineObserver } from "../pool/entry.ts"
 import type { Machine } from "../pool/machine.ts"
 import { type Classify, classifyDefault, Outcomes } from "../pool/outcome.ts"
-
-/**
- * Task times are in ticks of 1/16 millisecond: small integers, which need no allocation. Ticks wrap around after 74
- * hours, and differences wrap with them.
- */
-const ticksPerMilli = 16
-const ticks = (millis: number): number => (ticksPerMilli * millis) | 0
-const ticksBetween = (from: number, to: number): number => (to - from) | 0
+import { hasWaited, isOfEpoch, running, timesRun, waiting } from "../timing/marks.ts"
+import type { Stopwatch } from "../timing/stopwatch.ts"
+import { ticksBetween, ticksPerMilli } from "../timing/ticks.ts"
 
 /** A window with a time limit. */
 export interface MeterWindow extends AutoScaleWindow {
@@ -41,12 +36,9 @@ export interface MeterWindow extends AutoScaleWindow {
 const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32(count))
 const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0
 
-/** The dispatch time of a task that is not timed. A real time has this value for one tick in 74 hours. */
-const notSampled = -(2 ** 31)
-
 export class Meter implements MachineObserver {
   private readonly machine: Machine
-  private readonly clock: Clock.Clock
+  private readonly watch: Stopwatch
   private readonly outcomes: Outcomes
   private readonly classifiesAll: boolean
 
@@ -66,18 +58,13 @@ export class Meter implements MachineObserver {
   private restCheckScheduled = false
   private detached = false
 
+  /** The workers that running tasks use, without those that are lent. */
   private running: number
   private epoch = 0
   /** The conditions that end this window. It cannot end while they are missing. */
   private window: MeterWindow | undefined = undefined
   /** When the loop next checks the window, if nothing wakes it earlier. */
   private nextCheckAt = Infinity
-  /** The last reading of the clock, in milliseconds and in ticks. */
-  private time = 0
-  private tick = 0
-  /** Whether time may have passed since then, so that a dispatch must read the clock again. */
-  private stale = true
-
   private startedAt: number
   /** The time up to which the integrals are summed. */
   private countedUntil: number
@@ -105,28 +92,21 @@ export class Meter implements MachineObserver {
   private lastProgressAt = 0
   private peak = 0
 
-  constructor(machine: Machine, clock: Clock.Clock, classify: Classify = classifyDefault) {
+  constructor(machine: Machine, classify: Classify = classifyDefault) {
     this.machine = machine
-    this.clock = clock
+    this.watch = machine.watch
     this.outcomes = new Outcomes(machine, classify)
     this.classifiesAll = classify !== classifyDefault
-    this.running = machine.running
-    this.startedAt = this.countedUntil = this.read()
+    this.running = machine.busy
+    this.startedAt = this.countedUntil = this.watch.read()
     this.startWindow()
   }
 
   /** Reads the monotonic clock, in milliseconds. Called by the loop, so time passes before the machine's next report. */
   now(): number {
-    const now = this.read()
-    this.stale = true
+    const now = this.watch.read()
+    this.watch.stale = true
     return now
-  }
-
-  private read(): number {
-    this.stale = false
-    this.time = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
-    this.tick = ticks(this.time)
-    return this.time
   }
 
   // ---- reports of the machine ------------------------------------------------------------------------------------
@@ -134,9 +114,13 @@ export class Meter implements MachineObserver {
   /** Counts a task that joined the queue or the door. A task that is not timed gets the last reading of the clock. */
   arrived(task: Entry): void {
     if (this.asleep) this.awaken()
-    if (isSampled(++this.arrivals) || this.queued === 0) this.read()
-    task.since = this.tick
-    task.epoch = -1
+    if (isSampled(++this.arrivals) || this.queued === 0) this.watch.read()
+    task.since = this.watch.tick
+    task.mark = waiting(task.mark)
+  }
+
+  admitted(task: Entry): void {
+    task.since = this.watch.tick
   }
 
   /** Counts a task that is dispatched. Its fiber starts next. */
@@ -145,43 +129,65 @@ export class Meter implements MachineObserver {
     const timed = isSampled(++this.started)
     if (timed) this.timeStart(task)
     // The task runs until it first suspends, which takes time.
-    this.stale = true
-    if (++this.running > this.maxRunning) this.maxRunning = this.running
-    if (this.running > this.peak) this.peak = this.running
+    this.watch.stale = true
+    this.noteRunning()
     // A task that finds a free worker never waits, so `arrived` was not called for it.
-    if (task.epoch >= 0) this.arrivals++
-    task.since = timed ? this.tick : notSampled
-    task.epoch = this.epoch
+    if (!hasWaited(task.mark)) this.arrivals++
+    task.since = this.watch.tick
+    task.mark = running(task.mark, this.epoch, timed)
   }
 
   private timeStart(task: Entry): void {
-    const now = this.stale ? this.read() : this.time
-    if (task.epoch >= 0) return this.count(now, this.running)
-    this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.tick)
+    const now = this.watch.stale ? this.watch.read() : this.watch.millis
+    if (!hasWaited(task.mark)) return this.count(now, this.running)
+    this.waitSum += sampleWeight(this.started) * ticksBetween(task.since, this.watch.tick)
     // The task takes over a worker that was free only for a moment. If the worker's last task ended untimed, `running`
     // was one too low since then.
     this.count(now, this.running + 1)
   }
 
-  /** Counts a task whose fiber has ended, possibly in the step in which it began, or was abandoned. */
-  settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    if (task.since !== notSampled || exit._tag === "Failure" || this.classifiesAll) this.sampleExit(task, exit)
-    else {
-      this.running--
-      this.succeeded++
-    }
+  private noteRunning(): void {
+    this.running = this.machine.busy
+    if (this.running > this.maxRunning) this.maxRunning = this.running
+    if (this.running > this.peak) this.peak = this.running
   }
 
-  private sampleExit(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
-    const now = this.read()
-    this.count(now, this.running)
-    this.running--
+  lent(task: Entry): void {
+    this.count(this.watch.read(), this.running)
+    this.watch.lent(task)
+    this.noteRunning()
+  }
+
+  tookBack(task: Entry): void {
+    if (this.asleep) this.awaken()
+    this.count(this.watch.read(), this.running)
+    this.watch.tookBack(task)
+    this.noteRunning()
+  }
+
+  /** Handles a task that has left its workers, possibly in the step in which it began, or was abandoned. */
+  left(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    if (this.needsTime(task, exit)) this.count(this.watch.read(), this.running)
+    this.watch.tookBack(task)
+    this.running = this.machine.busy
+  }
+
+  private needsTime({ mark }: Entry, { _tag }: Exit.Exit<unknown, unknown>): boolean {
+    return timesRun(mark) || _tag === "Failure" || this.classifiesAll
+  }
+
+  settled(task: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    if (!this.needsTime(task, exit)) {
+      this.succeeded++
+      return
+    }
+    const now = this.watch.millis
     const outcome = this.outcomes.of(task, exit)
-    if (outcome === "success") this.succeed(task.since)
+    if (outcome === "success") this.succeed(task)
     else if (outcome === "ignore") this.failed++
     else {
       this.overloaded++
-      if (task.epoch === this.epoch) this.overloadedFresh++
+      if (isOfEpoch(task.mark, this.epoch)) this.overloadedFresh++
       if (outcome !== "overload") this.retryAfter(now, outcome)
     }
     this.endIfDue(now)
@@ -190,7 +196,7 @@ export class Meter implements MachineObserver {
   /** Notes a new size. A smaller one begins a new epoch. */
   resized(from: number, to: number): void {
     if (this.asleep) this.awaken()
-    this.count(this.read(), this.running, from)
+    this.count(this.watch.read(), this.running, from)
     if (to < from) this.epoch++
   }
 
@@ -201,10 +207,10 @@ export class Meter implements MachineObserver {
 
   /** Handles the end of a flush. Tasks still queued now wait for a worker, not for the rest of this step. */
   flushEnded(): void {
-    this.stale = true
+    this.watch.stale = true
     const { wanting } = this
     if (wanting < this.minWaiting) this.minWaiting = wanting
-    if (this.running === 0 && this.queued === 0 && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
+    if (this.isIdle && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
     if (!this.wakes) return
     this.wakes = false
     this.wakeUp?.()
@@ -222,7 +228,7 @@ export class Meter implements MachineObserver {
   private awaken(): void {
     this.asleep = false
     this.wakes = true
-    const now = this.read()
+    const now = this.watch.read()
     // The demand is new, so none of it is overdue.
     this.lastProgressAt = now
     this.peak = this.running
@@ -261,7 +267,7 @@ export class Meter implements MachineObserver {
   }
 
   get isIdle(): boolean {
-    return this.running === 0 && this.queued === 0
+    return this.machine.isAtRest
   }
 
   /** Whether the pool is idle, and the window cannot end before another task comes. */
@@ -293,8 +299,8 @@ export class Meter implements MachineObserver {
 
   /** Returns whether the window has lasted `cap` without a decision. If so, restarts the cap. */
   isOverdue(): boolean {
-    if (this.window === undefined || this.time - this.lastProgressAt < this.window.cap) return false
-    this.lastProgressAt = this.time
+    if (this.window === undefined || this.watch.millis - this.lastProgressAt < this.window.cap) return false
+    this.lastProgressAt = this.watch.millis
     return true
   }
 
@@ -323,10 +329,10 @@ export class Meter implements MachineObserver {
   // ---- counting --------------------------------------------------------------------------------------------------
 
   // The sums are of integers, so they are exact below 2 ** 53.
-  private succeed(since: number): void {
+  private succeed({ mark, since }: Entry): void {
     this.succeeded++
-    if (since === notSampled) return
-    const run = ticksBetween(since, this.tick)
+    if (!timesRun(mark)) return
+    const run = ticksBetween(since, this.watch.tick)
     const weight = sampleWeight(this.started)
     this.succeededTimed += weight
     this.succeededSquares += weight * weight
@@ -395,7 +401,6 @@ export class Meter implements MachineObserver {
   private sample(now: number, reason: AutoScaleSample["reason"]): AutoScaleSample {
     const duration = now - this.startedAt
     const queued = this.wanting
-    const oldest = this.machine.oldestQueued
     return {
       duration,
       reason,
@@ -407,7 +412,7 @@ export class Meter implements MachineObserver {
       saturated: duration > 0 ? this.saturatedTime / duration : this.running >= this.machine.target ? 1 : 0,
       queued,
       queuedMin: Math.min(this.minWaiting, queued),
-      oldestWait: oldest === undefined ? 0 : ticksBetween(oldest.since, ticks(now)) / ticksPerMilli,
+      oldestWait: oldestWait(this.machine, this.machine.ages.now()),
       waitMean: this.started === 0 ? 0 : this.waitSum / this.started / ticksPerMilli,
       arrivals: this.arrivals,
       started: this.started,

@@ -62,11 +62,16 @@ export interface Backlog<T> {
   remove(entry: T): void
   /** Changes the weight. A discipline that orders by weight moves the entry behind its new equals, to `sequence`. */
   reweigh(entry: T, weight: number, sequence?: number): void
-  /** Returns the entry with the smallest sequence. */
+  /** Returns the entry with the smallest sequence. The first call may be O(n log n); later ones are O(1), amortized. */
   oldest(): T | undefined
   sequenceOf(entry: T): number
   /** Returns all entries in the order in which they would be popped. */
   ordered(): Array<T>
+  /**
+   * Returns a function that returns one entry after the other in that order, until the backlog changes. Each call is
+   * O(1) or O(log n).
+   */
+  walk(): () => T | undefined
   /**
    * Returns the entry that `dropOldest` drops for a newcomer, or `undefined` if the newcomer itself must be dropped.
    * Without a newcomer, returns the entry that would be dropped first.

@@ -6,6 +6,7 @@
  * of any key waits for at most one turn of each other key, whatever its permits. Each turn costs O(1).
  */
 import { AgeingBacklog } from "./ageing.ts"
+import { Heap, minCapacity } from "./heap.ts"
 import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 
 type Key = string | number | undefined
@@ -54,6 +55,8 @@ class Lane<T extends Weighted<T>> extends Link {
   /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
   rank: Rank<T> | undefined = undefined
+  /** The sequence with which `OldestFirst` has the lane. */
+  noted = Infinity
 
   constructor(key: Key, backlog?: Backlog<T>) {
     super()
@@ -118,10 +121,72 @@ class Lane<T extends Weighted<T>> extends Link {
     return this.only === undefined ? [] : [this.only]
   }
 
+  walk(): () => T | undefined {
+    if (this.backlog !== undefined) return this.backlog.walk()
+    let { only } = this
+    return () => {
+      const entry = only
+      only = undefined
+      return entry
+    }
+  }
+
   victim(newcomer: T | undefined, make: () => Backlog<T>): T | undefined {
     if (this.backlog === undefined && newcomer === undefined) return this.only
     return this.backlogOf(make).victim(newcomer)
   }
+}
+
+/**
+ * The lanes by the sequence of their oldest entry. A lane that loses its oldest entry is moved when it comes first. A
+ * node counts only if its lane has its sequence in `noted`.
+ */
+class OldestFirst<T extends Weighted<T>> {
+  private readonly heap = new Heap()
+  private readonly lanes: Array<Lane<T> | undefined> = []
+
+  constructor(lanes: ReadonlyArray<Lane<T>>) {
+    for (const lane of lanes) {
+      lane.noted = Infinity
+      this.note(lane, lane.sequenceOf(lane.oldest()!))
+    }
+  }
+
+  get length(): number {
+    return this.heap.length
+  }
+
+  /** Notes that a lane has an entry of this sequence. */
+  note(lane: Lane<T>, sequence: number): void {
+    if (sequence >= lane.noted) return
+    const slot = this.heap.freeSlot()
+    this.heap.push(sequence, 0, slot)
+    this.lanes[slot] = lane
+    lane.noted = sequence
+  }
+
+  /** Returns the oldest entry of all lanes. */
+  first(): T | undefined {
+    const { heap, lanes } = this
+    while (heap.length > 0) {
+      const noted = heap.keys[0]!
+      const lane = lanes[heap.slots[0]!]!
+      const entry = lane.noted === noted ? lane.oldest() : undefined
+      const sequence = entry === undefined ? Infinity : lane.sequenceOf(entry)
+      if (sequence === noted) return entry
+      lanes[heap.shift()] = undefined
+      if (lane.noted === noted) lane.noted = Infinity
+      if (entry !== undefined) this.note(lane, sequence)
+    }
+    return undefined
+  }
+}
+
+/** The turns of a lane that `walk` has still to take. */
+interface Turns<T> {
+  readonly walk: () => T | undefined
+  next: T | undefined
+  debt: number
 }
 
 /** A lane's place among the lanes with the same number of waiting tasks. */
@@ -189,6 +254,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private served: Lane<T> | undefined = undefined
   /** Made at the first call of `victim`. */
   private ranking: Ranking<T> | undefined = undefined
+  /** Made at the first call of `oldest`. */
+  private oldestFirst: OldestFirst<T> | undefined = undefined
 
   /**
    * `perKey` is the most permits of a key in use, `Infinity` for no limit. `unkeyed` becomes the backlog of the tasks
@@ -217,6 +284,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
+    if (this.oldestFirst !== undefined) this.noteOldest(this.oldestFirst, lane, sequence)
     // The usual case: without a limit a lane with a task in it takes turns already.
     if (lane.eligible && this.hasPlainLanes) return
     this.onSizeChange(lane, lane.size - 1)
@@ -259,18 +327,16 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.update(lane)
   }
 
-  /** O(keys), plus the cost within each key. Meant for occasional use. */
+  /** The first call is O(keys), the later ones O(log keys), amortized. */
   oldest(): T | undefined {
-    let first: T | undefined
-    let least = Infinity
-    for (const lane of this.waitingLanes()) {
-      const entry = lane.oldest()!
-      const sequence = lane.sequenceOf(entry)
-      if (sequence >= least) continue
-      first = entry
-      least = sequence
-    }
-    return first
+    this.oldestFirst ??= new OldestFirst(this.waitingLanes())
+    return this.oldestFirst.first()
+  }
+
+  private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, sequence: number): void {
+    oldestFirst.note(lane, sequence)
+    // Lanes that were dropped leave their nodes.
+    if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = new OldestFirst(this.waitingLanes())
   }
 
   sequenceOf(entry: T): number {
@@ -294,6 +360,41 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
       round = round.filter((lane) => lane.next < lane.entries.length)
     }
     return all
+  }
+
+  /** Returns the order as if no key had a limit from now on. Visits a lane only when its first turn comes. */
+  walk(): () => T | undefined {
+    const unvisited = this.lanesInTurn()
+    const round: Array<Turns<T>> = []
+    let at = 0
+    const nextLane = (): Turns<T> | undefined => {
+      // The first round meets each lane. The later ones meet those that still have entries.
+      if (at < round.length) return round[at]
+      const lane = unvisited()
+      if (lane !== undefined) {
+        const walk = lane.walk()
+        round.push({ walk, next: walk(), debt: lane.debt })
+        return round[at]
+      }
+      let left = 0
+      for (const turns of round) if (turns.next !== undefined) round[left++] = turns
+      round.length = left
+      at = 0
+      return round[0]
+    }
+    return () => {
+      for (let turns = nextLane(); turns !== undefined; turns = nextLane()) {
+        at++
+        const entry = turns.next
+        if (turns.debt > 0) turns.debt--
+        else if (entry !== undefined) {
+          turns.debt = permitsOf(entry) - 1
+          turns.next = turns.walk()
+          return entry
+        }
+      }
+      return undefined
+    }
   }
 
   victim(newcomer?: T): T | undefined {
@@ -383,10 +484,29 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   private waitingLanes(): Array<Lane<T>> {
     const lanes: Array<Lane<T>> = []
-    for (const list of [this.ring, this.blocked]) {
-      for (let lane = list.next; lane !== list; lane = lane.next) if (lane.size > 0) lanes.push(lane)
-    }
+    const next = this.lanesInTurn()
+    for (let lane = next(); lane !== undefined; lane = next()) lanes.push(lane)
     return lanes
+  }
+
+  /** Returns a function that returns one lane with entries after the other: those in the ring, then the blocked ones. */
+  private lanesInTurn(): () => Lane<T> | undefined {
+    let list = this.ring
+    let lane = list.next
+    return () => {
+      for (;;) {
+        if (lane === list) {
+          if (list === this.blocked) return undefined
+          list = this.blocked
+          lane = list.next
+        } else {
+          const { size } = lane
+          const found = lane
+          lane = lane.next
+          if (size > 0) return found
+        }
+      }
+    }
   }
 
   private rank(): Ranking<T> {

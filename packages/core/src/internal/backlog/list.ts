@@ -49,6 +49,16 @@ export class LinkedList<T extends Linked<T>> {
     return entries
   }
 
+  /** Returns a function that returns one entry after the other, until the list changes. */
+  walk(): () => T | undefined {
+    let next = this.head
+    return () => {
+      const entry = next
+      next = entry?.next
+      return entry
+    }
+  }
+
   /** Removes an entry, which must be in this list. */
   remove(entry: T): void {
     const { next, prev } = entry

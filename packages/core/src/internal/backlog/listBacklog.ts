@@ -89,6 +89,24 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     entry.weight = weight
   }
 
+  override walk(): () => T | undefined {
+    const fromReturned = this.returned?.walk()
+    const isFirst = (returned: T, linked: T): boolean =>
+      this.direction * (this.returned!.sequenceOf(returned) - linked.slot) < 0
+    let linked = this.direction === 1 ? this.head : this.tail
+    let returned = fromReturned?.()
+    return () => {
+      if (returned !== undefined && (linked === undefined || isFirst(returned, linked))) {
+        const entry = returned
+        returned = fromReturned!()
+        return entry
+      }
+      const entry = linked
+      linked = this.direction === 1 ? entry?.next : entry?.prev
+      return entry
+    }
+  }
+
   /** Returns all entries, the oldest first. */
   protected byAge(): Array<T> {
     const entries = this.toArray()

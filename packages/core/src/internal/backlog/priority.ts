@@ -2,7 +2,11 @@
  * Smallest weight first, equal weights first in, first out.
  */
 import type { Backlog, Weighted } from "./backlog.ts"
+import { Arrivals } from "./arrivals.ts"
 import { Heap, minCapacity } from "./heap.ts"
+
+// Passing over this many removed entries is cheaper than rebuilding the heap.
+const fewRemoved = 1024
 
 /**
  * A waiting entry has a *slot*, and the heap orders the slots. Removing an entry clears its slot in O(1). The heap drops
@@ -22,6 +26,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
    * entry.
    */
   private lastFirst: Heap | undefined = undefined
+  /** The same slots in the order of arrival, for `oldest`. Made at its first call. */
+  private byArrival: Arrivals | undefined = undefined
 
   get ready(): number {
     return this.size
@@ -88,20 +94,11 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.insert(entry, sequence ?? this.pushed++)
   }
 
-  /** O(n) over contiguous memory. Meant for occasional use. */
+  /** The first call sorts the entries. From then on each insertion costs an entry of a list. */
   oldest(): T | undefined {
-    const { entries, heap } = this
-    let first: T | undefined
-    let least = Infinity
-    for (let node = 0; node < heap.length; node++) {
-      const sequence = heap.keys[2 * node + 1]!
-      if (sequence >= least) continue
-      const entry = entries[heap.slots[node]!]
-      if (entry === undefined) continue
-      first = entry
-      least = sequence
-    }
-    return first
+    const sequences = (this.sequences ??= this.sequencesBySlot())
+    const arrivals = (this.byArrival ??= this.makeArrivals())
+    return this.entries[arrivals.first(this.entries, sequences)]
   }
 
   /** The first call is O(n). */
@@ -115,6 +112,31 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     const nodes = this.liveNodes()
     nodes.sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
     return nodes.map((node) => this.entries[slots[node]!]!)
+  }
+
+  /**
+   * Walks down the heap from its first node: a second heap, the frontier, has the nodes whose parents were returned.
+   * Nodes of removed entries are passed over, so the heap is first rebuilt if it has many of them.
+   */
+  walk(): () => T | undefined {
+    const removed = this.heap.length - this.size
+    if (removed > fewRemoved && 8 * removed > this.size) this.rebuild()
+    const { entries, heap } = this
+    const { keys, slots } = heap
+    const frontier = new Heap()
+    const visit = (node: number): void => {
+      if (node < heap.length) frontier.push(keys[2 * node]!, keys[2 * node + 1]!, node)
+    }
+    visit(0)
+    return () => {
+      while (frontier.length > 0) {
+        const node = frontier.shift()
+        for (let child = 4 * node + 1; child <= 4 * node + 4; child++) visit(child)
+        const entry = entries[slots[node]!]
+        if (entry !== undefined) return entry
+      }
+      return undefined
+    }
   }
 
   /** The first call is O(n); from then on each insertion costs a second heap. */
@@ -145,6 +167,27 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.size++
     if (this.sequences !== undefined) this.sequences[slot] = sequence
     if (this.lastFirst !== undefined) this.putLastFirst(this.lastFirst, key, sequence, slot)
+    if (this.byArrival !== undefined) this.putArrival(this.byArrival, sequence, slot)
+  }
+
+  private putArrival(arrivals: Arrivals, sequence: number, slot: number): void {
+    arrivals.push(sequence, slot)
+    if (arrivals.length > 2 * this.size + minCapacity) {
+      this.byArrival = arrivals.with((slot, sequence) => (this.hasSequence(slot, sequence) ? slot : undefined))
+    }
+  }
+
+  /** Returns whether a slot has the entry of a sequence. */
+  private hasSequence(slot: number, sequence: number): boolean {
+    return this.entries[slot] !== undefined && this.sequences![slot] === sequence
+  }
+
+  private makeArrivals(): Arrivals {
+    const { keys, slots } = this.heap
+    const arrivals = new Arrivals()
+    const nodes = this.liveNodes().sort((a, b) => keys[2 * a + 1]! - keys[2 * b + 1]!)
+    for (const node of nodes) arrivals.push(keys[2 * node + 1]!, slots[node]!)
+    return arrivals
   }
 
   private putLastFirst(lastFirst: Heap, key: number, sequence: number, slot: number): void {
@@ -181,7 +224,11 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** Rebuilds the heap without empty slots, and releases the memory that a burst took. The n-th node gets slot n. */
   protected rebuild(): void {
-    const { entries, heap } = this
+    const { byArrival, entries, heap } = this
+    // The slots change, and the order of arrival does not.
+    const newSlots = byArrival === undefined ? undefined : new Map<number, number>()
+    const live = byArrival?.with((slot, sequence) => (this.hasSequence(slot, sequence) ? slot : undefined))
+    this.byArrival = undefined
     const { keys, length, slots } = heap
     let capacity = slots.length
     while (capacity > minCapacity && 4 * this.size < capacity) capacity /= 2
@@ -192,7 +239,10 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (this.lastFirst !== undefined) this.lastFirst = new Heap()
     for (let node = 0; node < length; node++) {
       const entry = entries[slots[node]!]
-      if (entry !== undefined) this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
+      if (entry === undefined) continue
+      this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
+      newSlots?.set(slots[node]!, entry.slot)
     }
+    this.byArrival = live?.with((slot) => newSlots!.get(slot))
   }
 }

@@ -17,12 +17,13 @@
  * A failure stops the bulk in the step in which the task settles, so no further item starts. Running tasks are
  * interrupted when the bulk is notified, because their finalizers are user code.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
+import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import { endLaunch } from "../pool/launch.ts"
@@ -30,20 +31,27 @@ import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { type Counter, CurrentCounter, uncounted } from "../runtime/counting.ts"
+import { unstamped } from "../timing/ticks.ts"
 import type { ItemOptionsOf } from "./itemOptions.ts"
-import { checkResult, isAtEnd, isPlainArray, type Source } from "./source.ts"
+import type { BulkSpan } from "./span.ts"
+import { checkResult, isAtEnd, isPlainArray, sizeOf, type Source } from "./source.ts"
 
 /** The options of a bulk, which the operation has checked. */
 export interface BulkOptions {
   /** The operation, for messages. */
   readonly where: string
   readonly source: Source
+  /** What `source` iterates. */
+  readonly items: unknown
   readonly f: (item: unknown, index: number) => unknown
   readonly weight: number
   /** Sets the options of an item on its task; `undefined` if no item has options. Runs user code. */
   readonly itemOptions: ItemOptionsOf | undefined
   /** How the values are returned: in the order of the items, in the order of completion, or not at all. */
   readonly collect: "ordered" | "unordered" | "discard"
+  /** The spans of the bulk; `undefined` if its caller has no recorded span. */
+  readonly span: BulkSpan | undefined
 }
 
 /** Runs a bulk in a pool and waits for its result. Interrupting the caller interrupts all its tasks. */
@@ -53,6 +61,7 @@ export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Ef
       Effect.callback((resume) => {
         const bulk = new Bulk(machine, options(), fiber.context, resume)
         bulk.wait = wait
+        bulk.counter?.begin(sizeOf(bulk.options.items))
         bulk.request()
         machine.flush()
         return bulk.interrupt
@@ -66,6 +75,7 @@ const fetchBudget = 1024
 export class Bulk implements Traversal {
   readonly options: BulkOptions
   readonly context: Context.Context<never>
+  readonly counter: Counter | undefined
   readonly asyncContext: AsyncContext | undefined
   readonly machine: Machine
   private readonly isPlain: boolean
@@ -100,7 +110,8 @@ export class Bulk implements Traversal {
   ) {
     this.machine = machine
     this.options = options
-    this.context = context
+    this.counter = Context.get(context, CurrentCounter)
+    this.context = this.counter === undefined ? context : uncounted(context)
     this.asyncContext = captureAsyncContext()
     this.isPlain = isPlainArray(options.source)
     this.onDone = onDone
@@ -242,12 +253,23 @@ export class Bulk implements Traversal {
   onNotified(task: BulkTask): void {
     this.live--
     const { exit } = task
+    if (this.counter !== undefined && exit !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit?._tag === "Success") this.collect(task.index, exit.value)
     else if (exit !== undefined) this.onFailure(task, exit)
     if (this.state === "Pulling") {
       this.spare.push(task.renew())
       if (this.live === 1) this.lookAhead()
     } else if (this.live === 0) this.finish()
+  }
+
+  /** Tells the counter of an item that has ended. A counter that throws ends the bulk. */
+  private count(counter: Counter, exit: Exit.Exit<unknown, unknown>): void {
+    try {
+      counter.ended(exit)
+    } catch (cause) {
+      this.stop(Exit.die(cause))
+      this.interruptRunning()
+    }
   }
 
   private onFailure(task: BulkTask, exit: Exit.Failure<unknown, unknown>): void {
@@ -263,8 +285,17 @@ export class Bulk implements Traversal {
     if (this.state !== "Pulling") return
     if (task.needsItem && this.isAtEnd()) return this.end()
     if (task.needsItem) this.machine.countRejection(task.rejected!)
+    // An item with a span of its own has reported its rejection.
+    if (task.needsItem || this.options.span?.items === undefined) this.reportRejection(task.rejected!)
     this.failure ??= rejection
     this.end()
+  }
+
+  private reportRejection(reason: NotAvailable["reason"]): void {
+    const { machine } = this
+    const { span } = this.options
+    // In this step, which may end the caller's span.
+    if (span !== undefined) machine.guard((event) => event.notify(), span.rejected.rejection(reason, machine.stats()))
   }
 
   private isAtEnd(): boolean {
@@ -328,6 +359,7 @@ export class Bulk implements Traversal {
     this.state = "Done"
     this.endTraversal?.()
     this.asyncContext?.emitDestroy()
+    if (!this.isPlain) this.options.span?.counted(this.pulled)
     const { collect } = this.options
     const result = this.failure ?? Exit.succeed(collect === "discard" ? undefined : this.values)
     // A source that was not exhausted may hold resources, so it is closed first.
@@ -382,6 +414,8 @@ export class BulkTask extends Task {
   item: unknown = undefined
   // One function for all items of this object, which is reused.
   private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
+  /** Counts the items that the object has stood for. */
+  private renewals = 0
   /** Why the pool did not admit the task. */
   rejected: NotAvailable["reason"] | undefined = undefined
 
@@ -389,16 +423,21 @@ export class BulkTask extends Task {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
+    this.trace = bulk.options.span?.items?.next()
   }
   /** Makes a settled task a request again. */
   renew(): this {
     this.state = "New"
     this.index = -1
-    this.epoch = 0
+    this.renewals++
+    this.arrivedAt = noStamp
+    this.since = unstamped
+    this.mark = 0
     this.rejected = undefined
     this.extra = undefined
     this.weight = this.bulk.options.weight
     this.exit = this.answer = this.cancelReason = undefined
+    this.trace = this.bulk.options.span?.items?.next()
     return this
   }
   override begin(): Effect.Effect<unknown, unknown> {
@@ -422,6 +461,12 @@ export class BulkTask extends Task {
   override onStarted(): void {
     // A retry makes no further request: its first attempt has made one.
     if (this.extra?.retry === undefined || this.extra.retry.starts <= 1) this.bulk.request()
+  }
+  override get submission(): number {
+    return this.renewals
+  }
+  override get functionName(): unknown {
+    return (this.bulk.options.f as { readonly name?: unknown }).name
   }
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this

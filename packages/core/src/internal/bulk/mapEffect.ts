@@ -8,7 +8,7 @@
  * paused or closes, the feeder is interrupted. The admitted tasks continue, and then the stream fails with
  * `NotAvailable`.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,8 +16,10 @@ import type { Fiber } from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
-import { checkPositiveLimit } from "../arguments.ts"
+import type { NotAvailableReason } from "../../TaskPoolError.ts"
+import { checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -25,6 +27,8 @@ import { waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
 import { Task } from "../pool/task.ts"
 import { awaitEnds } from "../pool/waits.ts"
+import { type Counter, CurrentCounter } from "../runtime/counting.ts"
+import { type BulkSpan, bulkSpanScoped } from "./span.ts"
 import { type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
 
 type Map = (element: any, index: number) => Effect.Effect<any, any, any>
@@ -39,9 +43,11 @@ export const mapEffect = (
 ): Stream.Stream<any, any, any> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>())
+      const spans = yield* bulkSpanScoped(machine, options?.spans)
+      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>(), spans?.span)
       yield* Effect.addFinalizer(() => mapping.leave)
-      yield* mapping.start(stream)
+      const start = mapping.start(stream, yield* CurrentCounter)
+      yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
     })
   )
@@ -50,8 +56,11 @@ class Mapping implements Traversal {
   readonly machine: Machine
   readonly results: Queue.Queue<unknown, unknown>
   private readonly f: Map
+  private readonly span: BulkSpan | undefined
+  private isReported = false
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
+  private counter: Counter | undefined = undefined
   private readonly unordered: boolean
   private readonly bufferSize: number
   /** The context of the feeder, in which the tasks run. */
@@ -77,11 +86,19 @@ class Mapping implements Traversal {
   /** The failure of the task that stopped the mapping. */
   private stoppedBy: Cause.Cause<unknown> | undefined = undefined
 
-  constructor(machine: Machine, f: Map, options: MapEffectOptions, results: Queue.Queue<unknown, unknown>) {
+  constructor(
+    machine: Machine,
+    f: Map,
+    options: MapEffectOptions,
+    results: Queue.Queue<unknown, unknown>,
+    span: BulkSpan | undefined
+  ) {
     this.machine = machine
+    this.span = span
     this.results = results
     this.f = f
-    const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize"])
+    const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize", "spans"])
+    if (options.spans !== undefined) checkWord(where, "spans", ["each"], options.spans)
     this.weight = weight
     this.itemOptions = itemOptions
     this.unordered = options.unordered ?? false
@@ -89,11 +106,20 @@ class Mapping implements Traversal {
     this.endTraversal = machine.traverse(this)
   }
 
-  start(stream: Stream.Stream<any, any, any>) {
+  start(stream: Stream.Stream<any, any, any>, counter: Counter | undefined) {
+    this.counter = counter
+    counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
-    const fed = this.machine.isAdmitting ? stream : Stream.failCause(this.machine.rejection())
+    const { isAdmitting } = this.machine
+    if (!isAdmitting) {
+      this.reportRejection(this.machine.notAdmitting)
+      this.machine.flush()
+    }
+    const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
-    return Effect.map(Effect.forkScoped(feeding), (feeder) => {
+    // Elements are counted here, so their tasks have no counter.
+    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, CurrentCounter, undefined)
+    return Effect.map(Effect.forkScoped(uncounted), (feeder) => {
       this.feeder = feeder
       // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
       // dies.
@@ -112,6 +138,7 @@ class Mapping implements Traversal {
       const { context } = this
       const task = new ElementTask(this, this.machine, this.f, [element, index], this.weight, context, started)
       this.itemOptions?.(task, element, index)
+      task.trace = this.span?.items?.next()
       this.live.add(task)
       const admit = new Fork(() => task, true)
       return Effect.andThen(admit, Effect.andThen(started.await, this.room.await))
@@ -137,8 +164,22 @@ class Mapping implements Traversal {
   onAdmissionEnd(): void {
     if (this.state !== "Feeding" || this.failure !== undefined) return
     this.failure = this.machine.rejection()
+    this.reportRejection(this.machine.notAdmitting)
     const { feeder } = this
     if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
+  }
+
+  /** Reports a rejection on the caller's span, once. */
+  private reportRejection(reason: NotAvailableReason): void {
+    const { isReported, machine, span } = this
+    this.isReported = true
+    if (!isReported && span !== undefined) machine.enqueueCompletion(span.rejected.rejection(reason, machine.stats()))
+  }
+
+  /** Handles the rejection of a task. One with a span of its own has reported it. */
+  onRejected(task: ElementTask, reason: NotAvailableReason): void {
+    if (task.trace !== undefined) this.isReported = true
+    this.reportRejection(reason)
   }
 
   /** Starts no more tasks, from this step on. Runs no user code. */
@@ -160,10 +201,21 @@ class Mapping implements Traversal {
   onNotified(task: ElementTask, exit: Exit.Exit<unknown, unknown>): void {
     // A task that settles within its admission may be notified twice: of its admission and of its outcome.
     if (!this.live.delete(task)) return
+    if (this.counter !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     // Tasks that were stopped because of a failed one may be notified before the failed one.
     else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
     this.endIfSettled()
+  }
+
+  /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
+  private count(counter: Counter, exit: Exit.Exit<unknown, unknown>): void {
+    try {
+      counter.ended(exit)
+    } catch (cause) {
+      this.stop(Cause.die(cause))
+      Queue.failCauseUnsafe(this.results, Cause.die(cause))
+    }
   }
 
   private deliver(index: number, value: unknown): void {
@@ -200,6 +252,7 @@ class Mapping implements Traversal {
   /** Stops everything when the stream's scope ends. */
   readonly leave = Effect.suspend(() => {
     this.endTraversal()
+    this.span?.counted(this.fed)
     this.stop()
     const tasks = Array.from(this.live)
     for (const task of tasks) this.machine.cancelByCaller(task, undefined)
@@ -229,8 +282,9 @@ class ElementTask extends Task implements Notifiable {
     this.index = args[1]
     this.started = started
   }
-  override onRejected(): void {
+  override onRejected(reason: NotAvailableReason): void {
     this.rejected = true
+    this.mapping.onRejected(this, reason)
   }
   override get mayStart(): boolean {
     return super.mayStart && !this.mapping.isStopped

@@ -44,6 +44,17 @@ export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${describe(items)}`)
 }
 
+/** Returns the number of items, if they are an array. */
+export const lengthOf = (items: unknown): number | undefined => (isIteratedAsArray(items) ? items.length : undefined)
+
+/** Returns the number of items, if it is known without iterating. May run a getter. A wrong answer counts as none. */
+export const sizeOf = (items: unknown): number | undefined => {
+  // A string's length does not count its code points.
+  if (typeof items !== "object" || items === null) return undefined
+  const { length, size = length } = items as { readonly size?: unknown; readonly length?: unknown }
+  return Number.isSafeInteger(size) && (size as number) >= 0 ? (size as number) : undefined
+}
+
 const isObject = (value: unknown): boolean =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 

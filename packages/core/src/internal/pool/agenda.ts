@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import type { Fiber } from "effect/Fiber"
 import { Heap, minCapacity } from "../backlog/heap.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
+import { monotonicMillis } from "../runtime/clock.ts"
 
 /** An item of an agenda. */
 export interface Due {
@@ -65,7 +66,7 @@ export class Agenda {
 
   /** Returns the time of the monotonic clock in milliseconds. The result never falls, even if a clock does. */
   now(): number {
-    const millis = millisOf(this.clock.monotonicTimeNanosUnsafe())
+    const millis = monotonicMillis(this.clock)
     if (millis > this.time) this.time = millis
     return this.time
   }
@@ -188,12 +189,6 @@ export class Agenda {
 /** Waits by the platform's clock, because the pool's clock failed or did not wait. */
 const poll = (millis: number): Effect.Effect<void> =>
   Clock.Clock.defaultValue().sleep(Duration.millis(Math.max(1, Math.min(millis, pollInterval))))
-
-/** Converts nanoseconds to milliseconds. `Number(nanos)` alone would be exact for 104 days only. */
-const millisOf = (nanos: bigint): number => {
-  const value = Number(nanos)
-  return value < Number.MAX_SAFE_INTEGER ? value / 1e6 : Number(nanos / 1_000_000n) + Number(nanos % 1_000_000n) / 1e6
-}
 
 /**
  * Items by time, equal times first in, first out. A removed item is released at once. Its node is dropped when it

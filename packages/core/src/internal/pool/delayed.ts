@@ -1,6 +1,6 @@
 /** The delayed tasks: they have failed and wait for their next attempt, without a worker. */
 import type { Exit, Failure } from "effect/Exit"
-import { LinkedList } from "../backlog/list.ts"
+import { PriorityBacklog } from "../backlog/priority.ts"
 import { runIsolated } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import type { Agenda } from "./agenda.ts"
@@ -17,8 +17,15 @@ export interface Attempts {
   flush(): void
 }
 
+/** Tasks in the order in which they are due. */
+class ByDue extends PriorityBacklog<Entry> {
+  add(entry: Entry, due: number): void {
+    this.put(entry, due, this.nextSequence())
+  }
+}
+
 export class Delayed {
-  readonly entries = new LinkedList<Entry>()
+  readonly entries = new ByDue()
   private readonly attempts: Attempts
   private readonly agenda: Agenda
 
@@ -27,21 +34,13 @@ export class Delayed {
     this.agenda = agenda
   }
 
-  /** Returns the tasks in the order in which they are due. */
-  ordered(): Array<Entry> {
-    const dueOf = ({ extra }: Entry): number => {
-      const due = extra!.retry!.due
-      return due?.isPlanned === true ? due.at : Infinity
-    }
-    return this.entries.toArray().sort((a, b) => (dueOf(a) < dueOf(b) ? -1 : dueOf(a) > dueOf(b) ? 1 : 0))
-  }
-
   /** Takes a failed task, and returns `true`, unless its failure is final. */
   take(entry: Entry, exit: Failure<unknown, unknown>): boolean {
     const failure = failureToRetry(exit)
     if (failure === undefined) return false
     entry.onDelayed()
-    this.entries.push(entry)
+    // It is due when the schedule has decided, which may take a while.
+    this.entries.add(entry, Infinity)
     entry.state = "Delayed"
     // The schedule and the predicates are user code. They run in the submitter's context and async context.
     const plan = () =>
@@ -68,8 +67,14 @@ export class Delayed {
         this.attempts.flush()
       })
       entry.extra!.retry!.due = due
-      if (delay < Infinity) due.plan(this.agenda.now() + delay)
+      if (delay < Infinity) this.plan(entry, due, this.agenda.now() + delay)
     }
+  }
+
+  private plan(entry: Entry, due: Alarm, at: number): void {
+    this.entries.remove(entry)
+    this.entries.add(entry, at)
+    due.plan(at)
   }
 
   private requeue(entry: Entry): void {

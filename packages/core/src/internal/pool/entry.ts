@@ -13,10 +13,19 @@ import type { Weighted } from "../backlog/backlog.ts"
 import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
 import type { TaskExtra } from "./extra.ts"
+import type { Trace } from "./span.ts"
 
 /** A waiter that a flush notifies. What `notify` throws is logged. */
 export interface Notifiable {
   notify(): void
+}
+
+/** A launch as the machine sees it. */
+interface EntryLaunch {
+  entry: Entry | undefined
+  outer: unknown
+  startedAt: number
+  trace: Trace | undefined
 }
 
 /** A task as the machine sees it. Only `pull`, `fork`, `onStarted` and `notify` may run user code. */
@@ -32,13 +41,24 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   asyncContext: AsyncContext | undefined
   fiber: Fiber<unknown, unknown> | undefined
   /** The link from the entry's fiber to the entry, until the entry settles. */
-  launch: { entry: Entry | undefined; outer: unknown } | undefined
+  launch: EntryLaunch | undefined
   /** Why the entry is interrupted: by the pool or its handle (it ends as `TaskCancelled`), or by its submitter. */
   cancelReason: TaskCancelledReason | "Interrupted" | undefined
-  /** For the observer: the time of the arrival, and from the dispatch on the time of the dispatch. */
+  /** The span of the present attempt, if its submitter has a recorded span. */
+  trace: Trace | undefined
+  /** Counts the submissions that the entry has stood for: a bulk uses it for one item after the other. */
+  readonly submission: number
+  /**
+   * The stamp of the arrival (see `ages.ts`), or of the time at which a retry was due or a delay began. `noStamp` for a
+   * task that found a free worker.
+   */
+  arrivedAt: number
+  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
+  readonly startedAt: number
+  /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
-  /** For the observer: the epoch of the dispatch. */
-  epoch: number
+  /** For observers: what they remember of the task, as `marks.ts` says. */
+  mark: number
   exit: Exit<any, any> | undefined
   answer: Exit<any, any> | undefined
   caller: Waiter["caller"]
@@ -63,6 +83,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   onDelayed(): void
   /** Called in the step in which the entry settles. Keeps the outcome and releases everything else. */
   onSettled(): void
+  /** The name of the submitted function or job, if any. User code may answer, and throw. */
+  readonly functionName: unknown
   /** The submitted work, for the report of `close`. */
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }
@@ -74,8 +96,17 @@ export interface Entry extends Weighted<Entry>, Notifiable {
  * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
  */
 export interface MachineObserver {
+  /** A task has come to the door, or to the queue without waiting at the door. */
   arrived(entry: Entry): void
-  dispatched(entry: Entry): void
+  /** A task has come from the door to the queue. */
+  admitted(entry: Entry): void
+  /** A task has taken its workers. `queued` says whether it comes from the queue. */
+  dispatched(entry: Entry, queued: boolean): void
+  /** A task has lent its workers, or has taken them back. */
+  lent(entry: Entry): void
+  tookBack(entry: Entry): void
+  /** A task has left its workers. It has not settled, and may be tried again. */
+  left(entry: Entry, exit: Exit<unknown, unknown>): void
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void

@@ -5,7 +5,7 @@
  * recomputes its limit after each change.
  */
 import type { HoldReason as PublicReason } from "../../PoolStats.ts"
-import type { PoolEvent } from "../../TaskPool.ts"
+import type { EventBody } from "./events.ts"
 import type { Agenda } from "./agenda.ts"
 import { Alarm } from "./alarm.ts"
 
@@ -16,7 +16,7 @@ export type HoldReason = PublicReason | "Closing"
 export interface Held {
   /** Called when a hold has begun or ended. */
   refreshLimit(): void
-  emit(event: PoolEvent): void
+  emit(event: EventBody): void
   flush(): void
 }
 

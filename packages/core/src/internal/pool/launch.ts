@@ -9,29 +9,49 @@ import * as Context from "effect/Context"
 import type { Fiber } from "effect/Fiber"
 import { overlay, Overlaid, type RuntimeContext } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
+import type { Trace } from "./span.ts"
 
 export interface Launch {
   /** The task, until it settles. A fiber that outlives its task belongs to no task. */
   entry: Entry | undefined
   /** The context of the submitter, which may itself belong to a task. Kept until the task settles. */
   outer: Context.Context<never> | undefined
+  /** The stamp of the start (see `ages.ts`), if the task has not ended in its first step. */
+  startedAt: number
+  trace: Trace | undefined
+}
+
+/** Stands for the launch of a task that has not started, and has a trace. */
+export class PendingLaunch implements Launch {
+  readonly entry = undefined
+  readonly outer = undefined
+  startedAt = noStamp
+  trace: Trace | undefined
+
+  constructor(trace: Trace) {
+    this.trace = trace
+  }
 }
 
 /** One key for all pools and for all copies of this module, so that each recognizes the tasks of the others. */
 const launchKey = Context.Service<Launch, Launch>("@aio-task-pool/core/launch")
 
-const noLaunch: Launch = { entry: undefined, outer: undefined }
+const noLaunch: Launch = { entry: undefined, outer: undefined, startedAt: noStamp, trace: undefined }
 
 // If the runtime allows it, one object is both the launch and the context. That saves one object for each task.
 class LaunchContext extends Overlaid implements Launch {
   entry: Entry | undefined
   outer: Context.Context<never> | undefined
+  startedAt = noStamp
+  trace: Trace | undefined
   constructor(under: Context.Context<never>, entry: Entry) {
     super(under as RuntimeContext, launchKey.key, undefined)
     this.value = this
     this.entry = entry
     this.outer = under
+    this.trace = entry.launch?.trace
   }
 }
 
@@ -43,7 +63,7 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
     entry.launch = launch
     return launch as unknown as Context.Context<never>
   }
-  const launch: Launch = { entry, outer }
+  const launch: Launch = { entry, outer, startedAt: noStamp, trace: entry.launch?.trace }
   entry.launch = launch
   return Context.add(outer, launchKey, launch)
 }
@@ -54,7 +74,7 @@ export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Co
 export const endLaunch = (entry: Entry): void => {
   const { launch } = entry
   if (launch === undefined) return
-  launch.entry = launch.outer = undefined
+  launch.entry = launch.outer = launch.trace = undefined
   entry.launch = undefined
 }
 

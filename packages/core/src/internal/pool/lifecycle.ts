@@ -21,6 +21,7 @@ import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import type { Entry } from "./entry.ts"
 import { hasStarted } from "./extra.ts"
 import type { Machine } from "./machine.ts"
+import { labelOf } from "./label.ts"
 import { cancelStranded, isStranded } from "./selecting.ts"
 import { awaitUntil } from "./waits.ts"
 
@@ -59,6 +60,8 @@ interface CloseState {
   /** The number of changes by later closers, so that the closing fiber notices them. */
   changes: number
   report: CloseReport | undefined
+  /** The event of the report. */
+  closed: PoolEvent | undefined
   readonly isReported: () => boolean
 }
 
@@ -70,6 +73,8 @@ export class Lifecycle {
   private readonly defaults: ClosingDefaults
   /** Runs while the pool is open: the sizing loop of an auto-scale pool. */
   private readonly whileOpen: Effect.Effect<void> | undefined
+  /** Called when the pool has closed and cannot be reopened. */
+  private readonly onEnd: () => void
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
   private openScope = Scope.makeUnsafe()
@@ -85,6 +90,7 @@ export class Lifecycle {
       readonly startPaused: boolean
       readonly shutdown: ClosingDefaults
       readonly whileOpen: Effect.Effect<void> | undefined
+      readonly onEnd?: (() => void) | undefined
     }
   ) {
     this.machine = machine
@@ -92,6 +98,7 @@ export class Lifecycle {
     this.startPaused = options.startPaused
     this.defaults = options.shutdown
     this.whileOpen = options.whileOpen
+    this.onEnd = options.onEnd ?? (() => {})
     this.open()
   }
 
@@ -113,8 +120,15 @@ export class Lifecycle {
     this.closedForGood = true
     if (this.machine.phase === "Draining") this.tighten(this.closing!, { mode, ...this.defaults })
     const report = this.closeUnsafe({ mode, ...this.defaults })
-    if (this.machine.phase === "Closed") this.machine.events.end(this.machine.guard)
+    if (this.machine.phase === "Closed") this.endForGood()
     return report
+  }
+
+  /** Handles the end of the pool: it has closed, and cannot be reopened. */
+  private endForGood(): void {
+    this.machine.events.end(this.machine.guard)
+    // Those who watch the registry must not keep the pool from closing.
+    this.machine.guard(this.onEnd, undefined)
   }
 
   private begin({
@@ -132,6 +146,7 @@ export class Lifecycle {
       candidates: [],
       changes: 0,
       report: undefined,
+      closed: undefined,
       isReported: () => closing.report !== undefined
     }
     this.closing = closing
@@ -200,7 +215,7 @@ export class Lifecycle {
   /** Subscribes a reader. A reader of a closed pool gets `Closed` at once. */
   subscribe(reader: Queue.Queue<PoolEvent, any>, offer: (event: PoolEvent) => void): void {
     const { closing, machine } = this
-    if (machine.phase === "Closed" && closing?.report !== undefined) offer({ _tag: "Closed", report: closing.report })
+    if (machine.phase === "Closed" && closing?.closed !== undefined) offer(closing.closed)
     machine.events.subscribe(reader)
     if (this.closedForGood && machine.phase === "Closed") machine.events.end(machine.guard)
   }
@@ -224,8 +239,8 @@ export class Lifecycle {
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
       closing.candidates = []
-      machine.endClosing(closing.report)
-      if (this.closedForGood) machine.events.end(machine.guard)
+      closing.closed = machine.endClosing(closing.report)
+      if (this.closedForGood) this.endForGood()
       machine.flush()
     })
   }
@@ -292,16 +307,10 @@ export class Lifecycle {
 
   private readonly abandon = Effect.suspend(() => {
     const { machine } = this
-    const fibers = machine.runningEntries.map((entry) => entry.fiber?.id)
+    const abandoned = machine.runningEntries.map((entry) => ({ fiber: entry.fiber?.id, label: labelOf(entry) }))
     machine.abandonRunning("Closed")
-    return Effect.forEach(
-      fibers,
-      (id) =>
-        Effect.logWarning(
-          `${machine.name}: a task did not end after its interruption and was abandoned (fiber #${id})`
-        ),
-      { discard: true }
-    )
+    for (const task of abandoned) machine.log("Warn", "gave up a task", task)
+    return Effect.void
   })
 
   private now(): number {

@@ -80,7 +80,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
@@ -98,6 +98,7 @@ import {
   runInCopy
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
+import { type Ages, agesOf } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
@@ -109,15 +110,24 @@ import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
-import { Events } from "./events.ts"
-import { Observers } from "./observers.ts"
+import type { PoolLog } from "./log.ts"
+import { type EventBody, Events } from "./events.ts"
+import { type Outcome, rejectedIn } from "./span.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
+import { callAfter } from "../runtime/timer.ts"
+import { withSample } from "../timing/marks.ts"
+import { Stopwatch } from "../timing/stopwatch.ts"
+import { Timing } from "../timing/timing.ts"
 
 /** The options of a machine, which the pool's constructor has checked. */
 export interface MachineOptions {
   readonly name: string
+  /** The name of the module that makes the pool. */
+  readonly kind: string
+  /** Whether tasks have spans. */
+  readonly spans: "auto" | "none"
   readonly discipline: QueueDiscipline
   /** The sizes that `target` is clamped to. */
   readonly min: number
@@ -135,6 +145,8 @@ export interface MachineOptions {
   readonly ageing: number | undefined
 }
 
+const platformClock = Context.get(Context.empty(), Clock.Clock)
+
 // A flush yields to the event loop after this many launches and notifications.
 const flushBudget = 1024
 
@@ -146,6 +158,9 @@ const maxRounds = 64
 
 export class Machine implements Workers, Held, Attempts, Expiring {
   readonly name: string
+  readonly kind: string
+  /** Whether a task has a span, if its submitter has a recorded one. */
+  readonly traces: boolean
   readonly min: number
   readonly max: number
   readonly capacity: number
@@ -155,6 +170,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private readonly isFixed: boolean
   readonly agenda: Agenda
   readonly clock: Clock.Clock
+  readonly ages: Ages
 
   #phase: "Open" | "Draining" | "Closed" = "Open"
   readonly pauses: Pauses
@@ -182,15 +198,23 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
-  private readonly counts = new Counts()
-  private observers: ReadonlyArray<MachineObserver> = []
+  readonly counts = new Counts()
+  /** What the machine reports to: the timing while the pool measures, otherwise the pool's own observer, if any. */
   private observer: MachineObserver | undefined = undefined
+  private ownObserver: MachineObserver | undefined = undefined
+  readonly watch: Stopwatch
+  /** The times of the tasks, from the first time on that the pool measures. */
+  timing: Timing | undefined = undefined
+  /** The number of those for whom the pool measures. */
+  private timed = 0
   readonly watchers = new Watchers()
+  /** Notified of the end of each flush; undefined without `warnAfter`. */
+  warnings: { flushEnded(): void } | undefined = undefined
   private readonly traversals = new Set<Traversal>()
-  readonly events = new Events()
+  readonly events: Events
 
   private readonly dispatcher: SchedulerDispatcher
-  private readonly log: (message: string, defect: unknown) => void
+  readonly log: PoolLog
   private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
@@ -214,13 +238,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.flush()
   }
 
-  /** `context` is the context of the pool's own fibers. `log` logs a defect that belongs to no task. */
-  constructor(
-    options: MachineOptions,
-    context: Context.Context<never>,
-    log: (message: string, defect: unknown) => void = () => {}
-  ) {
+  /** `context` is the context of the pool's own fibers. */
+  constructor(options: MachineOptions, context: Context.Context<never>, log: PoolLog = () => {}) {
     this.name = options.name
+    this.kind = options.kind
+    this.traces = options.spans === "auto"
     this.min = options.min
     this.max = options.max
     this.capacity = options.capacity
@@ -232,6 +254,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.rates = options.rates
     this.isFixed = options.isFixed
     this.clock = Context.get(context, Clock.Clock)
+    this.watch = new Stopwatch(this.clock)
+    this.events = new Events(this.clock)
+    this.ages = agesOf(this.clock)
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
@@ -324,7 +349,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     } else if (entry.state === "Waiting") {
       this.takeOut(entry)
       this.countReason("WaitedTooLong")
-      this.settle(entry, Exit.fail(this.notAvailable("WaitedTooLong")))
+      const error = this.notAvailable("WaitedTooLong")
+      this.traceRejection(entry, error)
+      this.settle(entry, Exit.fail(error))
       this.moveFromDoor()
     }
     this.flush()
@@ -408,7 +435,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Counts and returns the failure of an operation that would wait for its own pool. */
   rejectNested(): NotAvailable {
     this.countRejection("Nested")
-    return this.notAvailable("Nested")
+    const error = this.notAvailable("Nested")
+    if (this.traces) this.guard((fiber) => rejectedIn(fiber, "Nested", error.stats), Fiber.getCurrent()!)
+    return error
   }
 
   private notAvailable(reason: NotAvailableReason): NotAvailable {
@@ -419,7 +448,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     return this.#phase === "Open" && !this.paused
   }
 
-  private get notAdmitting(): NotAvailableReason {
+  get notAdmitting(): NotAvailableReason {
     return this.#phase === "Open" ? "Paused" : "Closed"
   }
 
@@ -433,10 +462,17 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Fails a task that is not admitted. The bulk counts the rejection of a request, if its source had an item left. */
   private reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
-    const exit = Exit.fail(this.notAvailable(reason))
+    const error = this.notAvailable(reason)
+    const exit = Exit.fail(error)
+    this.traceRejection(entry, error)
     entry.answer = exit
     entry.onRejected(reason)
     this.complete(entry, exit)
+  }
+
+  /** Lets the next flush report a rejection on the submitter's span. A bulk reports the rejection of a request. */
+  private traceRejection({ needsItem, trace }: Entry, { reason, stats }: NotAvailable): void {
+    if (trace !== undefined && !needsItem) this.enqueueCompletion(trace.rejection(reason, stats))
   }
 
   countRejection(reason: NotAvailableReason): void {
@@ -452,6 +488,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
   private onAdmitted(entry: Entry): void {
     this.counts.submitted++
+    if (entry.trace !== undefined) entry.trace.admitted()
     if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
@@ -468,16 +505,25 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   private enqueue(entry: Entry): void {
-    // The observer has already counted a task that arrived at the door.
-    if (this.observer !== undefined && entry.epoch >= 0) this.observer.arrived(entry)
+    // A task that arrived at the door has its stamp.
+    if (entry.state !== "AtDoor") entry.arrivedAt = this.ages.stamp()
+    if (this.observer !== undefined) this.reportPlace(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
     if (retry === undefined) this.backlog.push(entry)
     else this.backlog.insert(entry, retry.sequence)
   }
 
+  private reportPlace(entry: Entry): void {
+    if (entry.state === "AtDoor") {
+      entry.state = "Waiting"
+      this.observer!.admitted(entry)
+    } else this.observer!.arrived(entry)
+  }
+
   private enqueueAtDoor(entry: Entry): void {
     entry.state = "AtDoor"
+    entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)
     this.observer?.arrived(entry)
   }
@@ -654,11 +700,12 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const outer = this.inTransition
     this.inTransition = entry
     this.budget--
+    const { state } = entry
     entry.state = "Running"
     this.runningTasks.push(entry)
     if (entry.extra === undefined && !this.selective) this.used++
     else this.takeWorkers(entry)
-    this.observer?.dispatched(entry)
+    this.observer?.dispatched(entry, state === "Waiting")
     if (this.launchDepth < maxLaunchDepth) this.start(entry)
     else {
       entry.asyncContext ??= captureAsyncContext()
@@ -712,8 +759,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
-    if (exit === undefined) entry.observe()
-    else this.onExit(entry, exit)
+    if (exit === undefined) {
+      // A task that ends in its first step needs no time. One that closing has abandoned there has no launch.
+      if (entry.launch !== undefined) entry.launch.startedAt = this.ages.stamp()
+      entry.observe()
+    } else this.onExit(entry, exit)
     entry.onStarted()
   }
 
@@ -769,11 +819,12 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const outer = this.inTransition
     this.inTransition = entry
     this.leaveWorkers(entry)
+    this.observer?.left(entry, exit)
     if (exit._tag === "Success") {
-      this.counts.succeeded++
+      this.count(entry, "succeeded")
       this.settle(entry, exit)
     } else if (entry.extra?.retry === undefined || !this.delayForRetry(entry, exit)) this.onFailureExit(entry, exit)
-    if (this.observer !== undefined) this.report(entry, exit)
+    if (this.ownObserver !== undefined) this.report(entry, exit)
     if (this.inTransition === entry) this.inTransition = outer
     this.flush()
   }
@@ -784,8 +835,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (interrupted && cancelReason !== undefined && cancelReason !== "Interrupted") {
       return this.onCancelledExit(entry, cancelReason, exit.cause)
     }
-    if (interrupted && Cause.hasInterruptsOnly(exit.cause)) this.counts.interrupted++
-    else this.counts.failed++
+    this.count(entry, interrupted && Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failed")
     this.settle(entry, exit)
   }
 
@@ -794,15 +844,20 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const own = cause.reasons.filter((each) => !Cause.isInterruptReason(each))
     if (Cause.isInterruptReason(cause.reasons[0]!)) return this.cancelRunning(entry, reason, own)
     // The task failed by itself before the interruption reached it, so it keeps its own result.
-    this.counts.failed++
+    this.count(entry, "failed")
     this.settle(entry, Exit.failCause(Cause.fromReasons(own)))
   }
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
-    this.counts.cancelled++
+    this.count(entry, "cancelled")
     this.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
+  }
+
+  private count(entry: Entry, outcome: Outcome): void {
+    this.counts[outcome]++
+    if (entry.trace !== undefined) entry.trace.outcome = outcome
   }
 
   private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -815,8 +870,16 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     entry.state = "Settled"
     entry.exit = exit
     if (entry.extra !== undefined) this.releaseExtra(entry.extra)
+    if (entry.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
     if (entry.awaited) this.enqueueCompletion(entry)
     entry.onSettled()
+  }
+
+  /** Lets the next flush end the span of an attempt, before it notifies the waiters of its task. */
+  private endTrace(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    const trace = entry.trace!
+    if (trace.finish(exit)) this.enqueueCompletion(trace)
+    entry.trace = undefined
   }
 
   private releaseExtra(extra: TaskExtra): void {
@@ -834,14 +897,24 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     this.launchDepth++
+    const { trace } = entry
+    if (trace !== undefined) {
+      this.endTrace(entry, exit)
+      entry.trace = trace.next()
+    }
     try {
-      return this.delayed.take(entry, exit)
+      const isDelayed = this.delayed.take(entry, exit)
+      if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
+      // The failure is final, and decides the outcome in the span.
+      if (!isDelayed) entry.trace = trace
+      return isDelayed
     } finally {
       this.launchDepth--
     }
   }
 
   requeue(entry: Entry): void {
+    entry.trace?.admitted()
     this.enqueue(entry)
   }
 
@@ -854,7 +927,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private report(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
     this.launchDepth++
     try {
-      this.observer!.settled(entry, exit)
+      this.ownObserver!.settled(entry, exit)
     } finally {
       this.launchDepth--
     }
@@ -890,7 +963,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
   onDefect(defect: unknown, message = "a callback threw, and no task can have its error"): void {
-    this.later(() => this.log(`${this.name}: ${message}`, defect))
+    this.later(() => this.log("Error", message, undefined, Cause.die(defect)))
   }
 
   /** Calls `f` after a turn of the event loop. */
@@ -901,6 +974,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Returns whether there is work again. */
   private endFlush(): boolean {
     this.observer?.flushEnded()
+    this.warnings?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
     return this.watchers.isEmpty ? !this.completions.isEmpty : this.checkWatchers()
   }
@@ -963,13 +1037,13 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.ordered())
+    return this.backlog.ordered().concat(this.delayed.entries.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
   cancelWaiting(reason: TaskCancelledReason, most: number): number {
     const cancelled: Array<Entry> = []
-    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.head
+    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.any()
     for (let entry = next(); entry !== undefined && cancelled.length < most; entry = next()) {
       this.takeOut(entry)
       cancelled.push(entry)
@@ -1024,8 +1098,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   abandonRunning(reason: TaskCancelledReason): void {
     for (const entry of this.runningTasks.toArray()) {
       this.leaveWorkers(entry)
+      this.observer?.left(entry, Exit.interrupt())
       this.cancelRunning(entry, reason, [])
-      if (this.observer !== undefined) this.report(entry, Exit.interrupt())
+      if (this.ownObserver !== undefined) this.report(entry, Exit.interrupt())
     }
     this.flush()
   }
@@ -1074,6 +1149,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.used -= permitsOf(entry)
     this.lent += permitsOf(entry)
     if (this.selective) this.gate.lent(entry)
+    this.observer?.lent(entry)
+    entry.trace?.lent()
   }
 
   /** Whether a running task lends its workers. */
@@ -1088,6 +1165,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.used += permits
     this.lent -= permits
     if (this.selective) this.gate.tookBack(entry)
+    this.observer?.tookBack(entry)
+    entry.trace?.tookBack()
     return true
   }
 
@@ -1123,10 +1202,12 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   /** Closes the pool, when no task waits or runs. */
-  endClosing(report: CloseReport): void {
+  endClosing(report: CloseReport): PoolEvent {
     this.#phase = "Closed"
     this.holds.onClosed()
-    this.emit({ _tag: "Closed", report })
+    const event = this.events.eventOf({ _tag: "Closed", report })
+    this.events.publish(event)
+    return event
   }
 
   /** Admits again, after `endClosing`. */
@@ -1150,12 +1231,27 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   get running(): number {
     return this.runningTasks.size
   }
-  get waiting(): number {
-    return this.backlog.size
+  /** The running task that started first. */
+  get oldestRunning(): Entry | undefined {
+    return this.runningTasks.head
+  }
+  get delayedCount(): number {
+    return this.delayed.entries.size
+  }
+  /** The workers alive: the target, or more while surplus workers finish. */
+  get size(): number {
+    return this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used)
   }
   /** The number of workers that running tasks use. */
   get busy(): number {
     return this.used
+  }
+  /** Whether no task runs, waits in the queue or at the door. */
+  get isAtRest(): boolean {
+    return this.runningTasks.size === 0 && this.backlog.size === 0 && this.door.size === 0
+  }
+  get waiting(): number {
+    return this.backlog.size
   }
   /** The most permits of a task so far. */
   get maxPermits(): number {
@@ -1168,6 +1264,10 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** The task that has waited longest. Tasks in the queue arrived before those at the door. */
   get oldestQueued(): Entry | undefined {
     return this.backlog.oldest() ?? this.door.head
+  }
+  /** The number of tasks that have ended, without those that were cancelled before they started. */
+  get ended(): number {
+    return this.counts.settled - this.counts.neverStarted
   }
   /** The number of tasks that were cancelled before they started. */
   get neverRun(): number {
@@ -1193,11 +1293,25 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
   readonly isQuiet = (): boolean => this.used === 0
 
+  /** The number of submitters at the door. */
+  get atDoor(): number {
+    return this.door.size
+  }
+  /** Returns functions that return one task after the other, until the machine changes. */
+  walkTasks(): Record<"running" | "waiting" | "door" | "delayed", () => Entry | undefined> {
+    return {
+      running: this.runningTasks.walk(),
+      waiting: this.backlog.walk(),
+      door: this.door.walk(),
+      delayed: this.delayed.entries.walk()
+    }
+  }
+
   statsOf(key: string | number): KeyStats {
     return this.gate.statsOf(key)
   }
 
-  private get phaseNow(): PoolStats["phase"] {
+  get phaseNow(): PoolStats["phase"] {
     if (this.#phase !== "Open") return this.#phase
     return this.paused ? "Paused" : this.holds.isHeld ? "Held" : "Open"
   }
@@ -1207,7 +1321,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     return {
       phase: this.phaseNow,
       holds: this.holds.reasons,
-      size: this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used),
+      size: this.size,
       targetSize: this.#target,
       running: this.runningTasks.size,
       busy: this.used,
@@ -1231,20 +1345,48 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   // ---- observing -------------------------------------------------------------------------------------------------
 
-  /** Reports to an observer, until the returned function is called. */
+  /** Reports to the pool's own observer, until the returned function is called. */
   observe(observer: MachineObserver): () => void {
-    this.setObservers(this.observers.concat(observer))
-    return () => this.setObservers(this.observers.filter((each) => each !== observer))
+    this.ownObserver = observer
+    this.chooseObserver()
+    return () => {
+      if (this.ownObserver === observer) this.ownObserver = undefined
+      this.chooseObserver()
+    }
   }
 
-  private setObservers(observers: ReadonlyArray<MachineObserver>): void {
-    this.observers = observers
-    this.observer = observers.length > 1 ? new Observers(observers) : observers[0]
+  /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
+  measure(): () => void {
+    this.timing ??= new Timing(this.watch, this.clock === platformClock ? callAfter : undefined)
+    if (this.timed++ === 0) this.beginTiming(this.timing)
+    this.chooseObserver()
+    let isWanted = true
+    return () => {
+      if (isWanted && --this.timed === 0) this.timing!.end()
+      isWanted = false
+      this.chooseObserver()
+    }
   }
 
-  emit(event: PoolEvent): void {
+  /** Nothing was told the dispatch of the tasks that run now, which may have been chosen when the pool measured before. */
+  private beginTiming(timing: Timing): void {
+    for (const entry of this.runningTasks.toArray()) entry.mark = withSample(entry.mark, 0)
+    timing.begin()
+  }
+
+  get isMeasuring(): boolean {
+    return this.timed > 0
+  }
+
+  private chooseObserver(): void {
+    const { ownObserver, timed, timing } = this
+    if (timing !== undefined) timing.inner = ownObserver
+    this.observer = timed > 0 ? timing : ownObserver
+  }
+
+  emit(event: EventBody): void {
     this.events.emit(event)
   }
 }
 
-const interruptFiber = (fiber: Fiber<unknown, unknown>): void => fiber.interruptUnsafe()
+const interruptFiber = (fiber: Fiber.Fiber<unknown, unknown>): void => fiber.interruptUnsafe()

@@ -46,9 +46,9 @@ export class Outcomes {
       const outcome: unknown = this.classify(exit)
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
       if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return millisOf(outcome.retryAfter)
-      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', describe(outcome))
+      this.logOnce("classify returned an unknown outcome", describe(outcome))
     } catch (defect) {
-      this.logOnce('classify threw, the outcome counts as "ignore"', defect)
+      this.logOnce("classify threw", defect)
     }
     return "ignore"
   }
@@ -82,7 +82,11 @@ export class RetryAfter implements MachineObserver {
     if (typeof outcome === "number") this.machine.holds.beginFor(outcome)
   }
   arrived(): void {}
+  admitted(): void {}
   dispatched(): void {}
+  lent(): void {}
+  tookBack(): void {}
+  left(): void {}
   resized(): void {}
   resizedByHand(): void {}
   flushEnded(): void {}

@@ -1,7 +1,8 @@
 /** `submit` and `fork` as effects. Evaluating one admits a task, and waits if there is no result yet. */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { attachWait } from "./extra.ts"
@@ -10,6 +11,7 @@ import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 import { waitInTask } from "./nested.ts"
+import { traceOf } from "./span.ts"
 import { makeTaskUnsafe, Task, type TaskOptions, type Work } from "./task.ts"
 
 type Answer = Exit.Exit<any, any>
@@ -52,7 +54,9 @@ export class Submit {
       if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
     }
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
+    if (counting.live > 0) countTask(task, fiber)
     if (wait !== undefined) attachWait(task, wait)
+    if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     machine.admit(task, this.mayWait)
     return task.state === "Settled" ? task.answer! : task
   }
@@ -66,13 +70,22 @@ export class Submit {
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (context: Context.Context<never>) => Task
+  /** Whether the task has a span, if its submitter has a recorded one. */
+  private readonly traces: boolean
   private readonly mayWait: boolean
   /** As in `Submit`. A fork waits at the door only. */
   private readonly isWithin: boolean
   private readonly wait: Wait | undefined
 
-  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, isWithin = false, wait?: Wait) {
+  constructor(
+    make: (context: Context.Context<never>) => Task,
+    mayWait: boolean,
+    traces = false,
+    isWithin = false,
+    wait?: Wait
+  ) {
     this.make = make
+    this.traces = traces
     this.mayWait = mayWait
     this.isWithin = isWithin
     this.wait = wait
@@ -83,9 +96,11 @@ export class Fork {
     const entry = innermostEntry(fiber)
     const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
+    if (counting.live > 0) countTask(task, fiber)
+    if (this.traces && fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     if (wait !== undefined) attachWait(task, wait)
     else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
-      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, true, wait))
+      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, false, true, wait))
     }
     task.answer = Exit.succeed(new Handle(task))
     machine.admit(task, mayWait)
@@ -97,6 +112,14 @@ export class Fork {
     task.answer = undefined
     return answer
   }
+}
+
+/** Tells the submitter's counter when the task has ended. */
+const countTask = (task: Task, fiber: RuntimeFiber): void => {
+  const counter = Context.get(fiber.context, CurrentCounter)
+  if (counter === undefined) return
+  task.context = uncounted(task.context!)
+  task.observers = new Set([(exit) => counter.ended(exit)])
 }
 
 interface Admission extends Effect.Effect<any, any> {

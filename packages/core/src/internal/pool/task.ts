@@ -28,10 +28,15 @@ import {
   waiter
 } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { unstamped } from "../timing/ticks.ts"
+import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
-import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { nameOfEffect } from "./label.ts"
+import { contextOfLaunch, endLaunch, type Launch, PendingLaunch } from "./launch.ts"
+import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
+import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
 /** The work of a task: an effect, or a function. */
@@ -141,8 +146,9 @@ export class Task implements Entry, Waiter {
   extra: TaskExtra | undefined = undefined
   launch: Launch | undefined = undefined
   cancelReason: TaskCancelledReason | "Interrupted" | undefined = undefined
-  since = 0
-  epoch = 0
+  arrivedAt = noStamp
+  since = unstamped
+  mark = 0
   exit: Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
   /** The result for the caller of `submit` or `fork`: the outcome, a handle, or `NotAvailable`. */
@@ -193,6 +199,22 @@ export class Task implements Entry, Waiter {
     return this.cancelReason === undefined
   }
 
+  // These two are in the launch: a waiting task is kept in memory a million times, and has neither as a rule.
+  get startedAt(): number {
+    return this.launch === undefined ? noStamp : this.launch.startedAt
+  }
+  get trace(): Trace | undefined {
+    return this.launch === undefined ? undefined : this.launch.trace
+  }
+  set trace(trace: Trace | undefined) {
+    if (this.launch !== undefined) this.launch.trace = trace
+    else if (trace !== undefined) this.launch = new PendingLaunch(trace)
+  }
+
+  get label(): string {
+    return labelOf(this)
+  }
+
   get needsItem(): boolean {
     return false
   }
@@ -204,7 +226,9 @@ export class Task implements Entry, Waiter {
   onStarted(): void {}
 
   onDelayed(): void {
+    const { trace } = this
     endLaunch(this)
+    this.trace = trace
     this.fiber = undefined
   }
 
@@ -213,6 +237,16 @@ export class Task implements Entry, Waiter {
     this.work = this.args = this.context = this.fiber = this.extra = undefined
     releaseAsyncContext(this.asyncContext)
     this.asyncContext = undefined
+  }
+
+  get submission(): number {
+    return 0
+  }
+
+  get functionName(): unknown {
+    const { args, work } = this
+    if (work === undefined) return undefined
+    return args === undefined ? nameOfEffect(work) : (work as { readonly name?: unknown }).name
   }
 
   get unfinished(): Entry["unfinished"] {
@@ -250,12 +284,12 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.context!))
+      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
-  : (task) => Effect.runForkWith(contextOfLaunch(task, task.context!))(task)
+  : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
 
 asEffects(
   Task,

@@ -110,9 +110,41 @@ describe.each(disciplines)("$name", (discipline) => {
       }
       if (id % 5 === 0) backlog.insert(entry, backlog.nextSequence())
       else backlog.push(entry)
+      // Nobody looks after 5000 either.
+      if (id % 50 === 0 && id < 5000) backlog.oldest()
     }
     assert.strictEqual(backlog.size, 50)
     assert.isBelow(elementsOf(backlog), 1500)
+  })
+
+  it("the oldest entry is found without a look at the others (A9)", () => {
+    const backlog = discipline.make(() => 0)
+    const size = 100_000
+    const entries = Array.from({ length: size }, (_, id) => entryOf(id, (id * 7919) % 97))
+    for (const entry of entries) backlog.push(entry)
+    let found = 0
+    // A look at all of them each time would take hours.
+    for (let id = 0; id < size; id++) {
+      if (backlog.oldest() === entries[id]) found++
+      backlog.remove(entries[id]!)
+      if (id % 10 === 0) backlog.push(entryOf(size + id, id % 13))
+    }
+    assert.strictEqual(found, size)
+    assert.strictEqual(backlog.oldest()?.id, size)
+  })
+
+  it("the first entries are listed without a look at the others, however many have left", () => {
+    const backlog = discipline.make(() => 0)
+    const size = 100_000
+    const entries = Array.from({ length: size }, (_, id) => entryOf(id, (id * 7919) % 97))
+    for (const entry of entries) backlog.push(entry)
+    const expected = backlog.ordered()
+    // Those that are next leave, without being popped.
+    for (const entry of expected.splice(0, size / 3)) backlog.remove(entry)
+    for (let look = 0; look < 10_000; look++) {
+      const next = backlog.walk()
+      for (let i = 0; i < 3; i++) assert.strictEqual(next(), expected[i])
+    }
   })
 
   it("an empty backlog has nothing to give", () => {
@@ -123,6 +155,7 @@ describe.each(disciplines)("$name", (discipline) => {
     assert.isUndefined(backlog.oldest())
     assert.isUndefined(backlog.victim(entryOf(0, 0)))
     assert.deepStrictEqual(backlog.ordered(), [])
+    assert.isUndefined(backlog.walk()())
     assert.strictEqual(backlog.size, 0)
     assert.strictEqual(backlog.ready, 0)
   })
@@ -132,6 +165,7 @@ describe.each(disciplines)("$name", (discipline) => {
     const entries = Array.from({ length: 50 }, (_, id) => entryOf(id, id % 7))
     for (const entry of entries) backlog.push(entry)
     backlog.victim(entryOf(50, 0))
+    backlog.oldest()
     for (const entry of entries.slice(20, 30)) backlog.remove(entry)
     while (backlog.size > 0) backlog.pop()
     assert.deepStrictEqual(reachable(backlog, new Set(entries)), [])

@@ -228,6 +228,10 @@ export class Pair {
     const { backlog, model } = this
     this.check()
     assert.deepStrictEqual(ids(backlog.ordered()), ids(model.ordered()))
+    const next = backlog.walk()
+    assert.deepStrictEqual(ids(model.ordered().map(() => next()!)), ids(model.ordered()))
+    assert.isUndefined(next())
+    assert.isUndefined(next())
     assert.strictEqual(backlog.oldest(), model.oldest())
     const any = backlog.any()
     if (model.waiting.length === 0) assert.isUndefined(any)

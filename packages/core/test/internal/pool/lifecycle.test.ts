@@ -4,6 +4,7 @@ import {
   expectStats,
   failureOf,
   gated,
+  lineLog,
   settle,
   start,
   stubborn
@@ -32,14 +33,6 @@ const { layer, make } = AioFixedTaskPoolSimple
 const nothing: CloseReport = { completed: 0, interrupted: 0, neverRun: 0 }
 
 /** Collects what is logged. */
-const logged = () => {
-  const lines: Array<string> = []
-  const logger = Logger.make<unknown, void>(
-    ({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`)
-  )
-  return { lines, layer: Logger.layer([logger]) }
-}
-
 /** A pool in a scope of its own. */
 const scoped = Effect.fnUntraced(function* (options: Parameters<typeof make>[0]) {
   const scope = yield* Scope.make()
@@ -224,13 +217,14 @@ describe("draining", () => {
 
 describe("a task that will not end", () => {
   it.effect("is given up after interruptTimeout, by default 3 seconds, and the log names it", () => {
-    const log = logged()
+    const log = lineLog()
     return Effect.gen(function* () {
       const { pool } = yield* scoped({ size: 2, name: "stubborn pool" })
       const fiberId = yield* Deferred.make<number>()
       const task = stubborn("late")
       const handle = yield* pool.fork(
-        Effect.withFiber((fiber) => Effect.andThen(Deferred.succeed(fiberId, fiber.id), task.task))
+        Effect.withFiber((fiber) => Effect.andThen(Deferred.succeed(fiberId, fiber.id), task.task)),
+        { label: "stubborn" }
       )
       const finalizing = yield* pool.fork(Effect.ensuring(Effect.never, Effect.never))
       const submitter = yield* start(pool.submit(Effect.void))
@@ -243,14 +237,15 @@ describe("a task that will not end", () => {
       assert.deepInclude(failureOf(yield* handle.await), { reason: "Closed", started: true })
       assert.deepInclude(failureOf(yield* finalizing.await), { reason: "Closed", started: true })
       assert.instanceOf(failureOf(yield* Fiber.await(submitter)), TaskCancelled)
-      assert.strictEqual(log.lines.length, 2)
-      const id = yield* Deferred.await(fiberId)
-      assert.isTrue(
-        log.lines.some(
-          (line) => line.startsWith("Warn") && line.includes("stubborn pool") && line.includes(`fiber #${id})`)
-        ),
-        log.lines.join("\n")
-      )
+      const lines = log.lines.map(({ annotations, level, message }) => [level, message, annotations])
+      const common = { "task_pool.name": "stubborn pool", "task_pool.kind": "AioFixedTaskPoolSimple" }
+      const fiber = yield* Deferred.await(fiberId)
+      const other = log.lines[1]!.annotations["fiber"]
+      assert.deepStrictEqual<unknown>(lines, [
+        ["Warn", "gave up a task", { ...common, fiber, label: "stubborn" }],
+        ["Warn", "gave up a task", { ...common, fiber: other, label: "task" }]
+      ])
+      assert.notStrictEqual(other, fiber)
 
       // Its late end changes nothing.
       const closed = yield* pool.stats
@@ -283,7 +278,7 @@ describe("a task that will not end", () => {
       yield* running.open
       yield* waiting.open
       assert.strictEqual(yield* handle.join, "waiting")
-    }).pipe(Effect.provide(logged().layer))
+    }).pipe(Effect.provide(lineLog().layer))
   )
 
   it.effect("and lets its neighbours end when it is given up, does not make them settle twice", () => {
@@ -302,7 +297,7 @@ describe("a task that will not end", () => {
   })
 
   it.effect("but ends within the time keeps closing waiting for it, and no log line", () => {
-    const log = logged()
+    const log = lineLog()
     return Effect.gen(function* () {
       const finalizer = yield* Latch.make()
       const { pool } = yield* scoped({ size: 1 })
@@ -395,8 +390,8 @@ describe("from inside a task", () => {
       const events = yield* start(Stream.runCollect(pool.events))
       yield* pool.fork(Effect.andThen(Effect.yieldNow, Scope.close(scope, Exit.void)))
       assert.deepStrictEqual(yield* Fiber.join(events), [
-        { _tag: "Cancelled", reason: "Closed", started: true },
-        { _tag: "Closed", report: { ...nothing, interrupted: 1 } }
+        { _tag: "Cancelled", at: 0, reason: "Closed", started: true },
+        { _tag: "Closed", at: 0, report: { ...nothing, interrupted: 1 } }
       ])
     })
   )

@@ -4,6 +4,8 @@ import { fifo } from "../../../src/QueueDiscipline.ts"
 /** Returns the options of a machine, by default with one worker and an unbounded queue. */
 export const machineOptions = (options: Partial<MachineOptions> = {}): MachineOptions => ({
   name: "pool",
+  kind: "AioFixedTaskPoolSimple",
+  spans: "auto",
   discipline: fifo,
   min: 0,
   max: 10,

@@ -7,7 +7,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
+import type { AnySpan } from "effect/Tracer"
 import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool, type TaskPoolService } from "../../../src/index.ts"
 
 const { layer } = AioFixedTaskPoolSimple
@@ -28,13 +30,20 @@ const ways: Record<
   submitNowait: (pool, task) => Effect.flatMap(pool.submitNowait(task), ({ join }) => join)
 }
 
+/** The name of the nearest span that the pool has not made. */
+const usersSpan = Effect.map(Effect.orDie(Effect.currentSpan), (current) => {
+  let span: AnySpan = current
+  while (span._tag === "Span" && span.name === "task_pool.task") span = Option.getOrThrow(span.parent)
+  return span._tag === "Span" ? span.name : undefined
+})
+
 describe.for(Object.entries(ways))("a task handed over by %s", ([way, hand]) => {
   const look = Effect.gen(function* () {
     yield* Effect.yieldNow
     return {
       tenant: (yield* Tenant).name,
       level: yield* Level,
-      span: (yield* Effect.orDie(Effect.currentSpan)).name,
+      span: yield* usersSpan,
       annotations: yield* References.CurrentLogAnnotations
     }
   })

@@ -1,0 +1,55 @@
+/**
+ * The metrics of pools and executors, for every exporter of Effect: Prometheus, OTLP, or your own.
+ *
+ * **Example** (Reading the metrics of a program)
+ *
+ * ```ts
+ * import { AioFixedTaskPoolSimple, TaskPool, TaskPoolMetrics } from "@aio-task-pool/core"
+ * import { Effect, Layer, Metric } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* TaskPool.submit(Effect.sleep(20))
+ *   const submitted = (yield* Metric.snapshot).find(({ id }) => id === "task_pool_submitted_tasks_total")
+ *   return submitted?.state
+ * })
+ *
+ * const layer = Layer.provideMerge(AioFixedTaskPoolSimple.layer(3, { name: "mail" }), TaskPoolMetrics.layer)
+ * await Effect.runPromise(Effect.provide(program, layer)) // => { count: 1, incremental: true }
+ * ```
+ *
+ * @since 0.2.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import { collect } from "./internal/metrics/collector.ts"
+import { CurrentRegistry } from "./internal/registry.ts"
+
+/**
+ * Shows the pools and executors of the present `PoolRegistry` as metrics of the present `Metric.MetricRegistry`, and lets
+ * the pools measure how long their tasks wait and run.
+ *
+ * **When to use**
+ *
+ * Provide it once, outside the pools, beside the exporter.
+ *
+ * **Details**
+ *
+ * The pools of one name are one series. Closed pools leave their totals, so counters never fall. At most 200 names have
+ * series of their own, and `_other` stands for the rest. Tasks cost no more than the timing: series are read when metrics
+ * are collected.
+ *
+ * Guide: docs/observability.md
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const layer: Layer.Layer<never> = Layer.effectDiscard(
+  Effect.acquireRelease(
+    Effect.withFiber(({ context }) =>
+      Effect.sync(() => collect(Context.get(context, Metric.MetricRegistry), Context.get(context, CurrentRegistry)))
+    ),
+    Effect.sync
+  )
+)

@@ -1,0 +1,122 @@
+/** The metrics of the executors of one name. */
+import * as Effect from "effect/Effect"
+import type * as Metric from "effect/Metric"
+import type { ExecutorStats } from "../../ExecutorDriver.ts"
+import type { RegisteredExecutor } from "../registry.ts"
+import { type Attributes, type MetricInfo, register } from "./registration.ts"
+
+type Total = "settled" | "replaced"
+
+interface ExecutorMetric extends Omit<MetricInfo, "type"> {
+  readonly attributes?: Attributes
+  readonly value: (stats: ExecutorStats) => number
+}
+
+const gauges: ReadonlyArray<ExecutorMetric> = [
+  {
+    id: "task_executor_threads",
+    unit: "{thread}",
+    description: "Threads that can take a job, and threads that are starting",
+    attributes: { state: "ready" },
+    value: ({ threads }) => threads
+  },
+  {
+    id: "task_executor_threads",
+    unit: "{thread}",
+    description: "Threads that can take a job, and threads that are starting",
+    attributes: { state: "starting" },
+    value: ({ starting }) => starting
+  },
+  {
+    id: "task_executor_running_jobs",
+    unit: "{job}",
+    description: "Jobs that have begun and have no result yet",
+    value: ({ running }) => running
+  },
+  {
+    id: "task_executor_waiting_jobs",
+    unit: "{job}",
+    description: "Jobs that have not begun",
+    value: ({ waiting }) => waiting
+  }
+]
+
+const totals: ReadonlyArray<MetricInfo & { readonly total: Total }> = [
+  {
+    id: "task_executor_settled_jobs_total",
+    type: "Counter",
+    unit: "{job}",
+    description: "Jobs that have succeeded or failed",
+    total: "settled"
+  },
+  {
+    id: "task_executor_replaced_threads_total",
+    type: "Counter",
+    unit: "{thread}",
+    description: "Threads replaced after a crash, an interruption, or a number of jobs",
+    total: "replaced"
+  }
+]
+
+export class ExecutorGroup {
+  private readonly name: string
+  private readonly registry: Metric.MetricRegistry
+  private readonly members = new Set<RegisteredExecutor>()
+  private readonly closed: Record<Total, number> = { settled: 0, replaced: 0 }
+  private readonly gaugeRemovals: Array<() => void> = []
+  private readonly totalRemovals: ReadonlyArray<() => void>
+
+  constructor(name: string, registry: Metric.MetricRegistry) {
+    this.name = name
+    this.registry = registry
+    this.totalRemovals = totals.map((metric) =>
+      register(registry, metric, { task_executor_name: name }, () => ({
+        count: this.closed[metric.total] + this.sum((stats) => stats[metric.total]),
+        incremental: true
+      }))
+    )
+  }
+
+  add(executor: RegisteredExecutor): void {
+    this.members.add(executor)
+    if (this.gaugeRemovals.length > 0) return
+    for (const { attributes, value, ...metric } of gauges) {
+      const all = { task_executor_name: this.name, ...attributes }
+      const read = () => ({ value: this.sum(value) })
+      this.gaugeRemovals.push(register(this.registry, { ...metric, type: "Gauge" }, all, read))
+    }
+  }
+
+  /** Removes an executor that has closed, and keeps its totals. */
+  close(executor: RegisteredExecutor): void {
+    if (!this.members.delete(executor)) return
+    const last = statsOf(executor)
+    this.closed.settled += last?.settled ?? 0
+    this.closed.replaced += last?.replaced ?? 0
+    if (this.members.size === 0) this.removeGauges()
+  }
+
+  removeAll(): void {
+    this.removeGauges()
+    for (const remove of this.totalRemovals) remove()
+  }
+
+  private removeGauges(): void {
+    for (const remove of this.gaugeRemovals.splice(0)) remove()
+  }
+
+  private sum(value: (stats: ExecutorStats) => number): number {
+    let sum = 0
+    for (const executor of this.members) {
+      const stats = statsOf(executor)
+      if (stats !== undefined) sum += value(stats)
+    }
+    return sum
+  }
+}
+
+/** Reads the statistics of an executor in this step; `undefined` if it cannot tell them at once. */
+const statsOf = ({ stats }: RegisteredExecutor): ExecutorStats | undefined => {
+  const exit = Effect.runSyncExit(stats)
+  return exit._tag === "Success" ? exit.value : undefined
+}

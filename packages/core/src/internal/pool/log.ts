@@ -1,0 +1,26 @@
+/**
+ * The log lines of a pool. Each carries the pool's name and kind as annotations, and what its text says as numbers.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
+
+/** Writes a line. */
+export type PoolLog = (
+  level: "Debug" | "Warn" | "Error",
+  message: string,
+  annotations?: Readonly<Record<string, unknown>>,
+  cause?: Cause.Cause<unknown>
+) => void
+
+/** Makes the log of a pool. `context` is the context of the pool's own fibers. */
+export const poolLog = (context: Context.Context<never>, name: string, kind: string): PoolLog => {
+  // A log line is an event of the current span. The maker's span may live as long as the program, and would keep them all.
+  const run = Effect.runForkWith(Context.omit(Tracer.ParentSpan)(context))
+  return (level, message, annotations, cause) => {
+    const line = Effect.logWithLevel(level)
+    const written = cause === undefined ? line(message) : line(message, cause)
+    run(Effect.annotateLogs(written, { "task_pool.name": name, "task_pool.kind": kind, ...annotations }))
+  }
+}

@@ -1,0 +1,112 @@
+import { settle, start } from "@aio-task-pool/testing/kit"
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import { AioFixedTaskPoolSimple, Executor, Job, PoolRegistry } from "../src/index.ts"
+
+/** Runs an effect with a registry of its own. */
+const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(PoolRegistry.make, (registry) => Effect.provideService(effect, PoolRegistry, registry))
+
+describe("the registry", () => {
+  it.effect("is one for the whole process, unless another one is provided", () =>
+    Effect.gen(function* () {
+      const pool = yield* AioFixedTaskPoolSimple.make({ name: "in the registry of the process" })
+      const found = (yield* PoolRegistry.pools).filter(({ service }) => service === pool)
+      assert.strictEqual(found.length, 1)
+      // The reference is also the effect that returns the registry.
+      assert.include(yield* (yield* PoolRegistry).pools, found[0])
+      assert.deepStrictEqual(yield* isolated(PoolRegistry.pools), [])
+    })
+  )
+
+  it.effect("holds distributed pools as long as their scope, and tells of them", () =>
+    isolated(
+      Effect.gen(function* () {
+        const changes = yield* start(Stream.runCollect(Stream.take(PoolRegistry.changes, 2)))
+        yield* settle
+        yield* TestClock.adjust(70)
+        const worker = { host: "a", pid: 1, concurrency: 5, running: 2 }
+        const service = { stats: Effect.succeed({ running: 2 }), workers: Effect.succeed([worker]) }
+        const scope = yield* Scope.make()
+        const entry = yield* Scope.provide(
+          PoolRegistry.registerPool({ name: "mail", kind: "AioDistributedFixedTaskPoolSimple", service }),
+          scope
+        )
+        assert.deepStrictEqual(entry, {
+          _tag: "Distributed",
+          id: "mail",
+          name: "mail",
+          kind: "AioDistributedFixedTaskPoolSimple",
+          openedAt: 70,
+          service
+        })
+        assert.deepStrictEqual(yield* PoolRegistry.pools, [entry])
+        yield* TestClock.adjust(30)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* PoolRegistry.pools, [])
+        assert.deepStrictEqual(yield* Fiber.join(changes), [
+          { _tag: "Opened", at: 70, entry },
+          { _tag: "Closed", at: 100, entry }
+        ])
+      })
+    )
+  )
+
+  it.effect("survives a clock that throws", () =>
+    isolated(
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        const broken = Object.assign(Object.create(clock), clock, {
+          currentTimeMillisUnsafe: () => {
+            throw new Error("no")
+          }
+        })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const pool = yield* Effect.provideService(AioFixedTaskPoolSimple.make({ size: 1 }), Clock.Clock, broken)
+            assert.strictEqual((yield* PoolRegistry.pools)[0]!.openedAt, 0)
+            assert.strictEqual((yield* pool.inspect()).at, 0)
+            yield* pool.pause
+          })
+        )
+        assert.deepStrictEqual(yield* PoolRegistry.pools, [])
+      })
+    )
+  )
+
+  it.effect("holds an inline executor as long as its layer, with the one thread that it has", () =>
+    isolated(
+      Effect.gen(function* () {
+        let end = (): void => {}
+        const ends = new Promise<void>((resolve) => {
+          end = resolve
+        })
+        const waits = Job.define(import.meta, "waits", () => ends)
+        yield* Effect.gen(function* () {
+          const [entry] = yield* PoolRegistry.executors
+          assert.deepInclude(entry, { id: "executor", name: "executor", openedAt: 0 })
+          const idle = { id: 1, state: "Idle", running: 0, waiting: 0, settled: 0, replacedBy: undefined }
+          assert.deepStrictEqual<unknown>(yield* entry!.threads, [{ ...idle, job: undefined, ran: undefined }])
+          const fiber = yield* start(Executor.run(waits))
+          yield* settle
+          yield* TestClock.adjust(20)
+          assert.deepStrictEqual<unknown>(yield* entry!.threads, [
+            { ...idle, state: "Running", running: 1, job: "waits", ran: 20 }
+          ])
+          end()
+          yield* Fiber.join(fiber)
+          assert.deepInclude((yield* entry!.threads)[0], { state: "Idle", settled: 1 })
+          assert.deepInclude(yield* entry!.stats, { settled: 1, replaced: 0 })
+        }).pipe(Effect.provide(Layer.fresh(Executor.layerInline)))
+        assert.deepStrictEqual(yield* PoolRegistry.executors, [])
+      })
+    )
+  )
+})

@@ -1,0 +1,324 @@
+/**
+ * Watches the pools and executors of a registry: samples them once a second, and builds frames.
+ *
+ * Pools of this process answer at once, so a frame asks them. Distributed pools and executors may take long, so they are
+ * asked beside the frames, and a frame shows their last answer.
+ */
+import type { ExecutorEntry, LocalPoolEntry, PoolEntry, PoolRegistryService, PoolStats } from "@aio-task-pool/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { performance } from "node:perf_hooks"
+import { type ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
+import type { History, SeriesName } from "./history.ts"
+import { taskLists } from "./rows.ts"
+import { isLocal, type Look, PoolWatch } from "./watch.ts"
+import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
+
+const nothing: PoolStats = {
+  phase: "Open",
+  holds: [],
+  size: 0,
+  targetSize: 0,
+  running: 0,
+  busy: 0,
+  lent: 0,
+  waiting: 0,
+  delayed: 0,
+  atDoor: 0,
+  capacity: Infinity,
+  nextStart: 0,
+  submitted: 0,
+  succeeded: 0,
+  failed: 0,
+  interrupted: 0,
+  cancelled: 0,
+  dropped: 0,
+  rejected: 0,
+  rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
+  largestSize: 0
+}
+
+/** Returns the statistics that another package gives, as far as they have the right types. */
+const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats =>
+  Object.fromEntries(
+    Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
+  ) as unknown as PoolStats
+
+const isWorker = Schema.is(WorkerRow)
+
+interface Watched {
+  readonly watch: PoolWatch
+  /** Reads events, and a distributed pool's answers. */
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** The last answer of a distributed pool. */
+  remote: { readonly stats: PoolStats; readonly workers: ReadonlyArray<WorkerRow> }
+}
+
+/** Executors say how many threads they have replaced so far. The rule needs those of the last minute. */
+class ExecutorWatch {
+  private readonly replaced: Array<Readonly<Record<string, number>>> = []
+  private readonly sticky = new StickyWarnings()
+
+  row(
+    { id, name }: ExecutorEntry,
+    stats: Effect.Success<ExecutorEntry["stats"]>,
+    threads: Effect.Success<ExecutorEntry["threads"]>,
+    now: number
+  ): ExecutorRow {
+    this.replaced.push(stats.replacedBy)
+    if (this.replaced.length > 61) this.replaced.shift()
+    const before = this.replaced[0]!
+    const lately = Object.fromEntries(
+      Object.entries(stats.replacedBy).map(([reason, times]) => [reason, times - (before[reason] ?? 0)])
+    )
+    return {
+      id,
+      name,
+      running: stats.running,
+      waiting: stats.waiting,
+      settled: stats.settled,
+      replaced: stats.replaced,
+      threads: threads.slice(0, 100).map((thread) => ({
+        id: thread.id,
+        state: thread.state,
+        job: thread.job ?? null,
+        ran: thread.ran ?? null
+      })),
+      warnings: this.sticky.update(executorWarnings({ replaced: lately }), now)
+    }
+  }
+}
+
+export class Collector {
+  private readonly registry: PoolRegistryService
+  private readonly scope: Scope.Scope
+  private readonly length: number
+  private readonly pools = new Map<PoolEntry, Watched>()
+  private readonly executors = new Map<ExecutorEntry, ExecutorWatch>()
+  /** The executors' rows as JSON. */
+  private executorRows = "[]"
+  private sampledAt: number | undefined = undefined
+  private loop = performance.eventLoopUtilization()
+  private busy = 0
+  private readonly programSticky = new StickyWarnings()
+  private programWarnings: Frame["warnings"] = []
+
+  /** `length` is the length of the history in seconds. Watching ends with the scope. */
+  constructor(registry: PoolRegistryService, scope: Scope.Scope, length: number) {
+    this.registry = registry
+    this.scope = scope
+    this.length = length
+  }
+
+  /** Watches the registry until it is interrupted. */
+  readonly run = Effect.suspend(() =>
+    Effect.all(
+      [
+        Effect.repeat(quiet(this.sample), Schedule.fixed(1000)),
+        Stream.runForEach(this.registry.changes, () => this.refresh)
+      ],
+      { concurrency: "unbounded", discard: true }
+    )
+  )
+
+  /** Begins to watch new pools, and forgets those that have left. */
+  private readonly refresh = Effect.gen({ self: this }, function* () {
+    const entries = new Set(yield* this.registry.pools)
+    for (const [entry, { fiber }] of this.pools) {
+      if (entries.has(entry)) continue
+      this.pools.delete(entry)
+      yield* Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+    }
+    for (const entry of entries) if (!this.pools.has(entry)) yield* this.watch(entry)
+  })
+
+  private watch(entry: PoolEntry) {
+    const watch = new PoolWatch(entry, this.length)
+    const remote = { stats: nothing, workers: [] }
+    const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
+    return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
+      this.pools.set(entry, { watch, fiber, remote })
+    })
+  }
+
+  /** Reads the events of a pool, after the decisions that it made before. */
+  private follow({ service }: LocalPoolEntry, watch: PoolWatch) {
+    return Effect.gen(function* () {
+      for (const decision of yield* service.decisions(256)) watch.decisions.add(decision)
+      yield* Stream.runForEachArray(service.events, (events) => Effect.sync(() => watch.addEvents(events)))
+    })
+  }
+
+  /** Asks a distributed pool again and again. */
+  private ask(entry: Exclude<PoolEntry, LocalPoolEntry>) {
+    const once = Effect.gen({ self: this }, function* () {
+      const stats = knownStats(yield* entry.service.stats)
+      const workers = (yield* entry.service.workers).filter(isWorker).slice(0, 100)
+      const watched = this.pools.get(entry)
+      if (watched !== undefined) watched.remote = { stats, workers }
+    })
+    return Effect.forever(Effect.andThen(quiet(once), Effect.sleep(1000)))
+  }
+
+  private look(entry: PoolEntry, watched: Watched, oldestRun: boolean): Effect.Effect<Look> {
+    if (!isLocal(entry)) {
+      const { stats } = watched.remote
+      return Effect.map(Clock.currentTimeMillis, (at) => ({
+        at,
+        stats,
+        oldestWait: 0,
+        oldestRun: undefined,
+        warnings: []
+      }))
+    }
+    return Effect.map(
+      entry.service.inspect({ running: oldestRun ? 1 : 0, waiting: 0, delayed: 0 }),
+      ({ at, oldestWait, stats, tasks, warnings }) => {
+        const task = tasks.find(({ state }) => state === "Running" || state === "Ending")
+        return {
+          at,
+          stats,
+          oldestWait,
+          oldestRun: task?.ran === undefined ? undefined : { label: task.label, ran: task.ran },
+          warnings
+        }
+      }
+    )
+  }
+
+  /** Takes the samples of a second. */
+  private readonly sample = Effect.gen({ self: this }, function* () {
+    yield* this.refresh
+    const names = new Map<string, number>()
+    for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
+    for (const [entry, watched] of this.pools) {
+      const look = yield* this.look(entry, watched, true)
+      watched.watch.sample(
+        look,
+        yield* timingOf(entry),
+        isLocal(entry) ? entry.bounds?.max : undefined,
+        names.get(entry.name)!
+      )
+    }
+    const now = yield* Clock.currentTimeMillis
+    this.sampledAt = now
+    const loop = performance.eventLoopUtilization()
+    // A mean with the last value: the load of a single second jumps.
+    this.busy = (this.busy + performance.eventLoopUtilization(loop, this.loop).utilization) / 2
+    this.loop = loop
+    this.programWarnings = this.programSticky.update(programWarnings(this.busy), now)
+    yield* quiet(Effect.timeout(this.sampleExecutors(now), 500))
+  })
+
+  private readonly sampleExecutors = Effect.fnUntraced({ self: this }, function* (now: number) {
+    const entries = yield* this.registry.executors
+    for (const entry of this.executors.keys()) if (!entries.includes(entry)) this.executors.delete(entry)
+    const rows: Array<ExecutorRow> = []
+    for (const entry of entries) {
+      const watch = this.executors.get(entry) ?? new ExecutorWatch()
+      this.executors.set(entry, watch)
+      rows.push(watch.row(entry, yield* entry.stats, yield* entry.threads, now))
+    }
+    this.executorRows = JSON.stringify(rows)
+  })
+
+  /** Returns the frame without details, as JSON that lacks its closing brace. */
+  private readonly overview = Effect.gen({ self: this }, function* () {
+    yield* this.refresh
+    const pools: Array<PoolRow> = []
+    for (const [entry, watched] of this.pools) pools.push(watched.watch.row(yield* this.look(entry, watched, false)))
+    const frame: Omit<Frame, "executors"> = {
+      at: yield* Clock.currentTimeMillis,
+      loop: Math.round(1000 * this.busy) / 1000,
+      pools,
+      warnings: this.programWarnings ?? []
+    }
+    return `${JSON.stringify(frame).slice(0, -1)},"executors":${this.executorRows}`
+  })
+
+  private readonly detail = Effect.fnUntraced({ self: this }, function* (id: string) {
+    const found = this.find(id)
+    if (found === undefined) return undefined
+    const [entry, { remote, watch }] = found
+    if (!isLocal(entry)) {
+      const omitted = { running: 0, waiting: 0, delayed: 0, door: 0 }
+      return { id, running: [], waiting: [], omitted, decisions: [], events: [], workers: remote.workers }
+    }
+    const detail: PoolDetail = {
+      id,
+      ...taskLists(yield* entry.service.inspect()),
+      decisions: watch.decisions.list(),
+      events: watch.events.list(),
+      workers: []
+    }
+    return detail
+  })
+
+  private find(id: string): readonly [PoolEntry, Watched] | undefined {
+    for (const found of this.pools) if (found[0].id === id) return found
+    return undefined
+  }
+
+  /** Builds the frame once, and returns it for each of the pools that clients look at. */
+  readonly frames = Effect.fnUntraced({ self: this }, function* (ids: Iterable<string | undefined>) {
+    const overview = yield* this.overview
+    const frames = new Map<string | undefined, string>()
+    for (const id of ids) {
+      const detail = id === undefined ? undefined : yield* this.detail(id)
+      frames.set(id, detail === undefined ? `${overview}}` : `${overview},"pool":${JSON.stringify(detail)}}`)
+    }
+    return frames
+  })
+
+  /** Returns what happened before. */
+  hello(id: string | undefined, options: { readonly hz: number; readonly actions: boolean }, now: number): Hello {
+    const found = id === undefined ? undefined : this.find(id)
+    return {
+      hz: options.hz,
+      actions: options.actions,
+      history: this.length,
+      // Before the first sample there is no past.
+      at: this.sampledAt ?? now,
+      sparks: Object.fromEntries(
+        Array.from(this.pools, ([entry, { watch }]) => [entry.id, watch.history.means("ended", 60).map(rounded)])
+      ),
+      ...(found === undefined ? {} : { series: seriesOf(found[1].watch.history) })
+    }
+  }
+
+  /** Returns the open pool of an id. */
+  readonly pool = Effect.fnUntraced({ self: this }, function* (id: string) {
+    yield* this.refresh
+    const entry = this.find(id)?.[0]
+    return entry !== undefined && isLocal(entry) ? entry : undefined
+  })
+}
+
+// Three digits that matter are enough for a curve, and a third of the bytes.
+const rounded = (value: number): number | null => (Number.isFinite(value) ? Number(value.toPrecision(4)) : null)
+
+/** Returns the times of a pool's tasks; `undefined` while it does not measure. */
+const timingOf = (entry: PoolEntry) => (isLocal(entry) ? entry.timing : Effect.undefined)
+
+const seriesOf = (history: History): NonNullable<Hello["series"]> => {
+  const values = (name: SeriesName) => history.series(name).map(rounded)
+  return {
+    size: values("size"),
+    running: values("running"),
+    waiting: values("waiting"),
+    ended: values("ended"),
+    bad: values("bad"),
+    queue95: values("queue95"),
+    run50: values("run50"),
+    run95: values("run95")
+  }
+}
+
+/** Ends with success, whatever happens: what a pool of another package does must not end the dashboard. */
+export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+  Effect.catchCause(Effect.asVoid(effect), (cause) => Effect.logDebug("dashboard: a pool does not answer", cause))

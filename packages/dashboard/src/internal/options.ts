@@ -1,0 +1,45 @@
+/** Checks the options of the dashboard. */
+import * as Duration from "effect/Duration"
+import type { Options } from "../DashboardOptions.ts"
+
+/** The options with their defaults. */
+export interface Checked {
+  readonly actions: boolean
+  readonly token: string | undefined
+  readonly allowedHosts: ReadonlyArray<string>
+  readonly hz: number
+  /** In seconds. */
+  readonly history: number
+  readonly metrics: boolean
+  readonly port: number
+  readonly host: string | undefined
+  readonly prefix: `/${string}` | undefined
+}
+
+type All = Options & {
+  readonly port?: number | undefined
+  readonly host?: string | undefined
+  readonly prefix?: `/${string}` | undefined
+}
+
+const known = ["actions", "token", "allowedHosts", "hz", "history", "metrics", "port", "host", "prefix"]
+
+/** Returns the options with their defaults. Throws `RangeError` if one is unknown or out of range. */
+export const checkOptions = (where: string, options: All): Checked => {
+  const fail = (rule: string, got: unknown): never => {
+    throw new RangeError(`${where}: ${rule}, got ${typeof got === "string" ? JSON.stringify(got) : String(got)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) fail(`the options are ${known.join(", ")}`, name)
+  }
+  const { actions = false, allowedHosts = [], host, hz = 4, metrics = true, port = 0, prefix, token } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail("port must be an integer from 0 to 65535", port)
+  if (!(hz > 0 && hz <= 60)) fail("hz must be greater than 0 and at most 60", hz)
+  const history = Math.round(Duration.toSeconds(Duration.fromInputUnsafe(options.history ?? "10 minutes")))
+  if (!(history >= 60 && history <= 3600)) fail("history must be from a minute to an hour", options.history)
+  if (token !== undefined && !/^[\w.~+/=-]+$/.test(token)) {
+    throw new RangeError(`${where}: token must consist of the characters A-Z a-z 0-9 - . _ ~ + / =`)
+  }
+  if (prefix !== undefined && !/^(?:\/[\w.~-]+)+$/.test(prefix)) fail("prefix must be like /pools", prefix)
+  return { actions, token, allowedHosts, hz, history, metrics, port, host, prefix }
+}

@@ -1,0 +1,141 @@
+/** Turns what the core tells of a pool into the rows that people read. */
+import type { InspectedTask, PoolDecision, PoolEvent, PoolInspection } from "@aio-task-pool/core"
+import { AutoScalePolicy } from "@aio-task-pool/core"
+import type { DecisionRow, EventRow, PoolDetail, TaskRow } from "../Protocol.ts"
+import { durationText, numberText, plural } from "./words.ts"
+
+const limit = (value: number): number | null => (Number.isFinite(value) ? value : null)
+
+export const taskRow = (task: InspectedTask): TaskRow => ({
+  ...task,
+  ran: task.ran ?? null,
+  spanId: task.spanId ?? null
+})
+
+/** Returns the lists of an inspection. The core sorts the running tasks by their start: oldest first. */
+export const taskLists = ({ omitted, tasks }: PoolInspection): Pick<PoolDetail, "running" | "waiting" | "omitted"> => {
+  const running: Array<TaskRow> = []
+  const waiting: Array<TaskRow> = []
+  for (const task of tasks) {
+    const isRunning = task.state === "Running" || task.state === "Ending"
+    ;(isRunning ? running : waiting).push(taskRow(task))
+  }
+  const shown = waiting.slice(0, 100)
+  const cut = waiting.length - shown.length
+  return { running, waiting: shown, omitted: { ...omitted, waiting: omitted.waiting + cut } }
+}
+
+const evidenceWords: ReadonlyArray<readonly [keyof AutoScalePolicy.AutoScaleEvidence, (value: number) => string]> = [
+  ["run", (value) => `run ${durationText(value)}`],
+  ["base", (value) => `base ${durationText(value)}`],
+  ["elasticity", (value) => `elasticity ${value.toFixed(2)}`],
+  ["demand", (value) => `demand ${numberText(value)}`],
+  ["ceiling", (value) => `ceiling ${numberText(value)}`],
+  ["overloads", (value) => plural(value, "overload")]
+]
+
+/** Returns the measurements behind a decision, such as "12 running, 3 waiting, run 64 ms, base 40 ms". */
+export const evidenceText = ({ evidence, pause, sample }: PoolDecision): string => {
+  // The loop decides some things without a window, and then has measured nothing.
+  const parts = sample.duration > 0 ? [`${sample.avgInflight.toFixed(1)} running`] : []
+  parts.push(`${numberText(sample.queued)} waiting`)
+  for (const [key, words] of evidenceWords) {
+    const value = evidence?.[key]
+    if (typeof value === "number" && Number.isFinite(value) && (key !== "overloads" || value > 0))
+      parts.push(words(value))
+  }
+  if (pause > 0) parts.push(`dispatch stops for ${durationText(pause)}`)
+  return parts.join(", ")
+}
+
+/** The last decisions of a pool. Those in a row that keep the size for one reason count as one. */
+export class DecisionLog {
+  private readonly most: number
+  private rows: Array<DecisionRow> = []
+
+  constructor(most: number) {
+    this.most = most
+  }
+
+  add(decision: PoolDecision): void {
+    const { at } = decision
+    const [from, to] = [limit(decision.from), limit(decision.to)]
+    // A policy written in JavaScript may give anything.
+    const given: unknown = decision.reason
+    const reason = typeof given === "string" ? given.slice(0, 40) : "-"
+    const sentence = AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own"
+    const last = this.rows.at(-1)
+    const repeats = last !== undefined && from === to && last.from === to && last.to === to && last.reason === reason
+    const row = {
+      at,
+      times: repeats ? last.times + 1 : 1,
+      from,
+      to,
+      reason,
+      sentence,
+      evidence: evidenceText(decision)
+    }
+    if (repeats) this.rows[this.rows.length - 1] = row
+    else {
+      this.rows.push(row)
+      if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
+    }
+  }
+
+  /** The decisions, newest first. */
+  list(): ReadonlyArray<DecisionRow> {
+    return this.rows.slice(-this.most).toReversed()
+  }
+}
+
+/** Returns an event in words; `undefined` for decisions, which have a list of their own. */
+export const eventText = (event: PoolEvent): string | undefined => {
+  switch (event._tag) {
+    case "Decided":
+      return undefined
+    case "Scaled":
+      return `size ${numberText(event.from)} → ${numberText(event.to)}: ${event.why}`
+    case "Paused":
+      return "paused"
+    case "Resumed":
+      return "resumed"
+    case "Held":
+      return `dispatch held: ${event.reason}`
+    case "Released":
+      return `dispatch released: ${event.reason}`
+    case "Rejected":
+      return `rejected: ${event.reason}`
+    case "Cancelled":
+      return `cancelled a ${event.started ? "running" : "waiting"} task: ${event.reason}`
+    case "Closed": {
+      const { completed, interrupted, neverRun } = event.report
+      return `closed: ${numberText(completed)} completed, ${numberText(interrupted)} interrupted, ${numberText(neverRun)} never ran`
+    }
+  }
+}
+
+/** The last events of a pool. Equal ones in a row count as one. */
+export class EventLog {
+  private readonly most: number
+  private rows: Array<EventRow> = []
+
+  constructor(most: number) {
+    this.most = most
+  }
+
+  add(event: PoolEvent): void {
+    const text = eventText(event)
+    if (text === undefined) return
+    const last = this.rows.at(-1)
+    if (last?.text === text) this.rows[this.rows.length - 1] = { at: event.at, times: last.times + 1, text }
+    else {
+      this.rows.push({ at: event.at, times: 1, text })
+      if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
+    }
+  }
+
+  /** The events, newest first. */
+  list(): ReadonlyArray<EventRow> {
+    return this.rows.slice(-this.most).toReversed()
+  }
+}

@@ -1,0 +1,133 @@
+/** What the dashboard keeps of one pool: its history, its counters of a moment ago, its events. */
+import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolTiming, PoolWarning } from "@aio-task-pool/core"
+import type { PoolRow, Warning } from "../Protocol.ts"
+import { History } from "./history.ts"
+import { DecisionLog, EventLog } from "./rows.ts"
+import { poolWarnings, StickyWarnings } from "./warnings.ts"
+
+/** The seconds over which rates are means, and whose tasks the percentiles are of. */
+const rateSpan = 2
+const timingSpan = 10
+
+/** A pool at one moment, as far as it is known. */
+export interface Look {
+  readonly at: number
+  readonly stats: PoolStats
+  readonly oldestWait: number
+  readonly oldestRun: { readonly label: string; readonly ran: number } | undefined
+  readonly warnings: ReadonlyArray<PoolWarning>
+}
+
+interface Counters {
+  readonly at: number
+  readonly ended: number
+  readonly failed: number
+  readonly rejected: number
+  readonly rejectedBy: Readonly<Record<string, number>>
+}
+
+const unknown = { p50: null, p95: null }
+
+const percentilesOf = (times: PoolTiming["run"]): PoolRow["run"] => ({
+  p50: times.percentile(50) ?? null,
+  p95: times.percentile(95) ?? null
+})
+
+export class PoolWatch {
+  readonly entry: PoolEntry
+  readonly history: History
+  readonly events = new EventLog(50)
+  readonly decisions = new DecisionLog(100)
+  private readonly counters: Array<Counters> = []
+  private readonly timings: Array<PoolTiming> = []
+  private readonly sticky = new StickyWarnings()
+  private rates: PoolRow["rates"] = { ended: 0, failed: 0, rejected: 0 }
+  private queue: PoolRow["queue"] = unknown
+  private run: PoolRow["run"] = unknown
+  private runTime: number | undefined
+  private fullFor = 0
+  private warnings: ReadonlyArray<Warning> = []
+
+  constructor(entry: PoolEntry, length: number) {
+    this.entry = entry
+    this.history = new History(length)
+  }
+
+  addEvents(events: Iterable<PoolEvent>): void {
+    for (const event of events) {
+      if (event._tag === "Decided") this.decisions.add(event)
+      else this.events.add(event)
+    }
+  }
+
+  /** Takes the sample of a second. `maximum` is the largest size that the pool scales to, if it scales by itself. */
+  sample(look: Look, timing: PoolTiming | undefined, maximum: number | undefined, sameName: number): void {
+    const { at, stats } = look
+    const ended = stats.succeeded + stats.failed + stats.interrupted + stats.cancelled
+    const { failed, rejected, rejectedBy } = stats
+    this.counters.push({ at, ended, failed, rejected, rejectedBy })
+    if (this.counters.length > rateSpan + 1) this.counters.shift()
+    const before = this.counters[0]!
+    const seconds = Math.max(0.001, (at - before.at) / 1000)
+    const per = (now: number, then: number): number => Math.max(0, now - then) / seconds
+    this.rates = {
+      ended: per(ended, before.ended),
+      failed: per(failed, before.failed),
+      rejected: per(rejected, before.rejected)
+    }
+    this.measure(timing)
+
+    const queued = stats.waiting + stats.delayed
+    const isFull = maximum !== undefined && stats.targetSize >= maximum && stats.waiting + stats.atDoor > 0
+    this.fullFor = isFull ? this.fullFor + 1 : 0
+    const reading = {
+      name: this.entry.name,
+      phase: stats.phase,
+      targetSize: stats.targetSize,
+      waiting: stats.waiting,
+      atDoor: stats.atDoor,
+      capacity: stats.capacity,
+      oldestWait: look.oldestWait,
+      runTime: this.runTime,
+      oldestRun: look.oldestRun,
+      rejected: Object.fromEntries(
+        Object.entries(rejectedBy).map(([reason, times]) => [reason, per(times, before.rejectedBy[reason] ?? 0)])
+      ),
+      fullFor: this.fullFor,
+      sameName,
+      own: look.warnings
+    }
+    this.warnings = this.sticky.update(poolWarnings(reading), at)
+    this.history.add({
+      size: stats.targetSize,
+      running: stats.running,
+      waiting: queued,
+      ended: this.rates.ended,
+      bad: this.rates.failed + this.rates.rejected,
+      queue95: this.queue.p95 ?? Number.NaN,
+      run50: this.run.p50 ?? Number.NaN,
+      run95: this.run.p95 ?? Number.NaN
+    })
+  }
+
+  private measure(timing: PoolTiming | undefined): void {
+    if (timing === undefined) return
+    this.timings.push(timing)
+    if (this.timings.length > timingSpan + 1) this.timings.shift()
+    const before = this.timings[0]!
+    // The first reading has no older one: it tells all that was measured so far.
+    const first = this.timings.length === 1
+    this.queue = percentilesOf(first ? timing.queue : timing.queue.minus(before.queue))
+    this.run = percentilesOf(first ? timing.run : timing.run.minus(before.run))
+    this.runTime = this.run.p95 ?? this.runTime
+  }
+
+  /** Returns the pool's row of a frame. */
+  row({ oldestWait, stats }: Look): PoolRow {
+    const { id, kind, name } = this.entry
+    const { queue, rates, run, warnings } = this
+    return { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
+  }
+}
+
+export const isLocal = (entry: PoolEntry): entry is LocalPoolEntry => entry._tag === "Local"

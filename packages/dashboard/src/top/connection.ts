@@ -1,0 +1,130 @@
+/** Reads frames from a dashboard and asks it for actions. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Sse } from "../internal/unstableSse.ts"
+import { Frame, Hello, paths } from "../Protocol.ts"
+
+/** Why the view cannot go on, in one sentence. */
+export class TopError extends Data.TaggedError("TopError")<{ readonly message: string }> {}
+
+/** A dashboard's server. */
+export interface Target {
+  /** Its address, without a slash at the end and without a token. */
+  readonly address: string
+  readonly token: string | undefined
+}
+
+/** Reads an address, which may lack its scheme and may have `#token=` at its end. */
+export const targetOf = (text: string, token?: string): Effect.Effect<Target, TopError> => {
+  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    return Effect.fail(new TopError({ message: `"${text}" is no http address` }))
+  }
+  const fragment = new URLSearchParams(url.hash.slice(1)).get("token") ?? undefined
+  return Effect.succeed({ address: `${url.origin}${url.pathname.replace(/\/+$/, "")}`, token: token ?? fragment })
+}
+
+const reading: Record<number, string> = {
+  401: "it wants the token: start with the whole address that the program logs, with #token=",
+  403: "it refuses this address: use the one that the program logs, or add its host to allowedHosts",
+  404: "there is no dashboard at this address",
+  503: "it has as many readers as it allows"
+}
+const acting = { ...reading, 404: "the program allows no actions, or the pool has closed" }
+
+/** Sends a request, and fails with what `refusals` says of the status of its answer. */
+const request = (
+  { address, token }: Target,
+  path: string,
+  init: Omit<RequestInit, "headers"> & { readonly headers?: Record<string, string> },
+  refusals: Record<number, string>
+): Effect.Effect<Response, TopError> => {
+  const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const headers = { ...authorization, ...init.headers }
+  return Effect.tryPromise({
+    try: (signal) => fetch(`${address}${path}`, { ...init, headers, redirect: "error", signal }),
+    catch: () => new TopError({ message: `nothing answers at ${address}` })
+  }).pipe(
+    Effect.tap((response) => {
+      if (response.ok) return Effect.void
+      const status = `${address} answered ${response.status}`
+      const why = refusals[response.status]
+      return Effect.andThen(
+        discard(response),
+        new TopError({ message: why === undefined ? status : `${status}: ${why}` })
+      )
+    })
+  )
+}
+
+/** Ends an answer whose body is not read. */
+const discard = ({ body }: Response): Effect.Effect<void> =>
+  Effect.ignore(Effect.tryPromise(async () => body?.cancel()))
+
+const strange = (target: Target) => () =>
+  new TopError({ message: `${target.address} answers, but not like a dashboard of this version` })
+
+const decodeFrame = Schema.decodeUnknownEffect(Frame)
+const decodeHello = Schema.decodeUnknownEffect(Hello)
+
+/** Reads all pools once. `json` is what the server has sent. */
+export const readOnce = Effect.fnUntraced(function* (target: Target) {
+  const response = yield* request(target, paths.pools, {}, reading)
+  const json: unknown = yield* Effect.tryPromise({ try: async () => response.json(), catch: strange(target) })
+  return { json, frame: yield* Effect.mapError(decodeFrame(json), strange(target)) }
+})
+
+/** What a stream of frames brings. */
+export type Message =
+  | { readonly _tag: "Hello"; readonly hello: Hello }
+  | { readonly _tag: "Frame"; readonly frame: Frame }
+
+/** The frames of a server, with the details of one pool. Ends when the server ends the stream. */
+export const live = (target: Target, pool: string | undefined): Stream.Stream<Message, TopError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const path = pool === undefined ? paths.live : `${paths.live}?pool=${encodeURIComponent(pool)}`
+      const response = yield* request(target, path, { headers: { accept: "text/event-stream" } }, reading)
+      const lost = () => new TopError({ message: `the connection to ${target.address} is lost` })
+      const { body } = response
+      if (body === null) return Stream.empty
+      return Stream.fromReadableStream({ evaluate: () => body, onError: lost }).pipe(
+        Stream.decodeText(),
+        parseEvents(strange(target)),
+        Stream.mapEffect((event) => messageOf(event, strange(target)))
+      )
+    })
+  )
+
+const parseEvents =
+  (onTooLarge: () => TopError) =>
+  <E>(text: Stream.Stream<string, E>): Stream.Stream<Sse.Event, E | TopError> =>
+    Stream.suspend(() => {
+      let events: Array<Sse.Event> = []
+      const parser = Sse.makeParser((event) => event._tag === "Event" && events.push(event))
+      return Stream.flatMap(text, (chunk) => {
+        if (parser.feed(chunk) !== undefined) return Stream.fail(onTooLarge())
+        const ready = events
+        events = []
+        return Stream.fromIterable(ready)
+      })
+    })
+
+const messageOf = ({ data, event }: Sse.Event, onStrange: () => TopError): Effect.Effect<Message, TopError> =>
+  Effect.try({ try: (): unknown => JSON.parse(data), catch: onStrange }).pipe(
+    Effect.flatMap((json) =>
+      event === "hello"
+        ? Effect.map(decodeHello(json), (hello): Message => ({ _tag: "Hello", hello }))
+        : Effect.map(decodeFrame(json), (frame): Message => ({ _tag: "Frame", frame }))
+    ),
+    Effect.mapError(onStrange)
+  )
+
+/** Pauses or resumes a pool. */
+export const act = (target: Target, id: string, action: "pause" | "resume"): Effect.Effect<void, TopError> => {
+  const { origin } = new URL(target.address)
+  const init = { method: "POST", headers: { origin, "content-type": "application/json" }, body: "{}" }
+  return Effect.flatMap(request(target, paths.action(id, action), init, acting), discard)
+}

@@ -1,0 +1,74 @@
+/** The table of pools as text, as many columns as fit. */
+import type { PoolRow } from "../Protocol.ts"
+import { clean, duration, fit, limit, rate, shrink, sparkline, widthOf } from "./text.ts"
+
+interface Column {
+  readonly title: string
+  readonly align: "left" | "right"
+  readonly text: (row: PoolRow) => string
+}
+
+const column = (title: string, text: (row: PoolRow) => string, align: "left" | "right" = "right"): Column => ({
+  title,
+  align,
+  text
+})
+
+const columns = {
+  pool: column("pool", ({ id }) => clean(id), "left"),
+  state: column("state", ({ state, warnings }) => `${warnings.length > 0 ? "! " : ""}${clean(state)}`, "left"),
+  running: column("running", ({ stats }) => `${stats.running}/${limit(stats.size)}`),
+  waiting: column("waiting", ({ stats }) => `${stats.waiting + stats.delayed + stats.atDoor}`),
+  oldest: column("oldest", ({ oldestWait, stats }) =>
+    stats.waiting + stats.atDoor === 0 ? "-" : duration(oldestWait)
+  ),
+  queue: column("queue p95", ({ queue }) => duration(queue.p95)),
+  run: column("run p95", ({ run }) => duration(run.p95)),
+  done: column("done", ({ rates }) => rate(rates.ended)),
+  bad: column("bad", ({ rates }) => rate(rates.failed + rates.rejected))
+} satisfies Record<string, Column>
+
+type Name = keyof typeof columns
+const names = Object.keys(columns) as ReadonlyArray<Name>
+
+/** What a narrow terminal lacks, first to last. */
+const expendable: ReadonlyArray<Name> = ["run", "queue", "done", "bad", "state", "waiting", "oldest", "running"]
+
+const gap = "  "
+const most = { pool: 32, spark: 40 }
+const least = { pool: 8, spark: 8 }
+
+/** The table's header and rows, each at most `width` columns wide. `sparkOf` returns the values of a pool's curve. */
+export const table = (
+  rows: ReadonlyArray<PoolRow>,
+  width: number,
+  sparkOf?: { readonly title: string; readonly values: (row: PoolRow) => ReadonlyArray<number | null> }
+): { readonly header: string; readonly rows: ReadonlyArray<string> } => {
+  const texts = new Map(names.map((name) => [name, rows.map(columns[name].text)] as const))
+  const widest = (name: Name, bound = Infinity): number =>
+    Math.min(bound, Math.max(widthOf(columns[name].title), ...texts.get(name)!.map(widthOf)))
+  const needed = (shown: ReadonlyArray<Name>, pool: number): number =>
+    shown.reduce((sum, name) => sum + (name === "pool" ? pool : gap.length + widest(name)), 0)
+
+  let shown = names
+  const full = widest("pool", most.pool)
+  const narrow = Math.min(full, least.pool)
+  for (const name of expendable) {
+    if (needed(shown, narrow) <= width) break
+    shown = shown.filter((other) => other !== name)
+  }
+  const pool = Math.max(1, Math.min(full, width - needed(shown, 0)))
+  const left = width - needed(shown, pool) - gap.length
+  const spark = sparkOf !== undefined && left >= least.spark ? Math.min(most.spark, left) : 0
+
+  const line = (textOf: (name: Name) => string, last: string): string =>
+    [...shown.map((name) => fit(textOf(name), name === "pool" ? pool : widest(name), columns[name].align)), last]
+      .join(gap)
+      .trimEnd()
+  return {
+    header: line((name) => columns[name].title, spark === 0 ? "" : fit(sparkOf!.title, spark)),
+    rows: rows.map((row, index) =>
+      line((name) => texts.get(name)![index]!, spark === 0 ? "" : sparkline(shrink(sparkOf!.values(row), spark)))
+    )
+  }
+}

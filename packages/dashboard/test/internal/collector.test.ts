@@ -1,0 +1,235 @@
+import {
+  AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolSimple,
+  type ExecutorStats,
+  PoolRegistry
+} from "@aio-task-pool/core"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
+import { Collector } from "../../src/internal/collector.ts"
+import * as Protocol from "../../src/Protocol.ts"
+
+const decode = Schema.decodeUnknownSync(Protocol.Frame)
+
+/** A collector of a registry of its own, which samples with the test's clock. */
+const watched = <A, E, R>(
+  test: (frame: (pool?: string) => Effect.Effect<Protocol.Frame>, collector: Collector) => Effect.Effect<A, E, R>
+) =>
+  Effect.flatMap(PoolRegistry.make, (registry) =>
+    Effect.gen(function* () {
+      yield* PoolRegistry.measure
+      const collector = new Collector(registry, yield* Effect.scope, 120)
+      yield* Effect.forkScoped(collector.run)
+      yield* Effect.yieldNow
+      const frame = (pool?: string) =>
+        Effect.map(collector.frames([pool]), (frames) => decode(JSON.parse(frames.get(pool)!)))
+      return yield* test(frame, collector)
+    }).pipe(Effect.scoped, Effect.provideService(PoolRegistry, registry))
+  )
+
+const seconds = (count: number) =>
+  Effect.forEach(Array.from({ length: count }), () => TestClock.adjust(1000), { discard: true })
+
+it.effect("a frame has rates and percentiles of the last seconds, and the history one value a second", () =>
+  watched((frame, collector) =>
+    Effect.gen(function* () {
+      const pool = yield* AioFixedTaskPoolSimple.make({ name: "db", size: 100 })
+      yield* TestClock.adjust(1000)
+      // Ten tasks of 200 ms in each second, for five seconds.
+      for (let second = 0; second < 5; second++) {
+        for (let task = 0; task < 10; task++) {
+          yield* Effect.forkScoped(
+            Effect.ignore(pool.submit(task === 9 ? Effect.delay(Effect.fail("x"), 200) : Effect.sleep(200)))
+          )
+        }
+        yield* TestClock.adjust(1000)
+      }
+      const [row] = (yield* frame()).pools
+      assert.deepStrictEqual(row!.rates, { ended: 10, failed: 1, rejected: 0 })
+      assert.closeTo(row!.run.p95!, 200, 50)
+      assert.strictEqual(row!.queue.p95, 0)
+      const { series } = collector.hello("db", { hz: 4, actions: false }, 0)
+      assert.deepStrictEqual(series!.ended.slice(-4), [10, 10, 10, 10])
+      assert.deepStrictEqual(
+        series!.size,
+        series!.size.map(() => 100)
+      )
+
+      // What is older than ten seconds does not count.
+      yield* seconds(12)
+      const [later] = (yield* frame()).pools
+      assert.deepStrictEqual(later!.run, { p50: null, p95: null })
+      assert.deepStrictEqual(later!.rates, { ended: 0, failed: 0, rejected: 0 })
+      assert.deepStrictEqual(later!.warnings, [])
+    })
+  )
+)
+
+it.effect("a pool that is at its maximum with a queue for a minute has a warning, until the queue is empty", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const pool = yield* AioAutoScaleTaskPoolSimple.make({
+        name: "fetch",
+        minSize: 2,
+        maxSize: 2
+      })
+      for (let task = 0; task < 4; task++) yield* Effect.forkScoped(pool.submit(Effect.sleep("61 seconds")))
+      yield* seconds(59)
+      const rules = Effect.map(frame(), ({ pools }) => pools[0]!.warnings.map(({ rule }) => rule))
+      assert.deepStrictEqual(yield* rules, [])
+      yield* seconds(2)
+      assert.deepStrictEqual(yield* rules, ["FullForLong"])
+      yield* seconds(8)
+      assert.deepStrictEqual(yield* rules, [])
+    })
+  )
+)
+
+it.effect(
+  "a task that runs over twenty times as long as the others has a warning, even if nothing has ended lately",
+  () =>
+    watched((frame) =>
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ name: "db", size: 4 })
+        for (let task = 0; task < 4; task++) yield* Effect.forkScoped(pool.submit(Effect.sleep(200)))
+        yield* seconds(2)
+        yield* Effect.forkScoped(pool.submit(Effect.never, { label: "stuck" }))
+        yield* seconds(30)
+        const [row] = (yield* frame()).pools
+        assert.deepStrictEqual(
+          row!.warnings.map(({ rule }) => rule),
+          ["LongRun"]
+        )
+        assert.include(row!.warnings[0]!.message, '"stuck" has run for 30 s')
+      })
+    )
+)
+
+it.effect("two pools of one name have a warning each, and the pool's own warnings are shown", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const pool = yield* AioFixedTaskPoolSimple.make({ name: "db", size: 1, warnAfter: "3 seconds" })
+      yield* AioFixedTaskPoolSimple.make({ name: "db", size: 1 })
+      yield* Effect.forkScoped(pool.submit(Effect.never))
+      yield* Effect.forkScoped(pool.submit(Effect.never))
+      yield* seconds(5)
+      const { pools } = yield* frame()
+      assert.deepStrictEqual(
+        pools.map(({ id, warnings }) => [id, ...warnings.map(({ rule }) => rule)]),
+        [
+          ["db", "SameName", "OldestWait", "NothingEnded"],
+          ["db#2", "SameName"]
+        ]
+      )
+    })
+  )
+)
+
+it.effect("decisions made before the dashboard was there are shown too", () =>
+  Effect.gen(function* () {
+    const registry = yield* PoolRegistry.make
+    yield* Effect.gen(function* () {
+      const pool = yield* AioAutoScaleTaskPoolSimple.make({ name: "fetch", minSize: 1, maxSize: 8 })
+      yield* Effect.forkScoped(pool.forEach(Array.from({ length: 200 }), () => Effect.sleep(100), { discard: true }))
+      yield* seconds(5)
+      const made = (yield* pool.decisions(256)).length
+      assert.isAbove(made, 3)
+      const collector = new Collector(registry, yield* Effect.scope, 60)
+      yield* Effect.forkScoped(collector.run)
+      yield* TestClock.adjust(0)
+      const frames = yield* collector.frames(["fetch"])
+      const { decisions } = decode(JSON.parse(frames.get("fetch")!)).pool!
+      assert.strictEqual(
+        decisions.reduce((sum, { times }) => sum + times, 0),
+        made
+      )
+    }).pipe(Effect.scoped, Effect.provideService(PoolRegistry, registry))
+  })
+)
+
+it.effect("a distributed pool shows its last answer, and one that never answers holds up nothing", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const view = (stats: Effect.Effect<{ running: number }>) => ({
+        stats,
+        workers: Effect.succeed([{ host: "a", pid: 1, concurrency: 4, running: 3 }])
+      })
+      yield* PoolRegistry.registerPool({ name: "far", kind: "Queue", service: view(Effect.succeed({ running: 3 })) })
+      yield* PoolRegistry.registerPool({ name: "hangs", kind: "Queue", service: view(Effect.never) })
+      yield* PoolRegistry.registerPool({ name: "dies", kind: "Queue", service: view(Effect.die("lost")) })
+      yield* PoolRegistry.registerPool({
+        name: "lies",
+        kind: "Queue",
+        service: view(Effect.succeed({ running: 1n as never }))
+      })
+      yield* AioFixedTaskPoolSimple.make({ name: "near" })
+      yield* seconds(2)
+      const { pool, pools } = yield* frame("far")
+      assert.deepStrictEqual(
+        pools.map(({ id, kind, stats }) => [id, kind, stats.running]),
+        [
+          ["far", "Queue", 3],
+          ["hangs", "Queue", 0],
+          ["dies", "Queue", 0],
+          ["lies", "Queue", 0],
+          ["near", "AioFixedTaskPoolSimple", 0]
+        ]
+      )
+      assert.deepStrictEqual(pool!.workers, [{ host: "a", pid: 1, concurrency: 4, running: 3 }])
+    })
+  )
+)
+
+it.effect("an executor shows its threads, and a warning when they are replaced again and again", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      let crashed = 0
+      const stats: Effect.Effect<ExecutorStats> = Effect.sync(() => ({
+        threads: 1,
+        ready: 1,
+        starting: 0,
+        ending: 0,
+        running: 1,
+        waiting: 0,
+        settled: 9,
+        replaced: crashed,
+        replacedBy: { Crashed: crashed, Interrupted: 0, Recycled: 0, Module: 0, Closed: 0 }
+      }))
+      yield* PoolRegistry.registerExecutor({
+        name: "threads",
+        stats,
+        threads: Effect.succeed([
+          {
+            id: 1,
+            state: "Running",
+            running: 1,
+            waiting: 0,
+            job: "hash",
+            ran: 12,
+            settled: 9,
+            replacedBy: undefined
+          } as const
+        ])
+      })
+      yield* seconds(2)
+      const [executor] = (yield* frame()).executors
+      assert.deepStrictEqual(executor, {
+        id: "threads",
+        name: "threads",
+        running: 1,
+        waiting: 0,
+        settled: 9,
+        replaced: 0,
+        threads: [{ id: 1, state: "Running", job: "hash", ran: 12 }],
+        warnings: []
+      })
+      crashed = 3
+      yield* seconds(1)
+      assert.strictEqual((yield* frame()).executors[0]!.warnings[0]!.rule, "ReplacedOften")
+      yield* seconds(70)
+      assert.deepStrictEqual((yield* frame()).executors[0]!.warnings, [])
+    })
+  )
+)
