@@ -123,5 +123,8 @@ if (process.argv.includes("--serve")) {
   server.printUrls()
 } else {
   await build(site)
+  // VitePress copies pictures that pages show, but no other files that they link to.
+  for (const file of globSync("docs/**/*.{json,yml}", { cwd: source }))
+    cpSync(join(source, file), join(site, "dist", file))
   checkSite(join(site, "dist"))
 }
