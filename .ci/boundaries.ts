@@ -103,17 +103,42 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     "This package imports the core's public entry, effect and Node."
   ],
 
+  // Only the driver knows its engine.
+  [
+    "packages/distributed/src/bullmq/**",
+    [
+      "packages/distributed/src/!(index).ts",
+      "packages/distributed/src/{internal,bullmq}/**",
+      "@aio-task-pool/core",
+      effect,
+      "bullmq",
+      "ioredis",
+      "node:*"
+    ],
+    "Only the driver imports its engine."
+  ],
+  [
+    "packages/distributed/src/{internal/wire,DistributedTask*{Error,Options,Service}}.ts",
+    ["packages/distributed/src/**", effect],
+    "Models are types."
+  ],
+  [
+    "packages/distributed/src/**",
+    ["packages/distributed/src/!(index).ts", "packages/distributed/src/internal/**", "@aio-task-pool/core", effect],
+    "The contract and its local engine know no broker and no Node."
+  ],
+
   ["packages/testing/src/laws/jobs/*.ts", ["@aio-task-pool/core/Job"], "A module of jobs imports nothing heavy."],
   ["packages/testing/src/terminal.ts", ["@xterm/headless", "node:*"], "Terminals of tests know no pool."],
   [
     "packages/testing/src/**",
     [
       "packages/testing/src/**/!(index).ts",
-      "@aio-task-pool/core",
+      "@aio-task-pool/{core,distributed}",
       "effect/**",
       "@effect/vitest",
       "vitest",
-      "node:{async_hooks,path,perf_hooks,timers}"
+      "node:{async_hooks,child_process,fs/promises,net,os,path,perf_hooks,process,timers}"
     ],
     "This package imports the core's public entry, effect and vitest."
   ],
@@ -165,6 +190,8 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     [
       "{docs,.ci}/**",
       "@aio-task-pool/{core,node,testing,dashboard}{,/[A-Z]*}",
+      "@aio-task-pool/{core,node,testing}{,/[A-Z]*}",
+      "@aio-task-pool/distributed{,/bullmq}",
       "!(@aio-task-pool|packages)**",
       "!(@aio-task-pool|packages)**/**"
     ],

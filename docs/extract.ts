@@ -6,6 +6,7 @@
 // - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
 // - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
 // - A fence of any language marked `file path` shows the file of that path: it is not run, but must equal the file.
+//   `node docs/extract.ts --update` first copies the files into these fences.
 // - A line keeps its number, so `docs/generated/README.md.12.ts(14,3)` is line 14 of README.md.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -57,6 +58,19 @@ export const copiesOf = (file: string, text: string): Array<Copy> =>
 export const problemOfCopy = (at: string, { code, path }: Copy, text: string | undefined): string | undefined => {
   if (text === undefined) return `${at}: there is no file ${path}`
   return text.trimEnd() === code.join("\n").trimEnd() ? undefined : `${at}: must equal ${path}`
+}
+
+/** The text of a page in which each fence that shows a file has the text of that file, where `read` finds one. */
+export const withCopies = (file: string, text: string, read: (path: string) => string | undefined): string => {
+  const lines = text.split("\n")
+  // From the last one on, so that the lines of the others stay where they are.
+  for (const { code, line, path } of copiesOf(file, text).toReversed()) {
+    // An empty fence has one line of code, and none in the page.
+    const length = code.length === 1 && code[0] === "" && lines[line]!.startsWith("```") ? 0 : code.length
+    const shown = read(path)
+    if (shown !== undefined) lines.splice(line, length, ...shown.trimEnd().split("\n"))
+  }
+  return lines.join("\n")
 }
 
 const valueOf = (marks: ReadonlyArray<string>, name: string): string | undefined =>
@@ -134,16 +148,22 @@ if (import.meta.main) {
     .map((path) => path.replaceAll("\\", "/"))
     .sort()
 
+  const read = (path: string) => (existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : undefined)
+  const update = (page: string) => {
+    const text = readFileSync(page, "utf8")
+    const updated = withCopies(page, text, read)
+    if (updated !== text) writeFileSync(page, updated)
+  }
+
   const examples: Array<Example> = []
   const problems: Array<unknown> = []
   const modules = new Map<string, string>()
   for (const file of files) {
     try {
+      if (process.argv.includes("--update") && file.endsWith(".md")) update(join(root, file))
       const text = readFileSync(join(root, file), "utf8")
       for (const copy of copiesOf(file, text)) {
-        const path = join(root, copy.path)
-        const shown = existsSync(path) ? readFileSync(path, "utf8") : undefined
-        const problem = problemOfCopy(`${file}:${copy.line}`, copy, shown)
+        const problem = problemOfCopy(`${file}:${copy.line}`, copy, read(copy.path))
         if (problem !== undefined) problems.push(problem)
       }
       for (const example of examplesOf(file, text)) {

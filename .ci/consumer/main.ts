@@ -36,3 +36,4 @@ const { hasKnownRuntime } = (await import(runtime)) as { readonly hasKnownRuntim
 ok(hasKnownRuntime, "the probe of the packed core rejects this runtime")
 
 await import("./blocking.ts")
+await import("./distributed.ts")

@@ -8,7 +8,7 @@
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, posix } from "node:path"
 import { fromMarkdown } from "mdast-util-from-markdown"
-import { Application, Comment } from "typedoc"
+import { Application, Comment, DeclarationReflection, ReflectionKind } from "typedoc"
 import { build, createServer } from "vitepress"
 import { checkSite } from "./check.ts"
 
@@ -73,12 +73,12 @@ const writeReference = async (): Promise<void> => {
     .filter((file) => JSON.parse(readFileSync(join(root, file), "utf8")).private !== true)
     .map((file) => dirname(file))
   // A public module is a file with a capital, and an entry of its package.
-  const modules = published.flatMap((one) => globSync(`${one}/src/[A-Z]*.ts`, { cwd: root })).sort()
+  const modules = published.flatMap((one) => globSync(`${one}/src/{,bullmq/}[A-Z]*.ts`, { cwd: root })).sort()
   const app = await Application.bootstrapWithPlugins({
     plugin: ["typedoc-plugin-markdown", "typedoc-vitepress-theme"],
     entryPoints: modules.map((file) => join(root, file)),
     outputFileStrategy: "modules",
-    tsconfig: join(site, "tsconfig.json"),
+    tsconfig: join(site, "reference.tsconfig.json"),
     out: join(source, "api"),
     docsRoot: source,
     readme: "none",
@@ -99,6 +99,10 @@ const writeReference = async (): Promise<void> => {
   } as never)
   const project = await app.convert()
   if (project === undefined) throw new Error("the API reference could not be made")
+  // Inherited members are documented where they are declared.
+  for (const member of project.getReflectionsByKind(ReflectionKind.All)) {
+    if (member instanceof DeclarationReflection && member.inheritedFrom !== undefined) project.removeReflection(member)
+  }
   for (const module of project.children ?? []) {
     module.comment ??= leadingComment(join(root, "packages", `${module.name}.ts`))
     module.name = module.name.replace("/src/", "/")

@@ -3,7 +3,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { assertEquals } from "../assertEquals.ts"
-import { assertLine, copiesOf, examplesOf, problemOfCopy } from "../extract.ts"
+import { assertLine, copiesOf, examplesOf, problemOfCopy, withCopies } from "../extract.ts"
 
 const fence = "```"
 
@@ -83,6 +83,16 @@ describe("copiesOf", () => {
     expect(problemOfCopy("a.md:1", copy!, "a()\n\nb()\n")).toBeUndefined()
     expect(problemOfCopy("a.md:1", copy!, "a()\nb()\n")).toBe("a.md:1: must equal src/a.ts")
     expect(problemOfCopy("a.md:1", copy!, undefined)).toBe("a.md:1: there is no file src/a.ts")
+  })
+
+  it("copies the files into their fences, also into an empty one, and leaves the rest of the page", () => {
+    const empty = ["before", `${fence}ts file b.js`, fence, "between", text, "after"].join("\n")
+    const files: Record<string, string> = { "src/a.ts": "new()\n", "b.js": "d()\n\ne()\n" }
+    const [a, b] = [`${fence}ts file src/a.ts\nnew()\n${fence}`, `file b.js\nd()\n\ne()\n${fence}`]
+    expect(withCopies("a.md", empty, (path) => files[path])).toBe(
+      `before\n${fence}ts ${b}\nbetween\n${a}\n${fence}js ${b}\nafter`
+    )
+    expect(withCopies("a.md", text, () => undefined)).toBe(text)
   })
 })
 

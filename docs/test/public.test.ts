@@ -133,7 +133,12 @@ describe("membersOf", () => {
 })
 
 const sources = globSync(
-  ["packages/core/src/*.ts", "packages/node/src/NodeExecutor.ts", "packages/dashboard/src/*.ts"],
+  [
+    "packages/core/src/*.ts",
+    "packages/node/src/NodeExecutor.ts",
+    "packages/dashboard/src/*.ts",
+    "packages/distributed/src/{,bullmq/}*.ts"
+  ],
   { cwd: root }
 )
   .map((path) => path.replaceAll("\\", "/"))

@@ -18,7 +18,7 @@ const pagesOf = (folder: string, first: ReadonlyArray<string> = []) => {
 
 /** The guide's pages, in the order in which the index of the documentation names them. */
 const guideOrder = [...readFileSync(join(source, "docs/index.md"), "utf8").matchAll(/\(guide\/([\w-]+\.md)/g)].map(
-  (match) => match[1]
+  ([, file = ""]) => file
 )
 
 const page = (text: string, file: string) =>
@@ -57,6 +57,7 @@ export default defineConfig({
   outDir: "dist",
   cacheDir: "cache",
   cleanUrls: true,
+  head: [["link", { rel: "icon", href: "/favicon.svg" }]],
   lastUpdated: false,
   themeConfig: {
     search: { provider: "local" },

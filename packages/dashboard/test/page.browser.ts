@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 // The page in a real Chromium. Nothing here waits for a fixed time: each step waits for what the page shows.
 import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
 import { expect, layer } from "@effect/vitest"

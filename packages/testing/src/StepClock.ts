@@ -44,9 +44,18 @@ export class StepClock implements Clock.Clock {
     return this.sleeping.length
   }
 
+  /** The time at which the next fiber wakes, in milliseconds; `Infinity` if none sleeps. */
+  get nextWake(): number {
+    return this.sleeping.reduce((first, { until }) => Math.min(first, until), Infinity)
+  }
+
   /** Advances the time and wakes, in order, the fibers that sleep until then. */
   adjustUnsafe(duration: Duration.Input): void {
-    const end = this.now + Duration.toMillis(duration)
+    this.setTimeUnsafe(this.now + Duration.toMillis(duration))
+  }
+
+  /** Advances to a time in milliseconds and wakes sleepers, like `adjustUnsafe`, without rounding the time. */
+  setTimeUnsafe(end: number): void {
     while (true) {
       const next = this.sleeping.reduce<Sleeper | undefined>(
         (first, sleeper) => (sleeper.until <= end && !(first && first.until <= sleeper.until) ? sleeper : first),

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * from "./DistributedTaskPoolLaws.ts"
 export * from "./EveryStep.ts"
 export * as Simulator from "./Simulator.ts"
 export { simulate } from "./simulator/simulate.ts"

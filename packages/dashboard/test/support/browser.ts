@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /** Pages in a real Chromium, and what went wrong in them. */
 import * as Effect from "effect/Effect"
 import { mkdirSync } from "node:fs"

@@ -285,8 +285,8 @@ export class Bulk implements Traversal {
     if (this.state !== "Pulling") return
     if (task.needsItem && this.isAtEnd()) return this.end()
     if (task.needsItem) this.machine.countRejection(task.rejected!)
-    // A task with a trace has reported its own rejection.
-    if (task.needsItem || task.trace === undefined) this.reportRejection(task.rejected!)
+    // An item with a span of its own has reported its rejection.
+    if (task.needsItem || this.options.span?.items === undefined) this.reportRejection(task.rejected!)
     this.failure ??= rejection
     this.end()
   }
@@ -294,7 +294,8 @@ export class Bulk implements Traversal {
   private reportRejection(reason: NotAvailable["reason"]): void {
     const { machine } = this
     const { span } = this.options
-    if (span !== undefined) machine.enqueueCompletion(span.rejected.rejection(reason, machine.stats()))
+    // In this step, which may end the caller's span.
+    if (span !== undefined) machine.guard((event) => event.notify(), span.rejected.rejection(reason, machine.stats()))
   }
 
   private isAtEnd(): boolean {

@@ -18,6 +18,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
+import type { NotAvailableReason } from "../../TaskPoolError.ts"
 import { checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
@@ -56,6 +57,7 @@ class Mapping implements Traversal {
   readonly results: Queue.Queue<unknown, unknown>
   private readonly f: Map
   private readonly span: BulkSpan | undefined
+  private isReported = false
   private readonly weight: number
   private readonly itemOptions: ItemOptionsOf | undefined
   private counter: Counter | undefined = undefined
@@ -109,7 +111,10 @@ class Mapping implements Traversal {
     counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const { isAdmitting } = this.machine
-    if (!isAdmitting) this.reportRejection()
+    if (!isAdmitting) {
+      this.reportRejection(this.machine.notAdmitting)
+      this.machine.flush()
+    }
     const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     // Elements are counted here, so their tasks have no counter.
@@ -159,15 +164,22 @@ class Mapping implements Traversal {
   onAdmissionEnd(): void {
     if (this.state !== "Feeding" || this.failure !== undefined) return
     this.failure = this.machine.rejection()
-    this.reportRejection()
+    this.reportRejection(this.machine.notAdmitting)
     const { feeder } = this
     if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
   }
 
-  /** Reports on the caller's span that admission has ended. */
-  private reportRejection(): void {
-    const { machine, span } = this
-    if (span !== undefined) machine.enqueueCompletion(span.rejected.rejection(machine.notAdmitting, machine.stats()))
+  /** Reports a rejection on the caller's span, once. */
+  private reportRejection(reason: NotAvailableReason): void {
+    const { isReported, machine, span } = this
+    this.isReported = true
+    if (!isReported && span !== undefined) machine.enqueueCompletion(span.rejected.rejection(reason, machine.stats()))
+  }
+
+  /** Handles the rejection of a task. One with a span of its own has reported it. */
+  onRejected(task: ElementTask, reason: NotAvailableReason): void {
+    if (task.trace !== undefined) this.isReported = true
+    this.reportRejection(reason)
   }
 
   /** Starts no more tasks, from this step on. Runs no user code. */
@@ -270,8 +282,9 @@ class ElementTask extends Task implements Notifiable {
     this.index = args[1]
     this.started = started
   }
-  override onRejected(): void {
+  override onRejected(reason: NotAvailableReason): void {
     this.rejected = true
+    this.mapping.onRejected(this, reason)
   }
   override get mayStart(): boolean {
     return super.mayStart && !this.mapping.isStopped

@@ -1,0 +1,70 @@
+// Keeps what all published packages say alike: an entry for each public module (a file of `src` with a capital), the
+// compiled files that replace the entries when a package is published, and the address of the repository, which the
+// root's package.json gives. `node .ci/packages.ts` checks, with `--write` it writes.
+import { globSync, readFileSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+
+interface Manifest {
+  readonly private?: boolean
+  readonly name: string
+  readonly exports?: Record<string, string>
+  readonly publishConfig?: { readonly exports?: Record<string, unknown> }
+  readonly repository?: unknown
+  readonly homepage?: unknown
+  readonly bugs?: unknown
+}
+
+const root = join(import.meta.dirname, "..")
+const read = (file: string): Manifest => JSON.parse(readFileSync(file, "utf8"))
+const { bugs, homepage, repository } = read(join(root, "package.json"))
+
+/** Modules that a package has for its own tests. They are not published. */
+const isPublished = (entry: string): boolean => entry !== "./kit" && entry !== "./random"
+
+const compiled = (source: string): unknown => {
+  if (!source.endsWith(".ts")) return source
+  const file = source.replace("./src/", "./dist/").replace(/\.ts$/, "")
+  return { types: `${file}.d.ts`, default: `${file}.js` }
+}
+
+const completed = (directory: string, manifest: Manifest): Manifest => {
+  const modules = globSync("src/[A-Z]*.ts", { cwd: directory })
+    .map((file) => basename(file, ".ts"))
+    .sort()
+  const others = Object.entries(manifest.exports ?? {}).filter(([entry]) => !/^\.\/[A-Z]/.test(entry))
+  const last = others.filter(([entry]) => entry === "./package.json")
+  const exports = Object.fromEntries([
+    ...others.filter(([entry]) => entry === "."),
+    ...modules.map((name): [string, string] => [`./${name}`, `./src/${name}.ts`]),
+    ...others.filter(([entry]) => entry !== "." && entry !== "./package.json"),
+    ...last
+  ])
+  const published = Object.entries(exports).filter(([entry]) => isPublished(entry))
+  return {
+    ...manifest,
+    ...(repository === undefined
+      ? {}
+      : { repository: { ...(repository as object), directory: directory.slice(root.length + 1) } }),
+    ...(homepage === undefined ? {} : { homepage }),
+    ...(bugs === undefined ? {} : { bugs }),
+    exports,
+    publishConfig: {
+      ...manifest.publishConfig,
+      exports: Object.fromEntries(published.map(([entry, source]) => [entry, compiled(source)]))
+    }
+  }
+}
+
+let problems = 0
+for (const file of globSync("packages/*/package.json", { cwd: root })) {
+  const manifest = read(join(root, file))
+  if (manifest.private === true) continue
+  const text = `${JSON.stringify(completed(join(root, dirname(file)), manifest), undefined, 2)}\n`
+  if (process.argv.includes("--write")) writeFileSync(join(root, file), text)
+  else if (JSON.stringify(JSON.parse(text)) !== JSON.stringify(manifest)) {
+    problems++
+    console.error(`${file}: run 'node .ci/packages.ts --write'`)
+  }
+}
+console.log(`packages: ${problems} problems`)
+process.exitCode = problems > 0 ? 1 : 0

@@ -1,0 +1,67 @@
+/** A worker process of the benchmark: of this package, or of plain BullMQ. */
+import { Effect, Layer } from "effect"
+import { Worker } from "bullmq"
+import { Redis } from "ioredis"
+import { Hang, Noop, perWorker, plainQueue, Pool, poolOf, Victim } from "./tasks.ts"
+
+const { kind, lease, name, stalledCheck, url } = JSON.parse(process.env["BENCHMARK"]!) as {
+  readonly kind: "typed" | "plain"
+  readonly url: string
+  readonly name?: string
+  readonly lease?: number
+  readonly stalledCheck?: number
+}
+const tell = (message: string) => void process.send?.(message)
+
+let isAlone = false
+process.on("message", (message) => {
+  if (message === "heir") isAlone = true
+})
+
+if (kind === "plain") {
+  const connection = new Redis(url, { maxRetriesPerRequest: null })
+  const worker = new Worker(plainQueue, (job) => Promise.resolve((job.data as { readonly i: number }).i), {
+    connection,
+    prefix: "aio",
+    concurrency: perWorker,
+    lockDuration: 15_000
+  })
+  await worker.waitUntilReady()
+  tell("ready")
+} else {
+  const handlers = [
+    Noop.handle(({ i }) => Effect.succeed(i)),
+    Hang.handle(({ key }) =>
+      Effect.andThen(
+        Effect.sync(() => tell(`started ${key}`)),
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => tell(`finalized ${key}`)))
+      )
+    ),
+    Victim.handle(() =>
+      isAlone
+        ? Effect.void
+        : Effect.andThen(
+            Effect.sync(() => tell("victim")),
+            Effect.never
+          )
+    )
+  ]
+  const worker = Pool.worker(handlers, {
+    concurrency: perWorker,
+    ...(lease === undefined ? {} : { lease }),
+    ...(stalledCheck === undefined ? {} : { stalledCheck }),
+    shutdown: { drainTimeout: 0 }
+  })
+  const closing = new Promise<void>((resolve) => {
+    process.on("message", (message) => {
+      if (message === "close") resolve()
+    })
+  })
+  const main = Effect.gen(function* () {
+    tell("ready")
+    yield* Effect.promise(() => closing)
+  })
+  await Effect.runPromise(Effect.provide(main, Layer.provide(worker, poolOf(url, name))))
+  tell("closed")
+  process.disconnect()
+}

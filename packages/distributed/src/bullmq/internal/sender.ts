@@ -1,0 +1,169 @@
+/**
+ * Adds tasks to the queue. What gathers while one transfer is under way goes out with the next one.
+ *
+ * A task that has not been sent can be taken back for certain, so tasks wait here while the broker is away. After a broken
+ * transfer nobody knows which of its tasks arrived. They are sent again, one by one: a job ID never makes a second job.
+ */
+import type { BulkJobOptions, Queue } from "bullmq"
+import type { Broker } from "./broker.ts"
+import { whenSettled } from "./promises.ts"
+import type { Waiters } from "./waiters.ts"
+
+/** One task on its way. */
+export interface Sending {
+  readonly name: string
+  readonly data: unknown
+  readonly opts: BulkJobOptions & { readonly jobId: string }
+  state: "Queued" | "Sent" | "Done"
+  /** The broker has the task. */
+  onAdmitted(): void
+  /** The broker does not have the task. */
+  onRefused(reason: "Unreachable" | "Closed"): void
+}
+
+/** The most tasks of one transfer. Redis serves others between two of its commands. */
+const full = 250
+
+export class Sender {
+  private readonly broker: Broker
+  private readonly queue: Queue
+  private readonly waiters: Waiters
+  private readonly log: (message: string) => void
+  /** Tasks that have not been sent, in transfers. Only the last one is not full. */
+  private pending: Array<Array<Sending>> = []
+  /** Transfers that have not been answered. */
+  private inFlight = 0
+  private isScheduled = false
+  private timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(broker: Broker, queue: Queue, waiters: Waiters, log: (message: string) => void) {
+    this.broker = broker
+    this.queue = queue
+    this.waiters = waiters
+    this.log = log
+  }
+
+  send(sending: Sending): void {
+    const last = this.pending.at(-1)
+    if (last !== undefined && last.length < full) last.push(sending)
+    else this.pending.push([sending])
+    if (this.isScheduled) return
+    // Fibers that are resumed together submit in the same turn: one transfer for all of them.
+    this.isScheduled = true
+    queueMicrotask(() => {
+      this.isScheduled = false
+      this.flush()
+    })
+  }
+
+  /** Takes a task back that has not been sent. Returns whether it could. The next transfer drops it. */
+  takeBack(sending: Sending): boolean {
+    if (sending.state !== "Queued") return false
+    sending.state = "Done"
+    return true
+  }
+
+  private flush(): void {
+    // Full transfers follow each other at once, so that the server works on one while the next is encoded.
+    while (this.pending.length > 1 || (this.pending.length === 1 && this.canSend(this.pending[0]!))) {
+      if (!this.broker.isUp) return this.wait()
+      clearTimeout(this.timer)
+      this.timer = undefined
+      this.inFlight++
+      const batch = this.pending.shift()!.filter(({ state }) => state === "Queued")
+      for (const sending of batch) sending.state = "Sent"
+      const flushed = () => {
+        this.inFlight--
+        this.flush()
+      }
+      whenSettled(this.transfer(batch), flushed, flushed)
+    }
+  }
+
+  private canSend(batch: ReadonlyArray<Sending>): boolean {
+    return this.inFlight === 0 || batch.length === full
+  }
+
+  private wait(): void {
+    if (this.timer !== undefined) return
+    if (this.broker.isLost) return this.refuseAll(this.broker.isClosed ? "Closed" : "Unreachable")
+    const { patience } = this.broker
+    const stop = this.broker.whenUp(() => {
+      clearTimeout(this.timer)
+      this.timer = undefined
+      this.flush()
+    })
+    this.timer = setTimeout(() => {
+      this.timer = undefined
+      stop()
+      if (this.broker.isUp) this.flush()
+      else this.refuseAll("Unreachable")
+    }, patience)
+  }
+
+  /** Refuses all tasks that have not been sent. */
+  refuseAll(reason: "Unreachable" | "Closed"): void {
+    const refused = this.pending.flat()
+    this.pending = []
+    for (const sending of refused) {
+      if (sending.state !== "Queued") continue
+      sending.state = "Done"
+      sending.onRefused(reason)
+    }
+  }
+
+  private async transfer(batch: ReadonlyArray<Sending>): Promise<void> {
+    // Without the reader the event of a quick task would be missed.
+    const isListening = await this.waiters.listen().then(
+      () => true,
+      () => false
+    )
+    const isSent =
+      isListening &&
+      (await this.queue.addBulk([...batch]).then(
+        () => true,
+        () => false
+      ))
+    if (isSent) for (const sending of batch) admit(sending)
+    else for (const sending of batch) await this.transferOne(sending)
+  }
+
+  private async transferOne(sending: Sending): Promise<void> {
+    while (sending.state === "Sent") {
+      if (this.broker.isLost) return refuse(sending, this.broker.isClosed ? "Closed" : "Unreachable")
+      await new Promise<void>((resolve) => void this.broker.whenUp(resolve))
+      await this.waiters
+        .listen()
+        .then(() => this.queue.add(sending.name, sending.data, sending.opts))
+        .then(
+          () => admit(sending),
+          (error: unknown) => this.failed(sending, error)
+        )
+    }
+  }
+
+  /** The server refused the task, or the connection broke. In the latter case the task is sent again. */
+  private async failed(sending: Sending, error: unknown): Promise<void> {
+    if (!isReplyError(error)) return new Promise((resolve) => setTimeout(resolve, 100))
+    this.log(`the broker refused a task: ${error.message}`)
+    // A script that failed half way has left a job that no worker would find.
+    await this.queue.remove(sending.opts.jobId).catch(() => undefined)
+    refuse(sending, "Unreachable")
+  }
+}
+
+const admit = (sending: Sending): void => {
+  if (sending.state !== "Sent") return
+  sending.state = "Done"
+  sending.onAdmitted()
+}
+
+const refuse = (sending: Sending, reason: "Unreachable" | "Closed"): void => {
+  if (sending.state !== "Sent") return
+  sending.state = "Done"
+  sending.onRefused(reason)
+}
+
+/** Whether the server itself returned the error. */
+const isReplyError = (error: unknown): error is Error =>
+  error instanceof Error && error.name === "ReplyError" && !/^(?:LOADING|READONLY|MASTERDOWN)/.test(error.message)

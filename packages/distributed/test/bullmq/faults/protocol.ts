@@ -1,0 +1,48 @@
+/** What a fault test and its processes tell each other. */
+
+/** What a process is to do. */
+export interface Config {
+  readonly url: string
+  readonly name: string
+  readonly prefix?: string
+  readonly kind?: "Simple" | "Lifo" | "Priority"
+  readonly size?: number
+  /** Tasks at once in this process; 0 for a process that only submits. */
+  readonly concurrency?: number
+  /** Milliseconds, as all times. */
+  readonly lease?: number
+  readonly stalledCheck?: number
+  readonly sweep?: number
+  readonly drainTimeout?: number
+  readonly connectTimeout?: number
+  readonly clockOffset?: number
+  /** Whether the worker has only handlers of other tasks. */
+  readonly unknown?: boolean
+  /** The keys, and IDs, of tasks to fork. */
+  readonly submit?: ReadonlyArray<string>
+}
+
+/** What a process tells. */
+export type Message =
+  | { readonly ready: true }
+  | { readonly submitted: true }
+  | { readonly started: string; readonly attempt: number; readonly stalls: number }
+  | { readonly ended: string }
+  | { readonly interrupted: string }
+  | { readonly closed: true }
+
+/** What a process is told. */
+export type Order = { readonly open: string } | { readonly close: true }
+
+/**
+ * Counts the tasks in flight by process, and keeps the largest sum. Redis orders the steps of all processes, so that a
+ * task that ended is counted out before its successor is counted in. A killed process is taken out by the test.
+ */
+export const enterScript = `
+redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+local sum = 0
+for _, n in ipairs(redis.call('HVALS', KEYS[1])) do sum = sum + tonumber(n) end
+if sum > tonumber(redis.call('GET', KEYS[1] .. '-max') or '0') then redis.call('SET', KEYS[1] .. '-max', sum) end
+return sum
+`
+export const leaveScript = "return redis.call('HINCRBY', KEYS[1], ARGV[1], -1)"

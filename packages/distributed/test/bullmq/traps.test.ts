@@ -1,0 +1,413 @@
+/** Behavior of BullMQ and Redis that the driver must cure: one test for each trap. Those with other processes are faults. */
+import { DistributedTask } from "@aio-task-pool/distributed"
+import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
+import { assert, describe, it as it_, layer } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
+import { readFileSync } from "node:fs"
+import { client, eventually, Failed, Gates, Pool, poolLayer, poolName, rawClient, Stranger, Work } from "./kit.ts"
+
+const jobKey = (name: string, id: string) => `aio:${name}:u.${Buffer.from(id).toString("base64url")}`
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>): unknown => {
+  assert.isTrue(Exit.isFailure(exit))
+  return Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+}
+
+describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
+  layer(RedisServer.layer, { excludeTestServices: true })((it) => {
+    it.effect("a raise of the size starts waiting tasks in idle workers, and does not end a hold", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 4 })
+      return Effect.gen(function* () {
+        yield* Pool.fork(Work, { key: "a" })
+        yield* Pool.fork(Work, { key: "b" })
+        yield* gates.started("a")
+        yield* Pool.resize(2)
+        yield* gates.started("b")
+        yield* Pool.holdDispatch
+        const held = yield* Pool.fork(Work, { key: "now" })
+        assert.strictEqual(yield* Pool.resize(4), 4)
+        assert.deepInclude(yield* Pool.stats, { held: true, running: 2, waiting: 1 })
+        assert.strictEqual(yield* held.state, "Waiting")
+        yield* Pool.releaseDispatch
+        assert.strictEqual(yield* held.join, "now")
+        yield* gates.open("a")
+        yield* gates.open("b")
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer()))
+    })
+
+    it.effect("a size that the engine would store and break on dies with RangeError, and changes nothing", () =>
+      Effect.gen(function* () {
+        const wrong: ReadonlyArray<number> = [-1, 1.5, Number.NaN, 2 ** 53, Infinity, "x" as unknown as number]
+        for (const size of wrong) {
+          const error = failureOf(yield* Effect.exit(Pool.resize(size)))
+          assert.instanceOf(error, RangeError)
+        }
+        for (const delta of [1.5, Number.NaN, 2 ** 53, Infinity]) {
+          assert.instanceOf(failureOf(yield* Effect.exit(Pool.scale(delta))), RangeError)
+        }
+        assert.strictEqual((yield* Pool.stats).targetSize, 1)
+        assert.strictEqual(yield* Pool.scale(-100), 0)
+        assert.strictEqual(yield* Pool.scale(5), 5)
+        assert.strictEqual(yield* Pool.scale(Number.MAX_SAFE_INTEGER), 1_000_000)
+      }).pipe(Effect.provide(poolLayer()))
+    )
+
+    it.effect("a limit that another program broke is set again, and tasks are admitted", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 4 })
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        yield* Effect.promise(() => raw.hset(`aio:${name}:meta`, "concurrency", "x"))
+        yield* eventually(
+          Effect.promise(() => raw.hget(`aio:${name}:meta`, "concurrency")),
+          (value) => value === "1"
+        )
+        assert.strictEqual(yield* Pool.submit(Work, { key: "now" }), "now")
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ name })))
+    })
+
+    it.effect("on a priority pool every weight has its place, 0 and the default too", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        yield* Pool.holdDispatch
+        const weights = [2_097_150, undefined, 5, 0, 1, 0, undefined]
+        const handles = yield* Effect.forEach(weights, (weight, i) =>
+          Pool.fork(Work, { key: `now ${i} ${weight}` }, { weight })
+        )
+        for (const weight of [-1, 2_097_151, 1.5, Number.NaN]) {
+          const error = failureOf(yield* Effect.exit(Pool.fork(Work, { key: "never" }, { weight })))
+          assert.instanceOf(error, RangeError)
+        }
+        yield* Pool.releaseDispatch
+        yield* Effect.forEach(handles, (handle) => handle.join)
+        const order = [
+          "now 3 0",
+          "now 5 0",
+          "now 4 1",
+          "now 1 undefined",
+          "now 6 undefined",
+          "now 2 5",
+          "now 0 2097150"
+        ]
+        assert.deepStrictEqual(gates.runs, order)
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer({ kind: "Priority" })))
+    })
+
+    it.effect("a second submitter of a settled ID gets the result without a sweep", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        assert.strictEqual(yield* Pool.submit(Work, { key: "now 1" }, { id: "once" }), "now 1")
+        assert.strictEqual(yield* Pool.submit(Work, { key: "now 2" }, { id: "once" }), "now 1")
+        const other = yield* client({ name, sweep: "1 hour" })
+        const again = Pool.submit(Work, { key: "now 3" }, { id: "once" })
+        assert.strictEqual(yield* Effect.provide(again, other), "now 1")
+        assert.deepStrictEqual(gates.runs, ["now 1"])
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ name, sweep: "1 hour" })))
+    })
+
+    it.effect("any string of 1 to 256 characters is an ID, and only the same string is the same task", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 8 })
+      const ids = ["42", "0", ":", "a:b", "a:b:c", "0:1", " ", "__proto__", "ü€😀", "\u0000", "x".repeat(256), "u.NDI"]
+      return Effect.gen(function* () {
+        for (const id of ids) {
+          const handle = yield* Pool.fork(Work, { key: `now ${id}` }, { id })
+          assert.strictEqual(handle.id, id)
+          assert.strictEqual(yield* handle.join, `now ${id}`)
+          assert.strictEqual(yield* (yield* Pool.attach(Work, id)).join, `now ${id}`)
+        }
+        assert.strictEqual(gates.runs.length, ids.length)
+        for (const id of ["", "x".repeat(257), 42 as unknown as string]) {
+          const error = failureOf(yield* Effect.exit(Pool.submit(Work, { key: "never" }, { id })))
+          assert.instanceOf(error, RangeError)
+        }
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer({ size: 8 })))
+    })
+
+    it.effect("results are kept for an age, the same for all tasks, and never for a count", () => {
+      const name = poolName()
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        yield* Pool.fork(Work, { key: "now" }, { id: "kept", attempts: 3 })
+        const options = yield* Effect.promise(() => raw.hget(jobKey(name, "kept"), "opts"))
+        const { removeOnComplete, removeOnFail } = JSON.parse(options!) as Record<string, unknown>
+        assert.deepStrictEqual([removeOnComplete, removeOnFail], [{ age: 90 }, { age: 90 }])
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, resultTtl: "90 seconds" })))
+    })
+
+    it.effect("a typed failure is tried again by the engine, and the last one arrives typed", () => {
+      const attempts: Array<number> = []
+      const handler = Work.handle((_, { attempt }) => {
+        attempts.push(attempt)
+        return Effect.fail(new Failed({ why: `attempt ${attempt}` }))
+      })
+      const worker = Pool.worker([handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        const options = { attempts: 3, backoff: { exponential: "10 millis" } } as const
+        const failure = yield* Effect.flip(Pool.submit(Work, { key: "now" }, options))
+        assert.deepStrictEqual(failure, new Failed({ why: "attempt 3" }))
+        assert.deepStrictEqual(attempts, [1, 2, 3])
+        assert.deepInclude(yield* Pool.stats, { keptFailed: 1, keptSucceeded: 0 })
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer()))
+    })
+
+    it.effect("a defect is not tried again, and arrives as a defect", () => {
+      let runs = 0
+      const handler = Work.handle(() => {
+        runs++
+        return Effect.die(new Error("boom"))
+      })
+      const worker = Pool.worker([handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        const exit = yield* Effect.exit(Pool.submit(Work, { key: "now" }, { attempts: 3 }))
+        const defect = failureOf(exit) as Error
+        assert.strictEqual(defect.message, "boom")
+        assert.strictEqual(runs, 1)
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer()))
+    })
+
+    it.effect(
+      "a payload that the worker cannot decode is lost as undecodable, with the path, and never tried again",
+      () => {
+        const name = poolName()
+        const Newer = DistributedTask.make("work", {
+          payload: Schema.Struct({ key: Schema.Finite }),
+          success: Schema.String,
+          error: Failed
+        })
+        const gates = new Gates()
+        const worker = Pool.worker([gates.handler], { concurrency: 1 })
+        return Effect.gen(function* () {
+          const failure = yield* Effect.flip(Pool.submit(Newer, { key: 1 }, { attempts: 3 }))
+          assert.deepInclude(failure, {
+            _tag: "TaskLost",
+            reason: "Undecodable",
+            attempts: 1,
+            detail: 'payload at ["key"]'
+          })
+          assert.deepStrictEqual(gates.runs, [])
+        }).pipe(Effect.provide(worker), Effect.provide(poolLayer({ name })))
+      }
+    )
+
+    it.effect("a task that no worker knows does not spin, and is lost after unknownFor", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1, unknownFor: "1 millis" })
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const failure = yield* Effect.flip(Pool.submit(Stranger, undefined, { id: "strange" }))
+        assert.deepInclude(failure, { _tag: "TaskLost", reason: "UnknownTask", id: "strange" })
+        const starts = yield* Effect.promise(() => raw.hget(jobKey(name, "strange"), "ats"))
+        assert.isAtMost(Number(starts), 3)
+        assert.strictEqual(yield* Pool.submit(Work, { key: "now" }), "now")
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ name })))
+    })
+
+    it.effect("a task that one worker does not know runs in another one", () => {
+      const name = poolName()
+      const known = Stranger.handle(() => Effect.succeed("known"))
+      return Effect.gen(function* () {
+        const handle = yield* Pool.fork(Stranger, undefined)
+        yield* eventually(handle.state, (state) => state === "Delayed")
+        const other = yield* client({ name })
+        yield* Layer.build(Layer.provide(Pool.worker([known], { concurrency: 1 }), other))
+        assert.strictEqual(yield* handle.join, "known")
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Pool.worker([new Gates().handler], { concurrency: 1 })),
+        Effect.provide(poolLayer({ name }))
+      )
+    })
+
+    it.effect(
+      "cancelling a running task waits for its finalizers, and its submitter learns that it had started",
+      () => {
+        const gates = new Gates()
+        const worker = Pool.worker([gates.handler], { concurrency: 1 })
+        return Effect.gen(function* () {
+          const handle = yield* Pool.fork(Work, { key: "a" })
+          yield* gates.started("a")
+          yield* handle.cancel
+          assert.deepStrictEqual(gates.ended, ["a"])
+          assert.deepInclude(yield* Effect.flip(handle.join), {
+            _tag: "TaskCancelled",
+            reason: "Cancelled",
+            started: true
+          })
+          yield* handle.cancel
+        }).pipe(Effect.provide(worker), Effect.provide(poolLayer()))
+      }
+    )
+
+    it.effect("interrupting a submitter removes its waiting task, and interrupts its running one", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        const running = yield* Effect.forkChild(Pool.submit(Work, { key: "a" }))
+        yield* gates.started("a")
+        const waiting = yield* Effect.forkChild(Pool.submit(Work, { key: "b" }))
+        yield* eventually(Pool.stats, (stats) => stats.waiting === 1)
+        yield* Fiber.interrupt(waiting)
+        assert.strictEqual((yield* Pool.stats).waiting, 0)
+        yield* Fiber.interrupt(running)
+        assert.deepStrictEqual(gates.ended, ["a"])
+        assert.deepInclude(yield* Pool.stats, { running: 0, waiting: 0 })
+        assert.deepStrictEqual(gates.runs, ["a"])
+      }).pipe(Effect.provide(worker), Effect.provide(poolLayer()))
+    })
+
+    it.effect("a second submitter of an ID only stops waiting when it is interrupted", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1 })
+      return Effect.gen(function* () {
+        const first = yield* Effect.forkChild(Pool.submit(Work, { key: "a" }, { id: "same" }))
+        yield* gates.started("a")
+        const other = yield* client({ name })
+        for (const where of [Effect.provide(other), <A, E, R>(self: Effect.Effect<A, E, R>) => self]) {
+          const second = yield* Effect.forkChild(where(Pool.submit(Work, { key: "b" }, { id: "same" })))
+          yield* Effect.sleep(50)
+          yield* Fiber.interrupt(second)
+        }
+        const waiting = yield* Effect.forkChild(Effect.provide(Pool.submit(Work, { key: "c" }, { id: "same" }), other))
+        yield* gates.open("a")
+        assert.strictEqual(yield* Fiber.join(first), "a")
+        assert.strictEqual(yield* Fiber.join(waiting), "a")
+        assert.deepStrictEqual(gates.runs, ["a"])
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ name })))
+    })
+
+    it.effect("connections that break again and again lose no task, and count each delta once", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 4, lease: "1 second", stalledCheck: "300 millis" })
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const keys = Array.from({ length: 200 }, (_, i) => `now ${i}`)
+        const all = yield* Effect.forkChild(
+          Effect.forEach(keys, (key) => Pool.submit(Work, { key }), { concurrency: 20 })
+        )
+        let size = 4
+        for (let i = 0; i < 10; i++) {
+          yield* Effect.sleep(20)
+          const scaled = yield* Effect.forkChild(Pool.scale(1), { startImmediately: true })
+          yield* Effect.promise(() => raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+          const exit = yield* Fiber.await(scaled)
+          if (Exit.isSuccess(exit)) size++
+          else
+            size = yield* eventually(
+              Effect.map(Pool.stats, (stats) => stats.targetSize),
+              () => true
+            )
+        }
+        assert.deepStrictEqual(yield* Fiber.join(all), keys)
+        assert.strictEqual((yield* Pool.stats).targetSize, size)
+      }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ size: 4, sweep: "300 millis" })))
+    })
+
+    it.effect("hundreds of waiters cause no warning about listeners", () => {
+      const warnings: Array<Error> = []
+      const onWarning = (warning: Error) => void warnings.push(warning)
+      process.on("warning", onWarning)
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 8 })
+      return Effect.gen(function* () {
+        const keys = Array.from({ length: 300 }, (_, i) => `now ${i}`)
+        const results = yield* Effect.forEach(keys, (key) => Pool.submit(Work, { key }), { concurrency: "unbounded" })
+        assert.deepStrictEqual(results, keys)
+        assert.deepStrictEqual(warnings, [])
+      }).pipe(
+        Effect.provide(worker),
+        Effect.provide(poolLayer({ size: 8 })),
+        Effect.ensuring(Effect.sync(() => process.off("warning", onWarning)))
+      )
+    })
+
+    it.effect(
+      "a worker that closes hands its tasks back: another one runs them, and the attempt does not count",
+      () => {
+        const name = poolName()
+        const gates = new Gates()
+        const attempts: Array<readonly [number, number]> = []
+        const stuck = Work.handle((_, { attempt, stalls }) => {
+          attempts.push([attempt, stalls])
+          return attempts.length === 1 ? Effect.never : Effect.succeed("done")
+        })
+        return Effect.gen(function* () {
+          const handle = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const worker = Pool.worker([stuck], { concurrency: 1, shutdown: { drainTimeout: 0 } })
+              yield* Layer.build(worker)
+              const handle = yield* Pool.fork(Work, { key: "a" })
+              yield* eventually(
+                Effect.sync(() => attempts.length),
+                (count) => count === 1
+              )
+              return handle
+            })
+          )
+          assert.strictEqual(yield* handle.state, "Waiting")
+          yield* Layer.build(Pool.worker([stuck], { concurrency: 1 }))
+          assert.strictEqual(yield* handle.join, "done")
+          assert.deepStrictEqual(attempts, [
+            [1, 0],
+            [1, 0]
+          ])
+          yield* gates.open("a")
+        }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, kind: "Priority" })))
+      }
+    )
+
+    it.effect("a handler survives progress that the broker refuses", () => {
+      const name = poolName()
+      const survived: Array<string> = []
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const handler = Work.handle(({ key }, { progress }) =>
+          Effect.gen(function* () {
+            yield* Effect.promise(() => raw.del(jobKey(name, "gone")))
+            yield* progress({ step: 1 })
+            survived.push(key)
+            return key
+          })
+        )
+        yield* Layer.build(Pool.worker([handler], { concurrency: 1 }))
+        const lost = yield* Effect.flip(Pool.submit(Work, { key: "a" }, { id: "gone" }))
+        assert.deepInclude(lost, { _tag: "TaskLost", reason: "Vanished" })
+        assert.deepStrictEqual(survived, ["a"])
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, sweep: "100 millis" })))
+    })
+
+    it.effect("progress arrives in order, and its stream ends with the task", () => {
+      const handler = Work.handle(({ key }, { progress }) =>
+        Effect.as(
+          Effect.forEach([1, 2, 3], (step) => progress({ step })),
+          key
+        )
+      )
+      return Effect.gen(function* () {
+        const handle = yield* Pool.fork(Work, { key: "a" })
+        const reading = yield* Effect.forkChild(Stream.runCollect(handle.progress), { startImmediately: true })
+        yield* Layer.build(Pool.worker([handler], { concurrency: 1 }))
+        assert.strictEqual(yield* handle.join, "a")
+        assert.deepStrictEqual(yield* Fiber.join(reading), [{ step: 1 }, { step: 2 }, { step: 3 }])
+        assert.deepStrictEqual(yield* Stream.runCollect(handle.progress), [])
+      }).pipe(Effect.scoped, Effect.provide(poolLayer()))
+    })
+  })
+})
+
+describe("the engine", () => {
+  it_("has an exact version, because the driver reads and writes keys of BullMQ", () => {
+    const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      readonly dependencies: Record<string, string>
+    }
+    assert.match(manifest.dependencies["bullmq"]!, /^\d+\.\d+\.\d+$/)
+    assert.match(manifest.dependencies["ioredis"]!, /^\d+\.\d+\.\d+$/)
+  })
+})
