@@ -19,7 +19,7 @@ const read = (file: string): Manifest => JSON.parse(readFileSync(file, "utf8"))
 const { bugs, homepage, repository } = read(join(root, "package.json"))
 
 /** Modules that a package has for its own tests. They are not published. */
-const isPublished = (entry: string): boolean => entry !== "./kit" && entry !== "./random"
+const isPublished = (entry: string): boolean => !["./kit", "./random", "./terminal"].includes(entry)
 
 const compiled = (source: string): unknown => {
   if (!source.endsWith(".ts")) return source

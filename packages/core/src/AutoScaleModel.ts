@@ -190,7 +190,7 @@ export interface AutoScalePolicy<S> {
  * Use it in tests of a policy: `{ ...emptySample(8), succeeded: 100 }`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const emptySample = (size: number): AutoScaleSample => ({
   duration: 0,

@@ -34,7 +34,7 @@ export { emptySample } from "./AutoScaleModel.ts"
  * Lists the reasons of the decisions of these policies, each with a sentence: what was seen, and what follows.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const reasons: Readonly<Record<string, string>> = sentences
 
@@ -50,7 +50,7 @@ export const reasons: Readonly<Record<string, string>> = sentences
  * ```
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const explainReason = (reason: string): string | undefined =>
   Object.hasOwn(sentences, reason) ? sentences[reason] : undefined
@@ -63,7 +63,7 @@ export const explainReason = (reason: string): string | undefined =>
  * `interval` is a Duration above 0. Throws `RangeError` otherwise.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const timed = (interval: Duration.Input): AutoScaleWindow => {
   const millis = Duration.toMillis(checkDuration("AutoScalePolicy.timed", "interval", interval, "> 0"))
@@ -74,7 +74,7 @@ export const timed = (interval: Duration.Input): AutoScaleWindow => {
  * Options of `adaptive`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface AdaptiveOptions {
   /**
@@ -161,7 +161,7 @@ export interface AdaptiveOptions {
  * Guide: docs/guide/how-many-at-once.md
  *
  * @category policies
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const adaptive = (options: AdaptiveOptions = {}): AutoScalePolicy<AdaptiveState> => {
   const where = "AutoScalePolicy.adaptive"
@@ -190,7 +190,7 @@ const tolerances = { latency: 0.15, balanced: 0.25, throughput: 0.5 }
  * Options of `queue`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface QueueOptions {
   /** The longest time that a task should wait, a Duration, default 100 milliseconds. */
@@ -222,7 +222,7 @@ export interface QueueOptions {
  * workers.
  *
  * @category policies
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> => {
   const where = "AutoScalePolicy.queue"
@@ -254,7 +254,7 @@ export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> =
  * The state of `queue`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface QueueState {
   /** The smoothed run time in milliseconds; 0 when unknown. */
@@ -267,7 +267,7 @@ export interface QueueState {
  * Options of `aimd`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface AimdOptions {
   /** The factor by which overload failures reduce the size, above 0 and below 1, default 0.9. */
@@ -293,7 +293,7 @@ export interface AimdOptions {
  * It finds the limit by exceeding it, again and again.
  *
  * @category policies
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
   const where = "AutoScalePolicy.aimd"
@@ -331,7 +331,7 @@ export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
  * Keeps the size at `size` workers, clamped to the bounds.
  *
  * @category policies
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const fixed = (size: number): AutoScalePolicy<null> => ({
   name: "fixed",
@@ -436,7 +436,7 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
  * ```
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoScalePolicy<readonly [A, B]> => ({
   name: `min(${a.name}, ${b.name})`,
@@ -464,7 +464,7 @@ export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoSca
  * Narrows the bounds of a policy, which then sees and uses only sizes within them.
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const clamp = <S>(
   policy: AutoScalePolicy<S>,
@@ -504,7 +504,7 @@ export const clamp = <S>(
  * ```
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const mapDecision = <S>(
   policy: AutoScalePolicy<S>,
@@ -524,7 +524,7 @@ export const mapDecision = <S>(
  * Returns the policy with windows of at least `interval`, a Duration above 0.
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.Input): AutoScalePolicy<S> => {
   const millis = Duration.toMillis(checkDuration("AutoScalePolicy.withInterval", "interval", interval, "> 0"))

@@ -42,7 +42,7 @@ export interface ExecutorStats {
  * - `"Closed"`: the executor has closed.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type ThreadReplacement = "Crashed" | "Interrupted" | "Recycled" | "Module" | "Closed"
 
@@ -50,7 +50,7 @@ export type ThreadReplacement = "Crashed" | "Interrupted" | "Recycled" | "Module
  * A thread of an executor at one moment.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ExecutorThread {
   /** A number that no other thread of the executor has. */

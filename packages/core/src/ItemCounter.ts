@@ -21,7 +21,7 @@
  * await Effect.runPromise(Effect.as(Effect.provide(program, layer), count)) // => { total: 3, ended: 3 }
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
@@ -36,7 +36,7 @@ import { counting, CurrentCounter } from "./internal/runtime/counting.ts"
  * is too, and for a submitted task it is logged.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ItemCounter {
   /** Is called when a `forEach`, `all` or `mapEffect` begins, with its number of items if that is known. */
@@ -52,7 +52,7 @@ export interface ItemCounter {
  * Counts tasks.
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const ItemCounter = {
   /**

@@ -1,7 +1,7 @@
 /**
  * The events of a pool.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import type { PoolDecision } from "./PoolInspection.ts"
 import type { CloseReport, HoldReason } from "./PoolStats.ts"

@@ -1,7 +1,7 @@
 /**
  * What `inspect` and `decisions` show of a pool.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import type { AutoScaleEvidence, AutoScaleSample } from "./AutoScaleModel.ts"
 import type { PoolStats } from "./PoolStats.ts"
@@ -14,7 +14,7 @@ import type { PoolStats } from "./PoolStats.ts"
  * Each is an integer of 0 or more, default 100. A larger number counts as 100.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface InspectOptions {
   /** The most running tasks, including those that are ending. */
@@ -29,7 +29,7 @@ export interface InspectOptions {
  * A task of a pool, as `inspect` lists it. Times are in milliseconds.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface InspectedTask {
   /** A number that no other task of the pool has. */
@@ -72,7 +72,7 @@ export interface InspectedTask {
  * - `"NothingEnded"`: tasks wait, and no task has ended for `warnAfter` or longer.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolWarning {
   /** The rule that applies. */
@@ -85,7 +85,7 @@ export interface PoolWarning {
  * A pool and its tasks at one moment.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolInspection {
   /** The time of the snapshot, in milliseconds since 1970. */
@@ -116,7 +116,7 @@ export interface PoolInspection {
  * A decision on an auto-scale pool's size, even one that kept it.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolDecision {
   /** The time of the decision, in milliseconds since 1970. */

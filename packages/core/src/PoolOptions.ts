@@ -1,7 +1,7 @@
 /**
  * The options of a pool and of its operations.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import type { Input as DurationInput } from "effect/Duration"
 import type { Exit } from "effect/Exit"
@@ -79,7 +79,7 @@ export interface SubmitOptions<E = any> {
  * Guide: docs/guide/retries.md
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface RetryOptions<E = any> {
   /** The delays between attempts, and how many there are, default none and unlimited. */
@@ -96,7 +96,7 @@ export interface RetryOptions<E = any> {
  * An option of each item: a value, or a function of the item and its index, called once when the item is pulled.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type PerItem<A, T> = T | ((item: A, index: number) => T)
 
@@ -104,7 +104,7 @@ export type PerItem<A, T> = T | ((item: A, index: number) => T)
  * Options of the tasks of `forEach` and `mapEffect`: those of `submit`, some of which may depend on the item.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ItemOptions<A = any, E = any> extends Omit<
   SubmitOptions<E>,
@@ -163,7 +163,7 @@ export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
  * If both are given, both must match.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ClearOptions {
   /** Selects only tasks of this key, default any. */
@@ -245,7 +245,7 @@ export interface ShutdownOptions {
  * How a pool closes when its scope closes.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolShutdownOptions extends ShutdownOptions {
   /**
@@ -445,7 +445,7 @@ export interface AutoScalePoolOptions extends PoolOptions {
  * - `"ignore"`: neither.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type TaskOutcome =
   | "success"

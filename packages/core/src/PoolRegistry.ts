@@ -20,7 +20,7 @@
  * console.log(await Effect.runPromise(PoolRegistry.pools)) // => []
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -37,7 +37,7 @@ import type { TaskPoolService } from "./TaskPool.ts"
  * A pool in the registry.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type PoolEntry = LocalPoolEntry | DistributedPoolEntry
 
@@ -45,7 +45,7 @@ export type PoolEntry = LocalPoolEntry | DistributedPoolEntry
  * A pool of this process.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface LocalPoolEntry {
   readonly _tag: "Local"
@@ -69,7 +69,7 @@ export interface LocalPoolEntry {
  * A pool whose tasks run in several processes.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface DistributedPoolEntry {
   readonly _tag: "Distributed"
@@ -89,7 +89,7 @@ export interface DistributedPoolEntry {
  * What can be read of a pool whose tasks run in several processes.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface DistributedPoolView {
   /** Returns the statistics of the pool, as far as they are known. */
@@ -102,7 +102,7 @@ export interface DistributedPoolView {
  * A process that works for a distributed pool.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface DistributedPoolWorker {
   /** The name of its machine. */
@@ -119,7 +119,7 @@ export interface DistributedPoolWorker {
  * An executor in the registry.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ExecutorEntry {
   /** The name, or for further open executors of the same name `name#2`, `name#3` and so on. */
@@ -138,7 +138,7 @@ export interface ExecutorEntry {
  * A pool that has entered the registry or left it.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolRegistryChange {
   readonly _tag: "Opened" | "Closed"
@@ -152,7 +152,7 @@ export interface PoolRegistryChange {
  * The service: `PoolRegistry["Service"]`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolRegistryService {
   /** Returns the pools that are open, or closed by hand, in the order in which they were made. */
@@ -167,7 +167,7 @@ export interface PoolRegistryService {
  * The registry of a program: a reference, whose default is one registry for the process.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolRegistry extends Context.Reference<PoolRegistryService> {
   /** The type of the service. */
@@ -239,7 +239,7 @@ export interface PoolRegistry extends Context.Reference<PoolRegistryService> {
  * The registry of a program.
  *
  * @category services
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const PoolRegistry: PoolRegistry = Object.assign(
   CurrentRegistry as unknown as Context.Reference<PoolRegistryService>,

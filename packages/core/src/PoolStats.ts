@@ -15,7 +15,7 @@ import type { NotAvailableReason } from "./TaskPoolReason.ts"
  * - `"Policy"`: an auto-scale policy asked for a pause.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type HoldReason = "User" | "RetryAfter" | "Overload" | "Policy"
 
@@ -81,7 +81,7 @@ export interface PoolStats {
  * The tasks of one key.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface KeyStats {
   /** Tasks in the queue. */
@@ -94,7 +94,7 @@ export interface KeyStats {
  * A task that closing has cancelled, for example to run it elsewhere.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface UnfinishedTask {
   /** The label of the submission. */

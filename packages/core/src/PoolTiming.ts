@@ -26,14 +26,14 @@
  * await Effect.runPromise(isolated) // => 1
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 
 /**
  * A histogram of times. It never changes.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface TimeHistogram {
   /** The number of times, an estimate if they were sampled. */
@@ -60,7 +60,7 @@ export interface TimeHistogram {
  * The times of a pool's tasks since it began to measure.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolTiming {
   /** The time from admission, or from the end of a retry's delay, to dispatch. Tasks that did not wait count as 0. */

@@ -1,7 +1,7 @@
 /**
  * A task pool for programs of promises, without Effect in their code.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
@@ -73,7 +73,7 @@ import { TaskCancelled } from "./TaskPoolError.ts"
  * Guide: docs/guide/promises.md
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromisePool {
   /** The pool's name in errors and logs. */
@@ -179,7 +179,7 @@ export interface PromisePool {
  * The parameter that the function of a task gets.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseTask {
   /** Aborts when the caller's signal aborts, the handle cancels the task, or the pool interrupts it. */
@@ -190,7 +190,7 @@ export interface PromiseTask {
  * A task that a pool has admitted.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseTaskHandle<out A> {
   /**
@@ -217,7 +217,7 @@ export interface PromiseTaskHandle<out A> {
  * Options of `submit` and `fork`: those of `TaskPool.submit`, and an `AbortSignal`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions<unknown>, "retry"> {
   /** Ends the task when it aborts, default none. */
@@ -230,7 +230,7 @@ export interface PromiseSubmitOptions extends Omit<PoolSubmitOptions<unknown>, "
  * Options of `forEach`: those of `TaskPool.forEach`, and an `AbortSignal`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseForEachOptions<A = any> extends Omit<PoolForEachOptions<A, unknown>, "retry"> {
   /** Ends the traversal when it aborts, default none. */
@@ -245,7 +245,7 @@ export interface PromiseForEachOptions<A = any> extends Omit<PoolForEachOptions<
  * Guide: docs/guide/retries.md
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseRetry extends RetryOptions<unknown> {
   /**
@@ -259,7 +259,7 @@ export interface PromiseRetry extends RetryOptions<unknown> {
  * The type of `forEach`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PromiseForEach {
   <A>(
@@ -278,7 +278,7 @@ export interface PromiseForEach {
  * The constructor of pools for programs of promises.
  *
  * @category constructors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const PromisePool: {
   /**

@@ -58,7 +58,7 @@ export interface Operations<in out Self> extends PoolClosures<Self>, PoolJobs<Se
  * The operations that run effects and functions of this process as tasks of a pool.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolClosures<in out Self> {
   /**
@@ -271,7 +271,7 @@ export interface PoolClosures<in out Self> {
  * A job has a name and plain arguments, so that it can run on a thread or in another process.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolJobs<in out Self> {
   /**
@@ -326,7 +326,7 @@ export interface PoolJobs<in out Self> {
  * The operations that control and observe a pool: its size, admission, dispatch, statistics and end.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface PoolControl<in out Self> {
   /**
@@ -662,7 +662,7 @@ export interface TaskPoolService extends Operations<never> {
  * The type of `close`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Close<Self> {
   (options: CloseOptions & { readonly collect: true }): Effect.Effect<Required<CloseReport>, never, Self>
@@ -766,7 +766,7 @@ export interface TagOption<Self> {
  * The type of `mapEffect`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface MapEffect<Self> {
   <A, E, R, B, E2, R2>(

@@ -17,7 +17,7 @@
  * await Effect.runPromise(Effect.provide(program, layer)) // => { count: 1, incremental: true }
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,7 +43,7 @@ import { CurrentRegistry } from "./internal/registry.ts"
  * Guide: docs/observability.md
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(
   Effect.acquireRelease(

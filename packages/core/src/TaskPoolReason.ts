@@ -1,7 +1,7 @@
 /**
  * Why a task was not admitted, or cancelled.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 
 /**

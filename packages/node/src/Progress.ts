@@ -18,7 +18,7 @@
  *
  * Guide: docs/guide/terminal.md
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { ItemCounter, type PoolEntry, PoolRegistry, type PoolRegistryService } from "@aio-task-pool/core"
 import * as Clock from "effect/Clock"
@@ -35,7 +35,7 @@ import type { Output } from "./internal/progress/screen.ts"
  * Options of `layer`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Options {
   /** The stream to write to, default `process.stderr`. */
@@ -48,7 +48,7 @@ export interface Options {
  * Options of `track`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface TrackOptions {
   /** The name of the work, shown without control characters. */
@@ -78,7 +78,7 @@ const Current = Context.Reference<Display | undefined>("@aio-task-pool/node/Prog
  * each quarter and one at the end. `NO_COLOR` turns colors off. An invalid option throws `RangeError`.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layer = (options: Options = {}): Layer.Layer<never> => {
   const { hz = 10, stream = process.stderr } = options
@@ -138,7 +138,7 @@ const isLocal = (entry: PoolEntry): entry is LocalEntry => entry._tag === "Local
  *
  * @see step for work outside of pools
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const track: {
   (options: TrackOptions): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -188,6 +188,6 @@ export const track: {
  * ```
  *
  * @category combinators
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const step: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = ItemCounter.step

@@ -15,7 +15,7 @@
  *
  * The module does not import vitest, so any test runner can use it.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -39,7 +39,7 @@ import { collectingUncaught } from "./internal/uncaught.ts"
  * A kind of pool that programs may use.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ProgramPool extends Kind {}
 
@@ -48,7 +48,7 @@ export interface ProgramPool extends Kind {}
  * `classify`. The other options are for both.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ProgramPoolOptions extends Options {}
 
@@ -56,7 +56,7 @@ export interface ProgramPoolOptions extends Options {}
  * Options of `randomPrograms`.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface RandomProgramsOptions {
   /** The seed of the first program, an integer. Each further program uses the next integer. */
@@ -69,7 +69,7 @@ export interface RandomProgramsOptions {
  * The result of `randomPrograms`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ProgramReport {
   readonly programs: number
@@ -84,7 +84,7 @@ export interface ProgramReport {
  * same rule.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class ProgramFailure extends Data.TaggedError("ProgramFailure")<{
   readonly seed: number
@@ -118,7 +118,7 @@ export class ProgramFailure extends Data.TaggedError("ProgramFailure")<{
  * ```
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const randomPrograms = (
   pools: ReadonlyArray<ProgramPool>,
@@ -140,7 +140,7 @@ export const randomPrograms = (
  *
  * @see {@link randomPrograms}
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const sequentialPrograms = (
   pools: ReadonlyArray<ProgramPool>,

@@ -18,7 +18,7 @@
  * result.overloadRate < 0.01 // => true
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export * from "./simulator/judge.ts"
 export * from "./simulator/references.ts"

@@ -164,11 +164,19 @@ describe.skipIf(!isAvailable("the auto-scale pools on Redis"))("auto-scale pools
         exit._tag === "Success" ? "success" : { overload: true, retryAfter: "400 millis" }
       const worker = Pool.worker([gates.handler], { concurrency: 4 })
       return Effect.gen(function* () {
+        const holds = yield* Effect.forkChild(
+          Pool.events.pipe(
+            Stream.filter(({ _tag }) => _tag === "Held" || _tag === "Released"),
+            Stream.take(2),
+            Stream.runCollect
+          ),
+          { startImmediately: true }
+        )
         const failing = yield* Pool.fork(Work, { key: "a" })
         yield* gates.started("a")
         yield* gates.fail("a", "429")
         yield* Effect.exit(failing.join)
-        yield* eventually(Pool.stats, (stats) => stats.held)
+        assert.deepStrictEqual(yield* Fiber.join(holds), [{ _tag: "Held" }, { _tag: "Released" }])
         const next = yield* Pool.fork(Work, { key: "now" })
         assert.strictEqual(yield* next.join, "now")
         assert.isFalse((yield* Pool.stats).held)

@@ -4,14 +4,14 @@
  * A server model says how fast the server works on `n` concurrent tasks, when it rejects tasks, and how this changes over
  * time. Times are in milliseconds, rates per second.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 
 /**
  * A value that may change with time: a constant, or steps `[from, value]` in order, the first from 0.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Steps = number | ReadonlyArray<readonly [from: number, value: number]>
 
@@ -20,7 +20,7 @@ export type Steps = number | ReadonlyArray<readonly [from: number, value: number
  * equal tasks), exponential, or a `share` of the tasks `factor` times longer than the others.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Work =
   | { readonly kind: "lognormal"; readonly cv: number }
@@ -31,7 +31,7 @@ export type Work =
  * Options of every server.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface ServerOptions {
   /** Mean time of a task alone on the server, in milliseconds. */
@@ -55,7 +55,7 @@ export interface ServerOptions {
  * tasks, first come first served, and queues the others; `bucket` admits `rate` tasks per second and bursts of `burst`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type ServerModel =
   | (ServerOptions & {
@@ -71,7 +71,7 @@ export type ServerModel =
  * Options of servers with a capacity.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface CapacityOptions extends ServerOptions {
   /** The number of tasks that run at full speed. */
@@ -82,7 +82,7 @@ export interface CapacityOptions extends ServerOptions {
  * Processor sharing: up to `capacity` tasks run at full speed, more tasks share it. A server bound by its cores.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const sharing = (options: CapacityOptions): ServerModel => ({
   ...options,
@@ -95,7 +95,7 @@ export const sharing = (options: CapacityOptions): ServerModel => ({
  * of a database. With `limit` equal to `capacity` it rejects tasks instead of queueing them.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const queueing = (options: CapacityOptions): ServerModel => ({ ...options, kind: "queueing" })
 
@@ -103,7 +103,7 @@ export const queueing = (options: CapacityOptions): ServerModel => ({ ...options
  * Latency grows with the square of the excess: `1 + ((n - c) / c)^2`. Its throughput peaks at 1.41 times the capacity.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const bending = (options: CapacityOptions): ServerModel => ({
   ...options,
@@ -116,7 +116,7 @@ export const bending = (options: CapacityOptions): ServerModel => ({
  * caches overflow. `loss` defaults to 0.5.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const thrashing = (options: CapacityOptions & { readonly loss?: number | undefined }): ServerModel => {
   const loss = options.loss ?? 0.5
@@ -128,7 +128,7 @@ export const thrashing = (options: CapacityOptions & { readonly loss?: number | 
  * peaks at `capacity`. Tasks slow each other down from the second one on. `contention` is `s`, default 0.03.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const contended = (options: CapacityOptions & { readonly contention?: number | undefined }): ServerModel => {
   const s = options.contention ?? 0.03
@@ -143,7 +143,7 @@ export const contended = (options: CapacityOptions & { readonly contention?: num
  * A rate limiter: admits `rate` tasks per second and bursts of `burst`, and rejects the others. Its latency is constant.
  *
  * @category servers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const rateLimited = (
   options: ServerOptions & { readonly rate: Steps; readonly burst: number }
@@ -154,7 +154,7 @@ export const rateLimited = (
  * `count` tasks exist from the start and the run ends with the last one (`batch`).
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Load =
   | { readonly kind: "backlog" }
@@ -165,7 +165,7 @@ export type Load =
  * A load in which there is always a next task.
  *
  * @category loads
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const backlog: Load = { kind: "backlog" }
 
@@ -173,7 +173,7 @@ export const backlog: Load = { kind: "backlog" }
  * A load of tasks that arrive independently of each other (a Poisson process), `rate` per second.
  *
  * @category loads
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const open = (rate: Steps): Load => ({ kind: "open", rate })
 
@@ -181,7 +181,7 @@ export const open = (rate: Steps): Load => ({ kind: "open", rate })
  * A load of `count` tasks at the start, and none later.
  *
  * @category loads
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const batch = (count: number): Load => ({ kind: "batch", count })
 
@@ -189,7 +189,7 @@ export const batch = (count: number): Load => ({ kind: "batch", count })
  * Returns the value of `steps` at `time`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const valueAt = (steps: Steps, time: number): number => {
   if (typeof steps === "number") return steps
@@ -202,7 +202,7 @@ export const valueAt = (steps: Steps, time: number): number => {
  * Returns the times at which any of `steps` changes, in order, without 0.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const changes = (...all: ReadonlyArray<Steps | undefined>): ReadonlyArray<number> => {
   const times = new Set<number>()

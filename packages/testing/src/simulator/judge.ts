@@ -1,7 +1,7 @@
 /**
  * Judges a policy by scenarios: its results in a run, the worst of several seeds, and the missed thresholds.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { Scenario } from "./scenarios.ts"
@@ -13,7 +13,7 @@ import { simulate } from "./simulate.ts"
  * The results of a policy in a scenario. The fields are those of `Thresholds`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Judgement {
   readonly good: number
@@ -28,7 +28,7 @@ export interface Judgement {
  * Runs a scenario.
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const play = (scenario: Scenario, policy: AutoScalePolicy.AutoScalePolicy<any>, seed: number): SimulateResult =>
   simulate({
@@ -46,7 +46,7 @@ export const play = (scenario: Scenario, policy: AutoScalePolicy.AutoScalePolicy
  * Judges a run of a scenario.
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const judge = (scenario: Scenario, result: SimulateResult): Judgement => {
   const begins = scenario.phases ?? [0]
@@ -83,7 +83,7 @@ const mean = (values: ReadonlyArray<number>): number =>
  * Returns the worst of several runs in each field.
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const worst = (runs: ReadonlyArray<Judgement>): Judgement => {
   const most = (of: (run: Judgement) => number): number => Math.max(...runs.map(of))
@@ -103,7 +103,7 @@ export const worst = (runs: ReadonlyArray<Judgement>): Judgement => {
  * Returns the names of the missed thresholds.
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const missed = (scenario: Scenario, judgement: Judgement): ReadonlyArray<keyof Judgement> => {
   const { thresholds } = scenario

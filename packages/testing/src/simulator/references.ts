@@ -4,7 +4,7 @@
  *
  * `n` in flight, `L` limit, `R` run time of the window, `R0` the smallest seen, `X` throughput, `lg = max(1, log10 L)`.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { AutoScalePolicy } from "@aio-task-pool/core"
 
@@ -143,7 +143,7 @@ const climbing = controller<{ limit: number; rate: number; direction: number }>(
  * All policies of the comparison. The first is ours.
  *
  * @category references
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const references: ReadonlyArray<Policy> = [
   AutoScalePolicy.adaptive(),

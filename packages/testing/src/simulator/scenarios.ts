@@ -1,7 +1,7 @@
 /**
  * The scenarios by which a policy is judged, with their thresholds.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { AutoScalePolicy } from "@aio-task-pool/core"
 import { kneeOf } from "./internal/knee.ts"
@@ -13,7 +13,7 @@ import { backlog, batch, bending, contended, open, queueing, rateLimited, sharin
  * The thresholds of a scenario: a minimum for `good`, a maximum for all others. Omitted fields have none.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Thresholds {
   /** Goodput relative to the oracle's; for a batch the oracle's makespan relative to the run's. */
@@ -34,7 +34,7 @@ export interface Thresholds {
  * A server, a load, and thresholds.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Scenario {
   readonly id: string
@@ -84,7 +84,7 @@ const three = [0, 60, 120]
  * The 29 scenarios.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const scenarios: ReadonlyArray<Scenario> = [
   {
@@ -369,7 +369,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
  * The contended server with the preset for such servers.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const contendedThroughput: Scenario = {
   id: "A5t",
@@ -386,7 +386,7 @@ export const contendedThroughput: Scenario = {
  * One hour of the steady server, in which a limit could drift.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const hour: Scenario = {
   id: "H1",
@@ -402,7 +402,7 @@ export const hour: Scenario = {
  * Two independent pools on the steady server.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const twoPools: Scenario = {
   id: "H2",
@@ -420,7 +420,7 @@ export const twoPools: Scenario = {
  * and in half of the scenarios a step of the capacity.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const random = (seed: number): Scenario => {
   const draws = new Random(seed, 7)
@@ -491,6 +491,6 @@ export const random = (seed: number): Scenario => {
  * The bounds of all scenarios: 1 to 200, with 10 at the start.
  *
  * @category scenarios
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const standard: AutoScalePolicy.AutoScaleBounds = { min: 1, max: 200, initial: 10 }

@@ -1,7 +1,7 @@
 /**
  * Runs a policy against a server model, and compares it with the best fixed sizes.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import * as Duration from "effect/Duration"
@@ -14,7 +14,7 @@ import type { Load, ServerModel, Steps } from "./ServerModel.ts"
  * Options of `simulate`.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface SimulateOptions {
   readonly policy: AutoScalePolicy.AutoScalePolicy<any>
@@ -36,7 +36,7 @@ export interface SimulateOptions {
  * Times of tasks, in milliseconds.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Latency {
   readonly mean: number
@@ -48,7 +48,7 @@ export interface Latency {
  * One window of a run.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface SimulatedWindow {
   /** End of the window, in milliseconds. */
@@ -62,7 +62,7 @@ export interface SimulatedWindow {
  * The result of a simulation. A `goodput` equal to `oracle` is as good as the best fixed sizes for this server.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface SimulateResult {
   /** Successes per second. */
@@ -95,7 +95,7 @@ export interface SimulateResult {
  * Runs the policy and the oracle on the same tasks, deterministically and without a clock.
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const simulate = (options: SimulateOptions): SimulateResult => {
   const { load, seed, server } = options

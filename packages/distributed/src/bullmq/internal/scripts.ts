@@ -110,6 +110,7 @@ return result
  * Between two readings the pool counts as saturated if it was at the second one. There are at least ten in a second.
  */
 const reading = `
+${tell}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local base = KEYS[6]
@@ -135,13 +136,16 @@ local function begin()
   read()
 end
 local function setHold(on)
+  local before = redis.call('HMGET', KEYS[1], 'heldByUser', 'heldByPolicy')
   redis.call('HSET', KEYS[1], 'heldByPolicy', on)
+  if before[1] == '1' then return end
   if on == '1' then
     redis.call('HSET', KEYS[2], 'paused', 1)
-  elseif redis.call('HGET', KEYS[1], 'heldByUser') ~= '1' then
+  else
     redis.call('HDEL', KEYS[2], 'paused')
     redis.call('ZADD', KEYS[3], 0, '0')
   end
+  if (before[2] == '1') ~= (on == '1') then tell(KEYS[4], 'event', on == '1' and 'Held' or 'Released') end
 end
 `
 
@@ -205,7 +209,6 @@ return result
  * the pool meanwhile, the size stays.
  */
 const decide = `
-${tell}
 ${reading}
 if (redis.call('HGET', KEYS[1], 'decisions') or '0') ~= ARGV[1] then return {} end
 redis.call('HINCRBY', KEYS[1], 'decisions', 1)

@@ -281,6 +281,20 @@ describe.skipIf(!isAvailable("the faults of a distributed pool", { own: true }))
       })
   )
 
+  fault("11b. closing while the broker stands still does not hang either", RedisServer.layerVolatile, (name) =>
+    Effect.gen(function* () {
+      const server = yield* RedisServer
+      const { spawn } = yield* world({ name, size })
+      const busy = yield* spawn({ drainTimeout: 200 })
+      const submitter = yield* spawn({ concurrency: 0, submit: ["gate-a"] })
+      yield* busy.started("gate-a")
+      yield* server.freeze
+      const codes = yield* Effect.forEach([busy, submitter], (one: Program) => one.close, { concurrency: "unbounded" })
+      yield* server.thaw
+      assert.deepStrictEqual(codes, [0, 0])
+    })
+  )
+
   fault(
     "12. cancelling at the moment a task starts or ends gives each task one outcome",
     RedisServer.layerVolatile,
