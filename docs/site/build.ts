@@ -37,7 +37,12 @@ const relink = (file: string, text: string, pages: ReadonlySet<string>): string 
       const [first, last] = [node.children[0].position.start.offset, node.children.at(-1).position.end.offset]
       const label = text.slice(first, last)
       if (!pages.has(target)) edits.push([start, end, label])
-      else if (target !== pageOf(target)) edits.push([start, end, `[${label}](${pageOf(`./${node.url}`)})`])
+      else if (!target.endsWith(".md")) {
+        // A file to download.
+        mkdirSync(join(source, "public", dirname(target)), { recursive: true })
+        cpSync(join(root, target), join(source, "public", target))
+        edits.push([start, end, `[${label}](/${target})`])
+      } else if (target !== pageOf(target)) edits.push([start, end, `[${label}](${pageOf(`./${node.url}`)})`])
     }
     for (const child of node.children ?? []) visit(child)
   }
@@ -123,8 +128,5 @@ if (process.argv.includes("--serve")) {
   server.printUrls()
 } else {
   await build(site)
-  // VitePress copies pictures that pages show, but no other files that they link to.
-  for (const file of globSync("docs/**/*.{json,yml}", { cwd: source }))
-    cpSync(join(source, file), join(site, "dist", file))
   checkSite(join(site, "dist"))
 }
