@@ -23,10 +23,14 @@ const handler = Resize.handle((url) => Effect.promise(() => resize(url)))
 
 const images = AioDistributedFixedTaskPoolSimple.layer(20, { tag: Images, name: "images" })
 
+interface Closeable {
+  readonly close: (force?: boolean) => Promise<void>
+}
+
 // Workers, connections and a server: real time.
 describe.skipIf(!isAvailable("the calls of BullMQ", { own: true }))("with Redis", () => {
   let server: ManagedRuntime.ManagedRuntime<RedisServer, never>
-  let opened: Array<{ readonly close: (force?: boolean) => Promise<void> }>
+  let opened: Array<Closeable>
   let connection: { readonly host: string; readonly port: number }
   let queue: Queue<string>
   let events: QueueEvents
@@ -46,11 +50,8 @@ describe.skipIf(!isAvailable("the calls of BullMQ", { own: true }))("with Redis"
     await server.dispose()
   })
 
-  /** Closes a worker of BullMQ after its test. */
-  const opens = (worker: Worker): Worker => {
-    opened.push(worker)
-    return worker
-  }
+  /** Closes what a test has opened after the test. */
+  const opens = (worker: Closeable): void => void opened.push(worker)
 
   /** Runs with a pool, which closes with everything that the effect has acquired. */
   const run = <A, E>(effect: Effect.Effect<A, E, Images | Scope.Scope>, pool = images): Promise<A> => {
