@@ -9,20 +9,23 @@ import { openApi } from "./servers/api.ts"
 
 class Pages extends DistributedTaskPool.Tag<Pages>()("app/Pages") {}
 
-class BadStatus extends Schema.TaggedError<BadStatus>()("BadStatus", { status: Schema.Int }) {}
+class FetchFailed extends Schema.TaggedError<FetchFailed>()("FetchFailed", { reason: Schema.String }) {}
 
 // A function cannot travel: a task is a name, and the schemas of what travels.
 const FetchPage = DistributedTask.make("fetch-page", {
   payload: Schema.Struct({ url: Schema.String }),
   success: Schema.Struct({ text: Schema.String, by: Schema.Int }),
-  error: BadStatus
+  error: FetchFailed
 })
 
-const fetchPage = FetchPage.handle(
-  Effect.fnUntraced(function* ({ url }) {
-    const response = yield* Effect.promise((signal) => fetch(url, { signal }))
-    if (!response.ok) return yield* new BadStatus({ status: response.status })
-    return { text: yield* Effect.promise(() => response.text()), by: process.pid }
+const fetchPage = FetchPage.handle(({ url }) =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const response = await fetch(url, { signal })
+      if (!response.ok) throw new Error(`status ${response.status}`)
+      return { text: await response.text(), by: process.pid }
+    },
+    catch: (cause) => new FetchFailed({ reason: String(cause) })
   })
 )
 
@@ -34,7 +37,7 @@ const live = Layer.provideMerge(Pages.worker([fetchPage], { concurrency: 3 }), p
 /** Starts this program as a second process, which ends after its running tasks when the scope closes. */
 const startWorker = Effect.acquireRelease(
   Effect.sync(() => fork(import.meta.filename, ["worker"])),
-  (child) => Effect.promise(() => (child.kill("SIGTERM"), once(child, "exit")))
+  (child) => Effect.promise(async () => void (child.kill("SIGTERM") && (await once(child, "exit"))))
 )
 
 const main = Effect.gen(function* () {
@@ -47,8 +50,7 @@ const main = Effect.gen(function* () {
   })
   const here = pages.filter(({ by }) => by === process.pid).length
   console.log(`${pages.length} pages: ${here} fetched here, ${pages.length - here} by the other process`)
-  for (const error of failed)
-    console.log(`failed: ${error._tag === "BadStatus" ? `status ${error.status}` : error._tag}`)
+  for (const error of failed) console.log(`failed: ${error._tag}, ${error.reason}`)
   console.log(`${api.seen.served} pages served, at most ${api.seen.mostActive} requests at once`)
 })
 

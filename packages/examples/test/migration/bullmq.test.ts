@@ -169,6 +169,26 @@ describe.skipIf(!isAvailable("the calls of BullMQ", { own: true }))("with Redis"
       const error = await run(Effect.andThen(works(fail), Effect.flip(Images.submit(Resize, url))))
       assert.deepStrictEqual(error, new TooBig({ width: 9000 }))
     }),
+    trap("`job.remove()` fails if the job runs", async () => {
+      const gate = makeGate()
+      opens(new Worker("images", () => gate.opened, { connection }))
+      const job = await queue.add("resize", url)
+      while (!(await job.isActive())) await sleep(5)
+      assert.instanceOf(await rejection(job.remove()), Error)
+      gate.open()
+
+      let interrupted = false
+      const never = Resize.handle(() => Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted = true))))
+      await run(
+        Effect.gen(function* () {
+          yield* works(never)
+          const handle = yield* Images.fork(Resize, url)
+          yield* Effect.repeat(handle.state, { until: (state) => state === "Running" })
+          yield* handle.cancel
+        })
+      )
+      assert.isTrue(interrupted)
+    }),
     row(
       '`new Queue("images", { connection })`',
       '`AioDistributedFixedTaskPoolSimple.layer(20, { tag: Images, name: "images" })`',
