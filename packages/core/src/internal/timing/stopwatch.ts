@@ -9,6 +9,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type { Entry } from "../pool/entry.ts"
+import { monotonicMillis } from "../runtime/clock.ts"
 import { ticksBetween, ticksOf, unstamped } from "./ticks.ts"
 
 export class Stopwatch {
@@ -33,7 +34,7 @@ export class Stopwatch {
     this.stale = false
     // A plain `try`: the clock is user code, and must not interrupt a transition of the pool.
     try {
-      this.millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+      this.millis = monotonicMillis(this.clock)
       this.tick = ticksOf(this.millis)
     } catch {
       // The last reading stays.
