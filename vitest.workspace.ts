@@ -86,7 +86,7 @@ export default defineConfig(({ mode }) => {
       coverage: {
         provider: "v8",
         // The published packages. The demo and the examples run as programs, in processes of their own.
-        include: ["packages/{core,node,testing,dashboard,distributed}/src/**/*.ts"],
+        include: ["packages/{core,node,dashboard,distributed}/src/**/*.ts"],
         // These run on worker threads, where v8 counts nothing. The executor's laws cover them.
         exclude: ["packages/node/src/worker.ts", "packages/testing/src/laws/jobs/*.ts"],
         reporter: [["text", { skipFull: true }]],

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process"
 import { existsSync } from "node:fs"
 
-export const chromium = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
+const chromium = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 
 export const installChromium = (): void => {
   if (existsSync(chromium)) return

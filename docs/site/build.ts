@@ -37,7 +37,12 @@ const relink = (file: string, text: string, pages: ReadonlySet<string>): string 
       const [first, last] = [node.children[0].position.start.offset, node.children.at(-1).position.end.offset]
       const label = text.slice(first, last)
       if (!pages.has(target)) edits.push([start, end, label])
-      else if (target !== pageOf(target)) edits.push([start, end, `[${label}](${pageOf(`./${node.url}`)})`])
+      else if (!target.endsWith(".md")) {
+        // A file to download.
+        mkdirSync(join(source, "public", dirname(target)), { recursive: true })
+        cpSync(join(root, target), join(source, "public", target))
+        edits.push([start, end, `[${label}](/${target})`])
+      } else if (target !== pageOf(target)) edits.push([start, end, `[${label}](${pageOf(`./${node.url}`)})`])
     }
     for (const child of node.children ?? []) visit(child)
   }

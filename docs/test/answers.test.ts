@@ -44,7 +44,7 @@ describe("docs/guide/supported-platforms.md", () => {
     const [, onEach] = /^for node in (.*); do$/m.exec(read(".ci/run"))!
     expect(published.map(({ engines }) => engines.node)).toEqual(published.map(() => `>=${versions!.split(" ")[0]!}`))
     expect(tested).toBe(
-      `all tests on ${onEach!.replace(" ", ", ")} and ${pinned}; the packed packages on ${onEach!.split(" ")[0]!} and ${pinned}`
+      `all tests on ${pinned}, those of the packages on ${onEach!.replace(" ", " and ")}; the packed packages on ${onEach!.split(" ")[0]!} and ${pinned}`
     )
   })
 

@@ -54,7 +54,7 @@ const isWorker = Schema.is(WorkerRow)
 interface Watched {
   readonly watch: PoolWatch
   /** Reads events, and a distributed pool's answers. */
-  readonly fiber: Fiber.Fiber<unknown, unknown>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
   /** The last answer of a distributed pool. */
   remote: { readonly stats: PoolStats; readonly workers: ReadonlyArray<WorkerRow> }
 }
@@ -132,17 +132,22 @@ export class Collector {
     for (const [entry, { fiber }] of this.pools) {
       if (entries.has(entry)) continue
       this.pools.delete(entry)
-      yield* Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+      if (fiber !== undefined) yield* Effect.forkIn(Fiber.interrupt(fiber), this.scope)
     }
     for (const entry of entries) if (!this.pools.has(entry)) yield* this.watch(entry)
   })
 
+  // A frame, a sample and a change of the registry may all find a new pool. Only the first may begin to watch it.
   private watch(entry: PoolEntry) {
-    const watch = new PoolWatch(entry, this.length)
-    const remote = { stats: nothing, workers: [] }
-    const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
-    return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
-      this.pools.set(entry, { watch, fiber, remote })
+    return Effect.suspend(() => {
+      if (this.pools.has(entry)) return Effect.void
+      const watch = new PoolWatch(entry, this.length)
+      const watched: Watched = { watch, fiber: undefined, remote: { stats: nothing, workers: [] } }
+      this.pools.set(entry, watched)
+      const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
+      return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
+        watched.fiber = fiber
+      })
     })
   }
 

@@ -212,11 +212,8 @@ describe("a pool that measures", () => {
   const pass = TestClock.adjust
   const make = (size = 1) =>
     Effect.map(Effect.context(), (context) => new Machine(machineOptions({ initial: size, max: size }), context))
-  const task = (machine: Machine, effect: Effect.Effect<unknown>): Task => {
-    const task = new Task(machine, effect, undefined, 4, Context.make(Clock.Clock, machine.clock))
-    machine.admit(task, false)
-    return task
-  }
+  const task = (machine: Machine, effect: Effect.Effect<unknown>): void =>
+    machine.admit(new Task(machine, effect, undefined, 4, Context.make(Clock.Clock, machine.clock)), false)
 
   it.effect("times every task again once a second with many tasks is over, while one of them still runs", () =>
     Effect.gen(function* () {
