@@ -9,7 +9,6 @@
  */
 import type * as Clock from "effect/Clock"
 import type { Entry } from "../pool/entry.ts"
-import { monotonicMillis } from "../runtime/clock.ts"
 import { ticksBetween, ticksOf, unstamped } from "./ticks.ts"
 
 export class Stopwatch {
@@ -34,7 +33,10 @@ export class Stopwatch {
     this.stale = false
     // A plain `try`: the clock is user code, and must not interrupt a transition of the pool.
     try {
-      this.millis = monotonicMillis(this.clock)
+      const millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+      // An answer that is no time counts as none.
+      if (Number.isNaN(millis)) return this.millis
+      this.millis = millis
       this.tick = ticksOf(this.millis)
     } catch {
       // The last reading stays.
