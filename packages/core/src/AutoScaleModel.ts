@@ -28,7 +28,7 @@ export interface AutoScaleBounds {
  *
  * - it has lasted `interval` and `runFactor` times the mean run time of its successes, and has `minSamples` settled
  *   tasks;
- * - it has lasted `maxInterval` and has `min(10, minSamples)` settled tasks;
+ * - it has lasted `maxInterval` and three quarters of that run time, and has `min(10, minSamples)` settled tasks;
  * - it has `overloads` fresh overload failures.
  *
  * The pool checks the first two when a task settles and when their time has passed. With `minSamples` 0 a window ends
@@ -74,8 +74,13 @@ export interface AutoScaleSample {
   readonly reason: "elapsed" | "overload"
   /** The pool's target size. */
   readonly size: number
-  /** Whether `scale` or `resize` set the size in this window. If so, the policy continues from `size`. */
+  /**
+   * Whether the size changed in this window without the policy: by `scale` or `resize`, or by demand alone. If so, the
+   * policy continues from `size`.
+   */
   readonly resized: boolean
+  /** Whether that was by demand alone, because no task had ended for long, default `false`. */
+  readonly byDemand?: boolean
   /** Tasks running at the end of the window, without the one whose exit ended it. */
   readonly inflight: number
   /** The most tasks that ran at once. */
@@ -118,6 +123,8 @@ export interface AutoScaleSample {
    * arrive in a window, the pool times only a sample of them.
    */
   readonly timed?: number
+  /** The longest time that rejections in this window asked for, in milliseconds, default 0. */
+  readonly retryAfter?: number
 }
 
 /**

@@ -421,7 +421,8 @@ export interface AutoScalePoolOptions extends PoolOptions {
   /** The most workers, an integer of `minSize` or more or `Infinity`, default `minSize + 5`. */
   readonly maxSize?: number | undefined
   /**
-   * The longest time without a decision on the size, a Duration above 0, default 10 seconds.
+   * The longest time without a decision on the size, a Duration above 0, default 10 seconds; three mean run times if
+   * these are longer.
    *
    * The policy determines how long its windows last. A window of `adaptive` lasts at least a quarter of a second and
    * until enough tasks have ended. If a window has not ended within `interval`, because tasks take longer or none

@@ -20,8 +20,10 @@
  *
  * @since 0.1.0
  */
+export * from "./simulator/families.ts"
 export * from "./simulator/judge.ts"
 export * from "./simulator/references.ts"
 export * from "./simulator/scenarios.ts"
 export * from "./simulator/ServerModel.ts"
 export * from "./simulator/simulate.ts"
+export * from "./simulator/survey.ts"

@@ -1,9 +1,11 @@
 /**
- * The command line: `simulate [--accept] [--seeds 5] [--scenario A1,B2] [--policy adaptive,vegas] [--svg]`.
+ * The command line: `simulate [--accept] [--others] [--seeds 5] [--scenario A1,B2] [--policy adaptive,vegas] [--svg]`.
  *
  * Without options it plays all scenarios with all policies on one seed and prints the comparison. `--accept` judges
- * `adaptive` by every threshold on 20 seeds, writes docs/autoscale/acceptance.md, and ends with 1 if one is missed.
- * `--svg` draws scenarios into docs/autoscale.
+ * `adaptive` by every threshold on 20 seeds and by all families, writes docs/autoscale/acceptance.md and families.md,
+ * and ends with 1 if a threshold is missed. `--others` writes families-others.md: the families with dialogue's AIMD,
+ * Vector's policy and Gradient2. `--svg` draws scenarios into docs/autoscale, also those of families: `--scenario
+ * stalls-1001`.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -11,6 +13,7 @@ import { parseArgs } from "node:util"
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import {
   contendedThroughput,
+  families,
   hour,
   judge,
   type Judgement,
@@ -24,6 +27,7 @@ import {
   worst
 } from "@aio-task-pool/testing/Simulator"
 import { markdownTable } from "../markdown.ts"
+import { acceptFamilies, compareFamilies } from "./families.ts"
 import { plot } from "./plot.ts"
 
 type Policy = AutoScalePolicy.AutoScalePolicy<any>
@@ -33,6 +37,7 @@ const folder = join(import.meta.dirname, "../../../../docs/autoscale")
 const { values } = parseArgs({
   options: {
     accept: { type: "boolean", default: false },
+    others: { type: "boolean", default: false },
     svg: { type: "boolean", default: false },
     seeds: { type: "string" },
     scenario: { type: "string" },
@@ -41,10 +46,16 @@ const { values } = parseArgs({
 })
 
 const listed = values.scenario?.split(",")
-const chosen = [...scenarios, contendedThroughput, twoPools, hour].filter((scenario) =>
+const drawn = (listed ?? []).flatMap((id) => {
+  const [name, seed] = id.split("-")
+  const family = families.find((each) => each.id === name)
+  return family === undefined || seed === undefined ? [] : [family.draw(Number(seed))]
+})
+const chosen = [...drawn, ...scenarios, contendedThroughput, twoPools, hour].filter((scenario) =>
   listed === undefined ? scenario !== hour : listed.some((id) => scenario.id === id)
 )
 const policies = references.filter((policy) => values.policy?.split(",").includes(policy.name) ?? true)
+const others = references.filter(({ name }) => ["dialogue-aimd", "vector-arc", "gradient2"].includes(name))
 const seedsOf = (otherwise: number): ReadonlyArray<number> =>
   Array.from({ length: Number(values.seeds ?? otherwise) }, (_, i) => i + 1)
 
@@ -82,13 +93,13 @@ const accept = (policy: Policy): boolean => {
     if (wrong.length > 0) passed = false
     console.log(`${scenario.id} ${wrong.length === 0 ? "holds" : `misses ${wrong.join(", ")}`}`)
   }
-  const drawn = Array.from({ length: 60 }, (_, i) => {
+  const draws = Array.from({ length: 60 }, (_, i) => {
     const scenario = random(i + 1)
     return judge(scenario, play(scenario, policy, 1))
   })
-  const sorted = drawn.map((run) => run.good).toSorted((a, b) => a - b)
+  const sorted = draws.map((run) => run.good).toSorted((a, b) => a - b)
   const [goodput, tenth] = [average(sorted), sorted[6]!]
-  const [errors, over] = [average(drawn.map((run) => run.errors)), average(drawn.map((run) => run.over))]
+  const [errors, over] = [average(draws.map((run) => run.errors)), average(draws.map((run) => run.over))]
   if (goodput < 0.95 || tenth < 0.87 || errors > 0.003 || over > 0.4) passed = false
   const text = `# Acceptance
 
@@ -138,5 +149,8 @@ const draw = (): void => {
 }
 
 if (values.svg) draw()
-else if (values.accept) process.exitCode = accept(policies[0]!) ? 0 : 1
-else compare()
+else if (values.others) compareFamilies(others, folder)
+else if (values.accept) {
+  const named = accept(policies[0]!)
+  process.exitCode = (values.scenario !== undefined || acceptFamilies(policies[0]!, folder)) && named ? 0 : 1
+} else compare()

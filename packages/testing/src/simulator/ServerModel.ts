@@ -17,7 +17,8 @@ export type Steps = number | ReadonlyArray<readonly [from: number, value: number
 
 /**
  * The distribution of the work of tasks around its mean `base`: log-normal with the coefficient of variation `cv` (0 for
- * equal tasks), exponential, or a `share` of the tasks `factor` times longer than the others.
+ * equal tasks), exponential, a `share` of the tasks `factor` times longer than the others, or Pareto with the exponent
+ * `shape` above 1 (up to 2 its variance is infinite).
  *
  * @category models
  * @since 0.1.0
@@ -26,6 +27,7 @@ export type Work =
   | { readonly kind: "lognormal"; readonly cv: number }
   | { readonly kind: "exponential" }
   | { readonly kind: "bimodal"; readonly share: number; readonly factor: number }
+  | { readonly kind: "pareto"; readonly shape: number }
 
 /**
  * Options of every server.
@@ -48,11 +50,39 @@ export interface ServerOptions {
   readonly failing?: number | undefined
   /** Spans `[from, to]` in which the server rejects every new task. */
   readonly outages?: ReadonlyArray<readonly [from: number, to: number]> | undefined
+  /** A factor of the server's speed, default 1; 0 is a stall. */
+  readonly pace?: Steps | undefined
+  /**
+   * Share of tasks whose response is lost, whatever the size; default 0. They do not load the server, and end only when
+   * their client times out.
+   */
+  readonly lost?: number | undefined
+  /**
+   * The unit of `Retry-After` in milliseconds, default none. A rejection then says when the server admits the next task,
+   * rounded up to this unit. A server with a `limit` says one unit.
+   */
+  readonly retryAfter?: number | undefined
+  /** Attempts that a task makes on its own after a rejection, as SDKs and proxies do; default none. */
+  readonly retries?: Retries | undefined
+}
+
+/**
+ * Retries inside a task: up to `times` further attempts, the first after half to all of `delay` milliseconds, each
+ * further one after twice the delay of the one before.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Retries {
+  readonly times: number
+  readonly delay: number
 }
 
 /**
  * A server model: `shared` gives each of its `n` tasks the speed `speed(n, capacity)`; `queueing` works on `capacity`
- * tasks, first come first served, and queues the others; `bucket` admits `rate` tasks per second and bursts of `burst`.
+ * tasks, first come first served, and queues the others; `bucket` admits `rate` tasks per second and bursts of `burst`;
+ * `windows` admits `count` tasks in each window of `window` milliseconds; `batching` collects tasks into batches of at
+ * most `size`, for at most `wait` milliseconds, and works on `capacity` batches at once.
  *
  * @category models
  * @since 0.1.0
@@ -66,6 +96,13 @@ export type ServerModel =
     })
   | (ServerOptions & { readonly kind: "queueing"; readonly capacity: Steps })
   | (ServerOptions & { readonly kind: "bucket"; readonly rate: Steps; readonly burst: number })
+  | (ServerOptions & { readonly kind: "windows"; readonly count: Steps; readonly window: number })
+  | (ServerOptions & {
+      readonly kind: "batching"
+      readonly capacity: Steps
+      readonly size: number
+      readonly wait: number
+    })
 
 /**
  * Options of servers with a capacity.
@@ -148,6 +185,28 @@ export const contended = (options: CapacityOptions & { readonly contention?: num
 export const rateLimited = (
   options: ServerOptions & { readonly rate: Steps; readonly burst: number }
 ): ServerModel => ({ ...options, kind: "bucket" })
+
+/**
+ * A limiter with fixed windows: admits `count` tasks in each window of `window` milliseconds, and rejects the others.
+ *
+ * @category servers
+ * @since 0.3.0
+ */
+export const windowLimited = (
+  options: ServerOptions & { readonly count: Steps; readonly window: number }
+): ServerModel => ({ ...options, kind: "windows" })
+
+/**
+ * A server that works in batches, such as a model on a GPU: collects up to `size` tasks for up to `wait` milliseconds,
+ * and works on `capacity` batches at once. A batch takes as long as one task.
+ *
+ * @category servers
+ * @since 0.3.0
+ */
+export const batching = (options: CapacityOptions & { readonly size: number; readonly wait: number }): ServerModel => ({
+  ...options,
+  kind: "batching"
+})
 
 /**
  * The source of tasks: there is always a next one (`backlog`), they arrive at random at `rate` per second (`open`), or

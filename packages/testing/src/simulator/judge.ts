@@ -52,7 +52,7 @@ export const judge = (scenario: Scenario, result: SimulateResult): Judgement => 
   const begins = scenario.phases ?? [0]
   const phases = begins.map((from, i) => [from, begins[i + 1] ?? Math.floor(result.elapsed / 1000)] as const)
   return {
-    good: result.goodput / result.oracle,
+    good: result.goodput / (scenario.limit ?? result.oracle),
     errors: result.overloadRate,
     over: result.overDrive,
     p99: result.latency.p99 / result.oracleLatency.p99,

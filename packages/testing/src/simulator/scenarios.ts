@@ -45,6 +45,8 @@ export interface Scenario {
   readonly seconds: number
   /** The best fixed size by phase, found by the sweep. */
   readonly oracle: Steps
+  /** Successes per second that the server grants at most. If given, goodput is relative to it and not to the oracle's. */
+  readonly limit?: number
   /** The starts of the phases in seconds, default `[0]`. */
   readonly phases?: ReadonlyArray<number>
   /** The seconds over which convergence is measured, default 1; more if few tasks end in a second. */

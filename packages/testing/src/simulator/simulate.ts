@@ -71,6 +71,8 @@ export interface SimulateResult {
   readonly oracle: number
   /** Overload failures as a share of all settled tasks. */
   readonly overloadRate: number
+  /** The part of `overloadRate` that no size avoids: responses that the server lost. */
+  readonly lostRate: number
   /** Tasks in flight beyond the best fixed size, mean over time, as a share of that size. */
   readonly overDrive: number
   /** From arrival under an open load, else from dispatch. */
@@ -112,10 +114,12 @@ export const simulate = (options: SimulateOptions): SimulateResult => {
     onWindow: (pool, time, sample, decision) => sizes.push({ time, pool, sample, decision })
   })
   const best = run({ ...common, load: together(load, pools), pools: 1, sizing: { schedule: knee } })
+  const settled = Math.max(1, sum(own.succeeded) + own.failed + own.overloaded)
   return {
     goodput: goodput(own),
     oracle: goodput(best),
-    overloadRate: own.overloaded / Math.max(1, sum(own.succeeded) + own.failed + own.overloaded),
+    overloadRate: own.overloaded / settled,
+    lostRate: own.lost / settled,
     overDrive: own.overDrive,
     latency: latency(load, own),
     oracleLatency: latency(load, best),

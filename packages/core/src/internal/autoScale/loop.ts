@@ -90,8 +90,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   }
 
   /**
-   * Resizes by demand alone, when a window has not ended for `interval` because too few tasks end or none arrive. Adds
-   * one worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are
+   * Resizes by demand alone, when no task has ended for `interval` or three mean run times. Adds one worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are
    * unused.
    */
   const decideByDemand = (): void => {
@@ -107,7 +106,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       const evidence = { before: target, demand: peak + wanting }
       const decision = { size: to, reason: wanted ? "WAITING" : "UNUSED", evidence }
       log.add(sample, decision, target, machine.resize(to, decision.reason))
-      meter.resizedByHand()
+      meter.resizedByDemand()
     }
     // Measurements from before the silence say little about what follows it.
     if (quiet) meter.restartWindow()

@@ -87,8 +87,12 @@ export class Meter implements MachineObserver {
   private runSquares = 0
   private runMin = Infinity
   private byHand = false
-  private retryRequested = false
-  /** When the window last made progress, and the most tasks that have run at once since the last `takePeak`. */
+  private byDemand = false
+  /** The longest time that rejections in this window asked for, in milliseconds; 0 without any. */
+  private retryAsked = 0
+  /** The mean run time of the last window with successes, in milliseconds. */
+  private lastRunMean = 0
+  /** When the window began or a task last ended, and the most tasks that have run at once since the last `takePeak`. */
   private lastProgressAt = 0
   private peak = 0
 
@@ -182,6 +186,7 @@ export class Meter implements MachineObserver {
       return
     }
     const now = this.watch.millis
+    this.lastProgressAt = now
     const outcome = this.outcomes.of(task, exit)
     if (outcome === "success") this.succeed(task)
     else if (outcome === "ignore") this.failed++
@@ -200,9 +205,14 @@ export class Meter implements MachineObserver {
     if (to < from) this.epoch++
   }
 
-  /** Notes that the user, or the loop without the policy, changed the size. The next sample reports it to the policy. */
+  /** Notes that the user changed the size. The next sample reports it to the policy. */
   resizedByHand(): void {
     this.byHand = true
+  }
+
+  /** Notes that the loop changed the size by demand, without the policy. The next sample reports it to the policy. */
+  resizedByDemand(): void {
+    this.byDemand = true
   }
 
   /** Handles the end of a flush. Tasks still queued now wait for a worker, not for the rest of this step. */
@@ -273,7 +283,7 @@ export class Meter implements MachineObserver {
   /** Whether the pool is idle, and the window cannot end before another task comes. */
   get needsTask(): boolean {
     const { window } = this
-    if (window === undefined || !this.isIdle || this.retryRequested) return false
+    if (window === undefined || !this.isIdle || this.retryAsked > 0) return false
     return this.succeeded + this.failed + this.overloaded < Math.min(10, window.minSamples)
   }
 
@@ -288,8 +298,9 @@ export class Meter implements MachineObserver {
     const { window } = this
     if (window === undefined) return Infinity
     const now = this.now()
-    let next = Math.max(0, this.lastProgressAt + window.cap - now)
-    for (const threshold of [window.interval, window.runFactor * this.runMean, window.maxInterval]) {
+    let next = Math.max(0, this.lastProgressAt + this.capOf(window) - now)
+    const run = window.runFactor * this.runMean
+    for (const threshold of [window.interval, run, 0.75 * run, window.maxInterval]) {
       const left = this.startedAt + threshold - now
       if (left > 0) next = Math.min(next, left)
     }
@@ -297,9 +308,17 @@ export class Meter implements MachineObserver {
     return next
   }
 
-  /** Returns whether the window has lasted `cap` without a decision. If so, restarts the cap. */
+  /**
+   * Returns how long no task may end before the loop decides by demand. When tasks take a minute, a window without an
+   * exit is normal.
+   */
+  private capOf(window: MeterWindow): number {
+    return Math.max(window.cap, 3 * this.lastRunMean)
+  }
+
+  /** Returns whether no task has ended for so long that the loop decides by demand. If so, restarts the time. */
   isOverdue(): boolean {
-    if (this.window === undefined || this.watch.millis - this.lastProgressAt < this.window.cap) return false
+    if (this.window === undefined || this.watch.millis - this.lastProgressAt < this.capOf(this.window)) return false
     this.lastProgressAt = this.watch.millis
     return true
   }
@@ -356,7 +375,7 @@ export class Meter implements MachineObserver {
   private retryAfter(now: number, millis: number): void {
     if (!(millis > 0) || this.detached) return
     this.retryAt = Math.max(this.retryAt, now + millis)
-    this.retryRequested = true
+    this.retryAsked = Math.max(this.retryAsked, millis)
     this.machine.holds.beginFor(millis)
   }
 
@@ -372,17 +391,16 @@ export class Meter implements MachineObserver {
   private endIfDue(now: number): void {
     const { window } = this
     if (window === undefined || this.detached) return
-    if (this.retryRequested || this.overloadedFresh >= window.overloads) {
+    if (this.retryAsked > 0 || this.overloadedFresh >= window.overloads) {
       this.machine.holds.begin("Overload")
       return this.end(now, "overload")
     }
     const elapsed = now - this.startedAt
     if (elapsed < window.interval) return
     const settled = this.succeeded + this.failed + this.overloaded
-    const ends =
-      elapsed >= window.maxInterval
-        ? settled >= Math.min(10, window.minSamples)
-        : elapsed >= window.interval && elapsed >= window.runFactor * this.runMean && settled >= window.minSamples
+    const late = elapsed >= window.maxInterval
+    const enough = late ? Math.min(10, window.minSamples) : window.minSamples
+    const ends = elapsed >= (late ? 0.75 : 1) * window.runFactor * this.runMean && settled >= enough
     if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.end(now, "elapsed")
     // The first successes determine when the window may end. The loop may have gone to sleep for longer than that.
     const earliest = this.startedAt + window.runFactor * this.runMean
@@ -391,9 +409,10 @@ export class Meter implements MachineObserver {
 
   private end(now: number, reason: AutoScaleSample["reason"]): void {
     this.count(now, this.running)
+    if (this.succeededTimed > 0) this.lastRunMean = this.runMean
     this.ended = this.sample(now, reason)
     this.window = undefined
-    this.byHand = false
+    this.byHand = this.byDemand = false
     this.reset(now)
     this.wakes = true
   }
@@ -405,7 +424,7 @@ export class Meter implements MachineObserver {
       duration,
       reason,
       size: this.machine.target,
-      resized: this.byHand,
+      resized: this.byHand || this.byDemand,
       inflight: this.running,
       maxInflight: this.maxRunning,
       avgInflight: duration > 0 ? this.runningArea / duration : this.running,
@@ -423,7 +442,9 @@ export class Meter implements MachineObserver {
       runMean: this.runMean,
       runVariance: this.runVariance,
       runMin: this.succeededTimed === 0 ? 0 : this.runMin / ticksPerMilli,
-      timed: this.succeededTimed === 0 ? 0 : this.succeededTimed ** 2 / this.succeededSquares
+      timed: this.succeededTimed === 0 ? 0 : this.succeededTimed ** 2 / this.succeededSquares,
+      ...(this.byDemand && !this.byHand ? { byDemand: true } : undefined),
+      ...(this.retryAsked > 0 ? { retryAfter: this.retryAsked } : undefined)
     }
   }
 
@@ -437,6 +458,6 @@ export class Meter implements MachineObserver {
     this.succeededTimed = this.succeededSquares = 0
     this.runSum = this.runSquares = 0
     this.runMin = Infinity
-    this.retryRequested = false
+    this.retryAsked = 0
   }
 }

@@ -5,12 +5,15 @@
  * time grows in proportion to the size, and throughput does not rise. So the policy grows while the run time is calm,
  * and stops when the run time exceeds the base by more than `tolerance` and chance explain. The cause may be the pool's
  * own growth or a slower server. The policy finds out by an experiment: it reduces the size by a quarter and measures
- * whether the run time follows (its **elasticity**). Overload failures need no statistics: they reduce the size at
- * once, and the size that failed stays a **ceiling** for a while.
+ * whether the run time follows (its **elasticity**). More overload failures than tolerated reduce the size at once, and
+ * the size that failed stays a **ceiling** for a while. The policy asks the same question of failures: if a clearly
+ * smaller size fails as often, they do not follow the size. They become the **background**, as a run time that does not
+ * follow becomes the base, and the size returns.
  *
  * | mode     | meets                                   | does                                     | reason     |
  * | -------- | --------------------------------------- | ---------------------------------------- | ---------- |
  * | any      | fresh overload failures                 | x 0.8, ceiling                           | `OVERLOAD` |
+ * | any      | as many failures at a smaller size      | the size before; they are the background | `RESTORE`  |
  * | any      | only overload failures                  | x 0.5, at the minimum a pause; `start`   | `OUTAGE`   |
  * | any      | unused workers                          | never grows; decays to twice the demand  | `IDLE`     |
  * | `start`  | calm                                    | x 2                                      | `START`    |
@@ -86,10 +89,42 @@ interface Failures {
   readonly debt: number
   /** The same for the last few failures, at the rate of `pace`. No ceiling rises until they are paid for. */
   readonly recent: number
+  /** Fresh overload failures beyond the tolerated share that settled tasks have not yet paid for. */
+  readonly excess: number
+  /** The share of tasks that fail, over the last few hundred. */
+  readonly share: number
+  /** The share that no size avoids, as far as it is known. */
+  readonly background: number
+  /** Tasks per window. */
+  readonly tasks: number
   /** Whether the last window had more fresh overload failures than tolerated. */
   readonly streak: boolean
   /** Whether the present failures began when the policy grew beyond `lastGood.heldLimit`. */
   readonly ownGrowth: boolean
+}
+
+/** The question whether failures follow the size: their share at the size that failed, and below it. */
+interface Suspicion {
+  /** The limit when the failures began. */
+  readonly limit: number
+  /** The share of failures, and the size at which it was that. */
+  readonly share: number
+  readonly size: number
+  /** Tasks and failures at smaller sizes that failed too. */
+  readonly low: Count
+}
+
+interface Count {
+  readonly tasks: number
+  readonly failures: number
+}
+
+interface Outage {
+  /** The number of pauses in a row. */
+  readonly pauses: number
+  /** How long tasks have succeeded since the last outage, and how long it lasted, in milliseconds. */
+  readonly up: number
+  readonly down: number
 }
 
 interface LastGood {
@@ -133,6 +168,9 @@ export interface AdaptiveState {
   readonly hold: number
   readonly ceiling: Ceiling
   readonly failures: Failures
+  readonly suspicion: Suspicion | undefined
+  /** Tasks and failures at the present size. */
+  readonly here: Count
   readonly lastGood: LastGood
   /** The limit at which slow start ends. */
   readonly threshold: number
@@ -143,16 +181,16 @@ export interface AdaptiveState {
   readonly peaks: ReadonlyArray<number>
   /** The number of windows in a row with unused workers. */
   readonly idle: number
-  /** The number of pauses in a row. */
-  readonly pauses: number
+  readonly outage: Outage
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** A copy of the state, which one update changes. */
-type Draft = Mutable<Omit<AdaptiveState, "ceiling" | "failures" | "lastGood">> & {
+type Draft = Mutable<Omit<AdaptiveState, "ceiling" | "failures" | "outage" | "lastGood">> & {
   readonly ceiling: Mutable<Ceiling>
   readonly failures: Mutable<Failures>
+  readonly outage: Mutable<Outage>
   readonly lastGood: Mutable<LastGood>
 }
 
@@ -169,6 +207,9 @@ const queueing = 0.7 // elasticity from which tasks are assumed to queue
 const stepDown = 0.75
 const mostSteps = 6
 const revertHold = 8 // windows
+const hiding = 3 // tasks in flight per completion, in mean run times, from which the run times mean little
+const longestHold = 2_400 // windows
+const mostBackground = 0.07 // the largest share of failures that is taken for one that no size avoids
 const doubt = 1.25 // standard errors beyond which the policy waits for more tasks instead of growing
 const price = 0.0015 // failures per task that the search for a higher limit may cost
 const pace = 0.01 // failures per task after which a ceiling may rise again
@@ -198,14 +239,16 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     unverified: 0,
     hold: 0,
     ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, raises: 0 },
-    failures: { debt: 0, recent: 0, streak: false, ownGrowth: false },
+    failures: { debt: 0, recent: 0, excess: 0, share: 0, background: 0, tasks: 0, streak: false, ownGrowth: false },
+    suspicion: undefined,
+    here: { tasks: 0, failures: 0 },
     lastGood: { limit: bounds.initial, heldLimit: 0, inflight: 0 },
     threshold: Infinity,
     throughput: 0,
     flat: 0,
     peaks: [],
     idle: 0,
-    pauses: 0
+    outage: { pauses: 0, up: Infinity, down: 0 }
   }),
   window: (state, bounds) => {
     const size = sizeOf(state.limit, bounds)
@@ -217,7 +260,15 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
       // 0.5.
       minSamples: state.experiment === undefined ? enough : clamp(enough, 400 * spread(state), 120),
       runFactor: 2,
-      overloads: size <= 1 ? 1 : size <= 10 ? 2 : 3
+      overloads: Math.max(
+        1,
+        1 +
+          Math.floor(
+            enoughFailures(settings, state, size) -
+              state.failures.excess +
+              2 * state.failures.background * state.failures.tasks
+          )
+      )
     }
   },
   update: (state, raw, bounds) => {
@@ -228,6 +279,7 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
       moved: sample.size - state.size,
       ceiling: { ...state.ceiling },
       failures: { ...state.failures },
+      outage: { ...state.outage },
       lastGood: { ...state.lastGood }
     }
     const verdict = decide(settings, next, sample, bounds)
@@ -253,31 +305,38 @@ const decision = (state: AdaptiveState, sample: Sample, size: number, verdict: V
 }
 
 const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoScaleBounds): Verdict => {
-  if (sample.resized) adopt(next, sample.size)
+  if (sample.byDemand) adoptDemand(next, sample.size)
+  else if (sample.resized) adopt(next, sample.size)
   next.hold = Math.max(0, next.hold - 1)
   next.ceiling.windowsLeft = Math.max(0, next.ceiling.windowsLeft - 1)
   next.unverified++
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
-  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - price * settled, 50)
+  const { background } = next.failures
+  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - (price + 1.5 * background) * settled, 50)
   // When tasks are so slow that a window waits for them, it ends with the minimum number of tasks.
   const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
   next.failures.recent = clamp(
     0,
-    next.failures.recent + sample.overloaded - Math.max(pace * settled, mostDue / longest),
+    next.failures.recent + sample.overloaded - Math.max((pace + 1.5 * background) * settled, mostDue / longest),
     mostDue
   )
-  const tolerated = settings.overloadTolerance * settled
-  // A window ends early when failures cluster, which is often chance.
-  const chance = sample.reason === "overload" ? Math.sqrt(tolerated) : 0
-  if (sample.overloadedFresh > tolerated + chance) {
-    // One failure in a small window exceeds the tolerance but may be chance. Two are not.
+  const fresh = sample.overloadedFresh
+  const counted = settled - sample.overloaded + fresh
+  updateShare(next, settled, sample.overloaded)
+  const start = next.moved !== 0 || sample.overloaded > fresh ? { tasks: 0, failures: 0 } : next.here
+  next.here = sample.overloaded > fresh ? none : { tasks: start.tasks + counted, failures: start.failures + fresh }
+  next.failures.excess = Math.max(0, next.failures.excess + fresh - toleratedShare(settings, next) * counted)
+  const refused = sample.retryAfter > 0
+  const failed = fresh > 0 && next.failures.excess > enoughFailures(settings, next, sample.size)
+  if (!refused && examine(next, sample.size, failed)) return { reason: "RESTORE" }
+  if (refused || failed) {
     const before = next.failures.streak
     next.failures.streak = true
-    if (before || sample.reason === "overload" || sample.overloadedFresh > 1) {
-      return overload(settings, next, sample, before, bounds)
-    }
-  } else {
+    next.failures.excess = 0
+    return overload(settings, next, sample, before, bounds)
+  }
+  if (fresh === 0) {
     next.failures.streak = false
     next.failures.ownGrowth = false
   }
@@ -286,7 +345,8 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
     next.lastGood.inflight = Math.max(next.lastGood.inflight, sample.avgInflight)
     next.lastGood.limit = next.limit
   }
-  next.pauses = 0
+  next.outage.pauses = 0
+  next.outage.up += sample.duration
   next.peaks = [...next.peaks.slice(1 - demandWindows), sample.maxInflight]
   updateRunTimes(next, sample)
   const level = measure(next, sample)
@@ -307,7 +367,23 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   // A window that failures ended early is a bad base for comparison.
   const check = next.unverified >= settings.probeEvery && sample.reason === "elapsed"
   if (next.mode === "steady" && check) return verify(settings, next, level, undefined)
-  return grow(settings, next, level, ratio, error)
+  return grow(settings, next, level, ratio, error, sample)
+}
+
+/** Continues from a size set by demand alone. A smaller one says nothing about the server: slow start returns from it. */
+const adoptDemand = (next: Draft, size: number): void => {
+  if (size < next.limit) startAgain(next)
+  next.limit = size
+  next.experiment = undefined
+  next.level = undefined
+}
+
+/** Begins slow start towards the present limit, which the server can handle. */
+const startAgain = (next: Draft): void => {
+  next.threshold = next.mode === "steady" ? next.limit : Math.max(next.limit, next.threshold)
+  next.mode = "start"
+  next.throughput = 0
+  next.flat = 0
 }
 
 /** Continues from a size set by hand. Forgets what was learned about limits, keeps what was learned about tasks. */
@@ -324,6 +400,70 @@ const adopt = (next: Draft, size: number): void => {
 
 // --- measurements --------------------------------------------------------------------------------------------------
 
+const toleratedShare = (settings: Settings, { failures }: AdaptiveState | Draft): number =>
+  Math.max(settings.overloadTolerance, 2 * failures.background)
+
+/** Returns the number of failures beyond the tolerated share that chance does not explain. */
+const enoughFailures = (settings: Settings, state: AdaptiveState | Draft, size: number): number =>
+  Math.max(size <= 1 ? 0.5 : size <= 10 ? 1 : 2, 2 * Math.sqrt(toleratedShare(settings, state) * state.failures.tasks))
+
+/** Updates the share of failures. */
+const updateShare = (next: Draft, tasks: number, failures: number): void => {
+  if (tasks <= 0) return
+  next.failures.tasks += 0.2 * (Math.min(tasks, 100_000) - next.failures.tasks)
+  next.failures.share += Math.min(1, tasks / memory) * (failures / tasks - next.failures.share)
+  next.failures.background = Math.min(next.failures.background, next.failures.share * 1.5)
+}
+const memory = 500 // tasks
+
+const none: Count = { tasks: 0, failures: 0 }
+const sum = (a: Count, b: Count): Count => ({ tasks: a.tasks + b.tasks, failures: a.failures + b.failures })
+
+/** Notes that a size failed. */
+const suspect = (next: Draft, limit: number, size: number): void => {
+  const { here, suspicion } = next
+  if (suspicion === undefined || size > suspicion.size) {
+    next.suspicion = { limit, size, share: here.failures / Math.max(1, here.tasks), low: none }
+  } else if (size <= (suspicion.size > 12 ? 0.76 : 0.62) * suspicion.size)
+    next.suspicion = { ...suspicion, low: sum(suspicion.low, here) }
+}
+
+/**
+ * Compares the share of failures with that at a larger size that failed. Failures that do not follow the size are no
+ * overload: they become the background, and the limit returns. Returns whether they did.
+ */
+const examine = (next: Draft, size: number, failed: boolean): boolean => {
+  const { here, suspicion } = next
+  // At some size hardly any task fails.
+  if (here.failures === 0 && here.tasks * next.failures.background > 4) next.failures.background = 0
+  if (suspicion === undefined || size > (suspicion.size > 12 ? 0.76 : 0.62) * suspicion.size) return false
+  if (here.failures === 0) {
+    const expected = here.tasks * suspicion.share
+    next.suspicion = expected > 5 ? undefined : expected > 1.5 ? { ...suspicion, low: none } : suspicion
+    return false
+  }
+  const low = failed ? sum(suspicion.low, here) : here
+  if (low.tasks < 100 || low.failures < 4) return false
+  const share = low.failures / low.tasks
+  if (share > 1.7 * suspicion.share) next.suspicion = { ...suspicion, size, share, low: none }
+  if (
+    share > mostBackground ||
+    share < (low.failures < 6 ? 0.6 : 0.35) * suspicion.share ||
+    share > 1.7 * suspicion.share
+  )
+    return false
+  next.suspicion = undefined
+  next.failures.background = share
+  next.failures.share = share
+  next.failures.excess = next.failures.debt = next.failures.recent = 0
+  next.failures.streak = false
+  next.limit = Math.max(next.limit, suspicion.limit)
+  next.ceiling.value = Infinity
+  next.ceiling.hold = 0
+  next.level = undefined
+  return true
+}
+
 /** Adds the window to the run times that are pooled over about 1,000 tasks. */
 const updateRunTimes = (next: Draft, sample: Sample): void => {
   const weight = sample.timed / Math.min(next.runs + sample.timed, Math.max(1000, sample.timed))
@@ -336,13 +476,25 @@ const updateRunTimes = (next: Draft, sample: Sample): void => {
 const spread = (state: AdaptiveState): number =>
   state.mean === 0 ? 1 : clamp(0.01, state.variance / (state.mean * state.mean), 25)
 
+/** Returns the mean run time by Little's law: tasks in flight per completion. */
+const presentRun = (sample: Sample): number =>
+  (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
+
+/** Whether most tasks in flight do not end, for example because they retry on their own: the run times are of the lucky. */
+const isHiding = (sample: Sample): boolean => sample.saturated >= 0.9 && presentRun(sample) > hiding * sample.runMean
+
 /** Adds the window to the reading of the present size, or starts a new reading if something has changed. */
 const measure = (next: Draft, sample: Sample): Reading => {
   const throughput = sample.succeeded / sample.duration
-  const present = (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
+  const present = presentRun(sample)
   const window: Reading = {
     // Tasks that end after a step down began while more tasks ran. Little's law measures the present.
-    run: next.moved < 0 && sample.overloaded === 0 ? Math.min(sample.runMean, present) : sample.runMean,
+    run:
+      next.moved < 0 && sample.overloaded === 0
+        ? Math.min(sample.runMean, present)
+        : next.moved === 0 && isHiding(sample)
+          ? present
+          : sample.runMean,
     runs: sample.timed,
     inflight: sample.avgInflight,
     throughput,
@@ -398,17 +550,29 @@ const overload = (
   const atMin = sample.size <= minSize(bounds)
   if (sample.succeeded === 0 && (atMin || sample.inflight < limit / 4)) {
     next.mode = "start"
-    next.threshold = next.lastGood.limit
+    const { outage } = next
+    if (outage.up > 0) {
+      // An outage that returns soon may be caused by this pool, which has used up a quota: it returns to less.
+      const returns = outage.up < 10 * outage.down
+      next.threshold = returns ? Math.max(bounds.initial, next.lastGood.limit / 2) : next.lastGood.limit
+      next.ceiling.value = returns ? next.threshold : Infinity
+      const long = (10 * (outage.up + outage.down)) / settings.interval
+      next.ceiling.windowsLeft = returns ? Math.ceil(Math.min(long, longestHold)) : 0
+      next.failures.debt = 50
+      outage.up = outage.down = 0
+    }
+    outage.down += sample.duration
     next.throughput = 0
     next.flat = 0
-    next.ceiling.value = Infinity
     next.grown = false
     next.limit = limit / 2
     if (!atMin) return { reason: "OUTAGE" }
-    const pause = Math.min(longestPause, settings.interval * 2 ** next.pauses)
-    next.pauses = Math.min(10, next.pauses + 1)
+    const pause = Math.min(longestPause, settings.interval * 2 ** outage.pauses)
+    outage.pauses = Math.min(10, outage.pauses + 1)
+    outage.down += pause
     return { reason: "OUTAGE", pause }
   }
+  suspect(next, limit, sample.size)
   if (!again) {
     // Each time the same size fails again, it is avoided for longer.
     const known = Math.abs(sample.size - next.ceiling.failedSize) <= 0.25 * sample.size
@@ -435,6 +599,11 @@ const overload = (
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
   next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, 3 * next.ceiling.value))
+  // A pause costs all tasks that could have run.
+  if (sample.retryAfter > 0) {
+    next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (20 * sample.retryAfter) / settings.interval)
+    next.failures.debt = 50
+  }
   next.ceiling.raises = 0
   next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
   if (next.mode === "start") endSlowStart(settings, next)
@@ -449,11 +618,8 @@ const idle = (next: Draft, level: Reading, settings: Settings, bounds: AutoScale
   if (level.run <= next.base * (1 + settings.tolerance / 2)) next.calmAt = level
   const enough = Math.max(bounds.initial, 2 * Math.max(...next.peaks))
   if (next.idle < demandWindows || next.limit <= enough) return { reason: "HOLD" }
-  next.threshold = next.mode === "steady" ? next.limit : Math.max(next.limit, next.threshold)
+  startAgain(next)
   next.limit = Math.max(enough, 0.9 * next.limit)
-  next.mode = "start"
-  next.throughput = 0
-  next.flat = 0
   return { reason: "IDLE" }
 }
 
@@ -475,7 +641,7 @@ const congested = (
     next.hold = 4
     return { reason: "STEADY" }
   }
-  if (limit <= minSize(bounds)) {
+  if (sizeOf(limit, bounds) <= minSize(bounds)) {
     // There is no smaller size to compare with.
     next.base = level.run
     return { reason: "RESTORE" }
@@ -490,10 +656,17 @@ const congested = (
   return { reason: "REVERT", elasticity }
 }
 
-const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, error: number): Verdict => {
+const grow = (
+  settings: Settings,
+  next: Draft,
+  level: Reading,
+  ratio: number,
+  error: number,
+  sample: Sample
+): Verdict => {
   const calm = ratio <= 1 + settings.tolerance / 2
   if (calm) next.calmAt = level
-  if (next.mode === "start") {
+  if (next.mode === "start" && sample.reason === "elapsed" && !isHiding(sample)) {
     next.flat = level.throughput < 1.1 * next.throughput ? next.flat + 1 : 0
     next.throughput = Math.max(level.throughput, next.throughput)
     if (next.flat >= 2 || next.limit >= next.threshold) {
@@ -505,6 +678,8 @@ const grow = (settings: Settings, next: Draft, level: Reading, ratio: number, er
     next.grown = true
     return { reason: "START" }
   }
+  // Failures ended the window early, though they may be chance.
+  if (sample.reason === "overload" || isHiding(sample)) return { reason: "HOLD" }
   // More tasks at this size show whether the difference is chance.
   if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
   if (next.limit >= next.ceiling.value) {
@@ -588,6 +763,9 @@ const conclude = (
   }
   const near = (run - next.base) ** 2 < (6 * run ** 2 * spread(next)) / level.runs
   next.base = near ? (next.base + run) / 2 : run
+  // Tasks whose responses are lost hold workers at any size, so throughput and base do not tell the knee.
+  if (steps === 0 && next.failures.background > 0) return end("RESTORE", limit, elasticity)
+  // Tasks that no run time tells of, such as those that will time out, are in flight at any size.
   const knee = throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
   if (ceiling < next.ceiling.value) {

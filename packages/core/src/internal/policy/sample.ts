@@ -15,6 +15,7 @@ export const sanitize = (sample: AutoScaleSample): Sample => ({
   reason: sample.reason,
   size: Math.floor(amount(sample.size)),
   resized: sample.resized,
+  byDemand: sample.byDemand === true,
   inflight: amount(sample.inflight),
   maxInflight: amount(sample.maxInflight),
   avgInflight: amount(sample.avgInflight),
@@ -32,7 +33,8 @@ export const sanitize = (sample: AutoScaleSample): Sample => ({
   runMean: amount(sample.runMean),
   runVariance: amount(sample.runVariance),
   runMin: amount(sample.runMin),
-  timed: Math.min(amount(sample.timed ?? sample.succeeded), amount(sample.succeeded))
+  timed: Math.min(amount(sample.timed ?? sample.succeeded), amount(sample.succeeded)),
+  retryAfter: amount(sample.retryAfter ?? 0)
 })
 
 /** Returns the number. Throws `RangeError` if it breaks the rule. */

@@ -391,6 +391,17 @@ describe("a window", () => {
     }).pipe(Effect.provide(poolOf({ policy })))
   })
 
+  it.effect("lasts three quarters of runFactor mean run times after maxInterval", () => {
+    const { policy, samples } = spy({ ...never, interval: 100, maxInterval: 1000, minSamples: 50, runFactor: 4 })
+    return Effect.gen(function* () {
+      for (let i = 0; i < 10; i++) yield* work(500)
+      yield* pass(1499)
+      assert.strictEqual(samples.length, 0)
+      yield* pass(1)
+      assert.strictEqual(samples[0]!.duration, 1500)
+    }).pipe(Effect.provide(poolOf({ minSize: 10, policy })))
+  })
+
   it.effect("ends with ten samples after maxInterval, and never with fewer", () => {
     const { policy, samples } = spy({ ...never, interval: 100, maxInterval: 1000, minSamples: 50 })
     return Effect.gen(function* () {

@@ -1,15 +1,17 @@
 /**
  * The event loop of the simulator: pools in front of one server, from one event to the next.
  *
- * An event is one of: a task ends, a rejection returns, a client times out, a task arrives, the server changes, a window
- * may end, a pause ends, a second ends. Only the events of the server need a heap, because all other queues are ordered.
- * The pools measure their windows exactly as `AutoScaleSample` defines.
+ * An event is one of: a task ends, a rejection returns, a task tries again, a client times out, a task arrives, the
+ * server changes, a window may end, a pause ends, a pool decides by demand, a second ends. Only the ends and the further
+ * attempts need a heap, because all other queues are ordered. The pools measure their windows exactly as
+ * `AutoScaleSample` defines, and resize by demand alone when a window does not end (ADR 0021).
  */
 import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { Load, ServerModel, Steps } from "../ServerModel.ts"
 import { changes, valueAt } from "../ServerModel.ts"
 import { Histogram } from "./histogram.ts"
 import { Random } from "../../internal/random.ts"
+import { SlotHeap } from "./heap.ts"
 import { Server } from "./server.ts"
 
 /** The source of a pool's size: a policy, or a fixed schedule. */
@@ -44,6 +46,8 @@ export interface EngineResult {
   readonly succeeded: ReadonlyArray<number>
   readonly failed: number
   readonly overloaded: number
+  /** The overload failures among them that no size avoids: responses that were lost. */
+  readonly lost: number
   /** Dispatch to settling of the successes. */
   readonly run: Histogram
   /** Arrival to settling of the successes. */
@@ -93,6 +97,7 @@ class Arrivals {
 }
 
 const endless = 1_000
+const shortestCap = 10_000 // ms
 
 class Pool {
   size: number
@@ -103,6 +108,17 @@ class Pool {
   /** When to check whether the window ends; `Infinity` if only a settled task can end it. */
   check = Infinity
   pausedUntil = 0
+  /** When the pool decides by demand if the window has not ended by then. */
+  overdueAt = Infinity
+  /** The most tasks that ran at once since the last decision by demand, or since the window began. */
+  peak = 0
+  /** Whether the size was set without the policy in this window. */
+  resized = false
+  byDemand = false
+  /** The longest time that rejections in this window asked for, in milliseconds; 0 without any. */
+  retryAfter = 0
+  /** The mean run time of the last window with successes, in milliseconds. */
+  lastRun = 0
   nextArrival = Infinity
   rate = 0
   succeededInAll = 0
@@ -147,10 +163,18 @@ class Pool {
 
   open(now: number, window: AutoScalePolicy.AutoScaleWindow): void {
     this.window = window
+    this.interval = window.interval * (0.9 + 0.2 * this.random.next())
+    this.restart(now)
+  }
+
+  /** Begins the measurements anew. */
+  restart(now: number): void {
     this.began = now
     this.touched = now
-    this.interval = window.interval * (0.9 + 0.2 * this.random.next())
     this.check = now + this.interval
+    this.overdueAt = now + this.cap()
+    this.peak = this.inflight
+    this.retryAfter = 0
     this.busy = this.saturated = this.arrived = this.started = this.waited = 0
     this.succeeded = this.failed = this.overloaded = this.fresh = this.mean = this.squares = 0
     this.most = this.inflight
@@ -158,26 +182,33 @@ class Pool {
     this.fastest = Infinity
   }
 
+  /** The time without an exit after which the pool decides by demand. */
+  cap(): number {
+    return Math.max(shortestCap, this.interval, 3 * this.lastRun)
+  }
+
   ends(now: number): "elapsed" | "overload" | undefined {
     const window = this.window
     if (window === undefined || now < this.began) return undefined
+    if (this.retryAfter > 0) return "overload"
     if (this.fresh > 0 && this.fresh >= window.overloads) return "overload"
     const elapsed = now - this.began
     const settled = this.succeeded + this.failed + this.overloaded
-    if (elapsed >= this.interval && settled >= window.minSamples && elapsed >= window.runFactor * this.mean) {
-      return "elapsed"
-    }
-    return elapsed >= window.maxInterval && settled >= Math.min(10, window.minSamples) ? "elapsed" : undefined
+    const late = elapsed >= window.maxInterval
+    if (elapsed < this.interval || elapsed < (late ? 0.75 : 1) * window.runFactor * this.mean) return undefined
+    return settled >= (late ? Math.min(10, window.minSamples) : window.minSamples) ? "elapsed" : undefined
   }
 
   sample(now: number, reason: "elapsed" | "overload"): AutoScalePolicy.AutoScaleSample {
     this.touch(now)
     const duration = now - this.began
+    if (this.succeeded > 0) this.lastRun = this.mean
     return {
       duration,
       reason,
       size: this.size,
-      resized: false,
+      resized: this.resized,
+      byDemand: this.byDemand,
       inflight: this.inflight,
       maxInflight: this.most,
       avgInflight: duration === 0 ? this.inflight : this.busy / duration,
@@ -194,7 +225,8 @@ class Pool {
       overloadedFresh: this.fresh,
       runMean: this.mean,
       runVariance: this.succeeded < 2 ? 0 : this.squares / (this.succeeded - 1),
-      runMin: this.succeeded === 0 ? 0 : this.fastest
+      runMin: this.succeeded === 0 ? 0 : this.fastest,
+      retryAfter: this.retryAfter
     }
   }
 }
@@ -240,16 +272,24 @@ export const run = (options: EngineOptions): EngineResult => {
   const work = new Random(seed, 1)
   const comings = new Random(seed, 2)
   const fates = new Random(seed, 3)
+  const losses = new Random(seed, 4)
+  const delays = new Random(seed, 5)
   const failing = options.server.failing ?? 0
+  const lost = options.server.lost ?? 0
+  const retries = options.server.retries ?? { times: 0, delay: 0 }
 
   const poolOf = new Int32Array(slots)
   const startedAt = new Float64Array(slots)
   const arrivedAt = new Float64Array(slots)
   const epochOf = new Int32Array(slots)
   const generation = new Int32Array(slots)
+  const attempts = new Int32Array(slots)
+  const retryIn = new Float64Array(slots)
+  const isLost = new Uint8Array(slots)
   const free: Array<number> = Array.from({ length: slots }, (_, i) => slots - 1 - i)
   const rejections = new Due()
   const timeouts = new Due()
+  const furtherAttempts = new SlotHeap(slots)
 
   const rateChanges = load.kind === "open" ? changes(load.rate) : []
   const sizeChanges = "schedule" in sizing ? changes(sizing.schedule) : []
@@ -258,7 +298,7 @@ export const run = (options: EngineOptions): EngineResult => {
   let nextMark = 0
   let knee = valueAt(options.knee, 0)
 
-  const result = { run: new Histogram(), sojourn: new Histogram(), failed: 0, overloaded: 0 }
+  const result = { run: new Histogram(), sojourn: new Histogram(), failed: 0, overloaded: 0, lost: 0 }
   const goodPerSecond: Array<number> = []
   const drivePerSecond: Array<number> = []
   let good = 0
@@ -281,14 +321,30 @@ export const run = (options: EngineOptions): EngineResult => {
       pool.started++
       pool.waited += now - arrived
       if (pool.inflight > pool.most) pool.most = pool.inflight
+      if (pool.inflight > pool.peak) pool.peak = pool.inflight
       if (pool.arrivals.length < pool.fewestQueued) pool.fewestQueued = pool.arrivals.length
       poolOf[slot] = pool.index
       startedAt[slot] = now
       arrivedAt[slot] = arrived
       epochOf[slot] = pool.epoch
-      if (server.admit(slot, server.draw(work), now)) {
-        if (server.timeout !== Infinity) timeouts.push(now + server.timeout, slot, generation[slot]!)
-      } else rejections.push(now + server.rejection, slot, 0)
+      attempts[slot] = 0
+      isLost[slot] = lost > 0 && losses.next() < lost ? 1 : 0
+      if (isLost[slot] === 1) timeouts.push(now + server.timeout, slot, generation[slot]!)
+      else attempt(slot)
+    }
+  }
+
+  /** Sends a task to the server. A task that may retry does so after a delay. */
+  const attempt = (slot: number): void => {
+    retryIn[slot] = 0
+    if (server.admit(slot, server.draw(work), now)) {
+      if (server.timeout !== Infinity) timeouts.push(now + server.timeout, slot, generation[slot]!)
+    } else if (attempts[slot]! < retries.times) {
+      const delay = retries.delay * 2 ** attempts[slot]!++ * (0.5 + 0.5 * delays.next())
+      furtherAttempts.push(slot, now + server.rejection + delay)
+    } else {
+      retryIn[slot] = server.retryIn(now)
+      rejections.push(now + server.rejection, slot, 0)
     }
   }
 
@@ -298,11 +354,31 @@ export const run = (options: EngineOptions): EngineResult => {
     const sample = pool.sample(now, reason)
     const [state, decision] = policy.update(pool.state, sample, bounds)
     pool.state = state
+    pool.resized = pool.byDemand = false
     options.onWindow?.(pool.index, now, sample, decision)
-    if (decision.size < pool.size) pool.epoch++
-    pool.size = Math.min(bounds.max, Math.max(bounds.min, decision.size))
-    if (decision.pause !== undefined && decision.pause > 0) pool.pausedUntil = now + decision.pause
+    resize(pool, decision.size)
+    if (decision.pause !== undefined) pool.pausedUntil = Math.max(pool.pausedUntil, now + decision.pause)
     pool.open(Math.max(now, pool.pausedUntil), policy.window(state, bounds))
+  }
+
+  const resize = (pool: Pool, to: number): void => {
+    const size = Math.min(bounds.max, Math.max(bounds.min, to))
+    if (size < pool.size) pool.epoch++
+    pool.size = size
+  }
+
+  /** Resizes by demand alone, as a pool does when a window does not end. */
+  const decideByDemand = (pool: Pool): void => {
+    const { peak, size } = pool
+    const waiting = pool.arrivals.length > 0
+    pool.touch(now)
+    pool.peak = pool.inflight
+    pool.overdueAt = now + pool.cap()
+    const fewer = Math.max(peak, size - Math.ceil((size - bounds.min) / 4))
+    resize(pool, waiting && pool.inflight >= size ? size + 1 : peak < size && !waiting ? fewer : size)
+    if (pool.size !== size) pool.resized = pool.byDemand = true
+    if (peak === 0 && !waiting) pool.restart(now)
+    dispatch(pool)
   }
 
   const look = (pool: Pool): void => {
@@ -320,7 +396,12 @@ export const run = (options: EngineOptions): EngineResult => {
     if (outcome === "overloaded") {
       pool.overloaded++
       result.overloaded++
+      result.lost += isLost[slot]!
       if (epochOf[slot] === pool.epoch) pool.fresh++
+      if (retryIn[slot]! > 0 && "policy" in sizing) {
+        pool.pausedUntil = Math.max(pool.pausedUntil, now + retryIn[slot]!)
+        pool.retryAfter = Math.max(pool.retryAfter, retryIn[slot]!)
+      }
     } else if (outcome === "failed") {
       pool.failed++
       result.failed++
@@ -337,6 +418,7 @@ export const run = (options: EngineOptions): EngineResult => {
       result.sojourn.add(now - arrivedAt[slot]!)
     }
     left--
+    if (pool.window !== undefined) pool.overdueAt = now + pool.cap()
     look(pool)
     dispatch(pool)
   }
@@ -380,6 +462,10 @@ export const run = (options: EngineOptions): EngineResult => {
       next = rejections.next
       what = moments.rejection
     }
+    if (furtherAttempts.min() < next) {
+      next = furtherAttempts.min()
+      what = moments.attempt
+    }
     if (timeouts.next < next) {
       next = timeouts.next
       what = moments.timeout
@@ -398,6 +484,11 @@ export const run = (options: EngineOptions): EngineResult => {
       if (pool.check < next) {
         next = pool.check
         what = moments.check
+        at = pool
+      }
+      if (pool.overdueAt < next) {
+        next = pool.overdueAt
+        what = moments.demand
         at = pool
       }
       if (pool.pausedUntil > now && pool.pausedUntil < next) {
@@ -439,7 +530,7 @@ export const run = (options: EngineOptions): EngineResult => {
       const { generation: started, slot } = timeouts
       timeouts.drop()
       if (generation[slot] === started) {
-        server.remove(slot, now)
+        if (isLost[slot] === 0) server.remove(slot, now)
         settle(slot, "overloaded")
       }
     } else if (what === moments.change) server.change(now)
@@ -448,8 +539,12 @@ export const run = (options: EngineOptions): EngineResult => {
       at.check = now < until ? until : Infinity
       look(at)
       dispatch(at)
-    } else if (what === moments.resume) dispatch(at)
-    else if (what === moments.mark) mark()
+    } else if (what === moments.demand) decideByDemand(at)
+    else if (what === moments.attempt) attempt(furtherAttempts.pop())
+    else if (what === moments.resume) {
+      at.restart(now)
+      dispatch(at)
+    } else if (what === moments.mark) mark()
     else if (what === moments.second) {
       goodPerSecond.push(good)
       drivePerSecond.push(drive / 1000)
@@ -462,6 +557,7 @@ export const run = (options: EngineOptions): EngineResult => {
     succeeded: pools.map((pool) => pool.succeededInAll),
     failed: result.failed,
     overloaded: result.overloaded,
+    lost: result.lost,
     run: result.run,
     sojourn: result.sojourn,
     overDrive: now === 0 ? 0 : over / now,
@@ -480,7 +576,9 @@ const moments = {
   resume: 6,
   mark: 7,
   second: 8,
-  over: 9
+  over: 9,
+  demand: 10,
+  attempt: 11
 } as const
 
 const fate = (failing: number, random: Random): "succeeded" | "failed" =>

@@ -6,10 +6,10 @@ import type { AutoScalePolicy } from "@aio-task-pool/core"
 import type { ServerModel, Steps } from "../ServerModel.ts"
 import { backlog, changes, valueAt } from "../ServerModel.ts"
 import { run } from "./engine.ts"
+import { loadOf } from "./server.ts"
 
 export const kneeOf = (server: ServerModel, bounds: AutoScalePolicy.AutoScaleBounds, duration: number): Steps => {
-  const capacity = server.kind === "bucket" ? server.rate : server.capacity
-  const times = changes(capacity, server.limit, server.base).filter((time) => time < duration)
+  const times = changes(loadOf(server), server.limit, server.base).filter((time) => time < duration)
   const found = new Map<string, number>()
   const at = (time: number): readonly [number, number] => {
     const phase = constant(server, time)
@@ -25,11 +25,13 @@ export const kneeOf = (server: ServerModel, bounds: AutoScalePolicy.AutoScaleBou
 const constant = (server: ServerModel, time: number): ServerModel => {
   const still = {
     base: valueAt(server.base, time),
+    pace: undefined,
     outages: [],
     limit: server.limit === undefined ? undefined : valueAt(server.limit, time)
   }
-  return server.kind === "bucket"
-    ? { ...server, ...still, rate: valueAt(server.rate, time) }
+  if (server.kind === "bucket") return { ...server, ...still, rate: valueAt(server.rate, time) }
+  return server.kind === "windows"
+    ? { ...server, ...still, count: valueAt(server.count, time) }
     : { ...server, ...still, capacity: valueAt(server.capacity, time) }
 }
 
