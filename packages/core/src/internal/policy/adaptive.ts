@@ -598,7 +598,8 @@ const overload = (
     )
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
-  next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, 3 * next.ceiling.value))
+  const soon = Math.min(3 * next.ceiling.value, next.ceiling.value < 10 ? 10 + next.ceiling.value : Infinity)
+  next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, soon))
   // A pause costs all tasks that could have run.
   if (sample.retryAfter > 0) {
     next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (20 * sample.retryAfter) / settings.interval)
