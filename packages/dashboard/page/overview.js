@@ -1,7 +1,7 @@
 // All pools: a table that is calm enough to read, with the pools in trouble first.
 import { h } from "./preact.js"
 import { count, duration, rate } from "./format.js"
-import { Bar, Executors, runningOf, State, WarningText } from "./parts.js"
+import { Bar, Executors, runningOf, State, stateOf, WarningText } from "./parts.js"
 
 /** @import { Frame, PoolRow } from "../src/Protocol.ts" */
 /** @import { VNode } from "./preact.js" */
@@ -93,16 +93,19 @@ const cache = new Map()
 const Row = (row, values, closed, span) => {
   const { rates, stats } = row
   const bad = rates.failed + rates.rejected
+  const { remote } = row
+  // A pool whose tasks run in several processes tells no times and no rates.
+  const isUnknown = remote?.age === null
   const cells = [
-    runningOf(row),
-    count(stats.waiting + stats.delayed + stats.atDoor),
-    stats.waiting + stats.atDoor === 0 ? "–" : duration(row.oldestWait),
+    isUnknown ? "–" : runningOf(row),
+    isUnknown ? "–" : count(stats.waiting + stats.delayed + stats.atDoor),
+    remote !== undefined || stats.waiting + stats.atDoor === 0 ? "–" : duration(row.oldestWait),
     duration(row.queue.p95),
     duration(row.run.p95),
-    rate(rates.ended),
-    rate(bad)
+    remote === undefined ? rate(rates.ended) : "–",
+    remote === undefined ? rate(bad) : "–"
   ]
-  const state = closed ? "Closed" : row.state
+  const state = closed ? "Closed" : stateOf(row)
   const text = [state, ...stats.holds, ...cells, row.warnings.length, span].join("|")
   const cached = cache.get(row.id)
   if (cached !== undefined && cached.text === text && cached.values === values) return cached.node

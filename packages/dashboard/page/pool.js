@@ -2,7 +2,7 @@
 import { h } from "./preact.js"
 import { Curve } from "./curves.js"
 import { ago, count, duration, plural, rate } from "./format.js"
-import { Bar, Executors, runningOf, State, WarningText } from "./parts.js"
+import { Bar, Executors, runningOf, State, stateOf, WarningText } from "./parts.js"
 
 /** @import { Frame, PoolDetail, PoolRow, TaskRow } from "../src/Protocol.ts" */
 
@@ -46,6 +46,26 @@ const Tiles = ({ row }) => {
           .map(([reason, times]) => `${reason} ${count(times)}`)
           .join(", ") || "0 in all"
     })
+  )
+}
+
+/** What is known of a pool whose tasks run in several processes. @param {{ row: PoolRow, workers: number }} props */
+const RemoteTiles = ({ row, workers }) => {
+  const { stats } = row
+  const age = row.remote?.age ?? null
+  const known = (/** @type {string} */ text) => (age === null ? "–" : text)
+  return h(
+    "dl",
+    { class: "tiles" },
+    h(Tile, {
+      label: "running",
+      value: known(runningOf(row)),
+      more: h(Bar, { used: stats.running, limit: stats.targetSize, tight: stats.waiting > 0 })
+    }),
+    h(Tile, { label: "waiting", value: known(count(stats.waiting)) }),
+    h(Tile, { label: "delayed", value: known(count(stats.delayed)) }),
+    workers === 0 ? null : h(Tile, { label: "workers", value: count(workers) }),
+    h(Tile, { label: "last answer", value: age === null ? "none yet" : ago(age) })
   )
 }
 
@@ -157,26 +177,37 @@ const Events = ({ detail, now }) =>
         )
   )
 
-/** @param {{ detail: PoolDetail }} props */
-const Workers = ({ detail }) =>
-  detail.workers.length === 0
-    ? null
-    : h(
-        "section",
-        { class: "card", "aria-label": "Workers" },
-        h("h2", null, "Worker processes"),
+/** The workers of a distributed pool by host. A process may have several. @param {{ detail: PoolDetail }} props */
+const Workers = ({ detail }) => {
+  if (detail.workers.length === 0) return null
+  const hosts = [...new Set(detail.workers.map(({ host }) => host))].sort()
+  return h(
+    "section",
+    { class: "card", "aria-label": "Workers" },
+    h("h2", null, "Workers"),
+    hosts.map((host) => {
+      const workers = detail.workers.filter((worker) => worker.host === host)
+      const running = workers.reduce((sum, worker) => sum + worker.running, 0)
+      const places = workers.reduce((sum, worker) => sum + worker.concurrency, 0)
+      return h(
+        "div",
+        { key: host, class: "executor" },
+        h("p", null, h("b", null, host), ` ${count(running)}/${count(places)} running`),
         h(
           "ul",
           { class: "threads" },
-          detail.workers.map(({ concurrency, host, pid, running }) =>
+          workers.map(({ concurrency, pid, running }, index) =>
             h(
               "li",
-              { key: `${host} ${pid}`, class: running > 0 ? "running" : "" },
-              `${host} ${pid}: ${running}/${concurrency}`
+              { key: `${pid} ${index}`, class: running > 0 ? "running" : "" },
+              `${pid}: ${running}/${concurrency}`
             )
           )
         )
       )
+    })
+  )
+}
 
 /**
  * @param {{
@@ -204,6 +235,72 @@ const Actions = ({ act, allowed, note, row }) => {
   )
 }
 
+/** The curves that only a pool of this program has. @param {Record<string, ReadonlyArray<number | null>>} series @param {number} seconds @param {number} now */
+const timeCurves = (series, seconds, now) => [
+  h(Curve, {
+    title: "Ended",
+    lines: [
+      { label: "done", color: "--done", fill: true },
+      { label: "failed, rejected", color: "--bad" }
+    ],
+    values: seriesOf(series, ["ended", "bad"]),
+    seconds,
+    format: rate,
+    now
+  }),
+  h(Curve, {
+    title: "Queue time",
+    lines: [{ label: "p95", color: "--waiting", fill: true }],
+    values: seriesOf(series, ["queue95"]),
+    seconds,
+    format: duration,
+    now
+  }),
+  h(Curve, {
+    title: "Run time",
+    lines: [
+      { label: "p95", color: "--running", fill: true },
+      { label: "median", color: "--done" }
+    ],
+    values: seriesOf(series, ["run95", "run50"]),
+    seconds,
+    format: duration,
+    now
+  })
+]
+
+/** @param {{ detail: PoolDetail, frame: Frame, now: number }} props */
+const Lists = ({ detail, frame, now }) =>
+  h(
+    "div",
+    { class: "lists" },
+    h(Decisions, { detail, now }),
+    h(
+      "div",
+      { class: "column" },
+      h(Tasks, {
+        title: "Running, oldest first",
+        empty: "No task is running.",
+        tasks: detail.running,
+        omitted: detail.omitted.running,
+        now: true
+      }),
+      h(Events, { detail, now })
+    ),
+    h(
+      "div",
+      { class: "column" },
+      h(Tasks, {
+        title: "Next in the queue",
+        empty: "No task is waiting.",
+        tasks: detail.waiting,
+        omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
+        now: false
+      }),
+      h(Executors, { executors: frame.executors })
+    )
+  )
+
 /**
  * @param {{
  *   row: PoolRow, detail: PoolDetail | undefined, frame: Frame, closed: boolean, scheme: string,
@@ -224,14 +321,14 @@ export const Pool = (props) => {
       { class: "head" },
       h("a", { href: "#", class: "back" }, "← all pools"),
       h("h1", { id: "title", tabIndex: -1 }, row.id),
-      h(State, { state: closed ? "Closed" : row.state, holds: row.stats.holds }),
+      h(State, { state: closed ? "Closed" : stateOf(row), holds: row.stats.holds }),
       h("span", { class: "quiet kind" }, row.kind),
-      actions && !closed ? h(Actions, { act, allowed, note, row }) : null
+      actions && !closed && row.remote === undefined ? h(Actions, { act, allowed, note, row }) : null
     ),
     closed
       ? h("p", { class: "card notice" }, `${row.id} has closed. These are its last numbers.`)
       : row.warnings.map((warning) => h("p", { key: warning.rule, class: "card notice" }, h(WarningText, { warning }))),
-    h(Tiles, { row }),
+    row.remote === undefined ? h(Tiles, { row }) : h(RemoteTiles, { row, workers: detail?.workers.length ?? 0 }),
     series === undefined
       ? null
       : h(
@@ -264,70 +361,10 @@ export const Pool = (props) => {
               marks: detail?.decisions ?? [],
               now
             }),
-            h(Curve, {
-              title: "Ended",
-              lines: [
-                { label: "done", color: "--done", fill: true },
-                { label: "failed, rejected", color: "--bad" }
-              ],
-              values: seriesOf(series, ["ended", "bad"]),
-              seconds,
-              format: rate,
-              now
-            }),
-            h(Curve, {
-              title: "Queue time",
-              lines: [{ label: "p95", color: "--waiting", fill: true }],
-              values: seriesOf(series, ["queue95"]),
-              seconds,
-              format: duration,
-              now
-            }),
-            h(Curve, {
-              title: "Run time",
-              lines: [
-                { label: "p95", color: "--running", fill: true },
-                { label: "median", color: "--done" }
-              ],
-              values: seriesOf(series, ["run95", "run50"]),
-              seconds,
-              format: duration,
-              now
-            })
+            ...(row.remote === undefined ? timeCurves(series, seconds, now) : [])
           )
         ),
-    detail === undefined
-      ? null
-      : h(
-          "div",
-          { class: "lists" },
-          h(Decisions, { detail, now }),
-          h(
-            "div",
-            { class: "column" },
-            h(Tasks, {
-              title: "Running, oldest first",
-              empty: "No task is running.",
-              tasks: detail.running,
-              omitted: detail.omitted.running,
-              now: true
-            }),
-            h(Events, { detail, now })
-          ),
-          h(
-            "div",
-            { class: "column" },
-            h(Tasks, {
-              title: "Next in the queue",
-              empty: "No task is waiting.",
-              tasks: detail.waiting,
-              omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
-              now: false
-            }),
-            h(Workers, { detail }),
-            h(Executors, { executors: frame.executors })
-          )
-        )
+    detail === undefined ? null : row.remote === undefined ? h(Lists, { detail, frame, now }) : h(Workers, { detail })
   )
 }
 
