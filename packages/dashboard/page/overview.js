@@ -94,7 +94,6 @@ const Row = (row, values, closed, span) => {
   const { rates, stats } = row
   const bad = rates.failed + rates.rejected
   const { remote } = row
-  // A pool whose tasks run in several processes tells no times and no rates.
   const isUnknown = remote?.age === null
   const cells = [
     isUnknown ? "–" : runningOf(row),

@@ -40,7 +40,7 @@ export const Bar = ({ limit, tight, used }) => {
   })
 }
 
-/** The state of a pool, which is not known before the broker of a distributed one has answered. @param {PoolRow} row */
+/** @param {PoolRow} row */
 export const stateOf = ({ remote, state }) => (remote?.age === null ? "Unknown" : state)
 
 /** @param {PoolRow} row */

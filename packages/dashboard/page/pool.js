@@ -49,8 +49,8 @@ const Tiles = ({ row }) => {
   )
 }
 
-/** What is known of a pool whose tasks run in several processes. @param {{ row: PoolRow, workers: number }} props */
-const RemoteTiles = ({ row, workers }) => {
+/** @param {{ row: PoolRow }} props */
+const RemoteTiles = ({ row }) => {
   const { stats } = row
   const age = row.remote?.age ?? null
   const known = (/** @type {string} */ text) => (age === null ? "–" : text)
@@ -64,7 +64,6 @@ const RemoteTiles = ({ row, workers }) => {
     }),
     h(Tile, { label: "waiting", value: known(count(stats.waiting)) }),
     h(Tile, { label: "delayed", value: known(count(stats.delayed)) }),
-    workers === 0 ? null : h(Tile, { label: "workers", value: count(workers) }),
     h(Tile, { label: "last answer", value: age === null ? "none yet" : ago(age) })
   )
 }
@@ -177,37 +176,22 @@ const Events = ({ detail, now }) =>
         )
   )
 
-/** The workers of a distributed pool by host. A process may have several. @param {{ detail: PoolDetail }} props */
-const Workers = ({ detail }) => {
-  if (detail.workers.length === 0) return null
-  const hosts = [...new Set(detail.workers.map(({ host }) => host))].sort()
-  return h(
-    "section",
-    { class: "card", "aria-label": "Workers" },
-    h("h2", null, "Workers"),
-    hosts.map((host) => {
-      const workers = detail.workers.filter((worker) => worker.host === host)
-      const running = workers.reduce((sum, worker) => sum + worker.running, 0)
-      const places = workers.reduce((sum, worker) => sum + worker.concurrency, 0)
-      return h(
-        "div",
-        { key: host, class: "executor" },
-        h("p", null, h("b", null, host), ` ${count(running)}/${count(places)} running`),
+/** @param {{ detail: PoolDetail }} props */
+const Workers = ({ detail }) =>
+  detail.workers.length === 0
+    ? null
+    : h(
+        "section",
+        { class: "card", "aria-label": "Workers" },
+        h("h2", null, "Workers"),
         h(
           "ul",
           { class: "threads" },
-          workers.map(({ concurrency, pid, running }, index) =>
-            h(
-              "li",
-              { key: `${pid} ${index}`, class: running > 0 ? "running" : "" },
-              `${pid}: ${running}/${concurrency}`
-            )
+          detail.workers.map(({ concurrency, host, pid, running }) =>
+            h("li", { class: running > 0 ? "running" : "" }, `${host} ${pid}: ${running}/${concurrency}`)
           )
         )
       )
-    })
-  )
-}
 
 /**
  * @param {{
@@ -235,7 +219,7 @@ const Actions = ({ act, allowed, note, row }) => {
   )
 }
 
-/** The curves that only a pool of this program has. @param {Record<string, ReadonlyArray<number | null>>} series @param {number} seconds @param {number} now */
+/** @param {Record<string, ReadonlyArray<number | null>>} series @param {number} seconds @param {number} now */
 const timeCurves = (series, seconds, now) => [
   h(Curve, {
     title: "Ended",
@@ -328,7 +312,7 @@ export const Pool = (props) => {
     closed
       ? h("p", { class: "card notice" }, `${row.id} has closed. These are its last numbers.`)
       : row.warnings.map((warning) => h("p", { key: warning.rule, class: "card notice" }, h(WarningText, { warning }))),
-    row.remote === undefined ? h(Tiles, { row }) : h(RemoteTiles, { row, workers: detail?.workers.length ?? 0 }),
+    row.remote === undefined ? h(Tiles, { row }) : h(RemoteTiles, { row }),
     series === undefined
       ? null
       : h(

@@ -178,7 +178,10 @@ export class Collector {
       remote.at = yield* Clock.currentTimeMillis
     })
     const workers = Effect.gen(function* () {
-      remote.workers = (yield* service.workers).filter(isWorker).slice(0, 100)
+      remote.workers = (yield* service.workers)
+        .filter(isWorker)
+        .sort((a, b) => (a.host < b.host ? -1 : a.host > b.host ? 1 : a.pid - b.pid))
+        .slice(0, 100)
     })
     const [askStats, askWorkers] = [stats, workers].map((effect) => quiet(Effect.timeout(effect, patience)))
     return Effect.forever(Effect.andThen(Effect.andThen(askStats!, askWorkers!), Effect.sleep(1000)))

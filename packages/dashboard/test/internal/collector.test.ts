@@ -6,6 +6,7 @@ import {
 } from "@aio-task-pool/core"
 import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed"
 import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -192,9 +193,10 @@ it.effect("a local distributed pool is a row beside the others, with its workers
       const pool = DistributedTaskPool.layerLocal(AioFixedTaskPoolSimple.layer(3, { name: "core" }), { name: "images" })
       yield* AioFixedTaskPoolSimple.make({ name: "images" })
       const context = yield* Layer.build(pool)
+      const gate = yield* Deferred.make<void>()
       yield* Effect.gen(function* () {
-        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Effect.never)], { concurrency: 1 }))
-        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Effect.never)], { concurrency: 4 }))
+        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Deferred.await(gate))], { concurrency: 1 }))
+        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Deferred.await(gate))], { concurrency: 4 }))
         for (let task = 0; task < 5; task++) yield* DistributedTaskPool.fork(Work, undefined)
         yield* DistributedTaskPool.fork(Work, undefined, { delay: "1 hour" })
         yield* seconds(2)
@@ -234,6 +236,8 @@ it.effect("a local distributed pool is a row beside the others, with its workers
         yield* DistributedTaskPool.pause
         yield* seconds(1)
         assert.strictEqual((yield* frame()).pools.find(({ id }) => id === "images#2")!.state, "Paused")
+        // Closing waits for the tasks.
+        yield* Deferred.succeed(gate, undefined)
       }).pipe(Effect.provideContext(context))
     })
   )
