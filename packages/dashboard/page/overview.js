@@ -1,7 +1,7 @@
 // All pools: a table that is calm enough to read, with the pools in trouble first.
 import { h } from "./preact.js"
 import { count, duration, rate } from "./format.js"
-import { Bar, Executors, runningOf, State, stateOf, WarningText } from "./parts.js"
+import { Bar, Executors, runningOf, State, WarningText } from "./parts.js"
 
 /** @import { Frame, PoolRow } from "../src/Protocol.ts" */
 /** @import { VNode } from "./preact.js" */
@@ -94,7 +94,7 @@ const Row = (row, values, closed, span) => {
   const { rates, stats } = row
   const bad = rates.failed + rates.rejected
   const { remote } = row
-  const isUnknown = remote?.age === null
+  const isUnknown = row.state === "Unknown"
   const cells = [
     isUnknown ? "–" : runningOf(row),
     isUnknown ? "–" : count(stats.waiting + stats.delayed + stats.atDoor),
@@ -104,7 +104,7 @@ const Row = (row, values, closed, span) => {
     remote === undefined ? rate(rates.ended) : "–",
     remote === undefined ? rate(bad) : "–"
   ]
-  const state = closed ? "Closed" : stateOf(row)
+  const state = closed ? "Closed" : row.state
   const text = [state, ...stats.holds, ...cells, row.warnings.length, span].join("|")
   const cached = cache.get(row.id)
   if (cached !== undefined && cached.text === text && cached.values === values) return cached.node

@@ -41,9 +41,6 @@ export const Bar = ({ limit, tight, used }) => {
 }
 
 /** @param {PoolRow} row */
-export const stateOf = ({ remote, state }) => (remote?.age === null ? "Unknown" : state)
-
-/** @param {PoolRow} row */
 export const runningOf = ({ stats }) => `${count(stats.running)}/${count(stats.targetSize)}`
 
 /** @param {{ executors: ReadonlyArray<ExecutorRow> }} props */

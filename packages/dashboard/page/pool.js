@@ -2,7 +2,7 @@
 import { h } from "./preact.js"
 import { Curve } from "./curves.js"
 import { ago, count, duration, plural, rate } from "./format.js"
-import { Bar, Executors, runningOf, State, stateOf, WarningText } from "./parts.js"
+import { Bar, Executors, runningOf, State, WarningText } from "./parts.js"
 
 /** @import { Frame, PoolDetail, PoolRow, TaskRow } from "../src/Protocol.ts" */
 
@@ -305,7 +305,7 @@ export const Pool = (props) => {
       { class: "head" },
       h("a", { href: "#", class: "back" }, "← all pools"),
       h("h1", { id: "title", tabIndex: -1 }, row.id),
-      h(State, { state: closed ? "Closed" : stateOf(row), holds: row.stats.holds }),
+      h(State, { state: closed ? "Closed" : row.state, holds: row.stats.holds }),
       h("span", { class: "quiet kind" }, row.kind),
       actions && !closed && row.remote === undefined ? h(Actions, { act, allowed, note, row }) : null
     ),

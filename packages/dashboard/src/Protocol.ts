@@ -99,6 +99,7 @@ export const PoolRow = Schema.Struct({
   id: Schema.String,
   name: Schema.String,
   kind: Schema.String,
+  /** The phase, or `"Unknown"` before the broker of a distributed pool has answered. */
   state: Schema.String,
   stats: Stats,
   /** How long the oldest waiting task has waited; 0 if none waits. */

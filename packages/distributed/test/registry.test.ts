@@ -189,7 +189,7 @@ it.live("a pool whose broker does not answer is listed, its statistics die, and 
       for (const ask of [entry!.service.stats, entry!.service.workers]) {
         const defect = defectOf(yield* Effect.exit<unknown, never, never>(ask))
         assert.instanceOf(defect, NotAvailable)
-        assert.strictEqual((defect as NotAvailable).reason, "Unreachable")
+        assert.strictEqual(defect.reason, "Unreachable")
       }
       yield* close(Exit.void)
       assert.deepStrictEqual(yield* PoolRegistry.pools, [])

@@ -131,7 +131,10 @@ export class PoolWatch {
     const { id, kind, name } = this.entry
     const { queue, rates, run, warnings } = this
     const row = { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
-    return remote === undefined ? row : { ...row, remote: { age: remote.hasAnswered ? remote.age : null } }
+    if (remote === undefined) return row
+    return remote.hasAnswered
+      ? { ...row, remote: { age: remote.age } }
+      : { ...row, state: "Unknown", remote: { age: null } }
   }
 }
 

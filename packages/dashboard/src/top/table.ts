@@ -19,11 +19,7 @@ const isSilent = ({ remote }: PoolRow): boolean => remote?.age === null
 
 const columns = {
   pool: column("pool", ({ id }) => clean(id), "left"),
-  state: column(
-    "state",
-    (row) => `${row.warnings.length > 0 ? "! " : ""}${isSilent(row) ? "Unknown" : clean(row.state)}`,
-    "left"
-  ),
+  state: column("state", (row) => `${row.warnings.length > 0 ? "! " : ""}${clean(row.state)}`, "left"),
   running: column("running", (row) => (isSilent(row) ? "-" : `${row.stats.running}/${limit(row.stats.size)}`)),
   waiting: column("waiting", (row) => {
     const { atDoor, delayed, waiting } = row.stats

@@ -159,7 +159,8 @@ describe("the view of top", () => {
 })
 
 it("a distributed pool shows what is known of it, and the age of its broker's last answer", () => {
-  const remote = (id: string, age: number | null) => row(id, { kind: "Queue", remote: { age } })
+  const remote = (id: string, age: number | null) =>
+    row(id, { kind: "Queue", state: age === null ? "Unknown" : "Open", remote: { age } })
   const workers = [{ host: "web-1", pid: 41, concurrency: 4, running: 3 }]
   const none = { running: [], waiting: [], decisions: [], omitted: { running: 0, waiting: 0, delayed: 0, door: 0 } }
   const times = { p50: null, p95: null }

@@ -35,7 +35,9 @@ const viewOf = (driver: Driver): DistributedPoolView => {
     return known
   })
   const whileOpen = <A>(ask: Effect.Effect<A, NotAvailable>, closed: () => A): Effect.Effect<A> =>
-    Effect.catch(ask, (error) => (driver.admission() === "Closed" ? Effect.sync(closed) : Effect.die(error)))
+    Effect.catchTag(ask, "NotAvailable", (error) =>
+      driver.admission() === "Closed" ? Effect.sync(closed) : Effect.die(error)
+    )
   return {
     stats: whileOpen(stats, () => ({ ...known, phase: "Closed" })),
     workers: whileOpen(driver.workers, () => [])
