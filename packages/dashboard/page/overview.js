@@ -91,10 +91,9 @@ const cache = new Map()
 
 /** A row. One that shows the same as before is the same node, which preact skips. @param {PoolRow} row @param {ReadonlyArray<number | null>} values @param {boolean} closed @param {string} span */
 const Row = (row, values, closed, span) => {
-  const { rates, stats } = row
+  const { rates, remote, stats } = row
   const bad = rates.failed + rates.rejected
-  const { remote } = row
-  const isUnknown = row.state === "Unknown"
+  const isUnknown = remote?.age === null
   const cells = [
     isUnknown ? "–" : runningOf(row),
     isUnknown ? "–" : count(stats.waiting + stats.delayed + stats.atDoor),

@@ -51,20 +51,19 @@ const Tiles = ({ row }) => {
 
 /** @param {{ row: PoolRow }} props */
 const RemoteTiles = ({ row }) => {
-  const { stats } = row
-  const age = row.remote?.age ?? null
-  const known = (/** @type {string} */ text) => (age === null ? "–" : text)
+  const { remote, stats } = row
+  const age = remote?.age ?? null
   return h(
     "dl",
     { class: "tiles" },
-    h(Tile, {
-      label: "running",
-      value: known(runningOf(row)),
-      more: h(Bar, { used: stats.running, limit: stats.targetSize, tight: stats.waiting > 0 })
-    }),
-    h(Tile, { label: "waiting", value: known(count(stats.waiting)) }),
-    h(Tile, { label: "delayed", value: known(count(stats.delayed)) }),
-    h(Tile, { label: "last answer", value: age === null ? "none yet" : ago(age) })
+    age === null
+      ? null
+      : [
+          h(Tile, { label: "running", value: runningOf(row) }),
+          h(Tile, { label: "waiting", value: count(stats.waiting) }),
+          h(Tile, { label: "delayed", value: count(stats.delayed) })
+        ],
+    h(Tile, { label: "last answer", value: age === null ? "–" : ago(age) })
   )
 }
 
@@ -219,72 +218,6 @@ const Actions = ({ act, allowed, note, row }) => {
   )
 }
 
-/** @param {Record<string, ReadonlyArray<number | null>>} series @param {number} seconds @param {number} now */
-const timeCurves = (series, seconds, now) => [
-  h(Curve, {
-    title: "Ended",
-    lines: [
-      { label: "done", color: "--done", fill: true },
-      { label: "failed, rejected", color: "--bad" }
-    ],
-    values: seriesOf(series, ["ended", "bad"]),
-    seconds,
-    format: rate,
-    now
-  }),
-  h(Curve, {
-    title: "Queue time",
-    lines: [{ label: "p95", color: "--waiting", fill: true }],
-    values: seriesOf(series, ["queue95"]),
-    seconds,
-    format: duration,
-    now
-  }),
-  h(Curve, {
-    title: "Run time",
-    lines: [
-      { label: "p95", color: "--running", fill: true },
-      { label: "median", color: "--done" }
-    ],
-    values: seriesOf(series, ["run95", "run50"]),
-    seconds,
-    format: duration,
-    now
-  })
-]
-
-/** @param {{ detail: PoolDetail, frame: Frame, now: number }} props */
-const Lists = ({ detail, frame, now }) =>
-  h(
-    "div",
-    { class: "lists" },
-    h(Decisions, { detail, now }),
-    h(
-      "div",
-      { class: "column" },
-      h(Tasks, {
-        title: "Running, oldest first",
-        empty: "No task is running.",
-        tasks: detail.running,
-        omitted: detail.omitted.running,
-        now: true
-      }),
-      h(Events, { detail, now })
-    ),
-    h(
-      "div",
-      { class: "column" },
-      h(Tasks, {
-        title: "Next in the queue",
-        empty: "No task is waiting.",
-        tasks: detail.waiting,
-        omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
-        now: false
-      }),
-      h(Executors, { executors: frame.executors })
-    )
-  )
-
 /**
  * @param {{
  *   row: PoolRow, detail: PoolDetail | undefined, frame: Frame, closed: boolean, scheme: string,
@@ -345,10 +278,75 @@ export const Pool = (props) => {
               marks: detail?.decisions ?? [],
               now
             }),
-            ...(row.remote === undefined ? timeCurves(series, seconds, now) : [])
+            row.remote === undefined
+              ? [
+                  h(Curve, {
+                    title: "Ended",
+                    lines: [
+                      { label: "done", color: "--done", fill: true },
+                      { label: "failed, rejected", color: "--bad" }
+                    ],
+                    values: seriesOf(series, ["ended", "bad"]),
+                    seconds,
+                    format: rate,
+                    now
+                  }),
+                  h(Curve, {
+                    title: "Queue time",
+                    lines: [{ label: "p95", color: "--waiting", fill: true }],
+                    values: seriesOf(series, ["queue95"]),
+                    seconds,
+                    format: duration,
+                    now
+                  }),
+                  h(Curve, {
+                    title: "Run time",
+                    lines: [
+                      { label: "p95", color: "--running", fill: true },
+                      { label: "median", color: "--done" }
+                    ],
+                    values: seriesOf(series, ["run95", "run50"]),
+                    seconds,
+                    format: duration,
+                    now
+                  })
+                ]
+              : null
           )
         ),
-    detail === undefined ? null : row.remote === undefined ? h(Lists, { detail, frame, now }) : h(Workers, { detail })
+    detail === undefined
+      ? null
+      : row.remote === undefined
+        ? h(
+            "div",
+            { class: "lists" },
+            h(Decisions, { detail, now }),
+            h(
+              "div",
+              { class: "column" },
+              h(Tasks, {
+                title: "Running, oldest first",
+                empty: "No task is running.",
+                tasks: detail.running,
+                omitted: detail.omitted.running,
+                now: true
+              }),
+              h(Events, { detail, now })
+            ),
+            h(
+              "div",
+              { class: "column" },
+              h(Tasks, {
+                title: "Next in the queue",
+                empty: "No task is waiting.",
+                tasks: detail.waiting,
+                omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
+                now: false
+              }),
+              h(Executors, { executors: frame.executors })
+            )
+          )
+        : h(Workers, { detail })
   )
 }
 
