@@ -88,13 +88,18 @@ export interface DistributedPoolEntry {
 /**
  * What can be read of a pool whose tasks run in several processes.
  *
+ * **Details**
+ *
+ * Both effects may ask a broker, so they may take long, and they die if it does not answer. Give them a time limit, and
+ * do not ask on the way of a task.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface DistributedPoolView {
   /** Returns the statistics of the pool, as far as they are known. */
   readonly stats: Effect.Effect<Partial<PoolStats>>
-  /** Returns the processes that work for the pool. */
+  /** Returns the workers that are connected. A process may have several. */
   readonly workers: Effect.Effect<ReadonlyArray<DistributedPoolWorker>>
 }
 

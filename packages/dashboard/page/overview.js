@@ -91,16 +91,17 @@ const cache = new Map()
 
 /** A row. One that shows the same as before is the same node, which preact skips. @param {PoolRow} row @param {ReadonlyArray<number | null>} values @param {boolean} closed @param {string} span */
 const Row = (row, values, closed, span) => {
-  const { rates, stats } = row
+  const { rates, remote, stats } = row
   const bad = rates.failed + rates.rejected
+  const isUnknown = remote?.age === null
   const cells = [
-    runningOf(row),
-    count(stats.waiting + stats.delayed + stats.atDoor),
-    stats.waiting + stats.atDoor === 0 ? "–" : duration(row.oldestWait),
+    isUnknown ? "–" : runningOf(row),
+    isUnknown ? "–" : count(stats.waiting + stats.delayed + stats.atDoor),
+    remote !== undefined || stats.waiting + stats.atDoor === 0 ? "–" : duration(row.oldestWait),
     duration(row.queue.p95),
     duration(row.run.p95),
-    rate(rates.ended),
-    rate(bad)
+    remote === undefined ? rate(rates.ended) : "–",
+    remote === undefined ? rate(bad) : "–"
   ]
   const state = closed ? "Closed" : row.state
   const text = [state, ...stats.holds, ...cells, row.warnings.length, span].join("|")

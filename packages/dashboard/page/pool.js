@@ -49,6 +49,24 @@ const Tiles = ({ row }) => {
   )
 }
 
+/** @param {{ row: PoolRow }} props */
+const RemoteTiles = ({ row }) => {
+  const { remote, stats } = row
+  const age = remote?.age ?? null
+  return h(
+    "dl",
+    { class: "tiles" },
+    age === null
+      ? null
+      : [
+          h(Tile, { label: "running", value: runningOf(row) }),
+          h(Tile, { label: "waiting", value: count(stats.waiting) }),
+          h(Tile, { label: "delayed", value: count(stats.delayed) })
+        ],
+    h(Tile, { label: "last answer", value: age === null ? "–" : ago(age) })
+  )
+}
+
 /** What is unusual about a task. @param {TaskRow} task */
 const notesOf = ({ attempt, lent, state }) =>
   [
@@ -164,16 +182,12 @@ const Workers = ({ detail }) =>
     : h(
         "section",
         { class: "card", "aria-label": "Workers" },
-        h("h2", null, "Worker processes"),
+        h("h2", null, "Workers"),
         h(
           "ul",
           { class: "threads" },
           detail.workers.map(({ concurrency, host, pid, running }) =>
-            h(
-              "li",
-              { key: `${host} ${pid}`, class: running > 0 ? "running" : "" },
-              `${host} ${pid}: ${running}/${concurrency}`
-            )
+            h("li", { class: running > 0 ? "running" : "" }, `${host} ${pid}: ${running}/${concurrency}`)
           )
         )
       )
@@ -226,12 +240,12 @@ export const Pool = (props) => {
       h("h1", { id: "title", tabIndex: -1 }, row.id),
       h(State, { state: closed ? "Closed" : row.state, holds: row.stats.holds }),
       h("span", { class: "quiet kind" }, row.kind),
-      actions && !closed ? h(Actions, { act, allowed, note, row }) : null
+      actions && !closed && row.remote === undefined ? h(Actions, { act, allowed, note, row }) : null
     ),
     closed
       ? h("p", { class: "card notice" }, `${row.id} has closed. These are its last numbers.`)
       : row.warnings.map((warning) => h("p", { key: warning.rule, class: "card notice" }, h(WarningText, { warning }))),
-    h(Tiles, { row }),
+    row.remote === undefined ? h(Tiles, { row }) : h(RemoteTiles, { row }),
     series === undefined
       ? null
       : h(
@@ -264,70 +278,75 @@ export const Pool = (props) => {
               marks: detail?.decisions ?? [],
               now
             }),
-            h(Curve, {
-              title: "Ended",
-              lines: [
-                { label: "done", color: "--done", fill: true },
-                { label: "failed, rejected", color: "--bad" }
-              ],
-              values: seriesOf(series, ["ended", "bad"]),
-              seconds,
-              format: rate,
-              now
-            }),
-            h(Curve, {
-              title: "Queue time",
-              lines: [{ label: "p95", color: "--waiting", fill: true }],
-              values: seriesOf(series, ["queue95"]),
-              seconds,
-              format: duration,
-              now
-            }),
-            h(Curve, {
-              title: "Run time",
-              lines: [
-                { label: "p95", color: "--running", fill: true },
-                { label: "median", color: "--done" }
-              ],
-              values: seriesOf(series, ["run95", "run50"]),
-              seconds,
-              format: duration,
-              now
-            })
+            row.remote === undefined
+              ? [
+                  h(Curve, {
+                    title: "Ended",
+                    lines: [
+                      { label: "done", color: "--done", fill: true },
+                      { label: "failed, rejected", color: "--bad" }
+                    ],
+                    values: seriesOf(series, ["ended", "bad"]),
+                    seconds,
+                    format: rate,
+                    now
+                  }),
+                  h(Curve, {
+                    title: "Queue time",
+                    lines: [{ label: "p95", color: "--waiting", fill: true }],
+                    values: seriesOf(series, ["queue95"]),
+                    seconds,
+                    format: duration,
+                    now
+                  }),
+                  h(Curve, {
+                    title: "Run time",
+                    lines: [
+                      { label: "p95", color: "--running", fill: true },
+                      { label: "median", color: "--done" }
+                    ],
+                    values: seriesOf(series, ["run95", "run50"]),
+                    seconds,
+                    format: duration,
+                    now
+                  })
+                ]
+              : null
           )
         ),
     detail === undefined
       ? null
-      : h(
-          "div",
-          { class: "lists" },
-          h(Decisions, { detail, now }),
-          h(
+      : row.remote === undefined
+        ? h(
             "div",
-            { class: "column" },
-            h(Tasks, {
-              title: "Running, oldest first",
-              empty: "No task is running.",
-              tasks: detail.running,
-              omitted: detail.omitted.running,
-              now: true
-            }),
-            h(Events, { detail, now })
-          ),
-          h(
-            "div",
-            { class: "column" },
-            h(Tasks, {
-              title: "Next in the queue",
-              empty: "No task is waiting.",
-              tasks: detail.waiting,
-              omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
-              now: false
-            }),
-            h(Workers, { detail }),
-            h(Executors, { executors: frame.executors })
+            { class: "lists" },
+            h(Decisions, { detail, now }),
+            h(
+              "div",
+              { class: "column" },
+              h(Tasks, {
+                title: "Running, oldest first",
+                empty: "No task is running.",
+                tasks: detail.running,
+                omitted: detail.omitted.running,
+                now: true
+              }),
+              h(Events, { detail, now })
+            ),
+            h(
+              "div",
+              { class: "column" },
+              h(Tasks, {
+                title: "Next in the queue",
+                empty: "No task is waiting.",
+                tasks: detail.waiting,
+                omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
+                now: false
+              }),
+              h(Executors, { executors: frame.executors })
+            )
           )
-        )
+        : h(Workers, { detail })
   )
 }
 

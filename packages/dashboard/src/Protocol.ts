@@ -99,6 +99,7 @@ export const PoolRow = Schema.Struct({
   id: Schema.String,
   name: Schema.String,
   kind: Schema.String,
+  /** The phase, or `"Unknown"` before the broker of a distributed pool has answered. */
   state: Schema.String,
   stats: Stats,
   /** How long the oldest waiting task has waited; 0 if none waits. */
@@ -107,7 +108,13 @@ export const PoolRow = Schema.Struct({
   run: Percentiles,
   /** Means over the last two seconds. `ended` counts all outcomes, `failed` is among them. */
   rates: Schema.Struct({ ended: Schema.Number, failed: Schema.Number, rejected: Schema.Number }),
-  warnings: Schema.Array(Warning)
+  warnings: Schema.Array(Warning),
+  /**
+   * Only of a distributed pool: how long ago its broker last answered, in milliseconds; `null` before the first answer.
+   *
+   * Only its state, target size, running, waiting and delayed tasks are known. The other numbers mean nothing.
+   */
+  remote: Schema.optionalKey(Schema.Struct({ age: Schema.NullOr(Schema.Number) }))
 })
 
 /**

@@ -44,10 +44,16 @@ const nothing: PoolStats = {
 }
 
 /** Returns the statistics that another package gives, as far as they have the right types. */
-const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats =>
-  Object.fromEntries(
+const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats => {
+  const known = Object.fromEntries(
     Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
   ) as unknown as PoolStats
+  // Workers that finish surplus tasks are not known, but the size is.
+  return given["size"] === undefined ? { ...known, size: known.targetSize } : known
+}
+
+/** How long a distributed pool may take for an answer, in milliseconds. Then it is asked again. */
+const patience = 3000
 
 const isWorker = Schema.is(WorkerRow)
 
@@ -55,8 +61,8 @@ interface Watched {
   readonly watch: PoolWatch
   /** Reads events, and a distributed pool's answers. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** The last answer of a distributed pool. */
-  remote: { readonly stats: PoolStats; readonly workers: ReadonlyArray<WorkerRow> }
+  /** The last answers of a distributed pool, and when it gave its statistics, or was asked first. */
+  readonly remote: { stats: PoolStats; workers: ReadonlyArray<WorkerRow>; hasAnswered: boolean; at: number }
 }
 
 /** Executors say how many threads they have replaced so far. The rule needs those of the last minute. */
@@ -139,12 +145,17 @@ export class Collector {
 
   // A frame, a sample and a change of the registry may all find a new pool. Only the first may begin to watch it.
   private watch(entry: PoolEntry) {
-    return Effect.suspend(() => {
+    return Effect.clockWith((clock) => {
       if (this.pools.has(entry)) return Effect.void
       const watch = new PoolWatch(entry, this.length)
-      const watched: Watched = { watch, fiber: undefined, remote: { stats: nothing, workers: [] } }
+      const at = clock.currentTimeMillisUnsafe()
+      const watched: Watched = {
+        watch,
+        fiber: undefined,
+        remote: { stats: nothing, workers: [], hasAnswered: false, at }
+      }
       this.pools.set(entry, watched)
-      const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry)))
+      const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry, watched)))
       return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
         watched.fiber = fiber
       })
@@ -160,25 +171,32 @@ export class Collector {
   }
 
   /** Asks a distributed pool again and again. */
-  private ask(entry: Exclude<PoolEntry, LocalPoolEntry>) {
-    const once = Effect.gen({ self: this }, function* () {
-      const stats = knownStats(yield* entry.service.stats)
-      const workers = (yield* entry.service.workers).filter(isWorker).slice(0, 100)
-      const watched = this.pools.get(entry)
-      if (watched !== undefined) watched.remote = { stats, workers }
+  private ask({ service }: Exclude<PoolEntry, LocalPoolEntry>, { remote }: Watched) {
+    const stats = Effect.gen(function* () {
+      remote.stats = knownStats(yield* service.stats)
+      remote.hasAnswered = true
+      remote.at = yield* Clock.currentTimeMillis
     })
-    return Effect.forever(Effect.andThen(quiet(once), Effect.sleep(1000)))
+    const workers = Effect.gen(function* () {
+      remote.workers = (yield* service.workers)
+        .filter(isWorker)
+        .sort((a, b) => (a.host < b.host ? -1 : a.host > b.host ? 1 : a.pid - b.pid))
+        .slice(0, 100)
+    })
+    const [askStats, askWorkers] = [stats, workers].map((effect) => quiet(Effect.timeout(effect, patience)))
+    return Effect.forever(Effect.andThen(Effect.andThen(askStats!, askWorkers!), Effect.sleep(1000)))
   }
 
   private look(entry: PoolEntry, watched: Watched, oldestRun: boolean): Effect.Effect<Look> {
     if (!isLocal(entry)) {
-      const { stats } = watched.remote
+      const { at: answeredAt, hasAnswered, stats } = watched.remote
       return Effect.map(Clock.currentTimeMillis, (at) => ({
         at,
         stats,
         oldestWait: 0,
         oldestRun: undefined,
-        warnings: []
+        warnings: [],
+        remote: { hasAnswered, age: Math.max(0, at - answeredAt) }
       }))
     }
     return Effect.map(
@@ -200,14 +218,15 @@ export class Collector {
   private readonly sample = Effect.gen({ self: this }, function* () {
     yield* this.refresh
     const names = new Map<string, number>()
-    for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
+    // Metrics do not add up distributed pools.
+    for (const entry of this.pools.keys()) if (isLocal(entry)) names.set(entry.name, (names.get(entry.name) ?? 0) + 1)
     for (const [entry, watched] of this.pools) {
       const look = yield* this.look(entry, watched, true)
       watched.watch.sample(
         look,
         yield* timingOf(entry),
         isLocal(entry) ? entry.bounds?.max : undefined,
-        names.get(entry.name)!
+        isLocal(entry) ? names.get(entry.name)! : 1
       )
     }
     const now = yield* Clock.currentTimeMillis

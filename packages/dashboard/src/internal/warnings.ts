@@ -22,6 +22,8 @@ export interface PoolReading {
   readonly fullFor: number
   /** Open pools of this name. */
   readonly sameName: number
+  /** For how long the broker of a distributed pool has not answered, in milliseconds. */
+  readonly silentFor: number
   /** The warnings of the pool's own option `warnAfter`. */
   readonly own: ReadonlyArray<PoolWarning>
 }
@@ -96,6 +98,15 @@ const sameName: Rule<PoolReading> = ({ name, sameName }) =>
     ? `${sameName} open pools are named "${name}", and metrics add them up. Give each a name of its own.`
     : undefined
 
+/** A broker that has not answered for this long, in milliseconds, is missed. */
+export const silence = 5000
+
+const noAnswer: Rule<PoolReading> = ({ silentFor }) =>
+  silentFor > silence
+    ? `its broker has not answered for ${durationText(silentFor)}, so its numbers are old. ` +
+      "Look at the broker, and at the way to it."
+    : undefined
+
 const poolRules: Readonly<Record<string, Rule<PoolReading>>> = {
   Rejecting: rejecting,
   PausedWithCallers: pausedWithCallers,
@@ -103,7 +114,8 @@ const poolRules: Readonly<Record<string, Rule<PoolReading>>> = {
   OldWait: oldWait,
   LongRun: longRun,
   FullForLong: fullForLong,
-  SameName: sameName
+  SameName: sameName,
+  NoAnswer: noAnswer
 }
 
 const check = <A>(rules: Readonly<Record<string, Rule<A>>>, reading: A): Array<Warning> =>

@@ -3,7 +3,7 @@ import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolTiming, PoolW
 import type { PoolRow, Warning } from "../Protocol.ts"
 import { History } from "./history.ts"
 import { DecisionLog, EventLog } from "./rows.ts"
-import { poolWarnings, StickyWarnings } from "./warnings.ts"
+import { poolWarnings, silence, StickyWarnings } from "./warnings.ts"
 
 /** The seconds over which rates are means, and whose tasks the percentiles are of. */
 const rateSpan = 2
@@ -16,6 +16,8 @@ export interface Look {
   readonly oldestWait: number
   readonly oldestRun: { readonly label: string; readonly ran: number } | undefined
   readonly warnings: ReadonlyArray<PoolWarning>
+  /** Only of a distributed pool: how long ago it answered, or how long it has been asked for its first answer. */
+  readonly remote?: { readonly hasAnswered: boolean; readonly age: number }
 }
 
 interface Counters {
@@ -95,15 +97,17 @@ export class PoolWatch {
       ),
       fullFor: this.fullFor,
       sameName,
+      silentFor: look.remote?.age ?? 0,
       own: look.warnings
     }
     this.warnings = this.sticky.update(poolWarnings(reading), at)
+    const isKnown = look.remote === undefined || (look.remote.hasAnswered && look.remote.age <= silence)
     this.history.add({
-      size: stats.targetSize,
-      running: stats.running,
-      waiting: queued,
-      ended: this.rates.ended,
-      bad: this.rates.failed + this.rates.rejected,
+      size: isKnown ? stats.targetSize : Number.NaN,
+      running: isKnown ? stats.running : Number.NaN,
+      waiting: isKnown ? queued : Number.NaN,
+      ended: look.remote === undefined ? this.rates.ended : Number.NaN,
+      bad: look.remote === undefined ? this.rates.failed + this.rates.rejected : Number.NaN,
       queue95: this.queue.p95 ?? Number.NaN,
       run50: this.run.p50 ?? Number.NaN,
       run95: this.run.p95 ?? Number.NaN
@@ -123,10 +127,14 @@ export class PoolWatch {
   }
 
   /** Returns the pool's row of a frame. */
-  row({ oldestWait, stats }: Look): PoolRow {
+  row({ oldestWait, remote, stats }: Look): PoolRow {
     const { id, kind, name } = this.entry
     const { queue, rates, run, warnings } = this
-    return { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
+    const row = { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
+    if (remote === undefined) return row
+    return remote.hasAnswered
+      ? { ...row, remote: { age: remote.age } }
+      : { ...row, state: "Unknown", remote: { age: null } }
   }
 }
 

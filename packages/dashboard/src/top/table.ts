@@ -14,18 +14,24 @@ const column = (title: string, text: (row: PoolRow) => string, align: "left" | "
   text
 })
 
+/** Whether the broker of a distributed pool has never answered. */
+const isSilent = ({ remote }: PoolRow): boolean => remote?.age === null
+
 const columns = {
   pool: column("pool", ({ id }) => clean(id), "left"),
-  state: column("state", ({ state, warnings }) => `${warnings.length > 0 ? "! " : ""}${clean(state)}`, "left"),
-  running: column("running", ({ stats }) => `${stats.running}/${limit(stats.size)}`),
-  waiting: column("waiting", ({ stats }) => `${stats.waiting + stats.delayed + stats.atDoor}`),
-  oldest: column("oldest", ({ oldestWait, stats }) =>
-    stats.waiting + stats.atDoor === 0 ? "-" : duration(oldestWait)
+  state: column("state", (row) => `${row.warnings.length > 0 ? "! " : ""}${clean(row.state)}`, "left"),
+  running: column("running", (row) => (isSilent(row) ? "-" : `${row.stats.running}/${limit(row.stats.size)}`)),
+  waiting: column("waiting", (row) => {
+    const { atDoor, delayed, waiting } = row.stats
+    return isSilent(row) ? "-" : `${waiting + delayed + atDoor}`
+  }),
+  oldest: column("oldest", ({ oldestWait, remote, stats }) =>
+    remote !== undefined || stats.waiting + stats.atDoor === 0 ? "-" : duration(oldestWait)
   ),
   queue: column("queue p95", ({ queue }) => duration(queue.p95)),
   run: column("run p95", ({ run }) => duration(run.p95)),
-  done: column("done", ({ rates }) => rate(rates.ended)),
-  bad: column("bad", ({ rates }) => rate(rates.failed + rates.rejected))
+  done: column("done", ({ rates, remote }) => (remote === undefined ? rate(rates.ended) : "-")),
+  bad: column("bad", ({ rates, remote }) => (remote === undefined ? rate(rates.failed + rates.rejected) : "-"))
 } satisfies Record<string, Column>
 
 type Name = keyof typeof columns

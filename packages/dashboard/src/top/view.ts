@@ -102,10 +102,7 @@ const details = (
     "",
     paint(
       "bold",
-      cut(
-        `${clean(row.id)}  ${clean(row.kind)}  ${limit(row.stats.targetSize)} workers, capacity ${limit(row.stats.capacity)}, ` +
-          `${row.stats.submitted} submitted, ${row.stats.failed} failed, ${row.stats.rejected} rejected`
-      )
+      cut(`${clean(row.id)}  ${clean(row.kind)}  ${row.remote === undefined ? totals(row) : lastAnswer(row.remote)}`)
     ),
     ...warnings.slice(0, isZoomed ? 10 : 2)
   ].slice(0, Math.max(0, rows))
@@ -133,6 +130,13 @@ const details = (
   const lists = [...decisions, ...running, ...waiting, ...workersOf(pool).map(cut)].slice(0, room)
   return [...head, ...lists, ...executors]
 }
+
+const totals = ({ stats }: PoolRow): string =>
+  `${limit(stats.targetSize)} workers, capacity ${limit(stats.capacity)}, ` +
+  `${stats.submitted} submitted, ${stats.failed} failed, ${stats.rejected} rejected`
+
+const lastAnswer = ({ age }: NonNullable<PoolRow["remote"]>): string =>
+  age === null ? "its broker has not answered yet" : `its broker answered ${ago(age)} ago`
 
 /** A heading and as many lines as fit below it. */
 const section = <A>(

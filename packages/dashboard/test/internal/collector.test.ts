@@ -4,8 +4,11 @@ import {
   type ExecutorStats,
   PoolRegistry
 } from "@aio-task-pool/core"
+import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed"
 import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Collector } from "../../src/internal/collector.ts"
@@ -178,6 +181,115 @@ it.effect("a distributed pool shows its last answer, and one that never answers 
         ]
       )
       assert.deepStrictEqual(pool!.workers, [{ host: "a", pid: 1, concurrency: 4, running: 3 }])
+    })
+  )
+)
+
+const Work = DistributedTask.make("work", { success: Schema.Void })
+
+it.effect("a local distributed pool is a row beside the others, with its workers", () =>
+  watched((frame, collector) =>
+    Effect.gen(function* () {
+      const pool = DistributedTaskPool.layerLocal(AioFixedTaskPoolSimple.layer(3, { name: "core" }), { name: "images" })
+      yield* AioFixedTaskPoolSimple.make({ name: "images" })
+      const context = yield* Layer.build(pool)
+      const gate = yield* Deferred.make<void>()
+      yield* Effect.gen(function* () {
+        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Deferred.await(gate))], { concurrency: 1 }))
+        yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Deferred.await(gate))], { concurrency: 4 }))
+        for (let task = 0; task < 5; task++) yield* DistributedTaskPool.fork(Work, undefined)
+        yield* DistributedTaskPool.fork(Work, undefined, { delay: "1 hour" })
+        yield* seconds(2)
+        const { pool, pools } = yield* frame("images#2")
+        const row = pools.find(({ id }) => id === "images#2")!
+        const { delayed, running, size, targetSize, waiting } = row.stats
+        assert.deepStrictEqual([row.kind, row.name, row.state], ["DistributedTaskPool", "images", "Open"])
+        assert.deepStrictEqual(
+          { delayed, running, size, targetSize, waiting },
+          {
+            delayed: 1,
+            running: 3,
+            size: 3,
+            targetSize: 3,
+            waiting: 2
+          }
+        )
+        assert.isAtMost(row.remote!.age!, 1000)
+        // Metrics add up only pools of the program, so the name is no trouble.
+        assert.deepStrictEqual(row.warnings, [])
+        assert.strictEqual(pools.find(({ id }) => id === "images")!.remote, undefined)
+        assert.deepStrictEqual(
+          pool!.workers.map(({ concurrency, host, pid }) => [host, pid, concurrency]),
+          [
+            ["localhost", process.pid, 1],
+            ["localhost", process.pid, 4]
+          ]
+        )
+        assert.strictEqual(
+          pool!.workers.reduce((sum, { running }) => sum + running, 0),
+          3
+        )
+        const { series } = collector.hello("images#2", { hz: 4, actions: false }, 0)
+        assert.strictEqual(series!.running.at(-1), 3)
+        assert.isNull(series!.ended.at(-1))
+
+        yield* DistributedTaskPool.pause
+        yield* seconds(1)
+        assert.strictEqual((yield* frame()).pools.find(({ id }) => id === "images#2")!.state, "Paused")
+        // Closing waits for the tasks.
+        yield* Deferred.succeed(gate, undefined)
+      }).pipe(Effect.provideContext(context))
+    })
+  )
+)
+
+it.effect("a pool whose statistics never answer delays no frame, and shows its last answer and its age", () =>
+  watched((frame, collector) =>
+    Effect.gen(function* () {
+      let answer: Effect.Effect<{ running: number }> = Effect.never
+      let asked = 0
+      yield* PoolRegistry.registerPool({
+        name: "far",
+        kind: "Queue",
+        service: {
+          stats: Effect.suspend(() => {
+            asked++
+            return answer
+          }),
+          workers: Effect.succeed([{ host: "a", pid: 1, concurrency: 4, running: 3 }])
+        }
+      })
+      const far = Effect.map(frame("far"), ({ pool, pools }) => ({ ...pools[0]!, workers: pool!.workers.length }))
+      // No time passes, so nothing but the frame itself can answer.
+      const first = yield* far
+      assert.deepStrictEqual([first.remote, first.state], [{ age: null }, "Unknown"])
+      yield* seconds(10)
+      // It is asked again and again, and its workers are known meanwhile.
+      assert.isAbove(asked, 1)
+      const silent = yield* far
+      assert.deepStrictEqual([silent.remote, silent.workers], [{ age: null }, 1])
+      assert.deepStrictEqual(
+        silent.warnings.map(({ rule }) => rule),
+        ["NoAnswer"]
+      )
+
+      answer = Effect.succeed({ running: 3 })
+      yield* seconds(20)
+      const known = yield* far
+      assert.deepStrictEqual([known.stats.running, known.warnings], [3, []])
+      assert.isAtMost(known.remote!.age!, 1000)
+
+      for (const broken of [Effect.never, Effect.die("lost")]) {
+        answer = broken
+        yield* seconds(30)
+        const old = yield* far
+        assert.strictEqual(old.stats.running, 3)
+        assert.isAtLeast(old.remote!.age!, 29_000)
+        assert.strictEqual(old.warnings[0]!.rule, "NoAnswer")
+        assert.isNull(collector.hello("far", { hz: 4, actions: false }, 0).series!.running.at(-1))
+        answer = Effect.succeed({ running: 3 })
+        yield* seconds(10)
+      }
     })
   )
 )

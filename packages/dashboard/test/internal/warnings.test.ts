@@ -20,6 +20,7 @@ const calm: PoolReading = {
   rejected: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
   fullFor: 0,
   sameName: 1,
+  silentFor: 0,
   own: []
 }
 
@@ -29,6 +30,13 @@ describe("warnings", () => {
     readonly [about: string, reading: Partial<PoolReading>, rules: ReadonlyArray<string>, message: string | undefined]
   > = [
     ["a calm pool", {}, [], undefined],
+    ["a broker that takes its time", { silentFor: 5000 }, [], undefined],
+    [
+      "a broker that does not answer",
+      { silentFor: 12_000 },
+      ["NoAnswer"],
+      "its broker has not answered for 12 s, so its numbers are old. Look at the broker, and at the way to it."
+    ],
     [
       "a full queue",
       { rejected: { QueueFull: 11 }, waiting: 40 },

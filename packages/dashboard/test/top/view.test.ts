@@ -157,3 +157,20 @@ describe("the view of top", () => {
     assert.include(show({ ...stateOf(), filter: "zzz", selected: undefined }).join("\n"), 'no pool matches "zzz"')
   })
 })
+
+it("a distributed pool shows what is known of it, and the age of its broker's last answer", () => {
+  const remote = (id: string, age: number | null) =>
+    row(id, { kind: "Queue", state: age === null ? "Unknown" : "Open", remote: { age } })
+  const workers = [{ host: "web-1", pid: 41, concurrency: 4, running: 3 }]
+  const none = { running: [], waiting: [], decisions: [], omitted: { running: 0, waiting: 0, delayed: 0, door: 0 } }
+  const times = { p50: null, p95: null }
+  const pools = [remote("far", 2400), remote("silent", null)].map((row) => ({ ...row, queue: times, run: times }))
+  const begun = onFrame(initial("http://127.0.0.1:4980", false), frame(pools))
+  const state = onFrame({ ...begun, selected: "far" }, frame(pools, { pool: detail("far", { ...none, workers }) }))
+  const text = show(state, 120).join("\n")
+  assert.match(text, /far +Open +3\/8 +2 +-/)
+  assert.match(text, /silent +Unknown +- +- +-/)
+  assert.match(text, /far {2}Queue {2}its broker answered 2\.4 s ago/)
+  assert.match(text, /web-1 41 {2}3\/4 running/)
+  assert.notMatch(text, /submitted|385/)
+})

@@ -20,7 +20,7 @@
  * What goes over the wire is `WireData` and `Answer` (wire.ts), both plain JSON. What comes back from a broker is `unknown` until
  * `parseAnswer` or `run` has checked it (codec.ts, runner.ts).
  */
-import type { NotWaiting } from "@aio-task-pool/core"
+import type { DistributedPoolWorker, NotWaiting } from "@aio-task-pool/core"
 import type { Duration } from "effect/Duration"
 import type { Effect } from "effect/Effect"
 import type { Exit } from "effect/Exit"
@@ -60,6 +60,10 @@ export interface Driver {
   readonly pause: Effect<void, NotAvailable>
   readonly resume: Effect<void, NotAvailable>
   readonly stats: Effect<DistributedPoolStats, NotAvailable>
+  /** Returns the workers that are connected. */
+  readonly workers: Effect<ReadonlyArray<DistributedPoolWorker>, NotAvailable>
+  /** Whether this process may add tasks, as it knows without a question. */
+  readonly admission: () => "Open" | "Paused" | "Closed"
   readonly events: Stream<DistributedPoolEvent>
   /**
    * Closes the pool in this process. Idempotent, never hangs. Afterwards each operation fails with `Closed`, and

@@ -20,6 +20,7 @@ import {
   checkSize,
   maxSize
 } from "../../internal/arguments.ts"
+import { registration } from "../../internal/registration.ts"
 import { makeService } from "../../internal/service.ts"
 import { BullMq } from "../BullMq.ts"
 import type { PoolIdentity } from "./broker.ts"
@@ -118,7 +119,7 @@ export const fixedPool = (kind: string, discipline: string) => {
   const open = (where: string, options: BullMqFixedPoolOptions): Open => {
     const { size = 3 } = checkKnown(where, options, ["size", ...commonOptions])
     checkSize(where, size)
-    return service(common(where, options), { discipline, kind: "fixed", size, min: 0, max: maxSize })
+    return service(kind, common(where, options), { discipline, kind: "fixed", size, min: 0, max: maxSize })
   }
   const make: Make<BullMqFixedPoolOptions> = (options) => open(`${kind}.make`, options)
 
@@ -173,6 +174,7 @@ export const autoScalePool = (kind: string, discipline: string) => {
     encodeState(where, policy.initial(bounds))
     const period = interval === undefined ? undefined : checkMillis(where, "interval", interval, "> 0")
     return service(
+      kind,
       common(where, options),
       { discipline, kind: "auto-scale", size: minSize, min: minSize, max },
       { classify, policy, interval: period }
@@ -223,6 +225,7 @@ const checkRate = (where: string, rate: BullMqRate) => {
 }
 
 const service = (
+  kind: string,
   { name, rate, sizeLimit, ...times }: Common,
   identity: Omit<PoolIdentity, "name" | "rate">,
   sizing?: SizingOptions & { readonly classify: BullMqAutoScalePoolOptions["classify"] }
@@ -230,7 +233,12 @@ const service = (
   Effect.gen(function* () {
     const connection = yield* BullMq
     const options = { ...connection, ...times, pool: { ...identity, name, rate } }
-    if (sizing === undefined) return makeService(yield* makeDriver(options), { sizeLimit })
+    const enter = yield* registration
+    if (sizing === undefined) {
+      const driver = yield* makeDriver(options)
+      yield* enter(kind, driver)
+      return makeService(driver, { sizeLimit })
+    }
     const runFork = Effect.runForkWith(yield* Effect.context())
     const meter = new Meter(sizing.classify, (message, defect) => {
       runFork(Effect.logWarning(`${name}: ${message}`, defect))
@@ -238,6 +246,7 @@ const service = (
     yield* Effect.addFinalizer(() => Effect.sync(() => meter.close()))
     const driver = yield* makeDriver(options, meter)
     yield* Effect.forkScoped(runSizing(driver.broker, sizing))
+    yield* enter(kind, driver)
     return makeService(driver, { sizeLimit })
   })
 

@@ -19,9 +19,11 @@ import { Control } from "./control.ts"
 import { interruptTimeout } from "./entry.ts"
 import type { Meter } from "./meter.ts"
 import { whenSettled } from "./promises.ts"
+import { runScript } from "./scripts.ts"
 import { Submitter } from "./submitter.ts"
 import { Waiters } from "./waiters.ts"
 import { runWorker } from "./worker.ts"
+import { readWorkerName } from "./workerNames.ts"
 
 /** What a driver needs to know. All of it is checked. */
 export interface DriverOptions {
@@ -111,6 +113,27 @@ export const makeDriver = Effect.fnUntraced(function* (
     })
   )
 
+  const workers = Effect.map(
+    broker.command(() =>
+      Promise.all([queue.getWorkers().catch(() => []), runScript(broker.client, "running", [broker.keys.base], [])])
+    ),
+    ([clients, counts]) => {
+      const running = new Map<unknown, number>()
+      for (let i = 0; i + 1 < counts.length; i += 2) running.set(counts[i], Number(counts[i + 1]))
+      // A client's name is that of its queue and, behind the last colon, that of the worker.
+      const names = new Set(clients.map(({ rawname = "" }) => rawname.slice(rawname.lastIndexOf(":") + 1)))
+      return [...names].flatMap((name) => {
+        const worker = readWorkerName(name)
+        return worker === undefined ? [] : [{ ...worker, running: running.get(name) ?? 0 }]
+      })
+    }
+  )
+
+  const admission = () => {
+    if (broker.isClosed) return "Closed"
+    return broker.record?.paused === true ? "Paused" : "Open"
+  }
+
   const cancelCreated = Effect.suspend(() => {
     const created = [...waiters].filter((waiter) => waiter.created)
     for (const waiter of created) submitter.cancelling(waiter)
@@ -162,6 +185,8 @@ export const makeDriver = Effect.fnUntraced(function* (
     pause: pause("1"),
     resume: pause("0"),
     stats,
+    workers,
+    admission,
     events: control.events,
     close,
     work: (spec) => runWorker({ broker, connect: options.connect, control, prefix, meter }, spec)

@@ -105,6 +105,28 @@ return result
 `
 
 /**
+ * Returns how many tasks each worker runs: pairs of its name and the number. Reads at most the first 5,000 running tasks,
+ * because the server does nothing else meanwhile.
+ */
+const running = `
+local base = KEYS[1]
+local counts, names = {}, {}
+for _, id in ipairs(redis.call('LRANGE', base .. 'active', 0, 4999)) do
+  local name = redis.call('HGET', base .. id, 'pb')
+  if name then
+    if not counts[name] then names[#names + 1] = name end
+    counts[name] = (counts[name] or 0) + 1
+  end
+end
+local result = {}
+for _, name in ipairs(names) do
+  result[#result + 1] = name
+  result[#result + 1] = counts[name]
+end
+return result
+`
+
+/**
  * What the three scripts of an auto-scale pool share: the clock of the server, and a reading of the queue.
  *
  * Between two readings the pool counts as saturated if it was at the second one. There are at least ten in a second.
@@ -239,7 +261,7 @@ return { 1 }
 export const jobStates = ["gone", "completed", "failed", "delayed", "waiting", "active"] as const
 export type JobState = (typeof jobStates)[number]
 
-const sources = { open, resize, hold, pause, states, report, observe, decide }
+const sources = { open, resize, hold, pause, states, running, report, observe, decide }
 export type ScriptName = keyof typeof sources
 const command = (name: ScriptName): string => `aioTaskPool_${name}`
 

@@ -20,8 +20,6 @@ import * as Random from "effect/Random"
 import type { Scope } from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { Redis } from "ioredis"
-import { randomBytes } from "node:crypto"
-import { hostname } from "node:os"
 import type { RunResult, WorkerSpec } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
@@ -29,6 +27,7 @@ import { Connections } from "./connections.ts"
 import type { Control } from "./control.ts"
 import type { Meter } from "./meter.ts"
 import { taskIdOf } from "./keys.ts"
+import { workerName } from "./workerNames.ts"
 
 interface Run {
   readonly fiber: Fiber<RunResult>
@@ -77,7 +76,7 @@ export const runWorker = Effect.fnUntraced(function* (
   const log = (message: string, ...cause: ReadonlyArray<unknown>) =>
     void runFork(Effect.logWarning(`${broker.name}: ${message}`, ...cause))
 
-  const name = `${hostname().replace(/[^\w.-]/g, "_")}-${process.pid}-${randomBytes(3).toString("hex")}`
+  const name = workerName(spec.concurrency)
   const runs = new Map<string, Run>()
   /** Cancel messages of jobs that this worker has not fetched, and when they came. */
   const cancels = new Map<string, number>()

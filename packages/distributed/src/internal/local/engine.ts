@@ -7,7 +7,7 @@
  *
  * State changes are synchronous. Waiters are resumed last in a step, because they may call the pool again.
  */
-import { NotWaiting, type TaskPoolService } from "@aio-task-pool/core"
+import { type DistributedPoolWorker, NotWaiting, type TaskPoolService } from "@aio-task-pool/core"
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -54,7 +54,7 @@ export class LocalEngine implements Driver {
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly resultTtl: number
-  private readonly workers = new Workers<Job>()
+  private readonly joinedWorkers = new Workers<Job>()
   private joined = 0
   /** The tasks by ID: those that have not settled, and those whose answers are kept. */
   private readonly jobs = new Map<string, Job>()
@@ -189,9 +189,9 @@ export class LocalEngine implements Driver {
   private takePlace(job: Job, fiber: Fiber<unknown, unknown>, restore: Restore): Effect.Effect<unknown, unknown> {
     // Cancelled in the step between its removal and its return to the queue.
     if (job.state === "Done") return Effect.void
-    const worker = this.workers.pick(job.task.name)
+    const worker = this.joinedWorkers.pick(job.task.name)
     if (worker !== undefined) return this.runIn(worker, job, fiber, restore)
-    if (this.closed && this.workers.open.size === 0) {
+    if (this.closed && this.joinedWorkers.open.size === 0) {
       this.settle(job, { closed: true, started: job.started })
       return Effect.void
     }
@@ -257,7 +257,7 @@ export class LocalEngine implements Driver {
   private onUnknown(job: Job, worker: LocalWorker<Job>, detail: string): void {
     const now = this.clock.currentTimeMillisUnsafe()
     // The workers that know the task may all be busy.
-    if (this.workers.know(job.task.name)) job.unknownSince = undefined
+    if (this.joinedWorkers.know(job.task.name)) job.unknownSince = undefined
     else job.unknownSince ??= now
     const left = worker.spec.unknownFor - (now - (job.unknownSince ?? now))
     if (job.interruptedBy === "cancel") this.settle(job, { cancelled: "Cancelled", started: job.started })
@@ -321,7 +321,7 @@ export class LocalEngine implements Driver {
   work(spec: WorkerSpec): Effect.Effect<void, never, Scope.Scope> {
     const join = Effect.sync(() => {
       const worker = new LocalWorker<Job>(`local-${++this.joined}`, spec)
-      this.workers.open.add(worker)
+      this.joinedWorkers.open.add(worker)
       this.emit({ _tag: "WorkerJoined", worker: worker.name })
       this.refreshHold()
       return worker
@@ -333,7 +333,7 @@ export class LocalEngine implements Driver {
   private leave(worker: LocalWorker<Job>): Effect.Effect<void> {
     const { drainTimeout, interruptTimeout } = worker.spec
     return Effect.gen({ self: this }, function* () {
-      this.workers.open.delete(worker)
+      this.joinedWorkers.open.delete(worker)
       this.refreshHold()
       yield* worker.awaitIdle(drainTimeout)
       for (const job of worker.running) {
@@ -350,7 +350,7 @@ export class LocalEngine implements Driver {
 
   /** Holds the core's pool while the user holds it or no worker has a free place, and gives places that are free. */
   private refreshHold(): void {
-    const hasFree = this.workers.hasFree
+    const hasFree = this.joinedWorkers.hasFree
     const mustHold = this.held || !hasFree
     const { coreHold } = this
     if (mustHold && coreHold === undefined) {
@@ -361,7 +361,7 @@ export class LocalEngine implements Driver {
       this.coreHold = undefined
       this.fork(Scope.close(coreHold, Exit.void))
     }
-    if (hasFree || (this.closed && this.workers.open.size === 0)) {
+    if (hasFree || (this.closed && this.joinedWorkers.open.size === 0)) {
       for (const place of Array.from(this.placeless)) Deferred.doneUnsafe(place, Exit.void)
     }
   }
@@ -408,11 +408,18 @@ export class LocalEngine implements Driver {
       running: this.counts.Running,
       waiting: this.counts.Waiting,
       delayed: this.counts.Delayed,
-      workers: this.workers.open.size,
+      workers: this.joinedWorkers.open.size,
       keptSucceeded: this.keptSucceeded,
       keptFailed: this.kept.size - this.keptSucceeded
     }))
   })
+
+  readonly workers = this.whileOpen(() => Effect.sync(() => Array.from(this.joinedWorkers.open, workerView)))
+
+  admission(): "Open" | "Paused" | "Closed" {
+    if (this.closed) return "Closed"
+    return this.paused ? "Paused" : "Open"
+  }
 
   readonly events: Stream.Stream<DistributedPoolEvent> = Stream.unwrap(
     Effect.map(
@@ -489,3 +496,13 @@ export class LocalEngine implements Driver {
     return Effect.runForkWith(this.context)(effect)
   }
 }
+
+/** This module knows no Node: a program without processes has the number 0. */
+const pid = (globalThis as { readonly process?: { readonly pid?: number } }).process?.pid ?? 0
+
+const workerView = ({ running, spec }: LocalWorker<Job>): DistributedPoolWorker => ({
+  host: "localhost",
+  pid,
+  concurrency: spec.concurrency,
+  running: running.length
+})

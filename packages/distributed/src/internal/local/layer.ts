@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { DistributedPoolOptions } from "../../DistributedTaskPoolOptions.ts"
 import type { DistributedTaskPoolService } from "../../DistributedTaskPoolService.ts"
 import { checkLayer, checkPoolOptions, maxSize } from "../arguments.ts"
+import { registration } from "../registration.ts"
 import { makeService } from "../service.ts"
 import { LocalEngine } from "./engine.ts"
 
@@ -24,6 +25,7 @@ export const makeLocal = <E, R>(
   checkLayer(where, pool)
   return Effect.gen(function* () {
     const scope = yield* Effect.scope
+    const enter = yield* registration
     let engine: LocalEngine | undefined
     // Finalizers run in reverse order: this one when the core's pool has closed.
     yield* Effect.addFinalizer(() => Effect.sync(() => engine?.finish()))
@@ -52,6 +54,7 @@ export const makeLocal = <E, R>(
       { startImmediately: true }
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => made.endAdmission()))
+    yield* enter("DistributedTaskPool", made)
     return makeService(made, { sizeLimit })
   })
 }
