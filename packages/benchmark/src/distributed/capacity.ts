@@ -69,44 +69,41 @@ const submit = (i: number) =>
 /** Keeps 64 tasks in flight. */
 const full = (count: number) => Effect.forEach(times(count), submit, { concurrency: 64, discard: true })
 
-/** Submits a task every 10 ms. */
-const paced = (count: number) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const start = performance.now()
-      yield* Effect.forEach(
-        times(count),
-        (i) =>
-          Effect.andThen(
-            Effect.suspend(() => Effect.sleep(Math.max(0, start + 10 * i - performance.now()))),
-            submit(i)
-          ),
-        { concurrency: 64, discard: true }
-      )
+/** Submits a task every `interval` milliseconds. */
+const paced = (count: number, interval: number) =>
+  Effect.suspend(() => {
+    const start = performance.now()
+    const until = (at: number) => Effect.suspend(() => Effect.sleep(Math.max(0, at - performance.now())))
+    return Effect.forEach(times(count), (i) => Effect.andThen(until(start + interval * i), submit(i)), {
+      concurrency: 64,
+      discard: true
     })
-  )
+  })
 
 const row = (...cells: ReadonlyArray<string | number>) =>
-  console.log(`| ${cells.map((cell) => (typeof cell === "number" ? cell.toFixed(cell < 20 ? 1 : 0) : cell)).join(" | ")} |`)
+  console.log(
+    `| ${cells.map((cell) => (typeof cell === "number" ? cell.toFixed(cell < 20 ? 1 : 0) : cell)).join(" | ")} |`
+  )
 
-const seconds = 6
+const seconds = 5
 
 /** The costs of one composition of processes: of a second without tasks, of a task of 100 a second, of one of many. */
 const composition = Effect.fnUntraced(function* (raw: Redis, name: string, submitters: number, workers: number) {
   yield* full(500)
   yield* Effect.sleep(1500)
   const idle = yield* costOf(raw, name, seconds, Effect.sleep(1000 * seconds))
-  const few = yield* costOf(raw, name, 400, paced(400), idle)
+  const few = yield* costOf(raw, name, 400, paced(400, 10), idle)
+  const some = yield* costOf(raw, name, 1000, paced(1000, 2), idle)
   const many = yield* costOf(raw, name, 2000, full(2000), idle)
   const clients = field(yield* Effect.promise(() => raw.info("clients")), "connected_clients") - 1
   for (const [load, cost] of [
     ["no tasks, per second", idle],
     ["100 tasks/s, per task", few],
+    ["500 tasks/s, per task", some],
     ["64 in flight, per task", many]
   ] as const) {
     row(submitters, workers, load, cost.cpu, cost.commands, cost.scripts, cost.input, cost.output, cost.events, clients)
   }
-  return { submitters, workers, idle, few, many }
 })
 
 const withRaw = <A, E, R>(use: (raw: Redis, url: string) => Effect.Effect<A, E, R>) =>
@@ -117,7 +114,7 @@ const withRaw = <A, E, R>(use: (raw: Redis, url: string) => Effect.Effect<A, E, 
       (client) => Effect.sync(() => client.disconnect())
     )
     return yield* use(raw, url)
-  })
+  }).pipe(Effect.scoped)
 
 const byWorkers = withRaw((raw, url) =>
   Effect.provide(
@@ -144,6 +141,8 @@ const bySubmitters = withRaw((raw, url) =>
         for (; submitters < next; submitters++) yield* spawn({ kind: "submitter", url, name: "submitters" })
         yield* composition(raw, "submitters", submitters, 2)
       }
+      for (const _ of times(2)) yield* spawn({ kind: "submitter", url, name: "submitters", copies: 6 })
+      yield* composition(raw, "submitters", submitters + 12, 2)
     }),
     poolOf(url, "submitters", 2 * perWorker)
   )
@@ -153,7 +152,9 @@ const bySubmitters = withRaw((raw, url) =>
 const holding = withRaw((raw, url) =>
   Effect.provide(
     Effect.gen(function* () {
-      console.log("\n| lease 2 s, stalled check 1 s, 2 workers | CPU us/s | commands/s | scripts/s |\n|---|---|---|---|")
+      console.log(
+        "\n| lease 2 s, stalled check 1 s, 2 workers | CPU us/s | commands/s | scripts/s |\n|---|---|---|---|"
+      )
       for (const _ of times(2)) yield* spawn({ kind: "typed", url, name: "holding", lease: 2000, stalledCheck: 1000 })
       yield* full(100)
       const idle = yield* costOf(raw, "holding", seconds, Effect.sleep(1000 * seconds))

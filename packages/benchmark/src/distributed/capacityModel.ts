@@ -35,10 +35,7 @@ export const load = (slopes: Slopes, { submitters, workers }: Processes, tasksPe
 
 /** Returns the tasks per second at which the load reaches a share of a core, or 0 if the processes alone need more. */
 export const tasksPerSecondAt = (slopes: Slopes, processes: Processes, share: number): number =>
-  Math.max(
-    0,
-    (1e6 * (share - load(slopes, processes, 0))) / (slopes.task + slopes.fanOut * processes.submitters)
-  )
+  Math.max(0, (1e6 * (share - load(slopes, processes, 0))) / (slopes.task + slopes.fanOut * processes.submitters))
 
 /** Returns the part of the load that is the delivery of events. */
 export const fanOutShare = (slopes: Slopes, processes: Processes, tasksPerSecond: number): number =>
@@ -129,4 +126,79 @@ const idleWhileWaiting = (
     running += runs
   }
   return idle / (size * until)
+}
+
+const waitingProcesses = { worker: 240, submitter: 165, waiting: 870 }
+
+/** 100 tasks per second: the server wakes a worker and each reader for every one of them. */
+export const apart: Slopes = { ...waitingProcesses, task: 650, fanOut: 10 }
+
+/** 500 tasks per second: some share a system call. */
+export const between: Slopes = { ...waitingProcesses, task: 325, fanOut: 7 }
+
+/** All places are busy: a worker fetches the next task when it stores a result, and events are read several at a time. */
+export const close: Slopes = { ...waitingProcesses, task: 105, fanOut: 4.5 }
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): string =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`
+/** Two digits: the slopes have no more. */
+const rough = (value: number): string => Number(value.toPrecision(2)).toLocaleString("en")
+
+/** Returns the computed tables of `docs/guide/past-one-redis.md`. */
+export const capacityTables = (): string => {
+  const workers = [8, 100, 300, 1000]
+  const limits = [1, 4, 16, 64].map((submitters) => [
+    submitters,
+    ...workers.map((count) => rough(tasksPerSecondAt(close, { submitters, workers: count }, 1))),
+    percent(fanOutShare(close, { submitters, workers: 100 }, tasksPerSecondAt(close, { submitters, workers: 100 }, 1)))
+  ])
+  const mean = 1e7 / 86_400
+  const days = [
+    [1, 100],
+    [4, 300],
+    [4, 1000],
+    [16, 1000]
+  ].map(([submitters = 0, workers = 0]) => [
+    submitters,
+    workers,
+    percent(load(apart, { submitters, workers }, 0)),
+    percent(load(apart, { submitters, workers }, mean)),
+    percent(load(between, { submitters, workers }, 5 * mean)),
+    percent(load(between, { submitters, workers }, 10 * mean))
+  ])
+  const splits = [1, 2, 4, 8, 16].map((parts) => [
+    parts,
+    split(64, parts)[0]!,
+    ...[
+      { utilization: 0.5, skew: 1 },
+      { utilization: 0.8, skew: 1 },
+      { utilization: 0.8, skew: 1.2 }
+    ].flatMap((options) => {
+      if (parts === 1 && options.skew > 1) return ["", ""]
+      const { idle, longWait } = simulateSplit({ ...options, size: 64, parts, tasks: 200_000, seed: parts })
+      return [longWait.toFixed(2), percent(idle)]
+    }),
+    percent(simulateSplit({ utilization: 0.8, size: 64, parts, tasks: 200_000, seed: parts }).overtaken)
+  ])
+  return [
+    table(["submitters", ...workers.map((count) => `${count} workers`), "events' share at 100 workers"], limits),
+    table(["submitters", "workers", "no tasks", "mean, 116/s", "peak of 5, 579/s", "peak of 10, 1,157/s"], days),
+    `waiting tasks in 1 GB: ${rough(1e9 / close.waiting)}`,
+    table(
+      [
+        "parts",
+        "size of each",
+        "p99 at 50 %",
+        "idle",
+        "p99 at 80 %",
+        "idle",
+        "p99 at 80 %, one part 1.2",
+        "idle",
+        "overtaken"
+      ],
+      splits
+    )
+  ].join("\n\n")
 }

@@ -4,13 +4,20 @@ import { Worker } from "bullmq"
 import { Redis } from "ioredis"
 import { Hang, Noop, perWorker, plainQueue, Pool, poolOf, Victim } from "./tasks.ts"
 
-const { copies = 1, kind, lease, name, stalledCheck, url } = JSON.parse(process.env["BENCHMARK"]!) as {
+const {
+  copies = 1,
+  kind,
+  lease,
+  name,
+  stalledCheck,
+  url
+} = JSON.parse(process.env["BENCHMARK"]!) as {
   readonly kind: "typed" | "plain" | "submitter"
   readonly url: string
   readonly name?: string
   readonly lease?: number
   readonly stalledCheck?: number
-  /** Workers in this process, each with connections of its own. */
+  /** Workers or submitters in this process, each with connections of its own. */
   readonly copies?: number
 }
 const tell = (message: string) => void process.send?.(message)
@@ -32,12 +39,19 @@ if (kind === "plain") {
   tell("ready")
 } else if (kind === "submitter") {
   // Its own task makes it read the events of the pool.
+  let reading = 0
   const main = Effect.gen(function* () {
     yield* Pool.submit(Noop, { i: 0 })
-    tell("ready")
+    if (++reading === copies) tell("ready")
     yield* Effect.never
   })
-  await Effect.runPromise(Effect.provide(main, poolOf(url, name)))
+  const one = Effect.provide(main, poolOf(url, name), { local: true })
+  await Effect.runPromise(
+    Effect.all(
+      Array.from({ length: copies }, () => one),
+      { concurrency: "unbounded" }
+    )
+  )
 } else {
   const handlers = [
     Noop.handle(({ i }) => Effect.succeed(i)),
