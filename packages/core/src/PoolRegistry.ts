@@ -28,7 +28,7 @@ import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecutorStats, ExecutorThread } from "./ExecutorDriver.ts"
-import { CurrentRegistry, Registry } from "./internal/registry.ts"
+import { CurrentRegistry, Registry, registryOf } from "./internal/registry.ts"
 import type { PoolTiming } from "./PoolTiming.ts"
 import type { PoolStats } from "./PoolStats.ts"
 import type { TaskPoolService } from "./TaskPool.ts"
@@ -253,7 +253,7 @@ export const PoolRegistry: PoolRegistry = Object.assign(
     changes: Stream.unwrap(Effect.map(CurrentRegistry, ({ changes }) => changes as Stream.Stream<PoolRegistryChange>)),
     measure: Effect.asVoid(
       Effect.acquireRelease(
-        Effect.map(CurrentRegistry, (registry) => registry.measure()),
+        Effect.withFiber(({ context }) => Effect.sync(() => registryOf(context).measure())),
         Effect.sync
       )
     ),
@@ -284,7 +284,7 @@ const entered = <A>(
   Effect.map(
     Effect.acquireRelease(
       Effect.withFiber(({ context }) =>
-        Effect.sync(() => enter(Context.get(context, CurrentRegistry), Context.get(context, Clock.Clock)))
+        Effect.sync(() => enter(registryOf(context), Context.get(context, Clock.Clock)))
       ),
       ([, leave]) => Effect.sync(leave)
     ),

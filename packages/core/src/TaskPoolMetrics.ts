@@ -19,12 +19,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { collect } from "./internal/metrics/collector.ts"
-import { CurrentRegistry } from "./internal/registry.ts"
+import { registryOf } from "./internal/registry.ts"
 
 /**
  * Shows the pools and executors of the present `PoolRegistry` as metrics of the present `Metric.MetricRegistry`, and lets
@@ -47,9 +48,14 @@ import { CurrentRegistry } from "./internal/registry.ts"
  */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(
   Effect.acquireRelease(
-    Effect.withFiber(({ context }) =>
-      Effect.sync(() => collect(Context.get(context, Metric.MetricRegistry), Context.get(context, CurrentRegistry)))
-    ),
+    Effect.withFiber(({ context }) => {
+      // The logger is user code, so it runs after the present step.
+      const log = (cause: unknown) =>
+        Effect.logError("the registry of metrics threw, and series are wrong", Cause.die(cause))
+      const onDefect = (defect: unknown) =>
+        void Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, log(defect)))
+      return Effect.sync(() => collect(Context.get(context, Metric.MetricRegistry), registryOf(context), onDefect))
+    }),
     Effect.sync
   )
 )

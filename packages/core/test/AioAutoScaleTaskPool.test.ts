@@ -446,6 +446,26 @@ describe("the sizing of an auto-scale pool", () => {
     }).pipe(Effect.provide(layer({ minSize: 0, maxSize: 2 })))
   })
 
+  it.effect("shrinks after tasks that have run for many windows, and that end in one of them", () => {
+    const policy: AutoScalePolicy.AutoScalePolicy<void> = {
+      name: "demand",
+      initial: () => undefined,
+      window: () => AutoScalePolicy.timed("1 second"),
+      update: (state, { inflight, queued }) => [state, { size: inflight + queued, reason: "DEMAND" }]
+    }
+    return Effect.gen(function* () {
+      const { open, task } = gated("task")
+      for (let i = 0; i < 7; i++) yield* TaskPool.fork(task)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* sizeNow, 7)
+      yield* TestClock.adjust("40 seconds")
+      yield* open
+      yield* settle
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* sizeNow, 1)
+    }).pipe(Effect.provide(layer({ minSize: 1, maxSize: 50, interval: "1 second", policy })))
+  })
+
   it.effect("leaves the size as it is when the policy dies, and the log says so", () => {
     const { layer: logger, lines } = lineLog()
     const { policy } = spy(() => {

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { AioFixedTaskPoolSimple, Executor, ItemCounter, Job, TaskPool } from "../src/index.ts"
+import { counting } from "../src/internal/runtime/counting.ts"
 
 const crypto = Job.module<typeof import("node:crypto")>("node:crypto")
 
@@ -54,6 +55,18 @@ describe("ItemCounter", () => {
       assert.deepStrictEqual(seen.totals, [2, undefined])
       assert.strictEqual(seen.ended.length, 5)
     }).pipe(onPool)
+  )
+
+  it.effect("leaves submissions without a counter as cheap as before, also after an interruption", () =>
+    Effect.gen(function* () {
+      const { counted } = makeCounter()
+      const before = counting.live
+      yield* counted(Effect.void)
+      const fiber = yield* start(counted(Effect.never))
+      assert.strictEqual(counting.live, before + 1)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(counting.live, before)
+    })
   )
 
   it.effect("does not count the operations within an item", () =>

@@ -1,5 +1,8 @@
 // Runs each program of docs/cookbook as a process of its own, compares what it prints with its page, and checks from the
 // printed numbers, which its server has counted, that the limit held.
+import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
+import { layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { afterAll, assert, describe, it } from "vitest"
 import { once } from "node:events"
 import { globSync, readFileSync } from "node:fs"
@@ -7,7 +10,18 @@ import { Agent, type ClientRequest, request } from "node:http"
 import { basename, join } from "node:path"
 import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
-import { checkStream, fencesOf, folder, numbers, printedBy, root, run, shape, start } from "./cookbook/programs.ts"
+import {
+  checkStream,
+  fencesOf,
+  folder,
+  numbers,
+  printedBy,
+  root,
+  run,
+  runWith,
+  shape,
+  start
+} from "./cookbook/programs.ts"
 
 /** The programs, by the names of their pages. `refresh` is a part of a test, which runs beside these. */
 const pages = globSync("docs/cookbook/*.md", { cwd: root })
@@ -68,8 +82,15 @@ const checks: Record<string, (output: string) => void> = {
   "plain-promises": (output) => {
     assert.include(output, "99 pages, at most ")
     assert.isAtMost(numbers(output)[1]!, 6)
+  },
+  "several-processes": (output) => {
+    const [pages, here, there, status, served, most] = numbers(output)
+    assert.deepStrictEqual([pages, here! + there!, status, served], [59, 59, 404, 59])
+    assert.isAtMost(most!, 3)
   }
 }
+
+const onRedis = "several-processes"
 
 /** The output of `jobs-202` as it is if no report ends before the client looks. */
 const inTime = (output: string): string =>
@@ -96,7 +117,7 @@ describe("cookbook", () => {
     for (const program of programs) assert.isBelow(program.trimEnd().split("\n").length, 60)
   })
 
-  it.concurrent.each(Object.entries(checks))(
+  it.concurrent.each(Object.entries(checks).filter(([page]) => page !== onRedis))(
     "%s prints what its page shows, and keeps its limit",
     async (page, check) => {
       const output = await run(page, ...(page === "long-stream" ? ["5000"] : []))
@@ -107,6 +128,19 @@ describe("cookbook", () => {
 
   it("runs every program", () => {
     assert.sameMembers([...Object.keys(checks), "http-server"], pages)
+  })
+})
+
+describe.skipIf(!isAvailable(`the program ${onRedis} of the cookbook`))("the cookbook with Redis", () => {
+  layer(RedisServer.layer, { excludeTestServices: true })((it) => {
+    it.effect(`${onRedis} prints what its page shows, and keeps its limit`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* RedisServer
+        const output = yield* Effect.promise(() => runWith({ REDIS_URL: url }, onRedis))
+        assert.strictEqual(shape(output), shape(printedBy(onRedis)))
+        checks[onRedis]!(output)
+      })
+    )
   })
 })
 

@@ -55,7 +55,8 @@ describe("an executor in the registry", () => {
       assert.deepStrictEqual(yield* registry.executors, [])
       // Its last numbers can still be read.
       assert.isNumber((yield* entries[0]!.stats).settled)
-      assert.deepStrictEqual(yield* entries[0]!.threads, [])
+      // A thread that was still starting ends when it has started.
+      while ((yield* entries[0]!.threads).length > 0) yield* Effect.sleep(1)
     })
   )
 

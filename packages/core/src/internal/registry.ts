@@ -183,6 +183,13 @@ export const CurrentRegistry: Context.Reference<Registry> = Context.Reference("@
   defaultValue: () => new Registry()
 })
 
+/** Returns the registry of a context. Throws if `PoolRegistry.make` has not made it. */
+export const registryOf = (context: Context.Context<never>): Registry => {
+  const registry: Registry | { readonly enterPool?: undefined } = Context.get(context, CurrentRegistry)
+  if (typeof registry.enterPool === "function") return registry
+  throw new TypeError("PoolRegistry: a registry must be made by PoolRegistry.make")
+}
+
 /** Entries by ID. Entries of one name are `name`, `name#2`, `name#3`, as long as any of them is there. */
 class Entries<A> {
   private readonly byId = new Map<string, A>()

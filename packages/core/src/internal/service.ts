@@ -59,7 +59,7 @@ import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
-import { CurrentRegistry } from "./registry.ts"
+import { type Registry, registryOf } from "./registry.ts"
 import { keepShapes } from "./shapes.ts"
 import { taskLast } from "./taskLast.ts"
 import { workers } from "./words.ts"
@@ -88,6 +88,7 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
   Effect.withFiber((fiber) => {
     keepShapes()
     const context = contextOf(fiber)
+    const registry = registryOf(context)
     const machine = new Machine(options, context, poolLog(context, options.name, options.kind))
     if (options.classify !== undefined && options.sizing === undefined) {
       machine.observe(new RetryAfter(machine, options.classify))
@@ -113,19 +114,19 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
       })
     const service = serviceOf(machine, lifecycle, sizing, inspect, options)
     // Before the finalizer, which a closed scope runs at once.
-    leaveRegistry = enterRegistry(machine, options, service, sizing, context)
+    leaveRegistry = enterRegistry(registry, machine, options, service, sizing)
     return Effect.as(Effect.addFinalizer(closeForGood), service)
     // An interruption between making the pool and adding its finalizer would leave a pool that never closes.
   }).pipe(Effect.uninterruptible)
 
 const enterRegistry = (
+  registry: Registry,
   machine: Machine,
   { kind, name }: ServiceOptions,
   service: TaskPoolService,
-  sizing: Sizing | undefined,
-  context: Context.Context<never>
+  sizing: Sizing | undefined
 ): (() => void) =>
-  Context.get(context, CurrentRegistry).enterPool(
+  registry.enterPool(
     name,
     machine.clock,
     (id, openedAt): LocalPoolEntry => {
@@ -191,21 +192,25 @@ const serviceOf = (
     f: (item: unknown, index: number) => unknown,
     forEachOptions: ForEachOptions = {}
   ) =>
-    withBulkSpan(machine, forEachOptions?.spans, lengthOf(items), (span) =>
-      runBulk(machine, () => {
-        const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
-        const { discard = false, spans, unordered = false } = forEachOptions
-        if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
-        return {
-          where,
-          source: sourceOf(where, items),
-          items,
-          f,
-          ...taskOptions,
-          collect: discard ? "discard" : unordered ? "unordered" : "ordered",
-          span
-        }
-      })
+    withBulkSpan(
+      machine,
+      forEachOptions?.spans,
+      () => lengthOf(items),
+      (span) =>
+        runBulk(machine, () => {
+          const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
+          const { discard = false, spans, unordered = false } = forEachOptions
+          if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
+          return {
+            where,
+            source: sourceOf(where, items),
+            items,
+            f,
+            ...taskOptions,
+            collect: discard ? "discard" : unordered ? "unordered" : "ordered",
+            span
+          }
+        })
     )
 
   const all = (effects: Iterable<unknown> | Record<string, unknown>, allOptions: SubmitOptions = {}) =>

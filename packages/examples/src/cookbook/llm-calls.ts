@@ -11,9 +11,10 @@ class ModelError extends Data.TaggedError("ModelError")<{ readonly status: numbe
 const estimate = 200 // tokens of a typical answer
 
 const ask = Effect.fnUntraced(function* (question: string) {
-  const response = yield* Effect.promise((signal) =>
-    fetch(model.url, { method: "POST", body: JSON.stringify({ question }), signal })
-  )
+  const response = yield* Effect.tryPromise({
+    try: (signal) => fetch(model.url, { method: "POST", body: JSON.stringify({ question }), signal }),
+    catch: () => new ModelError({ status: 0 }) // the connection broke
+  })
   if (!response.ok) return yield* new ModelError({ status: response.status })
   const answer = (yield* Effect.promise(() => response.json())) as { readonly text: string; readonly tokens: number }
   // The answer says what it cost. The pool corrects what it has counted.
@@ -25,7 +26,7 @@ const retry = {
   schedule: Schedule.exponential("100 millis").pipe(Schedule.jittered),
   times: 5,
   while: (error: ModelError | Cause.TimeoutError) =>
-    error._tag === "TimeoutError" || error.status === 429 || error.status >= 500
+    error._tag === "TimeoutError" || [0, 429].includes(error.status) || error.status >= 500
 }
 
 const questions = Array.from({ length: 30 }, (_, id) => `question ${id}`)
@@ -45,11 +46,9 @@ const askAndNote = (question: string) =>
     })
   )
 
+const all = Effect.forEach(questions, askAndNote, { concurrency: "unbounded", discard: true })
 // After two minutes the program continues with what has arrived.
-const program = Effect.timeoutOption(
-  Effect.forEach(questions, askAndNote, { concurrency: "unbounded", discard: true }),
-  "2 minutes"
-)
+const program = Effect.timeoutOption(all, "2 minutes")
 
 const window = "1100 millis" // a little longer than the server's: requests need time to arrive
 const rate = [{ limit: 20, window } as const, { limit: 3000, window, unit: "tokens" } as const]

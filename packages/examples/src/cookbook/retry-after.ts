@@ -6,6 +6,7 @@ import { openApi } from "./servers/api.ts"
 const api = await openApi({ rate: { limit: 20, window: 1000 } })
 
 class TooManyRequests extends Data.TaggedError("TooManyRequests")<{ readonly millis: number }> {}
+/** The status is 0 if the connection broke. */
 class HttpError extends Data.TaggedError("HttpError")<{ readonly status: number }> {}
 
 /** `Retry-After` is a number of seconds or a date. */
@@ -15,8 +16,13 @@ const millisOf = (retryAfter: string | null): number => {
 }
 
 const getPage = Effect.fnUntraced(function* (page: number) {
-  const response = yield* Effect.promise((signal) => fetch(`${api.origin}/page/${page}`, { signal }))
-  const text = yield* Effect.promise(() => response.text())
+  const [response, text] = yield* Effect.tryPromise({
+    try: async (signal) => {
+      const response = await fetch(`${api.origin}/page/${page}`, { signal })
+      return [response, await response.text()] as const
+    },
+    catch: () => new HttpError({ status: 0 })
+  })
   if (response.status === 429)
     return yield* new TooManyRequests({ millis: millisOf(response.headers.get("retry-after")) })
   if (!response.ok) return yield* new HttpError({ status: response.status })
@@ -31,8 +37,8 @@ const classify = (exit: Exit.Exit<unknown, unknown>): TaskOutcome => {
 }
 
 const pages = Array.from({ length: 60 }, (_, page) => page)
-const isLimited = (error: TooManyRequests | HttpError) => error._tag === "TooManyRequests"
-const program = TaskPool.forEach(pages, getPage, { retry: { times: 10, while: isLimited } })
+const mayRetry = (error: TooManyRequests | HttpError) => error._tag === "TooManyRequests" || error.status === 0
+const program = TaskPool.forEach(pages, getPage, { retry: { times: 10, while: mayRetry } })
 
 const texts = await Effect.runPromise(Effect.provide(program, AioFixedTaskPoolSimple.layer(4, { classify })))
 console.log(`${texts.length} of ${pages.length} pages, at most ${api.seen.mostActive} at once`)

@@ -17,15 +17,22 @@ export const fencesOf = (page: string, opening: RegExp): ReadonlyArray<string> =
   ).filter((body) => body !== undefined)
 
 /** Starts the program of a page. */
-export const start = (page: string, ...flags: ReadonlyArray<string>): ChildProcess =>
+export const start = (page: string, ...flags: ReadonlyArray<string>): ChildProcess => startWith({}, page, flags)
+
+const startWith = (env: NodeJS.ProcessEnv, page: string, flags: ReadonlyArray<string> = []): ChildProcess =>
   spawn(process.execPath, ["--no-warnings", `${folder}/${page}.ts`, ...flags], {
     cwd: root,
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"]
   })
 
 /** Runs the program of a page to its end, which must be a good one, and returns what it prints. */
-export const run = async (page: string, ...flags: ReadonlyArray<string>): Promise<string> => {
-  const child = start(page, ...flags)
+export const run = (page: string, ...flags: ReadonlyArray<string>): Promise<string> => outputOf(start(page, ...flags))
+
+/** The same, with more variables in its environment. */
+export const runWith = (env: NodeJS.ProcessEnv, page: string): Promise<string> => outputOf(startWith(env, page))
+
+const outputOf = async (child: ChildProcess): Promise<string> => {
   const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "close")])
   assert.deepStrictEqual({ stderr, code: child.exitCode }, { stderr: "", code: 0 }, stdout)
   return stdout

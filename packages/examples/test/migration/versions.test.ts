@@ -16,5 +16,5 @@ it("names the versions that the tests run, and a page for each library", () => {
       page === "effect" ? /^ {2}effect: (\S+)/m.exec(read("pnpm-workspace.yaml"))?.[1] : devDependencies[page!]
     if (page !== "python") assert.match(installed ?? "", new RegExp(`^${version!.replace(".", "\\.")}\\.`))
   }
-  assert.lengthOf(rows, 8)
+  assert.lengthOf(rows, 9)
 })

@@ -2,7 +2,7 @@
 import type { AutoScaleDecision, AutoScaleSample } from "../../AutoScaleModel.ts"
 
 /** The most reasons that are counted by name. A policy may give any text as its reason. */
-const mostReasons = 48
+export const mostReasons = 48
 
 export class DecisionCounts {
   readonly byReason = new Map<string, number>()

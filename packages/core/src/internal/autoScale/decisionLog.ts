@@ -30,7 +30,7 @@ export class DecisionLog {
     this.machine = machine
     this.policy = policy
     this.bounds = bounds
-    this.startedAt = machine.agenda.now()
+    this.startedAt = machine.agenda.nowOrLast()
   }
 
   /** Records a decision that was applied. */
@@ -39,7 +39,7 @@ export class DecisionLog {
     this.counts.add(sample, applied)
     const at = epochMillis(this.machine.clock)
     const decision: PoolDecision = { at, policy: this.policy, from, to, reason, pause, evidence, sample }
-    this.entries.push({ sinceStart: this.machine.agenda.now() - this.startedAt, decision })
+    this.entries.push({ sinceStart: this.machine.agenda.nowOrLast() - this.startedAt, decision })
     // Removing entries in batches: removing the oldest one with each decision would copy the array each time.
     if (this.entries.length >= 2 * kept) this.entries.splice(0, kept)
     this.machine.events.publish({ _tag: "Decided", ...decision })

@@ -190,7 +190,9 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       state = next
       const { target } = machine
       applyDecision(sample, decision)
-      const isIdle = machine.target === target && sample.started === 0 && sample.arrivals === 0
+      // Tasks may run for many windows in which none starts. The policy must also see the windows after their end.
+      const hadNoTask = sample.started === 0 && sample.arrivals === 0 && sample.maxInflight === 0 && meter.isIdle
+      const isIdle = machine.target === target && hadNoTask
       idleWindows = isIdle ? idleWindows + 1 : 0
       const left = machine.phase === "Open" ? pauseOf(decision) : 0
       if (left > 0) yield* pause(left)

@@ -61,8 +61,7 @@ export const runBulk = (machine: Machine, options: () => BulkOptions): Effect.Ef
       Effect.callback((resume) => {
         const bulk = new Bulk(machine, options(), fiber.context, resume)
         bulk.wait = wait
-        bulk.counter?.begin(sizeOf(bulk.options.items))
-        bulk.request()
+        bulk.begin()
         machine.flush()
         return bulk.interrupt
       })
@@ -116,6 +115,17 @@ export class Bulk implements Traversal {
     this.isPlain = isPlainArray(options.source)
     this.onDone = onDone
     this.endTraversal = options.source.isAsync ? machine.traverse(this) : undefined
+  }
+
+  /** Tells the counter of the items, and asks for the first place. A counter that throws ends the bulk. */
+  begin(): void {
+    try {
+      this.counter?.begin(sizeOf(this.options.items))
+    } catch (cause) {
+      this.stop(Exit.die(cause))
+      return this.finish()
+    }
+    this.request()
   }
 
   /** Asks the pool for a place for the next item. */

@@ -17,19 +17,19 @@ export interface BulkSpan {
 }
 
 /**
- * Runs a bulk in a span, if its caller has a recorded one. `items` is their number, if it is known before they are
- * pulled.
+ * Runs a bulk in a span, if its caller has a recorded one. `items` returns their number when the bulk begins, if it is
+ * known before they are pulled. It may run user code.
  */
 export const withBulkSpan = <A, E, R>(
   machine: Machine,
   spans: "each" | undefined,
-  items: number | undefined,
+  items: () => number | undefined,
   run: (span: BulkSpan | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const caller = callerOf(machine, fiber)
     if (caller === undefined) return run(undefined)
-    return Effect.useSpan(name, { attributes: attributesOf(machine, items) }, (span) =>
+    return Effect.useSpan(name, { attributes: attributesOf(machine, items()) }, (span) =>
       Effect.provideService(run(bulkSpan(machine, fiber, caller, span, spans)), Tracer.ParentSpan, span)
     )
   })

@@ -48,28 +48,31 @@ export const inspector =
     const stats = machine.stats()
     const at = epochMillis(machine.clock)
     const now = machine.ages.now()
-    const tasks: Array<InspectedTask> = []
+    const oldest = oldestWait(machine, now)
+    const rows: Array<readonly [Entry, Row]> = []
     for (const list of ["running", "waiting", "door", "delayed"] as const) {
       const next = walks[list]
       for (let left = shown[list]; left > 0; left--) {
         const entry = next()
         if (entry === undefined) break
-        tasks.push(rowOf(machine, ids.of(entry), entry, now))
+        rows.push([entry, rowOf(machine, ids.of(entry), entry, now)])
       }
     }
+    const shownWarnings = warnings()
     return {
       at,
       stats,
       door: stats.atDoor,
-      oldestWait: oldestWait(machine, now),
-      tasks,
+      oldestWait: oldest,
+      // Last, because names are user code, which may change the pool.
+      tasks: rows.map(([entry, row]) => ({ ...row, label: labelOf(entry) })),
       omitted: {
         running: Math.max(0, stats.running - shown.running),
         waiting: Math.max(0, stats.waiting - shown.waiting),
         door: Math.max(0, stats.atDoor - shown.door),
         delayed: Math.max(0, stats.delayed - shown.delayed)
       },
-      warnings: warnings()
+      warnings: shownWarnings
     }
   }
 
@@ -82,12 +85,14 @@ export const oldestWait = (machine: Machine, now: number): number => {
   return oldest === undefined ? 0 : millisBetween(oldest.arrivedAt, now)
 }
 
-const rowOf = (machine: Machine, id: number, entry: Entry, now: number): InspectedTask => {
+/** A task without its name. */
+type Row = Omit<InspectedTask, "label">
+
+const rowOf = (machine: Machine, id: number, entry: Entry, now: number): Row => {
   const runs = entry.state === "Running"
   const waitedUntil = runs && entry.startedAt !== noStamp ? entry.startedAt : now
   return {
     id,
-    label: labelOf(entry),
     weight: entry.weight,
     state: runs && entry.cancelReason !== undefined ? "Ending" : (entry.state as InspectedTask["state"]),
     waited: millisBetween(entry.arrivedAt, waitedUntil),

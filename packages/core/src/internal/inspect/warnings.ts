@@ -65,14 +65,15 @@ export class Warnings {
 
   /** Logs the rules that apply now and did not apply before. */
   private logNew(): void {
-    const now = this.machine.ages.now()
     for (const rule of rules) {
+      // For each rule, because a logger and names are user code: they take time, and may change the pool.
+      const now = this.machine.ages.now()
       const millis = this.millisOf(rule, now)
       if (this.logged[rule] || millis < this.warnAfter) continue
       this.logged[rule] = true
       this.machine.log("Warn", this.messageOf(rule, millis), this.numbersOf(rule, millis, now))
     }
-    this.plan(now)
+    this.plan(this.machine.ages.now())
   }
 
   /** Ends the episodes that are over, and plans the time at which a rule may next begin to apply. */
@@ -84,7 +85,7 @@ export class Warnings {
       if (!this.logged[rule]) left = Math.min(left, this.warnAfter - millis)
     }
     if (this.machine.queued === 0 || left === Infinity) this.alarm.cancel()
-    else this.alarm.plan(this.machine.agenda.now() + Math.max(1, left))
+    else this.alarm.plan(this.machine.agenda.nowOrLast() + Math.max(1, left))
   }
 
   /** Returns for how many milliseconds what a rule warns of has lasted; 0 if no task waits. */

@@ -9,6 +9,7 @@ import type * as Metric from "effect/Metric"
 import type { Registered, RegisteredExecutor, Registry, RegistryObserver } from "../registry.ts"
 import { ExecutorGroup } from "./executorSeries.ts"
 import { PoolGroup } from "./groups.ts"
+import { guarded, type SeriesRegistry } from "./registration.ts"
 import type { MeasuredPool } from "./totals.ts"
 
 const mostNames = 200
@@ -46,7 +47,7 @@ class Collector implements RegistryObserver {
   /** The registries whose pools are shown, each with the number of layers that show it. */
   private readonly shown = new Map<Registry, { layers: number; readonly hide: () => void }>()
 
-  constructor(metrics: Metric.MetricRegistry) {
+  constructor(metrics: SeriesRegistry) {
     this.pools = new Groups((name) => new PoolGroup(name, metrics))
     this.executors = new Groups((name) => new ExecutorGroup(name, metrics))
   }
@@ -103,10 +104,17 @@ class Collector implements RegistryObserver {
 /** Each registry of metrics has one collector, so that two layers do not show a series twice. */
 const collectors = new WeakMap<Metric.MetricRegistry, Collector>()
 
-/** Shows the pools of a registry as metrics, until the returned function is called. */
-export const collect = (metrics: Metric.MetricRegistry, registry: Registry): (() => void) => {
+/**
+ * Shows the pools of a registry as metrics, until the returned function is called. `onDefect` gets the first error of the
+ * metrics' own code.
+ */
+export const collect = (
+  metrics: Metric.MetricRegistry,
+  registry: Registry,
+  onDefect: (defect: unknown) => void
+): (() => void) => {
   let collector = collectors.get(metrics)
-  if (collector === undefined) collectors.set(metrics, (collector = new Collector(metrics)))
+  if (collector === undefined) collectors.set(metrics, (collector = new Collector(guarded(metrics, onDefect))))
   const shower = collector
   shower.show(registry)
   return () => {

@@ -1,9 +1,9 @@
 /** The metrics of the executors of one name. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Metric from "effect/Metric"
 import type { ExecutorStats } from "../../ExecutorDriver.ts"
 import type { RegisteredExecutor } from "../registry.ts"
-import { type Attributes, type MetricInfo, register } from "./registration.ts"
+import { type Attributes, type MetricInfo, register, type SeriesRegistry } from "./registration.ts"
 
 type Total = "settled" | "replaced"
 
@@ -60,13 +60,13 @@ const totals: ReadonlyArray<MetricInfo & { readonly total: Total }> = [
 
 export class ExecutorGroup {
   private readonly name: string
-  private readonly registry: Metric.MetricRegistry
+  private readonly registry: SeriesRegistry
   private readonly members = new Set<RegisteredExecutor>()
   private readonly closed: Record<Total, number> = { settled: 0, replaced: 0 }
   private readonly gaugeRemovals: Array<() => void> = []
   private readonly totalRemovals: ReadonlyArray<() => void>
 
-  constructor(name: string, registry: Metric.MetricRegistry) {
+  constructor(name: string, registry: SeriesRegistry) {
     this.name = name
     this.registry = registry
     this.totalRemovals = totals.map((metric) =>
@@ -118,5 +118,10 @@ export class ExecutorGroup {
 /** Reads the statistics of an executor in this step; `undefined` if it cannot tell them at once. */
 const statsOf = ({ stats }: RegisteredExecutor): ExecutorStats | undefined => {
   const exit = Effect.runSyncExit(stats)
-  return exit._tag === "Success" ? exit.value : undefined
+  if (exit._tag === "Success") return exit.value
+  for (const reason of exit.cause.reasons) {
+    // Otherwise each collection would leave a fiber behind.
+    if (Cause.isDieReason(reason) && Cause.isAsyncFiberError(reason.defect)) reason.defect.fiber.interruptUnsafe()
+  }
+  return undefined
 }

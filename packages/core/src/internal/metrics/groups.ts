@@ -1,20 +1,24 @@
 /** The pools of one name, whose numbers the metrics sum up. */
-import type * as Metric from "effect/Metric"
 import type { Counts } from "../pool/counts.ts"
 import type { Histogram } from "../timing/histogram.ts"
+import { mostReasons, otherReasons } from "../autoScale/decisionCounts.ts"
 import { gauges, type PoolMetric, type PoolsOfName, totals } from "./poolSeries.ts"
-import { register } from "./registration.ts"
+import { register, type SeriesRegistry } from "./registration.ts"
 import { type MeasuredPool, Totals } from "./totals.ts"
+
+type Decided = ReadonlyArray<{ readonly byReason: ReadonlyMap<string, number> }>
 
 export class PoolGroup implements PoolsOfName {
   private readonly name: string
-  private readonly registry: Metric.MetricRegistry
+  private readonly registry: SeriesRegistry
   readonly open = new Set<MeasuredPool>()
   private readonly closed = new Totals()
+  /** The reasons that have a series. */
+  private readonly named = new Set<string>()
   /** What removes each series, by its metric and the value of its attribute. */
   private readonly removals = new Map<PoolMetric, Map<string, () => void>>()
 
-  constructor(name: string, registry: Metric.MetricRegistry) {
+  constructor(name: string, registry: SeriesRegistry) {
     this.name = name
     this.registry = registry
   }
@@ -28,6 +32,7 @@ export class PoolGroup implements PoolsOfName {
   close(pool: MeasuredPool): void {
     if (!this.open.delete(pool)) return
     this.closed.add(pool)
+    this.mergeUnnamedReasons()
     this.refresh()
   }
 
@@ -77,16 +82,37 @@ export class PoolGroup implements PoolsOfName {
     return times
   }
 
-  get reasons(): ReadonlyArray<string> {
-    return Array.from(this.open).flatMap(({ decisions }) =>
-      decisions === undefined ? [] : Array.from(decisions.byReason.keys())
-    )
+  /** The pools of a name may give more reasons than one pool. Those beyond the first 48 share a series. */
+  get reasons(): Iterable<string> {
+    for (const { byReason } of this.decided) {
+      for (const reason of byReason.keys()) {
+        if (!this.named.has(reason)) this.named.add(this.named.size < mostReasons ? reason : otherReasons)
+      }
+    }
+    return this.named
   }
 
-  decisionCount(reason: string): number {
-    let count = this.closed.decisions.get(reason) ?? 0
-    for (const { decisions } of this.open) count += decisions?.byReason.get(reason) ?? 0
+  /** Otherwise each closed pool could leave further reasons behind. */
+  private mergeUnnamedReasons(): void {
+    const { decisions } = this.closed
+    const other = this.decisionCount(otherReasons, [{ byReason: decisions }])
+    for (const reason of decisions.keys()) if (!this.named.has(reason)) decisions.delete(reason)
+    if (other > 0) decisions.set(otherReasons, other)
+  }
+
+  decisionCount(reason: string, decided: Decided = this.decided): number {
+    let count = 0
+    for (const { byReason } of decided) {
+      if (reason !== otherReasons) count += byReason.get(reason) ?? 0
+      else for (const [each, times] of byReason) if (each === otherReasons || !this.named.has(each)) count += times
+    }
     return count
+  }
+
+  /** The decisions of the closed pools and of each open one. */
+  private get decided(): Decided {
+    const open = Array.from(this.open).flatMap(({ decisions }) => decisions ?? [])
+    return [{ byReason: this.closed.decisions }, ...open]
   }
 
   get overloads(): number {

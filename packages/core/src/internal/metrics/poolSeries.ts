@@ -17,7 +17,7 @@ export interface PoolsOfName {
   /** Returns the histograms of the open pools, and that of the closed ones. */
   times(of: (times: { readonly queue: Histogram; readonly run: Histogram }) => Histogram): ReadonlyArray<Histogram>
   /** The reasons of the decisions so far. */
-  readonly reasons: ReadonlyArray<string>
+  readonly reasons: Iterable<string>
   decisionCount(reason: string): number
   readonly overloads: number
 }
@@ -25,7 +25,7 @@ export interface PoolsOfName {
 /** A metric of pools, and how its series are read from the pools of one name. */
 export interface PoolMetric extends MetricInfo {
   /** The attribute besides the name, if any, and its values. */
-  readonly by?: { readonly attribute: string; readonly values: (group: PoolsOfName) => ReadonlyArray<string> }
+  readonly by?: { readonly attribute: string; readonly values: (group: PoolsOfName) => Iterable<string> }
   /** Whether the metric applies to the open pools of a name, default always. */
   readonly applies?: (group: PoolsOfName) => boolean
   readonly read: (group: PoolsOfName, value: string) => unknown

@@ -18,9 +18,40 @@ export interface MetricInfo {
   readonly unit: string
 }
 
+/** Where series are added and removed. Neither throws. */
+export interface SeriesRegistry {
+  add(key: string, series: Series): void
+  remove(key: string, series: Series): void
+}
+
+type Series = Parameters<Metric.MetricRegistry["set"]>[1]
+
+/**
+ * Guards a registry, which is user code: what it throws must not keep a pool from opening, scaling and closing.
+ * `onDefect` gets the first error only, because a broken registry would throw for each series of each pool.
+ */
+export const guarded = (registry: Metric.MetricRegistry, onDefect: (defect: unknown) => void): SeriesRegistry => {
+  let failed = false
+  const guard = (f: () => void): void => {
+    try {
+      f()
+    } catch (defect) {
+      if (!failed) onDefect(defect)
+      failed = true
+    }
+  }
+  return {
+    add: (key, series) => guard(() => registry.set(key, series)),
+    remove: (key, series) =>
+      guard(() => {
+        if (registry.get(key) === series) registry.delete(key)
+      })
+  }
+}
+
 /** Adds a series, and returns the function that removes it. */
 export const register = (
-  registry: Metric.MetricRegistry,
+  registry: SeriesRegistry,
   { description, id, type, unit }: MetricInfo,
   attributes: Attributes,
   read: () => unknown
@@ -33,10 +64,8 @@ export const register = (
     attributes: { ...attributes, unit },
     hooks: { get: read, update: ignore, modify: ignore }
   }
-  registry.set(key, series)
-  return () => {
-    if (registry.get(key) === series) registry.delete(key)
-  }
+  registry.add(key, series)
+  return () => registry.remove(key, series)
 }
 
 const ignore = (): void => {}

@@ -71,6 +71,15 @@ export class Agenda {
     return this.time
   }
 
+  /** Like `now`, for steps that must not stop half-way: returns the last reading if the clock, user code, throws. */
+  nowOrLast(): number {
+    try {
+      return this.now()
+    } catch {
+      return Math.max(0, this.time)
+    }
+  }
+
   /** Fires the item at a time, or in the next step if the time has passed. Moves a known item. O(log n). */
   add(item: Due, at: number): void {
     // The timer first: a stack overflow here would leave an item without a timer.

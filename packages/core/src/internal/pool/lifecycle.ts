@@ -314,7 +314,7 @@ export class Lifecycle {
   })
 
   private now(): number {
-    return this.machine.agenda.now()
+    return this.machine.agenda.nowOrLast()
   }
 }
 

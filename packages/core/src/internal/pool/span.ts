@@ -191,7 +191,11 @@ export class Trace implements Notifiable {
   /** Returns the time in nanoseconds since 1970. A clock is user code, and its error must not reach the machine. */
   private now(): bigint {
     try {
-      return this.clock === undefined ? 0n : this.clock.currentTimeNanosUnsafe()
+      if (this.clock === undefined) return 0n
+      const time: unknown = this.clock.currentTimeNanosUnsafe()
+      if (typeof time === "bigint") return time
+      // Arithmetic with another answer would throw in the middle of a transition.
+      throw new TypeError(`the clock's time must be a bigint, got ${typeof time}`)
     } catch (defect) {
       this.pool.onDefect(defect, "the clock failed, and a span has a wrong time")
       return this.dispatchedAt

@@ -1,10 +1,11 @@
 /** Reads clocks, which are user code. */
 import type * as Clock from "effect/Clock"
 
-/** Returns the time in milliseconds since 1970; 0 if the clock throws, which must not interrupt a transition of a pool. */
+/** Returns the time in milliseconds since 1970; 0 if the clock has no answer, which must not interrupt a transition. */
 export const epochMillis = (clock: Clock.Clock): number => {
   try {
-    return clock.currentTimeMillisUnsafe()
+    const millis: unknown = clock.currentTimeMillisUnsafe()
+    return typeof millis === "number" ? millis : 0
   } catch {
     return 0
   }
@@ -12,6 +13,7 @@ export const epochMillis = (clock: Clock.Clock): number => {
 
 /**
  * Returns the time of the monotonic clock in milliseconds. `Number(nanos)` alone would be exact for 104 days only.
+ * Throws if the clock does, or if its answer is no time.
  */
 export const monotonicMillis = (clock: Clock.Clock): number => {
   const nanos = clock.monotonicTimeNanosUnsafe()

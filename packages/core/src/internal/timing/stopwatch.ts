@@ -33,7 +33,10 @@ export class Stopwatch {
     this.stale = false
     // A plain `try`: the clock is user code, and must not interrupt a transition of the pool.
     try {
-      this.millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+      const millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+      // An answer that is no time counts as none.
+      if (Number.isNaN(millis)) return this.millis
+      this.millis = millis
       this.tick = ticksOf(this.millis)
     } catch {
       // The last reading stays.
