@@ -131,13 +131,13 @@ const idleWhileWaiting = (
 const waitingProcesses = { worker: 240, submitter: 165, waiting: 870 }
 
 /** 100 tasks per second: the server wakes a worker and each reader for every one of them. */
-export const apart: Slopes = { ...waitingProcesses, task: 650, fanOut: 10 }
+const apart: Slopes = { ...waitingProcesses, task: 650, fanOut: 10 }
 
 /** 500 tasks per second: some share a system call. */
-export const between: Slopes = { ...waitingProcesses, task: 325, fanOut: 7 }
+const between: Slopes = { ...waitingProcesses, task: 325, fanOut: 7 }
 
 /** All places are busy: a worker fetches the next task when it stores a result, and events are read several at a time. */
-export const close: Slopes = { ...waitingProcesses, task: 105, fanOut: 4.5 }
+const close: Slopes = { ...waitingProcesses, task: 105, fanOut: 4.5 }
 
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): string =>
   [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n")

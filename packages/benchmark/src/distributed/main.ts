@@ -377,11 +377,12 @@ const parts: Readonly<Record<string, Effect.Effect<unknown, unknown, RedisServer
   memory,
   closing
 }
-const chosen: ReadonlyArray<readonly [string, (typeof parts)[string] & {}]> = values.capacity
-  ? [["capacity", capacity]]
-  : values.soak === undefined
-    ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
-    : [["soak", soak(Number(values.soak))]]
+const chosen: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown, RedisServer | Scope.Scope>]> =
+  values.capacity
+    ? [["capacity", capacity]]
+    : values.soak === undefined
+      ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
+      : [["soak", soak(Number(values.soak))]]
 for (const [, part] of chosen) {
   await Effect.runPromise(Effect.provide(Effect.scoped(part), Layer.fresh(RedisServer.layerVolatile)))
 }
