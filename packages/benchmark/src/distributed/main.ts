@@ -2,69 +2,33 @@
  * A distributed pool on Redis beside plain BullMQ with `waitUntilFinished`, with two worker processes of 8 each.
  *
  * `node --expose-gc packages/benchmark/src/distributed/main.ts [--quick] [beside | reactions | rerun | memory | closing ...]`
- * prints the tables of `docs/benchmarks/distributed.md`, and `--soak 10` runs a soak of 10 minutes instead. Needs
- * `redis-server` on the PATH.
+ * prints the tables of `docs/benchmarks/distributed.md`, `--soak 10` runs a soak of 10 minutes instead, and
+ * `--capacity` prints the tables of `docs/guide/past-one-redis.md`. Needs `redis-server` on the PATH.
  */
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { Cause, Effect, Exit, Layer, type Scope } from "effect"
 import { Queue, QueueEvents } from "bullmq"
 import { Redis } from "ioredis"
-import { type ChildProcess, fork } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { cpus } from "node:os"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { median, medianInterval } from "../statistics.ts"
+import { capacity } from "./capacity.ts"
+import { spawn } from "./processes.ts"
 import { Hang, Noop, plainQueue, Pool, poolOf, size, Victim } from "./tasks.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, soak: { type: "string" } }
+  options: {
+    capacity: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    soak: { type: "string" }
+  }
 })
 const { quick } = values
 const rounds = quick ? 3 : 9
 const scale = quick ? 0.25 : 1
-
-const workerFile = fileURLToPath(new URL("./worker.ts", import.meta.url))
-
-/** A worker process, which ends with the scope. */
-const spawn = (config: object): Effect.Effect<WorkerProcess, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const child = yield* Effect.acquireRelease(
-      Effect.sync(() => fork(workerFile, [], { env: { ...process.env, BENCHMARK: JSON.stringify(config) } })),
-      (child) => Effect.sync(() => void child.kill("SIGKILL"))
-    )
-    const one = new WorkerProcess(child)
-    yield* one.told("ready")
-    return one
-  })
-
-class WorkerProcess {
-  readonly child: ChildProcess
-  private readonly heard = new Map<string, number>()
-  private readonly watchers = new Map<string, () => void>()
-
-  constructor(child: ChildProcess) {
-    this.child = child
-    child.on("message", (message: string) => {
-      this.heard.set(message, performance.now())
-      this.watchers.get(message)?.()
-    })
-  }
-
-  /** Waits until the process has told something, and returns when. */
-  told(message: string): Effect.Effect<number> {
-    return Effect.callback((resume) => {
-      const check = () => {
-        const at = this.heard.get(message)
-        if (at !== undefined) resume(Effect.succeed(at))
-      }
-      this.watchers.set(message, check)
-      check()
-    })
-  }
-}
 
 const times = (count: number) => Array.from({ length: count }, (_, i) => i)
 
@@ -413,10 +377,12 @@ const parts: Readonly<Record<string, Effect.Effect<unknown, unknown, RedisServer
   memory,
   closing
 }
-const chosen =
-  values.soak === undefined
-    ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
-    : [["soak", soak(Number(values.soak))] as const]
+const chosen: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown, RedisServer | Scope.Scope>]> =
+  values.capacity
+    ? [["capacity", capacity]]
+    : values.soak === undefined
+      ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
+      : [["soak", soak(Number(values.soak))]]
 for (const [, part] of chosen) {
   await Effect.runPromise(Effect.provide(Effect.scoped(part), Layer.fresh(RedisServer.layerVolatile)))
 }

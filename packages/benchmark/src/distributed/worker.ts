@@ -1,15 +1,24 @@
-/** A worker process of the benchmark: of this package, or of plain BullMQ. */
+/** A process of the benchmark: a worker of this package or of plain BullMQ, or a submitter that reads events. */
 import { Effect, Layer } from "effect"
 import { Worker } from "bullmq"
 import { Redis } from "ioredis"
 import { Hang, Noop, perWorker, plainQueue, Pool, poolOf, Victim } from "./tasks.ts"
 
-const { kind, lease, name, stalledCheck, url } = JSON.parse(process.env["BENCHMARK"]!) as {
-  readonly kind: "typed" | "plain"
+const {
+  copies = 1,
+  kind,
+  lease,
+  name,
+  stalledCheck,
+  url
+} = JSON.parse(process.env["BENCHMARK"]!) as {
+  readonly kind: "typed" | "plain" | "submitter"
   readonly url: string
   readonly name?: string
   readonly lease?: number
   readonly stalledCheck?: number
+  /** Workers or submitters in this process, each with connections of its own. */
+  readonly copies?: number
 }
 const tell = (message: string) => void process.send?.(message)
 
@@ -28,6 +37,21 @@ if (kind === "plain") {
   })
   await worker.waitUntilReady()
   tell("ready")
+} else if (kind === "submitter") {
+  // Its own task makes it read the events of the pool.
+  let reading = 0
+  const main = Effect.gen(function* () {
+    yield* Pool.submit(Noop, { i: 0 })
+    if (++reading === copies) tell("ready")
+    yield* Effect.never
+  })
+  const one = Effect.provide(main, poolOf(url, name), { local: true })
+  await Effect.runPromise(
+    Effect.all(
+      Array.from({ length: copies }, () => one),
+      { concurrency: "unbounded" }
+    )
+  )
 } else {
   const handlers = [
     Noop.handle(({ i }) => Effect.succeed(i)),
@@ -61,7 +85,9 @@ if (kind === "plain") {
     tell("ready")
     yield* Effect.promise(() => closing)
   })
-  await Effect.runPromise(Effect.provide(main, Layer.provide(worker, poolOf(url, name))))
+  const one = Layer.provide(worker, poolOf(url, name))
+  const all = Array.from({ length: copies }, () => Layer.fresh(one)).reduce((a, b) => Layer.merge(a, b))
+  await Effect.runPromise(Effect.provide(main, all))
   tell("closed")
   process.disconnect()
 }
