@@ -43,7 +43,7 @@ if (kind === "plain") {
   const main = Effect.gen(function* () {
     yield* Pool.submit(Noop, { i: 0 })
     if (++reading === copies) tell("ready")
-    yield* Effect.never
+    return yield* Effect.never
   })
   const one = Effect.provide(main, poolOf(url, name), { local: true })
   await Effect.runPromise(
