@@ -207,7 +207,7 @@ export interface RuntimeContext extends Context.Context<never> {
 
 // The same fields as the runtime's context. A class gives them one hidden class, and one object serves as both the
 // context and its top entry, for which the runtime makes two.
-export class Overlaid {
+class Overlaid {
   cacheRoot: unknown
   base: ReadonlyMap<string, unknown>
   overlay: unknown
