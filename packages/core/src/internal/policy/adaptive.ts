@@ -97,6 +97,11 @@ interface Failures {
   readonly background: number
   /** Tasks per window. */
   readonly tasks: number
+  /**
+   * The share of workers whose tasks no run time tells of, by Little's law, over the last windows: they will time out, or
+   * retry on their own. Quick rejections hold no workers.
+   */
+  readonly unanswered: number
   /** Whether the last window had more fresh overload failures than tolerated. */
   readonly streak: boolean
   /** Whether the present failures began when the policy grew beyond `lastGood.heldLimit`. */
@@ -204,18 +209,22 @@ interface Verdict {
 const margin = 2.5 // standard errors that congestion must exceed
 const surprise = 3 // standard errors beyond which a window shows a change
 const queueing = 0.7 // elasticity from which tasks are assumed to queue
+const mostElasticity = 3.5 // elasticity beyond which the size cannot be the cause
 const stepDown = 0.75
 const mostSteps = 6
 const revertHold = 8 // windows
 const hiding = 3 // tasks in flight per completion, in mean run times, from which the run times mean little
 const longestHold = 2_400 // windows
 const mostBackground = 0.07 // the largest share of failures that is taken for one that no size avoids
+const losingShare = 0.005 // failures per task from which responses may be lost
+const losingWorkers = 0.15 // unanswered workers, as a share, from which responses may be lost
+const largeStart = 20 // times the initial size, from which slow start uses windows of one mean run time
 const doubt = 1.25 // standard errors beyond which the policy waits for more tasks instead of growing
 const price = 0.0015 // failures per task that the search for a higher limit may cost
-const pace = 0.01 // failures per task after which a ceiling may rise again
+const pace = 0.007 // failures per task after which a ceiling may rise again
 const mostDue = 3 // failures
 const longestDue = 12 // windows, even if they have few tasks
-const longestDueSlow = 33 // the same, if windows wait for tasks
+const longestDueSlow = 45 // the same, if windows wait for tasks
 const demandWindows = 20
 const longestPause = 1_000 // ms
 
@@ -239,7 +248,17 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     unverified: 0,
     hold: 0,
     ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, raises: 0 },
-    failures: { debt: 0, recent: 0, excess: 0, share: 0, background: 0, tasks: 0, streak: false, ownGrowth: false },
+    failures: {
+      debt: 0,
+      recent: 0,
+      excess: 0,
+      share: 0,
+      background: 0,
+      tasks: 0,
+      unanswered: 0,
+      streak: false,
+      ownGrowth: false
+    },
     suspicion: undefined,
     here: { tasks: 0, failures: 0 },
     lastGood: { limit: bounds.initial, heldLimit: 0, inflight: 0 },
@@ -259,7 +278,8 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
       // An experiment compares two means. Its windows need enough tasks to distinguish an elasticity of 1 from one of
       // 0.5.
       minSamples: state.experiment === undefined ? enough : clamp(enough, 400 * spread(state), 120),
-      runFactor: 2,
+      // After many doublings the windows of slow tasks cost more than a doubling too many.
+      runFactor: state.mode === "start" && state.limit >= largeStart * bounds.initial ? 1 : 2,
       overloads: Math.max(
         1,
         1 +
@@ -324,6 +344,7 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   const fresh = sample.overloadedFresh
   const counted = settled - sample.overloaded + fresh
   updateShare(next, settled, sample.overloaded)
+  updateUnanswered(settings, next, sample)
   const start = next.moved !== 0 || sample.overloaded > fresh ? { tasks: 0, failures: 0 } : next.here
   next.here = sample.overloaded > fresh ? none : { tasks: start.tasks + counted, failures: start.failures + fresh }
   next.failures.excess = Math.max(0, next.failures.excess + fresh - toleratedShare(settings, next) * counted)
@@ -374,6 +395,12 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
 const adoptDemand = (next: Draft, size: number): void => {
   if (size < next.limit) startAgain(next)
   next.limit = size
+  if (next.experiment !== undefined) {
+    // Nothing ends at the smaller size either, so the size is not the cause: the one before returns. Without the new
+    // period the next window would step down again, and the pool would stay small while tasks wait.
+    next.unverified = 0
+    if (size >= next.size) next.limit = Math.max(size, next.experiment.limit)
+  }
   next.experiment = undefined
   next.level = undefined
 }
@@ -400,8 +427,21 @@ const adopt = (next: Draft, size: number): void => {
 
 // --- measurements --------------------------------------------------------------------------------------------------
 
-const toleratedShare = (settings: Settings, { failures }: AdaptiveState | Draft): number =>
-  Math.max(settings.overloadTolerance, 2 * failures.background)
+const toleratedShare = (settings: Settings, state: AdaptiveState | Draft): number =>
+  Math.max(settings.overloadTolerance, 2 * state.failures.background, isAsking(state) ? mostBackground : 0)
+
+/** Whether the server seems to lose responses: tasks fail, and hold workers that no run time tells of. */
+const isLosing = ({ failures }: AdaptiveState | Draft): boolean =>
+  failures.unanswered > losingWorkers && failures.share > losingShare
+
+/** Whether the question if failures follow the size is open at a clearly smaller size. Until it is answered, the size stays. */
+const isAsking = (state: AdaptiveState | Draft): boolean => {
+  const { here, limit, suspicion } = state
+  if (suspicion === undefined || limit > clearlySmaller * suspicion.size || !isLosing(state)) return false
+  return !isEnough(sum(suspicion.low, here))
+}
+const clearlySmaller = 0.76
+const isEnough = ({ failures, tasks }: Count): boolean => tasks >= 100 && failures >= 4
 
 /** Returns the number of failures beyond the tolerated share that chance does not explain. */
 const enoughFailures = (settings: Settings, state: AdaptiveState | Draft, size: number): number =>
@@ -416,6 +456,15 @@ const updateShare = (next: Draft, tasks: number, failures: number): void => {
 }
 const memory = 500 // tasks
 
+/** Updates the share of workers whose tasks no run time tells of. A short window counts less. */
+const updateUnanswered = (settings: Settings, next: Draft, sample: Sample): void => {
+  const worked = sample.avgInflight * sample.duration
+  if (sample.succeeded === 0 || worked <= 0) return
+  const share = Math.max(0, 1 - (sample.succeeded * sample.runMean) / worked)
+  const weight = 0.3 * Math.min(1, sample.duration / settings.interval)
+  next.failures.unanswered += weight * (share - next.failures.unanswered)
+}
+
 const none: Count = { tasks: 0, failures: 0 }
 const sum = (a: Count, b: Count): Count => ({ tasks: a.tasks + b.tasks, failures: a.failures + b.failures })
 
@@ -424,7 +473,7 @@ const suspect = (next: Draft, limit: number, size: number): void => {
   const { here, suspicion } = next
   if (suspicion === undefined || size > suspicion.size) {
     next.suspicion = { limit, size, share: here.failures / Math.max(1, here.tasks), low: none }
-  } else if (size <= (suspicion.size > 12 ? 0.76 : 0.62) * suspicion.size)
+  } else if (size <= (suspicion.size > 12 ? clearlySmaller : 0.62) * suspicion.size)
     next.suspicion = { ...suspicion, low: sum(suspicion.low, here) }
 }
 
@@ -436,14 +485,14 @@ const examine = (next: Draft, size: number, failed: boolean): boolean => {
   const { here, suspicion } = next
   // At some size hardly any task fails.
   if (here.failures === 0 && here.tasks * next.failures.background > 4) next.failures.background = 0
-  if (suspicion === undefined || size > (suspicion.size > 12 ? 0.76 : 0.62) * suspicion.size) return false
+  if (suspicion === undefined || size > (suspicion.size > 12 ? clearlySmaller : 0.62) * suspicion.size) return false
   if (here.failures === 0) {
     const expected = here.tasks * suspicion.share
     next.suspicion = expected > 5 ? undefined : expected > 1.5 ? { ...suspicion, low: none } : suspicion
     return false
   }
   const low = failed ? sum(suspicion.low, here) : here
-  if (low.tasks < 100 || low.failures < 4) return false
+  if (!isEnough(low)) return false
   const share = low.failures / low.tasks
   if (share > 1.7 * suspicion.share) next.suspicion = { ...suspicion, size, share, low: none }
   if (
@@ -743,6 +792,8 @@ const conclude = (
   if (!demand || level.inflight < low || level.inflight > high) return end("RESTORE", limit)
   const throughput = Math.max(experiment.throughput, level.throughput)
   const elasticity = elasticityOf(before, level)
+  // The run time fell more than a smaller size explains: a stall has passed.
+  if (elasticity > mostElasticity) return end("RESTORE", limit, elasticity)
   if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= minSize(bounds)) {
     next.experiment = { before: level, limit, throughput, steps: steps + 1, own: false }
     next.limit = stepDown * level.inflight
@@ -767,7 +818,9 @@ const conclude = (
   // Tasks whose responses are lost hold workers at any size, so throughput and base do not tell the knee.
   if (steps === 0 && next.failures.background > 0) return end("RESTORE", limit, elasticity)
   // Tasks that no run time tells of, such as those that will time out, are in flight at any size.
-  const knee = throughput * next.base
+  // A server that loses responses: throughput leaves out the workers that lost tasks hold, tasks in flight do not.
+  const best = level.throughput >= before.throughput ? level : before
+  const knee = isLosing(next) ? (best.inflight * next.base) / best.run : throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
   if (ceiling < next.ceiling.value) {
     next.ceiling.value = ceiling
