@@ -1,7 +1,8 @@
 // Keeps what all published packages say alike: an entry for each public module (a file of `src` with a capital), the
 // compiled files that replace the entries when a package is published, and the address of the repository, which the
 // root's package.json gives. Keeps the versions that the examples to copy name equal to those of this repository.
-// `node .ci/packages.ts` checks, with `--write` it writes.
+// `node .ci/packages.ts` checks, with `--write` it writes. With `--release` the address must be there: the registry
+// compares it with the provenance, and resolves the links of each README by it.
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 
@@ -54,7 +55,9 @@ const completed = (directory: string, manifest: Manifest): Manifest => {
     exports,
     publishConfig: {
       ...manifest.publishConfig,
-      exports: Object.fromEntries(published.map(([entry, source]) => [entry, compiled(source)]))
+      exports: Object.fromEntries(published.map(([entry, source]) => [entry, compiled(source)])),
+      access: "public",
+      provenance: true
     }
   }
 }
@@ -96,6 +99,10 @@ for (const [file, manifest, next] of [
     problems++
     console.error(`${file}: run 'node .ci/packages.ts --write'`)
   }
+}
+if (process.argv.includes("--release") && repository === undefined) {
+  problems++
+  console.error('package.json: "repository" is missing')
 }
 console.log(`packages: ${problems} problems`)
 process.exitCode = problems > 0 ? 1 : 0
