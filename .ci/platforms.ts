@@ -135,7 +135,8 @@ const runExample = async (name: string, tarballs: Tarballs): Promise<string> => 
   const { dependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"))
   const ours = Object.keys(dependencies).flatMap((each) => /^@aio-task-pool\/(.*)/.exec(each)?.[1] ?? [])
   await install(directory, ...ours.map(tarballs))
-  await run("tsc", ["--project", directory], directory)
+  // The declarations of the packages too.
+  await run("tsc", ["--project", directory, "--skipLibCheck", "false"], directory)
   await startIn(directory, recipe)
   return recipe.prints === undefined ? "types" : "types, output"
 }
