@@ -13,7 +13,11 @@ interface Manifest {
   readonly dependencies?: Record<string, string>
   readonly devDependencies?: Record<string, string>
   readonly exports?: Record<string, string>
-  readonly publishConfig?: { readonly exports?: Record<string, unknown> }
+  readonly publishConfig?: {
+    readonly exports?: Record<string, unknown>
+    readonly access?: string
+    readonly provenance?: boolean
+  }
   readonly repository?: unknown
   readonly homepage?: unknown
   readonly bugs?: unknown

@@ -37,7 +37,7 @@ const problemsOf = (folder: string): ReadonlyArray<string> => {
     problems.push(`package.json has the range ${range}`)
 
   const targets = (value: unknown): ReadonlyArray<string> =>
-    typeof value === "string" ? [value] : Object.values((value ?? {}) as object).flatMap(targets)
+    typeof value === "string" ? [value] : Object.values(value ?? {}).flatMap(targets)
   for (const target of [...targets(manifest.exports), ...targets(manifest.bin)]) {
     if (!existsSync(join(folder, target))) problems.push(`package.json names ${target}, which is missing`)
   }
