@@ -50,17 +50,20 @@ const seconds = (count: number) =>
   Effect.forEach(Array.from({ length: count }), () => Effect.andThen(TestClock.adjust(1000), settle), { discard: true })
 
 /** Answers that can be exchanged, and the number of questions. */
-const broker = (first: Stats) => {
-  const self = {
-    answer: first,
-    asked: 0,
-    stats: Effect.suspend(() => {
-      self.asked++
-      return self.answer
-    })
+class Broker {
+  answer: Stats
+  asked = 0
+  readonly stats: Stats = Effect.suspend(() => {
+    this.asked++
+    return this.answer
+  })
+
+  constructor(first: Stats) {
+    this.answer = first
   }
-  return self
 }
+
+const broker = (first: Stats): Broker => new Broker(first)
 
 const all: Partial<PoolStats> = {
   phase: "Paused",

@@ -56,6 +56,8 @@ export class PoolGroup implements PoolsOfName {
   }
 
   addDistributed(entry: DistributedPoolEntry, fork: Fork): void {
+    // The local pool that runs its tasks would be counted twice.
+    if (entry.local?.name === entry.name) return
     if (!this.remote.has(entry)) this.remote.set(entry, new DistributedPool(entry, fork, () => this.refresh()))
     this.refresh()
   }
