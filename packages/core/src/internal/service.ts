@@ -136,11 +136,20 @@ const enterRegistry = (
     { machine, decisions: sizing?.counts }
   )
 
-const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
-  Effect.sync(() => {
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> => {
+  // A watcher reads the times once a second, and most pools of a large program are idle: a copy serves until a task is
+  // timed.
+  let last: PoolTiming | undefined
+  return Effect.sync(() => {
     const { isMeasuring, timing } = machine
-    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+    if (!isMeasuring) return undefined
+    const { queue, run } = timing!
+    if (last?.queue.count !== queue.count || last.run.count !== run.count) {
+      last = { queue: queue.copy(), run: run.copy() }
+    }
+    return last
   })
+}
 
 const closingModeOf = (exit: Exit.Exit<unknown, unknown>, { onInterrupt }: ClosingDefaults): "drain" | "interrupt" => {
   if (Exit.isSuccess(exit)) return "drain"

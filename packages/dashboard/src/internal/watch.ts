@@ -123,8 +123,10 @@ export class PoolWatch {
     const before = this.timings[0]!
     // The first reading has no older one: it tells all that was measured so far.
     const first = this.timings.length === 1
-    this.queue = percentilesOf(first ? timing.queue : timing.queue.minus(before.queue))
-    this.run = percentilesOf(first ? timing.run : timing.run.minus(before.run))
+    // An idle pool gives the same object again.
+    const isIdle = !first && timing === before
+    this.queue = isIdle ? unknown : percentilesOf(first ? timing.queue : timing.queue.minus(before.queue))
+    this.run = isIdle ? unknown : percentilesOf(first ? timing.run : timing.run.minus(before.run))
     this.runTime = this.run.p95 ?? this.runTime
   }
 
