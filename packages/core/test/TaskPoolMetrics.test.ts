@@ -419,6 +419,30 @@ describe("the layer of metrics", () => {
     )
   )
 
+  it.effect("gives the times of an idle pool as the same copy, which later tasks do not change", () =>
+    alone(
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ name: "mail", timing: true })
+        const [entry] = yield* PoolRegistry.pools
+        const timing = entry!._tag === "Local" ? entry!.timing : Effect.undefined
+        yield* pool.submit(Effect.void)
+        const before = yield* timing
+        assert.strictEqual(yield* timing, before)
+        yield* pool.submit(Effect.void)
+        const after = yield* timing
+        assert.deepStrictEqual(
+          [before!.run.count, after!.run.count, before!.queue.count, after!.queue.count],
+          [1, 2, 1, 2]
+        )
+        // The start of a task changes the queue time only.
+        const task = yield* pool.fork(Effect.never)
+        assert.deepStrictEqual([(yield* timing)!.queue.count, (yield* timing)!.run.count], [3, 2])
+        yield* task.cancel
+        assert.strictEqual((yield* timing)!.run.count, 3)
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.effect("keeps policies from making series without end: of many reasons, most share one", () => {
     let decisions = 0
     const policy = {

@@ -36,7 +36,11 @@ export const frameCosts = (counts: ReadonlyArray<number>, rounds: number): Effec
     let open = 0
     for (const pools of counts) {
       for (; open < pools; open++) {
-        const pool = yield* AioFixedTaskPoolSimple.make({ name: `pool-${open}`, size: 2, shutdown: { drainTimeout: 0 } })
+        const pool = yield* AioFixedTaskPoolSimple.make({
+          name: `pool-${open}`,
+          size: 2,
+          shutdown: { drainTimeout: 0 }
+        })
         for (let task = 0; task < 4; task++) yield* pool.fork(Effect.never)
       }
       // Processor time is counted in steps of up to a millisecond, so a round takes long enough for many of them.

@@ -18,53 +18,10 @@ import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
 import { type ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
+import { knownStats, nothing, withRemote } from "./remote.ts"
 import { taskLists } from "./rows.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
 import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
-
-const nothing: PoolStats = {
-  phase: "Open",
-  holds: [],
-  size: 0,
-  targetSize: 0,
-  running: 0,
-  busy: 0,
-  lent: 0,
-  waiting: 0,
-  delayed: 0,
-  atDoor: 0,
-  capacity: Infinity,
-  nextStart: 0,
-  submitted: 0,
-  succeeded: 0,
-  failed: 0,
-  interrupted: 0,
-  cancelled: 0,
-  dropped: 0,
-  rejected: 0,
-  rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
-  largestSize: 0
-}
-
-/** Returns the statistics that another package gives, as far as they have the right types. */
-const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats => {
-  const known = Object.fromEntries(
-    Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
-  ) as unknown as PoolStats
-  // Workers that finish surplus tasks are not known, but the size is.
-  return given["size"] === undefined ? { ...known, size: known.targetSize } : known
-}
-
-/**
- * Returns the statistics of a distributed pool whose tasks run in a local one. Only the distributed pool knows that it is
- * paused or held, and which tasks are delayed.
- */
-const withRemote = (local: PoolStats, { delayed, phase }: PoolStats): PoolStats => ({
-  ...local,
-  phase: local.phase === "Draining" || local.phase === "Closed" ? local.phase : phase,
-  holds: phase === "Held" ? local.holds : [],
-  delayed
-})
 
 /** How long a distributed pool may take for an answer, in milliseconds. Then it is asked again. */
 const patience = 3000
@@ -178,11 +135,11 @@ export class Collector {
       }
       this.pools.set(entry, watched)
       const readings = [
-        ...(local === undefined ? [] : [this.follow(local, watch, local === entry)]),
-        ...(isLocal(entry) ? [] : [this.ask(entry, watched)])
+        ...(local === undefined ? [] : [quiet(this.follow(local, watch, local === entry))]),
+        ...(isLocal(entry) ? [] : [quiet(this.ask(entry, watched))])
       ]
       const reading = Effect.all(readings, { concurrency: "unbounded", discard: true })
-      return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
+      return Effect.map(Effect.forkIn(reading, this.scope), (fiber) => {
         watched.fiber = fiber
       })
     })
