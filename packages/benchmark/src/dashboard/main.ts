@@ -17,10 +17,18 @@ const { values } = parseArgs({ options: { quick: { type: "boolean", default: fal
 const { quick } = values
 
 export type Question = "cpu" | "close"
-export type Answer =
-  | { readonly address: string }
-  | { readonly cpu: number; readonly at: number }
-  | { readonly closed: number }
+/** Milliseconds. */
+interface Cpu {
+  readonly cpu: number
+  readonly at: number
+}
+interface Closed {
+  readonly closed: number
+}
+interface Ready {
+  readonly address: string
+}
+export type Answer = Ready | Cpu | Closed
 
 const programFile = fileURLToPath(new URL("./program.ts", import.meta.url))
 
@@ -31,14 +39,14 @@ const openProgram = (pools: number) =>
       Effect.sync(() => fork(programFile, [String(pools)], { stdio: ["ignore", "ignore", "inherit", "ipc"] })),
       (child) => Effect.sync(() => void child.kill("SIGKILL"))
     )
-    const answer = Effect.promise(async () => (await once(child, "message"))[0] as never)
-    const ask = (question: Question) =>
+    const answer = <A extends Answer>() => Effect.promise(async () => (await once(child, "message"))[0] as A)
+    const ask = <A extends Answer>(question: Question) =>
       Effect.andThen(
         Effect.sync(() => child.send(question)),
-        answer
+        answer<A>()
       )
-    const { address } = (yield* answer) as { readonly address: string }
-    return { address, ask }
+    const { address } = yield* answer<Ready>()
+    return { address, readCpu: ask<Cpu>("cpu"), close: ask<Closed>("close") }
   })
 
 /** An open page: reads the stream of all pools, or of one, until the scope closes. Returns how much it has read. */
@@ -74,18 +82,16 @@ const window = quick ? 2000 : 5000
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`
 
 const serving = Effect.gen(function* () {
-  const { address, ask } = yield* openProgram(pools)
+  const { address, readCpu } = yield* openProgram(pools)
   /** The share of a core that the program uses, and the bytes that a page reads in a second. */
   const measure = (count: number) =>
     Effect.gen(function* () {
       const open = yield* openPages(address, count)
       yield* Effect.sleep(1000)
-      const [before, read] = [
-        yield* ask("cpu") as Effect.Effect<{ cpu: number; at: number }>,
-        open.map((bytes) => bytes())
-      ]
+      const before = yield* readCpu
+      const read = open.map((bytes) => bytes())
       yield* Effect.sleep(window)
-      const after = (yield* ask("cpu")) as { readonly cpu: number; readonly at: number }
+      const after = yield* readCpu
       const seconds = (after.at - before.at) / 1000
       const rates = open.map((bytes, page) => (bytes() - read[page]!) / seconds)
       if (rates.some((rate) => rate < 1000)) throw new Error("a page got no frames")
@@ -122,9 +128,9 @@ const closing = Effect.gen(function* () {
   const times: Array<number> = []
   for (let round = 0; round < (quick ? 1 : 5); round++) {
     const { closed } = yield* Effect.gen(function* () {
-      const { address, ask } = yield* openProgram(10)
+      const { address, close } = yield* openProgram(10)
       yield* openPages(address, 16)
-      return (yield* ask("close")) as { readonly closed: number }
+      return yield* close
     }).pipe(Effect.scoped)
     times.push(closed)
   }
