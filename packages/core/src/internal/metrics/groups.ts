@@ -87,7 +87,7 @@ export class PoolGroup implements PoolsOfName {
 
   /** Whether a distributed pool has a value, unless the pools of this process have no sum. */
   private isKnown({ applies = always, known }: PoolMetric, value: string): boolean {
-    if (known === undefined || (this.open.size > 0 && !applies(this))) return false
+    if (known === undefined || this.remote.size === 0 || (this.open.size > 0 && !applies(this))) return false
     for (const { stats } of this.remote.values()) if (known(stats, value) !== undefined) return true
     return false
   }
@@ -178,4 +178,7 @@ const always = (): boolean => true
 
 const applies = ({ applies = always }: PoolMetric, group: PoolsOfName): boolean => applies(group)
 
-const valuesOf = ({ by }: PoolMetric, group: PoolsOfName): Iterable<string> => by?.values(group) ?? [""]
+/** The attribute's value of a metric that has no attribute besides the name. */
+const noValue = [""]
+
+const valuesOf = ({ by }: PoolMetric, group: PoolsOfName): Iterable<string> => by?.values(group) ?? noValue
