@@ -57,6 +57,14 @@ class PoolWorker extends Worker {
     return super.getBlockTimeout(blockUntil) + this.handicap()
   }
 
+  /**
+   * Renews the lease of a task from now on. BullMQ does so when the task starts, and it starts none before all its fetches
+   * have answered: one after the other, as many as tasks may run at once.
+   */
+  renew(job: Job): void {
+    this.lockManager.trackJob(job.id!, job.token!, job.processedOn!)
+  }
+
   /** Ends the renewal of leases. Its timer would keep the process alive if `close` does not end. */
   endRenewal(): Promise<void> {
     return this.lockManager.close()
@@ -207,6 +215,7 @@ export const runWorker = Effect.fnUntraced(function* (
   worker.on("error", (error) => {
     if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
   })
+  worker.on("active", (job) => worker.renew(job))
   worker.on("lockRenewalFailed", (jobIds) => {
     for (const jobId of jobIds) interrupt(jobId, "Lost")
   })
