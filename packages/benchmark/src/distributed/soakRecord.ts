@@ -74,6 +74,5 @@ export class SoakRecord {
 const outcomeOf = (i: number, exit: Exit.Exit<number, unknown>, maxDeaths: number): SoakOutcome => {
   if (Exit.isSuccess(exit)) return exit.value === i ? "right" : "wrong"
   const error = Cause.squash(exit.cause)
-  // The run that fails the task counts as a start, too.
   return error instanceof TaskLost && error.reason === "Poisoned" && error.attempts >= maxDeaths ? "poisoned" : "wrong"
 }

@@ -303,7 +303,7 @@ describe.skipIf(!isAvailable("the faults of a distributed pool", { own: true }))
       })
       const nursery = yield* Effect.forkChild(next)
       const outcome = failureOf(yield* Fiber.join(submitted))
-      assert.deepInclude(outcome as object, { _tag: "TaskLost", reason: "Poisoned" })
+      assert.deepInclude(outcome as object, { _tag: "TaskLost", reason: "Poisoned", attempts: 3 })
       assert.strictEqual(starts().get("poison-1"), 3)
       // The others go on.
       yield* submitAll(["now-1", "now-2"])
