@@ -134,5 +134,12 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
     return counts
   }
 
-  return { spawn, expectLimit, starts, raw, url }
+  /** Waits until a process runs no task. */
+  const left = ({ pid }: Program) =>
+    eventually(
+      Effect.promise(() => raw.hget(inFlight, String(pid))),
+      (count) => count === "0"
+    )
+
+  return { spawn, expectLimit, left, starts, raw, url }
 })
