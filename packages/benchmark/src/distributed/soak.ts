@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { Redis } from "ioredis"
 import { loadavg } from "node:os"
 import { spawn, type WorkerProcess } from "./processes.ts"
-import { type SoakRun, SoakRecord } from "./soakRecord.ts"
+import { type SoakAnswer, SoakRecord } from "./soakRecord.ts"
 import { Noop, Pool, poolOf } from "./tasks.ts"
 
 export interface SoakOptions {
@@ -44,8 +44,9 @@ export const soak = Effect.fnUntraced(function* ({ freezes, killEvery, lease, mi
   let began = 0
 
   /** Prints the runs of a task, its job, and its events. */
-  const explain = Effect.fnUntraced(function* (what: string, runs: ReadonlyArray<SoakRun>, id: string | undefined) {
-    console.log(`${what}, after ${((performance.now() - began) / 1000).toFixed(1)} s, load ${loadavg()[0]!.toFixed(1)}`)
+  const explain = Effect.fnUntraced(function* (i: number, { answer, id, outcome, runs }: SoakAnswer) {
+    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    console.log(`task ${i} ${outcome}: ${answer}, after ${seconds} s, load ${loadavg()[0]!.toFixed(1)}`)
     for (const { attempt, pid, stalls } of runs) console.log(`  ran in ${pid}: attempt ${attempt}, stalls ${stalls}`)
     if (id === undefined) return
     const jobId = `u.${Buffer.from(id).toString("base64url")}`
@@ -58,10 +59,8 @@ export const soak = Effect.fnUntraced(function* ({ freezes, killEvery, lease, mi
 
   const submitOne = (i: number) =>
     Effect.flatMap(Effect.exit(Pool.submit(Noop, { i })), (exit) => {
-      const { answer, outcome, runs } = record.settled(i, exit)
-      if (outcome === "right") return Effect.void
-      const id = runs[0]?.id ?? /^task "([^"]+)"/.exec(answer.replace(/^\w+: /, ""))?.[1]
-      return explain(`task ${i} ${outcome}: ${answer}`, runs, id)
+      const settled = record.settled(i, exit)
+      return settled.outcome === "right" ? Effect.void : explain(i, settled)
     })
 
   /** Stops one worker after the other for one to three leases. */
@@ -108,6 +107,6 @@ export const soak = Effect.fnUntraced(function* ({ freezes, killEvery, lease, mi
         `heap ${grown >= 0 ? "+" : ""}${grown.toFixed(1)} MB`
     )
   })
-  yield* Effect.provide(Effect.scoped(body), poolOf(url, name, 6))
+  yield* Effect.provide(Effect.scoped(body), poolOf(url, name))
   if (record.outcomes.wrong > 0) process.exitCode = 1
 })

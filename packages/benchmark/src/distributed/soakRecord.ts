@@ -27,6 +27,14 @@ export interface SoakRun {
 
 export type SoakOutcome = "right" | "poisoned" | "wrong"
 
+/** What became of a task. */
+export interface SoakAnswer {
+  readonly outcome: SoakOutcome
+  readonly answer: string
+  readonly id: string | undefined
+  readonly runs: ReadonlyArray<SoakRun>
+}
+
 export class SoakRecord {
   submitted = 0
   /** Runs beyond the first one of a task. */
@@ -58,21 +66,23 @@ export class SoakRecord {
     this.open.get(run.i)?.push(run)
   }
 
-  /** Returns the outcome of a task, and the runs that the workers told of. */
-  settled(
-    i: number,
-    exit: Exit.Exit<number, unknown>
-  ): { readonly outcome: SoakOutcome; readonly answer: string; readonly runs: ReadonlyArray<SoakRun> } {
+  /** Returns the outcome of a task, its ID as far as it is known, and the runs that the workers told of. */
+  settled(i: number, exit: Exit.Exit<number, unknown>): SoakAnswer {
     const runs = this.open.get(i) ?? []
     this.open.delete(i)
-    const outcome = outcomeOf(i, exit, this.maxDeaths)
+    const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    const outcome = outcomeOf(i, exit, error, this.maxDeaths)
     this.outcomes[outcome]++
-    return { outcome, answer: Exit.isSuccess(exit) ? String(exit.value) : String(Cause.squash(exit.cause)), runs }
+    return {
+      outcome,
+      answer: String(Exit.isSuccess(exit) ? exit.value : error),
+      id: runs[0]?.id ?? (error instanceof TaskLost ? error.id : undefined),
+      runs
+    }
   }
 }
 
-const outcomeOf = (i: number, exit: Exit.Exit<number, unknown>, maxDeaths: number): SoakOutcome => {
+const outcomeOf = (i: number, exit: Exit.Exit<number, unknown>, error: unknown, maxDeaths: number): SoakOutcome => {
   if (Exit.isSuccess(exit)) return exit.value === i ? "right" : "wrong"
-  const error = Cause.squash(exit.cause)
   return error instanceof TaskLost && error.reason === "Poisoned" && error.attempts >= maxDeaths ? "poisoned" : "wrong"
 }

@@ -4,6 +4,7 @@
  *
  * Real time: only the broker knows when a lease ends. Events are ordered by what the processes tell.
  */
+import type { TaskLost } from "@aio-task-pool/distributed"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
@@ -481,6 +482,35 @@ describe.skipIf(!isAvailable("the faults of a distributed pool", { own: true }))
         assert.strictEqual(yield* Fiber.join(submitted), "block-1")
         assert.strictEqual(starts().get("block-1"), 2)
         yield* expectLimit(2)
+      })
+  )
+
+  fault(
+    "19. workers that stand still longer than their lease again and again: each task has its result, or is poisoned",
+    RedisServer.layerVolatile,
+    (name) =>
+      Effect.gen(function* () {
+        const { expectLimit, spawn } = yield* world({ name, size, lease: 600, stalledCheck: 200 })
+        const workers = [yield* spawn(), yield* spawn()]
+        const freezing = Effect.gen(function* () {
+          for (let i = 0; ; i++) {
+            yield* workers[i % 2]!.freeze
+            yield* Effect.sleep(900)
+            yield* workers[i % 2]!.thaw
+          }
+        })
+        yield* Effect.forkScoped(freezing)
+        const keys = range(200).map((i) => `slow-${i}`)
+        const outcomes = yield* Effect.forEach(keys, (key) => Effect.exit(Pool.submit(Work, { key })), {
+          concurrency: "unbounded"
+        })
+        for (const [i, outcome] of outcomes.map(failureOf).entries()) {
+          if (outcome === keys[i]) continue
+          assert.deepInclude(outcome as object, { _tag: "TaskLost", reason: "Poisoned" })
+          assert.isAtLeast((outcome as TaskLost).attempts, 3)
+        }
+        // Each of the two may still run what the other one has taken over.
+        yield* expectLimit(2 * size)
       })
   )
 })
