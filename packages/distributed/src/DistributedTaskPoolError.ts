@@ -37,8 +37,9 @@ export type NotAvailableReason = "Paused" | "Closed" | "Unreachable" | "Nested"
  *
  * **Gotchas**
  *
- * If the connection breaks while a task is sent, the broker may have received it. Give such tasks an `id`: sending the
- * same ID again never makes a second task.
+ * If the connection breaks while a task is sent, the broker may have received it. When the broker is back, this process
+ * removes it, but a worker may have been faster. Give such tasks an `id`: they are not removed, and sending the same ID
+ * again never makes a second task.
  *
  * Guide: docs/guide/more-than-one-machine.md
  *
