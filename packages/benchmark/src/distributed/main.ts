@@ -2,8 +2,9 @@
  * A distributed pool on Redis beside plain BullMQ with `waitUntilFinished`, with two worker processes of 8 each.
  *
  * `node --expose-gc packages/benchmark/src/distributed/main.ts [--quick] [beside | reactions | rerun | memory | closing ...]`
- * prints the tables of `docs/benchmarks/distributed.md`, `--soak 10` runs a soak of 10 minutes instead
- * (`--lease` and `--kill` are its lease and the time between two kills in milliseconds), and `--capacity` prints the tables of `docs/guide/past-one-redis.md`. Needs `redis-server` on the PATH.
+ * prints the tables of `docs/benchmarks/distributed.md`. `--soak 10` runs a soak of 10 minutes instead: `--lease` is its
+ * lease and `--kill` the time between two kills, in milliseconds, and `--freezes` also stops workers again and again.
+ * `--capacity` prints the tables of `docs/guide/past-one-redis.md`. Needs `redis-server` on the PATH.
  */
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { Effect, Layer, type Scope } from "effect"

@@ -384,6 +384,49 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }
     )
 
+    it.effect(
+      "a task that runs again beside its first copy, in one worker, keeps its lease and can be cancelled",
+      () => {
+        const name = poolName()
+        const firstEnds = Deferred.makeUnsafe<void>()
+        const stalls: Array<number> = []
+        const handler = Work.handle(({ key }, context) =>
+          Effect.suspend(() => {
+            stalls.push(context.stalls)
+            return stalls.length === 1
+              ? Effect.uninterruptible(Effect.as(Deferred.await(firstEnds), key))
+              : Effect.never
+          })
+        )
+        const runs = (count: number) =>
+          eventually(
+            Effect.sync(() => stalls.length),
+            (length) => length === count
+          )
+        return Effect.gen(function* () {
+          const raw = yield* rawClient
+          yield* Layer.build(Pool.worker([handler], { concurrency: 2, lease: "4 seconds", stalledCheck: "100 millis" }))
+          const handle = yield* Pool.fork(Work, { key: "a" }, { id: "a" })
+          yield* runs(1)
+          const lock = `${jobKey(name, "a")}:lock`
+          yield* Effect.promise(() => raw.del(lock))
+          yield* runs(2)
+          yield* Deferred.succeed(firstEnds, undefined)
+          // The lease of the second copy is renewed, or it ends and the task runs once more.
+          const left = Effect.promise(() => raw.pttl(lock))
+          let lowest = yield* left
+          yield* eventually(left, (millis) => {
+            const isDecided = millis > lowest || stalls.length > 2
+            lowest = Math.min(lowest, millis)
+            return isDecided
+          })
+          assert.deepStrictEqual(stalls, [0, 1])
+          yield* handle.cancel
+          assert.deepInclude(failureOf(yield* handle.await) as object, { _tag: "TaskCancelled", started: true })
+        }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, size: 2 })))
+      }
+    )
+
     it.effect("hundreds of waiters cause no warning about listeners", () => {
       const warnings: Array<Error> = []
       const onWarning = (warning: Error) => void warnings.push(warning)
