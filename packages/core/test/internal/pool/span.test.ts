@@ -88,9 +88,13 @@ describe("the span of a task", () => {
         }
       })
       const ran: Array<string> = []
-      for (const work of [Effect.sync(() => ran.push("effect")), () => Effect.sync(() => ran.push("function"))]) {
+      const forks = [
+        TaskPool.fork(Effect.sync(() => ran.push("effect"))),
+        TaskPool.fork(() => Effect.sync(() => ran.push("function")))
+      ]
+      for (const fork of forks) {
         const busy = yield* TaskPool.fork(Effect.never)
-        const handle = yield* TaskPool.fork(work).pipe(Effect.withSpan("caller"), Effect.withTracer(tracer))
+        const handle = yield* fork.pipe(Effect.withSpan("caller"), Effect.withTracer(tracer))
         cancel = handle.cancel
         yield* busy.cancel
         const exit = yield* Effect.exit(handle.join)
