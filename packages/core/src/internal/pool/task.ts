@@ -285,14 +285,21 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const { trace } = task
-      const fiber = makeFiber(contextOfLaunch(task, trace === undefined ? task.context! : trace.begin(task)))
+      if (task.trace !== undefined) return forkTraced(task, task.trace)
+      const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
-      const isReady = task.args === undefined && (trace === undefined || task.mayStart)
-      fiber.evaluate(isReady ? (task.work as Effect.Effect<unknown, unknown>) : task)
+      fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
   : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
+
+const forkTraced = (task: Task, trace: Trace): Fiber<unknown, unknown> => {
+  const fiber = makeFiber(contextOfLaunch(task, trace.begin(task)))
+  task.fiber = fiber
+  // Not the work itself: `beginIn` looks whether the tracer has ended the task.
+  fiber.evaluate(task)
+  return fiber
+}
 
 asEffects(
   Task,
