@@ -5,7 +5,6 @@ import * as TestClock from "effect/testing/TestClock"
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
 import type { Entry } from "../../../src/internal/pool/entry.ts"
 import { TaskExtra } from "../../../src/internal/pool/extra.ts"
-import { Deadline } from "../../../src/internal/pool/deadline.ts"
 import { Gate, type GateOptions } from "../../../src/internal/pool/gate.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { clear } from "../../../src/internal/pool/selecting.ts"
@@ -35,12 +34,7 @@ describe("Gate", () => {
     Effect.gen(function* () {
       const { gate } = yield* world()
       const backlog = makeBacklog()
-      for (const plain of [
-        entry(),
-        entry({ label: "label" }),
-        entry({ deadline: new Deadline(1000) }),
-        entry({ permits: 1 })
-      ]) {
+      for (const plain of [entry(), entry({ label: "label" }), entry({ maxWait: 1000 }), entry({ permits: 1 })]) {
         assert.strictEqual(gate.prepare(plain, backlog), backlog)
         assert.isTrue(gate.allows(plain))
       }
