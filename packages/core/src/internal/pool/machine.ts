@@ -265,7 +265,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const { ageing, discipline, perKey, rates } = options
     const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
     this.backlog = makeBacklog()
-    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, () => this.flush())
+    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
     this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
     this.log = log
