@@ -130,7 +130,14 @@ describe("assertLine", () => {
 
 describe("an example that a newcomer copies", () => {
   const root = join(import.meta.dirname, "../..")
-  const pages = ["README.md", "docs/guide/getting-started.md", ...globSync("packages/*/README.md", { cwd: root })]
+  const pages = [
+    "README.md",
+    "docs/guide/getting-started.md",
+    ...globSync("packages/*/README.md", { cwd: root })
+  ].filter(
+    // The folders of examples have their own tests.
+    (page) => page !== "packages/examples/README.md"
+  )
 
   it.each(pages)("prints what it shows: the first one of %s", (page) => {
     const [example] = examplesOf(page, readFileSync(join(root, page), "utf8"))

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
+import { printedBy, shape } from "./cookbook/programs.ts"
 
 const program = fileURLToPath(new URL("../distributed/main.ts", import.meta.url))
 
@@ -25,6 +26,11 @@ it.live("hashes files in one process without Redis", () =>
     const lines = yield* run(20, undefined)
     assert.strictEqual(lines[0], "20 files, in this process")
     assert.match(lines.at(-1)!, /^20 of 20 files in .* s, by 1 process, 0 ran again, 0 wrong or lost$/)
+    const shown = shape(printedBy("packages/examples/distributed/README.md")).split("\n")
+    assert.deepStrictEqual(
+      [lines[0], lines.at(-1)].map((line) => shape(line!)),
+      [shown[0], shown.at(-1)]
+    )
   })
 )
 

@@ -1,7 +1,7 @@
 // Crawls three sites that link to each other: at most eight requests at once, and two for each site.
 import { AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
 import { Effect } from "effect"
-import { openSite } from "./servers/site.ts"
+import { openSite } from "./site.ts"
 
 const sites = await Promise.all([openSite(120), openSite(40), openSite(5)])
 for (const site of sites) site.neighbors.push(...sites.filter((other) => other !== site))

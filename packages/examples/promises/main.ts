@@ -45,7 +45,7 @@ export const crawl = async (
   }
 }
 
-/** Crawls a site of this process and tells of it. */
+/** Crawls a site of this process, and prints what it found. */
 export const main = async (print: (line: string) => void): Promise<void> => {
   const site = await openSite({ pages: 100, limit: 4, cost: 2 })
   try {

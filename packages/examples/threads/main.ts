@@ -5,7 +5,7 @@ import { Effect, Layer } from "effect"
 import { rmSync } from "node:fs"
 import { basename } from "node:path"
 import { shrink } from "./images.jobs.ts"
-import { makePictures } from "./servers/pictures.ts"
+import { makePictures } from "./pictures.ts"
 
 const folder = makePictures({ count: 24, width: 800, height: 600, broken: 7 })
 const names = Array.from({ length: 24 }, (_, i) => `${folder}/${i}.png`)

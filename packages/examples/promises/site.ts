@@ -1,5 +1,5 @@
 /**
- * A web site with a limit: it serves so many requests at a time, and refuses more with 503.
+ * A website with a limit: it serves up to `limit` requests at a time, and rejects more with 503.
  */
 import { once } from "node:events"
 import { createServer } from "node:http"
