@@ -12,7 +12,6 @@ import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
 import type { Cost, Rate } from "../../Rate.ts"
 import { checkDuration, checkKnown } from "../arguments.ts"
-import type { SharedReading } from "./ages.ts"
 
 /** A rate whose values are checked. */
 export interface CheckedRate {
@@ -20,6 +19,12 @@ export interface CheckedRate {
   /** In milliseconds. */
   readonly window: number
   readonly unit: string | undefined
+}
+
+/** A reading of a clock that several starts share. */
+export interface SharedReading {
+  /** A time at which all of these starts were over, in milliseconds; `Infinity` while others may still share it. */
+  readonly until: number
 }
 
 /** The cost of a start: one number per rate. */

@@ -3,7 +3,6 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { SharedReading } from "../../../src/internal/pool/ages.ts"
 import {
   checkCost,
   checkCostChange,
@@ -619,7 +618,7 @@ describe("starts that share a reading of the clock", () => {
 
   it("have an entry for each reading, though each reading ends when the next one begins (load 2)", () => {
     const gate = gateOf(100, 1000).gate
-    let reading: SharedReading = { until: Infinity }
+    let reading = { until: Infinity }
     gate.start([1], 0.1, reading)
     for (let time = 1.1; time < 3000; time++) {
       reading.until = time
