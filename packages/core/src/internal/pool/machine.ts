@@ -103,7 +103,7 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import type { Expiring } from "./deadline.ts"
+import { Deadlines, type Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import { hasStarted, type TaskExtra } from "./extra.ts"
@@ -195,6 +195,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private selective: boolean
   private readonly runningTasks = new LinkedList<Entry>()
   private readonly delayed: Delayed
+  private readonly deadlines: Deadlines
   /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
@@ -262,10 +263,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
+    this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
     const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
     this.backlog = makeBacklog()
-    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, () => this.flush())
+    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
     this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
     this.log = log
@@ -296,7 +298,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       this.onAdmitted(entry)
       this.launch(entry)
     }
-    if (entry.state === "AtDoor" || entry.state === "Waiting") entry.extra?.deadline?.start(entry, this)
+    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -339,6 +341,10 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private prepare(entry: Entry): void {
     this.backlog = this.gate.prepare(entry, this.backlog)
     this.selective = this.gate.selective
+  }
+
+  private startDeadline(entry: Entry): void {
+    if (entry.extra?.maxWait !== undefined) this.deadlines.start(entry, entry.extra)
   }
 
   expire(entry: Entry, at: number): void {
@@ -403,7 +409,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       return false
     }
     this.prepare(entry)
-    entry.extra?.deadline?.start(entry, this)
+    this.startDeadline(entry)
     return true
   }
 
@@ -722,9 +728,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const { extra } = entry
     if (extra === undefined) return
     if (extra.retry !== undefined) extra.retry.starts++
-    if (extra.deadline === undefined) return
-    extra.deadline.cancel(this)
-    extra.deadline = undefined
+    if (extra.maxWait !== undefined) this.deadlines.end(extra)
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -885,7 +889,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   private releaseExtra(extra: TaskExtra): void {
-    extra.deadline?.cancel(this)
+    if (extra.maxWait !== undefined) this.deadlines.end(extra)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
