@@ -1,8 +1,5 @@
 // Runs each program of docs/cookbook as a process of its own, compares what it prints with its page, and checks from the
 // printed numbers, which its server has counted, that the limit held.
-import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
-import { layer } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import { afterAll, assert, describe, it } from "vitest"
 import { once } from "node:events"
 import { globSync, readFileSync } from "node:fs"
@@ -14,6 +11,7 @@ import {
   checkStream,
   examples,
   numbers,
+  onRedis,
   printedBy,
   programOf,
   programsOf,
@@ -87,15 +85,8 @@ const checks: Record<string, (output: string) => void> = {
   "plain-promises": (output) => {
     assert.include(output, "99 pages, at most ")
     assert.isAtMost(numbers(output)[1]!, 6)
-  },
-  "several-processes": (output) => {
-    const [pages, here, there, status, served, most] = numbers(output)
-    assert.deepStrictEqual([pages, here! + there!, status, served], [59, 59, 404, 59])
-    assert.isAtMost(most!, 3)
   }
 }
-
-const onRedis = "several-processes"
 
 /** The output of `jobs-202` as it is if no report ends before the client looks. */
 const inTime = (output: string): string =>
@@ -124,7 +115,7 @@ describe("cookbook", () => {
     for (const { body } of programs) assert.isBelow(body.trimEnd().split("\n").length, 60)
   })
 
-  it.concurrent.each(Object.entries(checks).filter(([page]) => page !== onRedis))(
+  it.concurrent.each(Object.entries(checks))(
     "%s prints what its page shows, and keeps its limit",
     async (page, check) => {
       const output = await run(programOf(page), page === "long-stream" ? ["5000"] : [])
@@ -134,20 +125,7 @@ describe("cookbook", () => {
   )
 
   it("runs every program", () => {
-    assert.sameMembers([...Object.keys(checks), "http-server"], pages)
-  })
-})
-
-describe.skipIf(!isAvailable(`the program ${onRedis} of the cookbook`))("the cookbook with Redis", () => {
-  layer(RedisServer.layer, { excludeTestServices: true })((it) => {
-    it.effect(`${onRedis} prints what its page shows, and keeps its limit`, () =>
-      Effect.gen(function* () {
-        const { url } = yield* RedisServer
-        const output = yield* Effect.promise(() => run(programOf(onRedis), [], { REDIS_URL: url }))
-        assert.strictEqual(shape(output), shape(printedOn(onRedis)))
-        checks[onRedis]!(output)
-      })
-    )
+    assert.sameMembers([...Object.keys(checks), "http-server", onRedis], pages)
   })
 })
 

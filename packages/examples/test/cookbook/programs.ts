@@ -65,3 +65,6 @@ export const checkStream = (output: string, length: number): void => {
   // Eight that are hashed, sixteen results, and the line that was read last.
   assert.isAtMost(held!, 8 + 16 + 1)
 }
+
+/** The program that needs Redis and starts processes: it takes longest, and runs with the proofs. */
+export const onRedis = "several-processes"
