@@ -62,21 +62,38 @@ export default defineConfig(({ mode }) => {
   // `--mode proof` runs the long versions, which stand beside the tests. `--mode browsers` runs the tests in Chromium.
   const kind = mode === "proof" ? "proof" : mode === "browsers" ? "browser" : "test"
   const proof = kind === "proof"
-  const project = (name: string, root: string, ...include: ReadonlyArray<string>) => ({
+  interface Options {
+    /** The test files, default all below `test`. */
+    readonly include?: ReadonlyArray<string>
+    readonly exclude?: ReadonlyArray<string>
+    readonly isolate?: boolean
+  }
+  const all = `test/**/*.${kind}.ts`
+  const project = (name: string, root: string, options: Options = {}) => ({
     extends: true as const,
-    test: { name, root, include: [`test/**/*.${kind}.ts`, ...(kind === "test" ? include : [])] }
+    test: {
+      name,
+      root,
+      include: [...(options.include ?? [all])],
+      exclude: [...(options.exclude ?? [])],
+      // Most files share their worker, which saves half a second each. A proof takes much longer than its worker's start.
+      isolate: options.isolate ?? kind !== "test"
+    }
   })
+  // Files that replace modules, or that weigh the memory of their process.
+  const alone = [`test/publicRuntime.${kind}.ts`, `test/leaks.${kind}.ts`]
   return {
     test: {
       projects: [
         project("core", "packages/core"),
         project("node", "packages/node"),
         project("distributed", "packages/distributed"),
-        project("testing", "packages/testing"),
+        project("testing", "packages/testing", { exclude: alone }),
+        project("testing-alone", "packages/testing", { include: alone, isolate: true }),
         project("dashboard", "packages/dashboard"),
         project("benchmark", "packages/benchmark"),
         project("examples", "packages/examples"),
-        project("docs", "docs", "generated/*.test.ts")
+        project("docs", "docs", { include: [all, `generated/*.${kind}.ts`] })
       ],
       testTimeout: limit[proof ? "proof" : "test"],
       hookTimeout: limit.test,

@@ -1,12 +1,12 @@
-// Runs every recipe of docs/guide/bundlers-and-platforms.md as a user would: installs the packed packages with npm, then
-// runs `npm start`, on the pinned Node and on the oldest one that `engines` allows. Prints one line per recipe, and
-// fails if a recipe fails.
+// Runs every recipe of docs/guide/bundlers-and-platforms.md, and every example that readers copy, as a user would: copies
+// the folder, installs the packed packages with npm, then runs `npm start`, on the pinned Node and on the oldest one that
+// `engines` allows. Checks the types of the examples. Prints one line per recipe, and fails if a recipe fails.
 //
 //   node .ci/platforms.ts [directory of tarballs] [--only name]
 import { execFile } from "node:child_process"
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
-import { delimiter, join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import { installChromium } from "./chromium.ts"
 
@@ -14,11 +14,12 @@ const root = join(import.meta.dirname, "..")
 const bin = join(root, "node_modules/.bin")
 const { engines } = JSON.parse(readFileSync(join(root, "packages/node/package.json"), "utf8"))
 const oldest = engines.node.replace(">=", "")
-const recipes = join(root, "packages/examples/platforms")
+const examples = join(root, "packages/examples")
+const recipes = join(examples, "platforms")
 
 interface Recipe {
-  /** Its output on success. */
-  readonly prints: RegExp
+  /** Its output on success; without it, the program does not end by itself, and only its types are checked. */
+  readonly prints?: RegExp
   /** Whether it needs no second run on the oldest Node. */
   readonly once?: true
   /** The command that runs a file. A program with a job in its own file must fail with it as on Node. */
@@ -41,6 +42,18 @@ const expected: Record<string, Recipe> = {
   webpack: { prints: job }
 }
 
+/** The folders of `packages/examples` with a manifest. */
+const toCopy: Record<string, Recipe> = {
+  "auto-scale": { prints: /^limit 8: \d+ pages/m, once: true },
+  crawler: { prints: /^165 pages, 0 failed$/m, once: true },
+  dashboard: {},
+  distributed: { prints: /^200 of 200 files in .* 0 wrong or lost$/m, once: true },
+  "http-server": {},
+  promises: { prints: /^100 pages, /m },
+  "quick-start": { prints: /^user 99\n3$/m },
+  threads: { prints: /^23 thumbnails of 200 x 150, 0 made in the main thread$/m }
+}
+
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { only: { type: "string" } } })
 
 const scratch = mkdtempSync(join(tmpdir(), "platforms-"))
@@ -59,10 +72,13 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string): Promise
     })
   })
 
+/** Returns the path of the tarball of a package, such as `core`. */
+type Tarballs = (name: string) => string
+
 const pack = async (): Promise<string> => {
   await run("node", ["--run", "build"], root)
   const pnpm = /npx --yes (pnpm@\S+)/.exec(readFileSync(join(root, "README.md"), "utf8"))![1]!
-  for (const name of ["core", "node"]) {
+  for (const name of ["core", "node", "dashboard", "distributed"]) {
     const args = ["--yes", pnpm, "pack", "--pack-destination", scratch]
     await run("npx", args, join(root, "packages", name))
   }
@@ -72,55 +88,82 @@ const pack = async (): Promise<string> => {
 const versionOf = (directory: string, name: string): string =>
   JSON.parse(readFileSync(join(directory, "node_modules", name, "package.json"), "utf8")).version
 
-/** Runs one recipe. Resolves with the version of its tool. */
-const runRecipe = async (name: string, tarballs: ReadonlyArray<string>): Promise<string> => {
-  const { once, prints, runs } = expected[name]!
-  const directory = join(scratch, name)
-  cpSync(join(recipes, name), directory, {
-    recursive: true,
-    filter: (path) => !/[/\\](?:node_modules|dist)$/.test(path)
-  })
-  if (name === "browser") installChromium()
-  const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
-  await run("npm", [...install, ...tarballs, `effect@${versionOf(root, "effect")}`], directory)
+const install = (directory: string, ...packages: ReadonlyArray<string>): Promise<string> =>
+  run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error", ...packages], directory)
+
+/** Runs the program of a folder on both versions of Node, and returns what it printed on the pinned one. */
+const startIn = async (directory: string, { once, prints }: Recipe): Promise<string> => {
+  if (prints === undefined) return ""
   const start = ["start", "--silent"]
   const outputs = [await run("npm", start, directory)]
   if (once === undefined) {
     outputs.push(await run("npx", ["--yes", `--package=node@${oldest}`, "--", "npm", ...start], directory))
   }
-  if (runs !== undefined) {
-    cpSync(join(root, "packages/node/test/programs/own/awaited.ts"), join(directory, "awaited.ts"))
-    const output = await run("npx", ["--no-install", ...runs, "awaited.ts"], directory)
-    if (!output.includes("move its jobs to a module of their own"))
-      throw new Error(`a job in the program's own file did not fail:\n${output}`)
-  }
   for (const output of outputs)
     if (!prints.test(output)) throw new Error(`the output does not match ${prints}:\n${output}`)
+  return outputs[0]!
+}
+
+const copy = (from: string, name: string): string => {
+  const directory = join(scratch, name)
+  cpSync(from, directory, { recursive: true, filter: (path) => !/[/\\](?:node_modules|dist)$/.test(path) })
+  return directory
+}
+
+/** Runs one recipe. Resolves with the version of its tool. */
+const runRecipe = async (name: string, tarballs: Tarballs): Promise<string> => {
+  const recipe = expected[name]!
+  const directory = copy(join(recipes, name), name)
+  if (name === "browser") installChromium()
+  await install(directory, tarballs("core"), tarballs("node"), `effect@${versionOf(root, "effect")}`)
+  const output = await startIn(directory, recipe)
+  if (recipe.runs !== undefined) {
+    cpSync(join(root, "packages/node/test/programs/own/awaited.ts"), join(directory, "awaited.ts"))
+    const failure = await run("npx", ["--no-install", ...recipe.runs, "awaited.ts"], directory)
+    if (!failure.includes("move its jobs to a module of their own"))
+      throw new Error(`a job in the program's own file did not fail:\n${failure}`)
+  }
   const tool = Object.keys(JSON.parse(readFileSync(join(directory, "package.json"), "utf8")).devDependencies ?? {})[0]
-  const version = prints.exec(outputs[0]!)!.groups?.["version"]
+  const version = recipe.prints!.exec(output)!.groups?.["version"]
   return version ?? (tool === undefined ? process.versions.node : versionOf(directory, tool))
+}
+
+/** Runs an example, with the exact versions that its manifest names. Resolves with what was done. */
+const runExample = async (name: string, tarballs: Tarballs): Promise<string> => {
+  const recipe = toCopy[name]!
+  const directory = copy(join(examples, name), name)
+  const { dependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"))
+  const ours = Object.keys(dependencies).flatMap((each) => /^@aio-task-pool\/(.*)/.exec(each)?.[1] ?? [])
+  await install(directory, ...ours.map(tarballs))
+  // The declarations of the packages too.
+  await run("tsc", ["--project", directory, "--skipLibCheck", "false"], directory)
+  await startIn(directory, recipe)
+  return recipe.prints === undefined ? "types" : "types, output"
 }
 
 let failed = 0
 try {
-  const names = Object.keys(expected)
-  for (const { name } of globSync("*", { cwd: recipes, withFileTypes: true })) {
-    if (!names.includes(name)) throw new Error(`.ci/platforms.ts has no entry for the recipe ${name}`)
+  const folders = globSync("*/package.json", { cwd: examples }).map(dirname)
+  for (const name of [...readdirSync(recipes), ...folders]) {
+    if (!(name in expected || name in toCopy)) throw new Error(`.ci/platforms.ts has no entry for ${name}`)
   }
+  const names = [...Object.keys(expected), ...Object.keys(toCopy)]
   const chosen = names.filter((name) => values.only === undefined || name === values.only)
   if (chosen.length === 0) throw new Error(`--only must be one of ${names.join(", ")}, got ${values.only}`)
 
   const packed = positionals[0] ?? (await pack())
-  const tarballs = globSync("aio-task-pool-{core,node}-*.tgz", { cwd: packed }).map((file) => join(packed, file))
-  if (tarballs.length !== 2)
-    throw new Error(`${packed} must contain one tarball of core and one of node, got ${tarballs.length}`)
+  const tarballs: Tarballs = (name) => {
+    const [file, ...others] = globSync(`aio-task-pool-${name}-*.tgz`, { cwd: packed })
+    if (file === undefined || others.length > 0) throw new Error(`${packed} must contain one tarball of ${name}`)
+    return join(packed, file)
+  }
 
   const work = async (): Promise<void> => {
     for (let name = chosen.shift(); name !== undefined; name = chosen.shift()) {
       const begin = performance.now()
       let line: string
       try {
-        line = `ok ${name} ${await runRecipe(name, tarballs)}`
+        line = `ok ${name} ${await (name in expected ? runRecipe : runExample)(name, tarballs)}`
       } catch (error) {
         failed++
         line = `failed ${name}: ${error instanceof Error ? error.message : String(error)}\n`

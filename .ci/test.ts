@@ -21,6 +21,9 @@ const rest = process.argv.slice(2).filter((argument) => argument !== mode && arg
 const scratch = mkdtempSync(join(tmpdir(), "test-"))
 const totals = join(scratch, "totals")
 const env: NodeJS.ProcessEnv = { ...process.env, TEST_TOTALS: totals }
+// Workers and the programs that tests start load the same modules, hundreds of times. Code from this cache has no exact
+// coverage.
+if (!rest.includes("--coverage")) env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/node")
 if (!process.stdout.isTTY) {
   // Vitest and the demo color their output even in a file, unless NO_COLOR is set. Node warns if both variables are set.
   env["NO_COLOR"] = "1"

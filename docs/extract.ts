@@ -3,7 +3,8 @@
 //
 // - A line that ends in `// => value` asserts that its expression equals the value. The expression may stand in
 //   `console.log(…)`, or initialize a constant.
-// - A fence marked `tests` registers tests of its own (`it`, `taskPoolLaws`) and becomes a test file.
+// - A fence marked `tests` registers tests of its own (`it`, `disciplineLaws`) and becomes a test file. One marked `proof`
+//   registers tests that take long (`taskPoolLaws`), and runs with the proofs.
 // - A fence marked `as name.ts` is written to a module of that name, for other fences to import.
 // - A fence of any language marked `file path` shows the file of that path: it is not run, but must equal the file.
 //   `node docs/extract.ts --update` first copies the files into these fences.
@@ -17,8 +18,8 @@ interface Example {
   readonly file: string
   /** Number of the fence's opening line. */
   readonly line: number
-  /** Whether it registers tests. */
-  readonly tests: boolean
+  /** What it registers, if it does: tests, or long ones. */
+  readonly registers: "test" | "proof" | undefined
   /** The name of the module, where other examples import it. */
   readonly as: string | undefined
   readonly code: ReadonlyArray<string>
@@ -43,7 +44,7 @@ interface Fence {
 export const examplesOf = (file: string, text: string): Array<Example> =>
   fencesOf(file, text).flatMap(({ code, language, line, marks }) =>
     (language === "ts" || language === "typescript") && valueOf(marks, "file") === undefined
-      ? [{ file, line, tests: marks.includes("tests"), as: valueOf(marks, "as"), code }]
+      ? [{ file, line, registers: registeredBy(marks), as: valueOf(marks, "as"), code }]
       : []
   )
 
@@ -75,6 +76,9 @@ export const withCopies = (file: string, text: string, read: (path: string) => s
 
 const valueOf = (marks: ReadonlyArray<string>, name: string): string | undefined =>
   marks.includes(name) ? marks[marks.indexOf(name) + 1] : undefined
+
+const registeredBy = (marks: ReadonlyArray<string>): Example["registers"] =>
+  marks.includes("tests") ? "test" : marks.includes("proof") ? "proof" : undefined
 
 const fencesOf = (file: string, text: string): Array<Fence> =>
   // In a source file only a doc comment can hold a fence.
@@ -130,8 +134,8 @@ export const assertLine = (line: string, at: string): string => {
     : `${declare}${actual}; assertEquals(${name}, ${expected}, ${JSON.stringify(at)})`
 }
 
-const nameOf = ({ as, file, line, tests }: Example): string =>
-  as ?? `${file.replaceAll("/", ".")}.${line}.${tests ? "test.ts" : "ts"}`
+const nameOf = ({ as, file, line, registers }: Example): string =>
+  as ?? `${file.replaceAll("/", ".")}.${line}.${registers === undefined ? "ts" : `${registers}.ts`}`
 
 const moduleOf = ({ code, file, line }: Example): string => {
   const lines = code.map((text, index) => assertLine(text, `${file}:${line + 1 + index}`))
@@ -182,7 +186,7 @@ if (import.meta.main) {
   }
 
   const tests = examples
-    .filter((example) => !example.tests)
+    .filter((example) => example.registers === undefined)
     .map((example) => `it("${example.file}:${example.line}", () => import("./${nameOf(example)}"))`)
   modules.set("examples.test.ts", `import { it } from "vitest"\n\n${tests.join("\n")}\n`)
 

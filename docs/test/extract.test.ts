@@ -11,18 +11,19 @@ describe("examplesOf", () => {
   it("finds the ts fences of a markdown file and the lines they open on", () => {
     const text = ["# Title", `${fence}ts`, "const a = 1", fence, `${fence}sh`, "ls", fence, `${fence}ts`, "b()", fence]
     expect(examplesOf("a.md", text.join("\n"))).toEqual([
-      { file: "a.md", line: 2, tests: false, as: undefined, code: ["const a = 1"] },
-      { file: "a.md", line: 8, tests: false, as: undefined, code: ["b()"] }
+      { file: "a.md", line: 2, registers: undefined, as: undefined, code: ["const a = 1"] },
+      { file: "a.md", line: 8, registers: undefined, as: undefined, code: ["b()"] }
     ])
   })
 
   it("gives a fence marked `as` the name by which others import it", () => {
     const [example] = examplesOf("a.md", `${fence}ts as b.ts\nexport const b = 1\n${fence}`)
-    expect(example).toEqual({ file: "a.md", line: 1, tests: false, as: "b.ts", code: ["export const b = 1"] })
+    expect(example).toEqual({ file: "a.md", line: 1, registers: undefined, as: "b.ts", code: ["export const b = 1"] })
   })
 
   it("recognizes an example that registers its own tests", () => {
-    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`)[0]?.tests).toBe(true)
+    expect(examplesOf("a.md", `${fence}ts tests\nit("a", b)\n${fence}`)[0]?.registers).toBe("test")
+    expect(examplesOf("a.md", `${fence}ts proof\nit("a", b)\n${fence}`)[0]?.registers).toBe("proof")
   })
 
   it("removes the indentation of a list from the code, but not the code's own", () => {
@@ -49,7 +50,7 @@ describe("examplesOf", () => {
       `const text = "${fence}ts"`
     ]
     expect(examplesOf("a.ts", text.join("\n"))).toEqual([
-      { file: "a.ts", line: 4, tests: false, code: ["add(1, 2)", "", "  indented()"] }
+      { file: "a.ts", line: 4, registers: undefined, code: ["add(1, 2)", "", "  indented()"] }
     ])
   })
 
@@ -130,7 +131,14 @@ describe("assertLine", () => {
 
 describe("an example that a newcomer copies", () => {
   const root = join(import.meta.dirname, "../..")
-  const pages = ["README.md", "docs/guide/getting-started.md", ...globSync("packages/*/README.md", { cwd: root })]
+  const pages = [
+    "README.md",
+    "docs/guide/getting-started.md",
+    ...globSync("packages/*/README.md", { cwd: root })
+  ].filter(
+    // The folders of examples have their own tests.
+    (page) => page !== "packages/examples/README.md"
+  )
 
   it.each(pages)("prints what it shows: the first one of %s", (page) => {
     const [example] = examplesOf(page, readFileSync(join(root, page), "utf8"))

@@ -4,9 +4,10 @@ import { expect, it } from "vitest"
 
 const root = join(import.meta.dirname, "../..")
 
-const pages = globSync(["*.md", "docs/**/*.md", "packages/*/README.md"], { cwd: root, exclude: ["docs/site/**"] }).map(
-  (page) => page.replaceAll("\\", "/")
-)
+const pages = globSync(["*.md", "docs/**/*.md", "packages/*/README.md", "packages/examples/*/README.md"], {
+  cwd: root,
+  exclude: ["docs/site/**"]
+}).map((page) => page.replaceAll("\\", "/"))
 
 const prose = (text: string): string => text.replaceAll(/^```.*?^```/gms, "")
 

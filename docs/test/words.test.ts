@@ -31,6 +31,7 @@ const pages = globSync(
     "*.md",
     "docs/**/*.md",
     "packages/*/README.md",
+    "packages/examples/*/README.md",
     ".changeset/*.md",
     "packages/{core,node,dashboard}/src/**/*.ts",
     "packages/dashboard/page/*.js"

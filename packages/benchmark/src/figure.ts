@@ -8,7 +8,7 @@ import { parseHTML } from "linkedom"
 const width = 440
 
 const left = 8
-const marginTop = 44
+const marginTop = 48
 
 /** Colors by name, as `[light, dark]`. `color` refers to them. */
 const colors = {
@@ -18,7 +18,8 @@ const colors = {
   gray: ["#8c959f", "#9198a1"],
   orange: ["#bc4c00", "#f0883e"],
   purple: ["#8250df", "#ab7df8"],
-  green: ["#1a7f37", "#3fb950"]
+  green: ["#1a7f37", "#3fb950"],
+  red: ["#cf222e", "#f85149"]
 } as const
 
 /** A color that differs between light and dark pages. */
@@ -82,7 +83,7 @@ ${body}
 
 const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** A line of a panel. */
+/** A line of a panel. It has a gap where `y` is NaN. */
 export interface Line {
   readonly label: string
   readonly color: keyof typeof colors
@@ -91,19 +92,19 @@ export interface Line {
   readonly stepped?: boolean
 }
 
-/** A plot of lines over time, in seconds, with their labels above. */
-export const timeline = (heading: string, lines: ReadonlyArray<Line>): Panel => {
-  const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).toSorted((a, b) => a - b)
-  // One slow window must not flatten all others, so the axis ends above the other 99.5 %.
-  const top = values[Math.floor(0.995 * values.length)] ?? 1
+/** A plot of lines over time with their labels above. Times are in `unit`, default seconds. */
+export const timeline = (heading: string, lines: ReadonlyArray<Line>, unit = "seconds"): Panel => {
+  // One slow window must not flatten all others, so the axis ends above the other 98.5 % of each line. Lines of a few points
+  // are limits, and stay whole.
+  const top = Math.max(...lines.map(({ points }) => highest(points)))
   const end = Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)))
-  const marginLeft = 48
+  const marginLeft = Math.max(48, 16 + widthOf(Math.round(top).toLocaleString("en-US")))
   let dx = 0
   return {
     heading,
     marginLeft,
-    x: { label: "seconds", labelArrow: "none", domain: [0, end], ticks: 6 },
-    y: { label: null, domain: [0, 1.1 * top], nice: true, clamp: true, ticks: 4 },
+    x: { label: unit, labelArrow: "none", domain: [0, end], ticks: 6 },
+    y: { label: null, domain: [0, top > 0 ? 1.1 * top : 1], nice: true, clamp: true, ticks: 4 },
     marks: [
       Plot.gridY({ stroke: color("faint"), strokeOpacity: 1, ticks: 4 }),
       ...lines.flatMap(({ color: name, dashed = false, label, points, stepped = false }) => {
@@ -117,9 +118,21 @@ export const timeline = (heading: string, lines: ReadonlyArray<Line>): Panel => 
           }),
           Plot.text([text], { frameAnchor: "top-left", dx, dy: 34 - marginTop, fill: color(name) })
         ]
-        dx += 8 * text.length + 8
+        dx += widthOf(text) + 14
         return marks
       })
     ]
   }
 }
+
+const highest = (points: Line["points"]): number => {
+  const values = points
+    .map(([, y]) => y)
+    .filter((y) => !Number.isNaN(y))
+    .toSorted((a, b) => a - b)
+  return values[Math.min(values.length - 1, Math.floor((values.length < 20 ? 1 : 0.985) * values.length))] ?? 0
+}
+
+/** Returns the width of a label in pixels, or a little more. */
+const widthOf = (text: string): number =>
+  Array.from(text).reduce((sum, letter) => sum + (letter === "—" ? 13 : /[ \-ijlt]/.test(letter) ? 4.5 : 7.8), 0)

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { AutoScalePolicy } from "@aio-task-pool/core"
-import { backlog, sharing, simulate } from "@aio-task-pool/testing/Simulator"
+import { backlog, open, sharing, simulate, type SimulateOptions } from "@aio-task-pool/testing/Simulator"
 import { assert, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { plot as plotSizes, type Sizes } from "../src/autoscale/report.ts"
@@ -29,21 +29,50 @@ it("a figure has a title, a heading with the unit, the labels of its lines, and 
   assert.include(svg, "prefers-color-scheme: dark")
 })
 
-it("the figure of a simulated run shows its size, the best size, its latency and its throughput", () => {
-  const result = simulate({
+const server = sharing({ capacity: 10, base: 50, limit: 20 })
+const run = (options: Partial<SimulateOptions> = {}) =>
+  simulate({
     policy: AutoScalePolicy.adaptive(),
-    server: sharing({ capacity: 10, base: 50 }),
+    server,
     load: backlog,
     seed: 1,
     duration: "5 seconds",
-    oracle: 10
+    oracle: 10,
+    ...options
   })
-  const svg = plotRun("a run", result)
-  for (const text of ["— size", "- - best fixed size", "— mean of the window", "— succeeded"]) {
+
+it("the figure of a simulated run shows the sizes, the server's limit, its latency and its tasks", () => {
+  const svg = plotRun("a run", { server, load: backlog }, run())
+  for (const text of [
+    "— size",
+    "- - best size",
+    "- - rejects beyond",
+    "— mean of the window",
+    "— succeeded",
+    "— failed",
+    "seconds"
+  ]) {
     assert.include(svg, `>${text}</`)
   }
-  assert.lengthOf([...svg.matchAll(/aria-label="line"/g)], 7)
+  assert.lengthOf([...svg.matchAll(/aria-label="line"/g)], 9)
   assert.notInclude(svg, "NaN")
+})
+
+it("the figure of an open load shows what was offered, and several pools together", () => {
+  const load = open(50)
+  const result = run({ load, pools: 2 })
+  const svg = plotRun("two pools", { server, load }, result)
+  assert.include(svg, ">workers of all 2 pools</")
+  assert.include(svg, ">— offered</")
+  assert.deepStrictEqual((result.totalSizes as ReadonlyArray<readonly [number, number]>)[0], [0, 20])
+})
+
+it("the figure of a long run is in minutes, and has no more points than can be seen", () => {
+  const result = run({ duration: "16 minutes" })
+  assert.isAbove(result.sizes.length, 500)
+  const svg = plotRun("a long run", { server, load: backlog }, result)
+  assert.include(svg, ">minutes</")
+  assert.isBelow(svg.length, 40_000)
 })
 
 it("the sizes in the documents are those of the saved run", () => {

@@ -83,6 +83,8 @@ export interface DistributedPoolEntry {
   readonly openedAt: number
   /** What can be read of the pool. */
   readonly service: DistributedPoolView
+  /** The pool that runs the tasks, if they all run in this process. It has an entry of its own. */
+  readonly local?: LocalPoolEntry | undefined
 }
 
 /**
@@ -226,7 +228,7 @@ export interface PoolRegistry extends Context.Reference<PoolRegistryService> {
    * Use it in a package that implements pools. The pools of this package enter by themselves.
    */
   readonly registerPool: (
-    pool: Pick<DistributedPoolEntry, "name" | "kind" | "service">
+    pool: Pick<DistributedPoolEntry, "name" | "kind" | "service" | "local">
   ) => Effect.Effect<DistributedPoolEntry, never, Scope>
   /**
    * Adds an executor until the scope closes, and returns its entry.
@@ -262,11 +264,12 @@ export const PoolRegistry: PoolRegistry = Object.assign(
         Effect.sync
       )
     ),
-    registerPool: ({ kind, name, service }: Pick<DistributedPoolEntry, "name" | "kind" | "service">) =>
+    registerPool: ({ kind, local, name, service }: Pick<DistributedPoolEntry, "name" | "kind" | "service" | "local">) =>
       entered((registry, clock) => {
         let entry: DistributedPoolEntry
         const leave = registry.enterPool(name, clock, (id, openedAt) => {
-          entry = { _tag: "Distributed", id, name, kind, openedAt, service }
+          const known = { _tag: "Distributed", id, name, kind, openedAt, service } as const
+          entry = local === undefined ? known : { ...known, local }
           return entry
         })
         return [entry!, leave]

@@ -24,6 +24,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Tracer from "effect/Tracer"
+import { lasting } from "./internal/context.ts"
 import { collect } from "./internal/metrics/collector.ts"
 import { registryOf } from "./internal/registry.ts"
 
@@ -41,6 +43,10 @@ import { registryOf } from "./internal/registry.ts"
  * series of their own, and `_other` stands for the rest. Tasks cost no more than the timing: series are read when metrics
  * are collected.
  *
+ * Distributed pools have gauges only. Their brokers are asked every five seconds beside the scrapes, from the start of
+ * the pool until five minutes after the last scrape. If a broker does not answer, the gauges are missing, apart from
+ * `task_pool_open_pools`. None shows a value that is older than ten seconds.
+ *
  * Guide: docs/observability.md
  *
  * @category layers
@@ -52,9 +58,11 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(
       // The logger is user code, so it runs after the present step.
       const log = (cause: unknown) =>
         Effect.logError("the registry of metrics threw, and series are wrong", Cause.die(cause))
-      const onDefect = (defect: unknown) =>
-        void Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, log(defect)))
-      return Effect.sync(() => collect(Context.get(context, Metric.MetricRegistry), registryOf(context), onDefect))
+      // The fibers live as long as the layer, so they are no part of the span in which it is built.
+      const fork = Effect.runForkWith(Context.omit(Tracer.ParentSpan)(lasting(context)))
+      const onDefect = (defect: unknown) => void fork(Effect.andThen(Effect.yieldNow, log(defect)))
+      const metrics = Context.get(context, Metric.MetricRegistry)
+      return Effect.sync(() => collect(metrics, registryOf(context), fork, onDefect))
     }),
     Effect.sync
   )

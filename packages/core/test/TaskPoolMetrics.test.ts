@@ -335,6 +335,65 @@ describe("the layer of metrics", () => {
     )
   )
 
+  it.effect("counts each task once when a registry is hidden and shown again beside another one", () =>
+    Effect.gen(function* () {
+      const metrics = new Map<string, any>()
+      const [first, second] = [yield* PoolRegistry.make, yield* PoolRegistry.make]
+      const makePool = AioAutoScaleTaskPoolSimple.make({
+        name: "mail",
+        timing: true,
+        policy: everyTwoSeconds,
+        classify: (exit) => (exit._tag === "Success" ? "success" : "overload")
+      })
+      const show = (registry: typeof first) =>
+        Layer.build(Layer.fresh(TaskPoolMetrics.layer)).pipe(
+          Effect.provideService(PoolRegistry, registry),
+          Effect.provideService(Metric.MetricRegistry, metrics)
+        )
+      const text = Effect.provideService(PrometheusMetrics.format(), Metric.MetricRegistry, metrics)
+      const pool = yield* Effect.provideService(makePool, PoolRegistry, first)
+      const stats = { threads: 1, starting: 0, ending: 0, running: 0, waiting: 0, settled: 5, replaced: 2 } as any
+      yield* Effect.provideService(
+        PoolRegistry.registerExecutor({ name: "hashes", stats: Effect.succeed(stats), threads: Effect.succeed([]) }),
+        PoolRegistry,
+        first
+      )
+      const other = yield* Effect.provideService(AioFixedTaskPoolSimple.make({ name: "mail" }), PoolRegistry, second)
+      yield* show(second)
+      yield* other.submit(Effect.void)
+      const totals = (tasks: number) =>
+        Effect.gen(function* () {
+          const decisions = (yield* pool.decisions(256)).length
+          const found = (yield* text).split("\n").map(sorted)
+          for (const line of [
+            `task_pool_submitted_tasks_total{task_pool_name="mail"} ${tasks}`,
+            `task_pool_ended_tasks_total{outcome="failed",task_pool_name="mail"} ${tasks - 1}`,
+            `task_pool_overloads_total{task_pool_name="mail"} ${tasks - 1}`,
+            `task_pool_run_time_seconds_count{task_pool_name="mail"} ${tasks}`,
+            `task_pool_decisions_total{reason="SPY",task_pool_name="mail"} ${decisions}`,
+            `task_executor_settled_jobs_total{task_executor_name="hashes"} 5`,
+            `task_executor_replaced_threads_total{task_executor_name="hashes"} 2`
+          ]) {
+            assert.include(found, line)
+          }
+        })
+      for (let shown = 1; shown <= 3; shown++) {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* show(first)
+            yield* Effect.exit(pool.submit(Effect.fail("too many")))
+            yield* TestClock.adjust(3000)
+            yield* settle
+            yield* totals(1 + shown)
+          })
+        )
+        // The other registry keeps the totals of the pools that it does not show any more.
+        yield* totals(1 + shown)
+        assert.include(yield* text, 'task_pool_open_pools{task_pool_name="mail"} 1')
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("makes the pools measure while it lives, those that are made before and after it", () =>
     alone(
       Effect.gen(function* () {
@@ -356,6 +415,30 @@ describe("the layer of metrics", () => {
           })
         )
         assert.strictEqual(yield* timing("before"), undefined)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.effect("gives the times of an idle pool as the same copy, which later tasks do not change", () =>
+    alone(
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ name: "mail", timing: true })
+        const [entry] = yield* PoolRegistry.pools
+        const timing = entry!._tag === "Local" ? entry!.timing : Effect.undefined
+        yield* pool.submit(Effect.void)
+        const before = yield* timing
+        assert.strictEqual(yield* timing, before)
+        yield* pool.submit(Effect.void)
+        const after = yield* timing
+        assert.deepStrictEqual(
+          [before!.run.count, after!.run.count, before!.queue.count, after!.queue.count],
+          [1, 2, 1, 2]
+        )
+        // The start of a task changes the queue time only.
+        const task = yield* pool.fork(Effect.never)
+        assert.deepStrictEqual([(yield* timing)!.queue.count, (yield* timing)!.run.count], [3, 2])
+        yield* task.cancel
+        assert.strictEqual((yield* timing)!.run.count, 3)
       }).pipe(Effect.scoped)
     )
   )

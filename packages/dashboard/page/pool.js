@@ -240,12 +240,12 @@ export const Pool = (props) => {
       h("h1", { id: "title", tabIndex: -1 }, row.id),
       h(State, { state: closed ? "Closed" : row.state, holds: row.stats.holds }),
       h("span", { class: "quiet kind" }, row.kind),
-      actions && !closed && row.remote === undefined ? h(Actions, { act, allowed, note, row }) : null
+      actions && !closed && !row.distributed ? h(Actions, { act, allowed, note, row }) : null
     ),
     closed
       ? h("p", { class: "card notice" }, `${row.id} has closed. These are its last numbers.`)
       : row.warnings.map((warning) => h("p", { key: warning.rule, class: "card notice" }, h(WarningText, { warning }))),
-    row.remote === undefined ? h(Tiles, { row }) : h(RemoteTiles, { row }),
+    h(row.remote ? RemoteTiles : Tiles, { row }),
     series === undefined
       ? null
       : h(
@@ -343,6 +343,7 @@ export const Pool = (props) => {
                 omitted: detail.omitted.waiting + detail.omitted.delayed + detail.omitted.door,
                 now: false
               }),
+              h(Workers, { detail }),
               h(Executors, { executors: frame.executors })
             )
           )

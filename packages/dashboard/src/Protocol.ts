@@ -109,8 +109,10 @@ export const PoolRow = Schema.Struct({
   /** Means over the last two seconds. `ended` counts all outcomes, `failed` is among them. */
   rates: Schema.Struct({ ended: Schema.Number, failed: Schema.Number, rejected: Schema.Number }),
   warnings: Schema.Array(Warning),
+  /** Whether the pool is a distributed one. It cannot be paused, resumed or resized from here. */
+  distributed: Schema.optionalKey(Schema.Boolean),
   /**
-   * Only of a distributed pool: how long ago its broker last answered, in milliseconds; `null` before the first answer.
+   * Only of a distributed pool with a broker: how long ago its broker last answered, in milliseconds; `null` before the first answer.
    *
    * Only its state, target size, running, waiting and delayed tasks are known. The other numbers mean nothing.
    */

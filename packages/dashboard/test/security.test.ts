@@ -1,5 +1,8 @@
+import { AioFixedTaskPoolSimple, PoolRegistry } from "@aio-task-pool/core"
+import { DistributedTaskPool } from "@aio-task-pool/distributed"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { describe } from "vitest"
 import { type Answer, send } from "./support/http.ts"
@@ -178,6 +181,29 @@ describe("an action", () => {
         // Others read without the token, and cannot act by reading.
         expect((yield* get(port, "/api/v1/pools", `Host: localhost:${port}`)).status).toBe(200)
         expect((yield* get(port, "/api/v1/pools/db/pause", `Host: localhost:${port}`, bearer)).status).toBe(404)
+      })
+    )
+  )
+
+  it.live("says that a distributed pool cannot be changed, and does not change the pool that runs its tasks", () =>
+    isolated(
+      Effect.gen(function* () {
+        const core = AioFixedTaskPoolSimple.layer(2, { name: "core" })
+        yield* Layer.build(DistributedTaskPool.layerLocal(core, { name: "images" }))
+        const view = { stats: Effect.never, workers: Effect.never }
+        yield* PoolRegistry.registerPool({ name: "far", kind: "Queue", service: view })
+        const { port } = yield* open({ actions: true, token })
+        const bearer = `Authorization: Bearer ${token}`
+        for (const action of ["pause", "resume", "resize"]) {
+          for (const id of ["far", "images"]) {
+            const answer = yield* post(port, `/api/v1/pools/${id}/${action}`, '{"size":3}', bearer)
+            expect([answer.status, answer.body.trim()]).toEqual([
+              400,
+              `The pool "${id}" is a distributed one, which cannot be changed from here.`
+            ])
+          }
+          expect((yield* post(port, `/api/v1/pools/core/${action}`, '{"size":3}', bearer)).status).toBe(404)
+        }
       })
     )
   )

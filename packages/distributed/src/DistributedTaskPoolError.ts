@@ -37,8 +37,9 @@ export type NotAvailableReason = "Paused" | "Closed" | "Unreachable" | "Nested"
  *
  * **Gotchas**
  *
- * If the connection breaks while a task is sent, the broker may have received it. Give such tasks an `id`: sending the
- * same ID again never makes a second task.
+ * If the connection breaks while a task is sent, the broker may have received it. When the broker is back, this process
+ * removes it, but a worker may have been faster. Give such tasks an `id`: they are not removed, and sending the same ID
+ * again never makes a second task.
  *
  * Guide: docs/guide/more-than-one-machine.md
  *
@@ -133,7 +134,8 @@ export class TaskCancelled extends Data.TaggedError("TaskCancelled")<{
 /**
  * Why no result can arrive.
  *
- * - `"Poisoned"`: the processes that ran the task died, `maxDeaths` times.
+ * - `"Poisoned"`: `maxDeaths` workers lost the task, because their processes died or were blocked for longer than the
+ *   lease.
  * - `"Vanished"`: the broker no longer has the task, or never had it.
  * - `"UnknownTask"`: no worker has a handler for the task, or its ID belongs to a task of another name.
  * - `"Undecodable"`: the payload or the result does not fit its schema or is above the size limit.
@@ -168,7 +170,7 @@ export class TaskLost extends Data.TaggedError("TaskLost")<{
   override get message(): string {
     const task = this.id === "" ? "a task" : `task ${JSON.stringify(this.id)}`
     const why = {
-      Poisoned: "the processes that ran it died",
+      Poisoned: "too many workers lost it",
       Vanished: "the pool no longer has it",
       UnknownTask: "no worker knows it, or its ID belongs to another task",
       Undecodable: "its payload or result does not fit the schema"

@@ -137,7 +137,11 @@ export interface WorkerOptions {
    * After that it fails with `TaskLost` (`"UnknownTask"`).
    */
   readonly unknownFor?: DurationInput | undefined
-  /** How many workers may lose a task before it fails with `TaskLost` (`"Poisoned"`), an integer above 0, default 3. */
+  /**
+   * How many workers may lose a task before it fails with `TaskLost` (`"Poisoned"`), an integer above 0, default 3.
+   *
+   * A worker loses a task if its process dies, or is blocked for longer than the lease.
+   */
   readonly maxDeaths?: number | undefined
 }
 

@@ -1,4 +1,4 @@
-import { AioFixedTaskPoolSimple, type DistributedPoolEntry, PoolRegistry } from "@aio-task-pool/core"
+import { AioFixedTaskPoolSimple, type DistributedPoolEntry, PoolRegistry, TaskPoolMetrics } from "@aio-task-pool/core"
 import { DistributedTaskPool, NotAvailable } from "@aio-task-pool/distributed"
 import {
   AioDistributedAutoScaleTaskPoolLifo,
@@ -12,7 +12,7 @@ import {
 import { defectOf } from "@aio-task-pool/testing/kit"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Metric, Scope } from "effect"
 import { hostname } from "node:os"
 import { readWorkerName, workerName } from "../src/bullmq/internal/workerNames.ts"
 import { eventually, Gates, Pool, poolName, Work } from "./bullmq/kit.ts"
@@ -116,7 +116,66 @@ const laws = <R>(it: Test<R>, kind: string, host: string, layerOf: LayerOf<R>) =
         assert.lengthOf(yield* distributed, 0)
       })
     ))
+
+  it(`${kind}: has gauges while it and a metrics layer live, and none after`, () =>
+    alone(
+      Effect.gen(function* () {
+        const name = poolName()
+        const { close, pool } = yield* open(yield* layerOf(name))
+        const gates = new Gates()
+        const workers = yield* Scope.make()
+        yield* Scope.provide(pool.worker([gates.handler], { concurrency: 5 }), workers)
+        for (const key of ["a", "b", "c"]) yield* pool.fork(Work, { key })
+        yield* pool.fork(Work, { key: "d" }, { delay: "1 hour" })
+        yield* eventually(
+          pool.stats,
+          ({ delayed, running, waiting }) => delayed === 1 && running === 2 && waiting === 1
+        )
+        const gauges = gaugesOf(name)
+        for (let layer = 0; layer < 2; layer++) {
+          const scope = yield* Scope.make()
+          yield* Layer.buildWithScope(Layer.fresh(TaskPoolMetrics.layer), scope)
+          assert.strictEqual((yield* gauges)["task_pool_open_pools"], 1)
+          yield* eventually(gauges, (gauges) => gauges["task_pool_running_tasks"] !== undefined)
+          assert.deepStrictEqual(yield* gauges, {
+            task_pool_open_pools: 1,
+            "task_pool_phase open": 1,
+            "task_pool_phase held": 0,
+            "task_pool_phase paused": 0,
+            "task_pool_phase draining": 0,
+            "task_pool_phase closed": 0,
+            task_pool_target_size: 2,
+            task_pool_running_tasks: 2,
+            "task_pool_waiting_tasks queue": 1,
+            task_pool_delayed_tasks: 1
+          })
+          if (layer === 0) {
+            yield* Scope.close(scope, Exit.void)
+            assert.deepStrictEqual(yield* Metric.snapshot, [])
+            continue
+          }
+          for (const key of ["a", "b", "c"]) yield* gates.open(key)
+          yield* eventually(pool.stats, ({ running }) => running === 0)
+          yield* Scope.close(workers, Exit.void)
+          yield* close(Exit.void)
+          assert.deepStrictEqual(yield* gauges, {})
+          yield* Scope.close(scope, Exit.void)
+        }
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map<string, any>()))
+    ))
 }
+
+/** The gauges of a name by ID, and by phase or place. */
+const gaugesOf = (name: string) =>
+  Effect.map(Metric.snapshot, (metrics) =>
+    Object.fromEntries(
+      metrics.flatMap(({ attributes, id, state }) => {
+        const { phase, place = phase, task_pool_name } = attributes as Record<string, string | undefined>
+        const { value } = state as { readonly value?: number }
+        return task_pool_name === name && value !== undefined ? [[[id, place].filter(Boolean).join(" "), value]] : []
+      })
+    )
+  )
 
 describe("a local distributed pool in the registry", () => {
   laws<never>(it.live, "DistributedTaskPool", "localhost", (name) =>
@@ -141,6 +200,34 @@ describe("a local distributed pool in the registry", () => {
         yield* Scope.close(workers, Exit.void)
       })
     )
+  )
+
+  it.live(
+    "it names the pool of the core that runs its tasks, whose name it may share without being counted twice",
+    () =>
+      alone(
+        Effect.gen(function* () {
+          const core = AioFixedTaskPoolSimple.layer(2, { name: "images" })
+          const { close, pool } = yield* open(DistributedTaskPool.layerLocal(core, { name: "images", tag: Pool }))
+          const [entry] = yield* distributed
+          const [local] = yield* PoolRegistry.pools
+          assert.strictEqual(entry!.local, local)
+          assert.strictEqual(local!._tag, "Local")
+          const gates = new Gates()
+          const workers = yield* Scope.make()
+          yield* Scope.provide(pool.worker([gates.handler], { concurrency: 5 }), workers)
+          yield* pool.fork(Work, { key: "a" })
+          yield* gates.started("a")
+          const metrics = yield* Scope.make()
+          yield* Layer.buildWithScope(Layer.fresh(TaskPoolMetrics.layer), metrics)
+          const { task_pool_open_pools, task_pool_running_tasks } = yield* gaugesOf("images")
+          assert.deepStrictEqual([task_pool_open_pools, task_pool_running_tasks], [1, 1])
+          yield* gates.open("a")
+          yield* Scope.close(workers, Exit.void)
+          yield* close(Exit.void)
+          yield* Scope.close(metrics, Exit.void)
+        }).pipe(Effect.provideService(Metric.MetricRegistry, new Map<string, any>()))
+      )
   )
 
   it.effect("a layer that fails to build leaves nothing behind", () =>

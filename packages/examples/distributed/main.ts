@@ -1,10 +1,10 @@
 /**
- * Hashes the source files of this repository. Without Redis the work is done in this process. With Redis two worker
- * processes do it, one of which is killed in the middle, and no file is lost.
+ * Hashes the source files of the installed `effect` package. Without Redis this process does the work. With Redis two
+ * worker processes do it. One of them is killed in the middle, and no file is lost.
  *
- * `node packages/examples/distributed/main.ts [files]`
+ * `node main.ts [files]`
  *
- * `REDIS_URL=redis://localhost:6379 node packages/examples/distributed/main.ts [files]`
+ * `REDIS_URL=redis://localhost:6379 node main.ts [files]`
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -15,16 +15,17 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { globSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { pool, redis, worker } from "./pool.ts"
 import { HashFile, Hashes, sha256Of } from "./tasks.ts"
 
-const root = fileURLToPath(new URL("../../..", import.meta.url))
+const root = fileURLToPath(new URL("src", import.meta.resolve("effect/package.json")))
 const count = Number(process.argv[2] ?? 200)
-const paths = globSync("packages/*/src/**/*.ts", { cwd: root })
+const paths = globSync("**/*.ts", { cwd: root })
   .sort()
   .slice(0, count)
-  .map((path) => `${root}/${path}`)
+  .map((path) => join(root, path))
 
 let done = 0
 const results = new Map<string, typeof HashFile.success.Type>()

@@ -1,8 +1,5 @@
 // Runs each program of docs/cookbook as a process of its own, compares what it prints with its page, and checks from the
 // printed numbers, which its server has counted, that the limit held.
-import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
-import { layer } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import { afterAll, assert, describe, it } from "vitest"
 import { once } from "node:events"
 import { globSync, readFileSync } from "node:fs"
@@ -12,13 +9,14 @@ import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
 import {
   checkStream,
-  fencesOf,
-  folder,
+  examples,
   numbers,
+  onRedis,
   printedBy,
+  programOf,
+  programsOf,
   root,
   run,
-  runWith,
   shape,
   start
 } from "./cookbook/programs.ts"
@@ -28,6 +26,11 @@ const pages = globSync("docs/cookbook/*.md", { cwd: root })
   .map((page) => basename(page, ".md"))
   .filter((page) => page !== "README" && page !== "refresh")
   .sort()
+
+/** Those whose programs are folders to copy. */
+const inFolders = ["crawler", "http-server", "images"]
+
+const printedOn = (page: string): string => printedBy(`docs/cookbook/${page}.md`)
 
 /** What each program must print beyond the shape that its page shows. */
 const checks: Record<string, (output: string) => void> = {
@@ -82,15 +85,8 @@ const checks: Record<string, (output: string) => void> = {
   "plain-promises": (output) => {
     assert.include(output, "99 pages, at most ")
     assert.isAtMost(numbers(output)[1]!, 6)
-  },
-  "several-processes": (output) => {
-    const [pages, here, there, status, served, most] = numbers(output)
-    assert.deepStrictEqual([pages, here! + there!, status, served], [59, 59, 404, 59])
-    assert.isAtMost(most!, 3)
   }
 }
-
-const onRedis = "several-processes"
 
 /** The output of `jobs-202` as it is if no report ends before the client looks. */
 const inTime = (output: string): string =>
@@ -102,45 +98,34 @@ const inTime = (output: string): string =>
 // Processes, sockets and threads: real time.
 describe("cookbook", () => {
   it("has a page for each program, and a line of its index for each page", () => {
-    const programs = globSync(`${folder}/*.ts`, { cwd: root }).map((file) => basename(file, ".ts"))
-    assert.sameMembers(
-      programs.filter((name) => !name.endsWith(".jobs")),
-      [...pages, "refresh"]
+    const shown = [...pages, "refresh"].map(programOf)
+    const programs = globSync("src/cookbook/*.ts", { cwd: examples }).map((file) => `packages/examples/${file}`)
+    assert.includeMembers(shown, programs)
+    assert.deepStrictEqual(
+      shown.map((program) => (program.endsWith("/main.ts") ? "a folder of its own" : basename(program, ".ts"))),
+      [...pages, "refresh"].map((page) => (inFolders.includes(page) ? "a folder of its own" : page))
     )
     const index = readFileSync(join(root, "docs/cookbook/README.md"), "utf8")
     for (const page of [...pages, "refresh"]) assert.include(index, `(${page}.md)`)
   })
 
   it.each([...pages, "refresh"])("shows a program of less than 60 lines: %s", (page) => {
-    const programs = fencesOf(page, /^ts file /)
+    const programs = programsOf(page)
     assert.isNotEmpty(programs)
-    for (const program of programs) assert.isBelow(program.trimEnd().split("\n").length, 60)
+    for (const { body } of programs) assert.isBelow(body.trimEnd().split("\n").length, 60)
   })
 
-  it.concurrent.each(Object.entries(checks).filter(([page]) => page !== onRedis))(
+  it.concurrent.each(Object.entries(checks))(
     "%s prints what its page shows, and keeps its limit",
     async (page, check) => {
-      const output = await run(page, ...(page === "long-stream" ? ["5000"] : []))
-      assert.strictEqual(shape(page === "jobs-202" ? inTime(output) : output), shape(printedBy(page)))
+      const output = await run(programOf(page), page === "long-stream" ? ["5000"] : [])
+      assert.strictEqual(shape(page === "jobs-202" ? inTime(output) : output), shape(printedOn(page)))
       check(output)
     }
   )
 
   it("runs every program", () => {
-    assert.sameMembers([...Object.keys(checks), "http-server"], pages)
-  })
-})
-
-describe.skipIf(!isAvailable(`the program ${onRedis} of the cookbook`))("the cookbook with Redis", () => {
-  layer(RedisServer.layer, { excludeTestServices: true })((it) => {
-    it.effect(`${onRedis} prints what its page shows, and keeps its limit`, () =>
-      Effect.gen(function* () {
-        const { url } = yield* RedisServer
-        const output = yield* Effect.promise(() => runWith({ REDIS_URL: url }, onRedis))
-        assert.strictEqual(shape(output), shape(printedBy(onRedis)))
-        checks[onRedis]!(output)
-      })
-    )
+    assert.sameMembers([...Object.keys(checks), "http-server", onRedis], pages)
   })
 })
 
@@ -178,7 +163,7 @@ describe("the server of the cookbook", () => {
   }
 
   it("answers 503 when it is full, and everything that it has accepted after SIGTERM", async () => {
-    const server = start("http-server")
+    const server = start(programOf("http-server"))
     let output = ""
     const says = (words: string) =>
       new Promise<void>((resolve) => server.stdout!.on("data", () => output.includes(words) && resolve()))
@@ -208,7 +193,7 @@ describe("the server of the cookbook", () => {
       for (const { body, connection, status } of answers)
         assert.deepStrictEqual([status, body.slice(0, 8), connection], [200, "ba7816bf", "close"])
       await once(server, "close")
-      assert.strictEqual(shape(output), shape(printedBy("http-server")))
+      assert.strictEqual(shape(output), shape(printedOn("http-server")))
       assert.strictEqual(await errors, "")
     } finally {
       server.kill("SIGKILL")

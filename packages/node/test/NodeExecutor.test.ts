@@ -4,18 +4,16 @@ import { executorLaws, threadedExecutorLaws } from "@aio-task-pool/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { createSecretKey } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
 import { BlockList } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { text } from "node:stream/consumers"
 import { setImmediate } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { threadId } from "node:worker_threads"
 import * as jobs from "./jobs/misc.ts"
-import { watchThreads } from "./support.ts"
+import { run, runNode, watchThreads } from "./support.ts"
 
 // The jobs of the laws.
 const plain = Job.module<{
@@ -514,89 +512,7 @@ describe("its process", () => {
   })
 })
 
-// Each starts processes, which takes long on a busy machine.
-describe("a program that a thread loads", { timeout: 120_000 }, () => {
-  const refusal = (file: string) =>
-    `${new URL(`./programs/own/${file}`, import.meta.url).href}, or a module that it imports, makes an executor when a thread loads it: ` +
-    "move its jobs to a module of their own, or guard the program with import.meta.main"
-  const start = async (file: string) => {
-    const { code, stderr, stdout } = await run(`own/${file}`)
-    const lines = stdout.trim().split("\n")
-    return { code, stderr, answer: lines.pop(), runs: lines.length }
-  }
-  const answered = (answer: string, runs: number) => ({ code: 0, stderr: "", answer, runs })
-
-  for (const [what, file, job, loaded] of [
-    ["defines the job", "awaited.ts", "double"],
-    ["is CommonJS", "commonJs.cjs", "double"],
-    ["exits when it fails", "runMain.ts", "double"],
-    ["tries again and again", "stubborn.ts", "double"],
-    ["runs the job again and again", "repeated.ts", "double"],
-    ["runs the job many times at once", "burst.ts", "double"],
-    ["exports the job of another module", "exported.ts", "whereAmI"],
-    ["is imported by the module of the job", "imported.ts", "scale", "imported.jobs.ts"]
-  ] as const) {
-    it(`makes no executor there, and the job fails with the cure, if it ${what}`, async () => {
-      const outcome = await start(file)
-      assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(`${job}: ${refusal(loaded ?? file)}`, 0))
-      assert.isAtMost(outcome.runs, 2)
-    })
-  }
-
-  it("makes no executor there if the threads load it before their first job", async () => {
-    const outcome = await start("preloaded.ts")
-    const answer = `double: no thread could be started: Error: ${refusal("preloaded.ts")}`
-    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
-    assert.isAtMost(outcome.runs, 2)
-  })
-
-  it("makes no executor there long after it was loaded", async () => {
-    assert.deepStrictEqual(await start("late.ts"), answered(refusal("late.ts"), 0))
-  })
-
-  it("makes no executor if it is given as the worker", async () => {
-    const cure = "worker must be the address of @aio-task-pool/node/worker or a copy of it, not of a program"
-    const answer = `whereAmI: no thread could be started: Error: NodeExecutor: ${cure}`
-    const outcome = await start("worker.ts")
-    assert.deepStrictEqual({ ...outcome, runs: 0 }, answered(answer, 0))
-    assert.isAtMost(outcome.runs, 2)
-  })
-
-  it("may define jobs if it runs only as the main module", async () => {
-    assert.deepStrictEqual(await start("guarded.ts"), answered("42", 0))
-  })
-
-  it("does not start threads without end from a job that runs the program", async () => {
-    const limit = "NodeExecutor: jobs must not nest executors more than 4 deep"
-    const outer = "deep: the job threw TaskThrew: ".repeat(3)
-    assert.deepStrictEqual(await start("deep.ts"), answered(`${outer}deep: the job threw Error: ${limit}`, 0))
-  })
-
-  it("may have a job that makes its own executor", async () => {
-    assert.deepStrictEqual(await start("nested.ts"), answered("42", 0))
-  })
-})
-
 class Heavy extends Executor.Tag<Heavy>()("test/Heavy") {}
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs a program of `test/programs` in a process of its own, which must end by itself. */
-const run = (program: string, args: ReadonlyArray<string> = [], pause = 0): Promise<Ended> =>
-  runNode([fileURLToPath(new URL(`./programs/${program}`, import.meta.url)), ...args], pause)
-
-/** Runs Node; what it prints is read after a pause, in milliseconds. */
-const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {
-  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 5 * 60_000 })
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
-  await new Promise((resolve) => setTimeout(resolve, pause))
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  return { code, stdout, stderr }
-}
 
 /** A logger whose lines can be looked at. */
 const makeLog = () => {

@@ -1,7 +1,10 @@
-/** Watches every worker thread that this thread starts. */
+import { spawn } from "node:child_process"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { text } from "node:stream/consumers"
+import { fileURLToPath } from "node:url"
 import type { Worker } from "node:worker_threads"
 
+/** Watches every worker thread that this thread starts. */
 export const watchThreads = () => {
   const alive = new Set<Worker>()
   const online = new Set<Worker>()
@@ -16,4 +19,23 @@ export const watchThreads = () => {
   }
   subscribe("worker_threads", listener)
   return { alive, online, stop: () => unsubscribe("worker_threads", listener) }
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program of `test/programs` in a process of its own, which must end by itself. */
+export const run = (program: string, args: ReadonlyArray<string> = [], pause = 0): Promise<Ended> =>
+  runNode([fileURLToPath(new URL(`./programs/${program}`, import.meta.url)), ...args], pause)
+
+/** Runs Node; what it prints is read after a pause, in milliseconds. */
+export const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 5 * 60_000 })
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
+  await new Promise((resolve) => setTimeout(resolve, pause))
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { code, stdout, stderr }
 }

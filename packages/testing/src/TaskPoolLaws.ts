@@ -89,7 +89,7 @@ export interface TaskPoolLawsOptions {
  *
  * **Example** (Holding a pool to the laws)
  *
- * ```ts tests
+ * ```ts proof
  * import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
  * import { type LawOptions, taskPoolLaws } from "@aio-task-pool/testing"
  *

@@ -28,7 +28,7 @@ export const closedPoolsLeaveNothing = (count: number): void => {
         }
       })
     const program = Effect.gen(function* () {
-      yield* openAndClose(3000)
+      yield* openAndClose(Math.min(count, 3000))
       yield* Effect.promise(() => collectUntil(() => true))
       const before = memoryUsage().heapUsed
       yield* openAndClose(count)

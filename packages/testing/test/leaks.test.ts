@@ -9,7 +9,7 @@ import { closedPoolsLeaveNothing, cyclesLeaveNothing } from "./leakCycles.ts"
 import { layerOf } from "./laws/pools.ts"
 
 cyclesLeaveNothing(1_000)
-closedPoolsLeaveNothing(3_000)
+closedPoolsLeaveNothing(1_000)
 
 /** Starts fibers that wait, and interrupts them. */
 const interruptEach = Effect.fnUntraced(function* (

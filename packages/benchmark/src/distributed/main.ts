@@ -2,11 +2,12 @@
  * A distributed pool on Redis beside plain BullMQ with `waitUntilFinished`, with two worker processes of 8 each.
  *
  * `node --expose-gc packages/benchmark/src/distributed/main.ts [--quick] [beside | reactions | rerun | memory | closing ...]`
- * prints the tables of `docs/benchmarks/distributed.md`, `--soak 10` runs a soak of 10 minutes instead, and
+ * prints the tables of `docs/benchmarks/distributed.md`. `--soak 10` runs a soak of 10 minutes instead: `--lease` is its
+ * lease and `--kill` the time between two kills, in milliseconds, and `--freezes` also stops workers again and again.
  * `--capacity` prints the tables of `docs/guide/past-one-redis.md`. Needs `redis-server` on the PATH.
  */
 import { RedisServer } from "@aio-task-pool/testing/RedisServer"
-import { Cause, Effect, Exit, Layer, type Scope } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { Queue, QueueEvents } from "bullmq"
 import { Redis } from "ioredis"
 import { readFileSync } from "node:fs"
@@ -16,6 +17,7 @@ import { parseArgs } from "node:util"
 import { median, medianInterval } from "../statistics.ts"
 import { capacity } from "./capacity.ts"
 import { spawn } from "./processes.ts"
+import { soak, type SoakOptions } from "./soak.ts"
 import { Hang, Noop, plainQueue, Pool, poolOf, size, Victim } from "./tasks.ts"
 
 const { positionals, values } = parseArgs({
@@ -23,7 +25,10 @@ const { positionals, values } = parseArgs({
   options: {
     capacity: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
-    soak: { type: "string" }
+    soak: { type: "string" },
+    lease: { type: "string", default: "3000" },
+    kill: { type: "string", default: "20000" },
+    freezes: { type: "boolean", default: false }
   }
 })
 const { quick } = values
@@ -308,59 +313,6 @@ const closing = Effect.gen(function* () {
   )
 })
 
-/** Submits 200 tasks in a second, and kills a worker every 20 seconds. */
-const soak = Effect.fnUntraced(function* (minutes: number) {
-  const { url } = yield* RedisServer
-  const name = "soak"
-  const start = () => spawn({ kind: "typed", url, name, lease: 3000, stalledCheck: 1000 })
-  const workers = [yield* start(), yield* start(), yield* start()]
-  const body = Effect.gen(function* () {
-    const counts = { submitted: 0, right: 0, wrong: 0, open: 0, kills: 0 }
-    const end = performance.now() + minutes * 60_000
-    let heapAt = 0
-    let nextKill = performance.now() + 20_000
-    const began = performance.now()
-    while (performance.now() < end) {
-      const due = Math.floor((performance.now() - began) / 5)
-      for (; counts.submitted < due; counts.submitted++) {
-        const i = counts.submitted
-        counts.open++
-        yield* Effect.forkScoped(
-          Effect.map(Effect.exit(Pool.submit(Noop, { i })), (exit) => {
-            counts.open--
-            if (Exit.isSuccess(exit) && exit.value === i) counts.right++
-            else {
-              counts.wrong++
-              console.log(`task ${i}: ${Exit.isSuccess(exit) ? exit.value : String(Cause.squash(exit.cause))}`)
-            }
-          })
-        )
-      }
-      if (performance.now() > nextKill) {
-        nextKill += 20_000
-        workers[counts.kills++ % 3]!.child.kill("SIGKILL")
-        workers[(counts.kills - 1) % 3] = yield* start()
-      }
-      if (heapAt === 0 && performance.now() - began > 30_000) {
-        globalThis.gc?.()
-        heapAt = process.memoryUsage().heapUsed
-      }
-      yield* Effect.sleep(5)
-    }
-    yield* until(
-      Effect.sync(() => counts.open),
-      (open) => open === 0
-    )
-    globalThis.gc?.()
-    const grown = (process.memoryUsage().heapUsed - heapAt) / 1e6
-    console.log(
-      `\nsoak of ${minutes} minutes: ${whole(counts.submitted)} submitted, ${whole(counts.right)} right, ${counts.wrong} wrong, ` +
-        `${counts.open} open, ${counts.kills} workers killed, heap ${grown >= 0 ? "+" : ""}${fixed(grown, 1)} MB`
-    )
-  })
-  yield* Effect.provide(Effect.scoped(body), poolOf(url, name, 6))
-})
-
 const version = (name: string) => {
   const file = createRequire(import.meta.url).resolve(`${name}/package.json`)
   return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version
@@ -369,6 +321,15 @@ console.log(
   `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}, ` +
     `${rounds} rounds, effect ${version("effect")}, bullmq ${version("bullmq")}, ioredis ${version("ioredis")}\n`
 )
+
+/** 200 tasks in a second. */
+const soakOptions = (minutes: string): SoakOptions => ({
+  minutes: Number(minutes),
+  lease: Number(values.lease),
+  killEvery: Number(values.kill),
+  submitEvery: 5,
+  freezes: values.freezes
+})
 
 const parts: Readonly<Record<string, Effect.Effect<unknown, unknown, RedisServer | Scope.Scope>>> = {
   beside,
@@ -382,7 +343,7 @@ const chosen: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown, Re
     ? [["capacity", capacity]]
     : values.soak === undefined
       ? Object.entries(parts).filter(([name]) => positionals.length === 0 || positionals.includes(name))
-      : [["soak", soak(Number(values.soak))]]
+      : [["soak", soak(soakOptions(values.soak))]]
 for (const [, part] of chosen) {
   await Effect.runPromise(Effect.provide(Effect.scoped(part), Layer.fresh(RedisServer.layerVolatile)))
 }

@@ -2,6 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import type { SoakRun } from "./soakRecord.ts"
 
 const workerFile = fileURLToPath(new URL("./worker.ts", import.meta.url))
 
@@ -19,12 +20,14 @@ export const spawn = (config: object): Effect.Effect<WorkerProcess, never, Scope
 
 export class WorkerProcess {
   readonly child: ChildProcess
+  onRun: ((run: SoakRun) => void) | undefined
   private readonly heard = new Map<string, number>()
   private readonly watchers = new Map<string, () => void>()
 
   constructor(child: ChildProcess) {
     this.child = child
-    child.on("message", (message: string) => {
+    child.on("message", (message: string | SoakRun) => {
+      if (typeof message !== "string") return this.onRun?.(message)
       this.heard.set(message, performance.now())
       this.watchers.get(message)?.()
     })

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import { Worker } from "bullmq"
 import { Redis } from "ioredis"
+import type { SoakRun } from "./soakRecord.ts"
 import { Hang, Noop, perWorker, plainQueue, Pool, poolOf, Victim } from "./tasks.ts"
 
 const {
@@ -10,6 +11,7 @@ const {
   lease,
   name,
   stalledCheck,
+  tellsRuns = false,
   url
 } = JSON.parse(process.env["BENCHMARK"]!) as {
   readonly kind: "typed" | "plain" | "submitter"
@@ -17,10 +19,12 @@ const {
   readonly name?: string
   readonly lease?: number
   readonly stalledCheck?: number
+  /** Whether the worker tells of each run of `Noop`. */
+  readonly tellsRuns?: boolean
   /** Workers or submitters in this process, each with connections of its own. */
   readonly copies?: number
 }
-const tell = (message: string) => void process.send?.(message)
+const tell = (message: string | SoakRun) => void process.send?.(message)
 
 let isAlone = false
 process.on("message", (message) => {
@@ -54,7 +58,10 @@ if (kind === "plain") {
   )
 } else {
   const handlers = [
-    Noop.handle(({ i }) => Effect.succeed(i)),
+    Noop.handle(({ i }, { attempt, id, stalls }) => {
+      if (tellsRuns) tell({ i, id, attempt, stalls, pid: process.pid })
+      return Effect.succeed(i)
+    }),
     Hang.handle(({ key }) =>
       Effect.andThen(
         Effect.sync(() => tell(`started ${key}`)),

@@ -1,13 +1,16 @@
 /**
- * The command line: `simulate [--accept] [--others] [--seeds 5] [--scenario A1,B2] [--policy adaptive,vegas] [--svg]`.
+ * The command line. Without options it plays all scenarios with all policies on one seed, and prints the comparison.
  *
- * Without options it plays all scenarios with all policies on one seed and prints the comparison. `--accept` judges
- * `adaptive` by every threshold on 20 seeds and by all families, writes docs/autoscale/acceptance.md and families.md,
- * and ends with 1 if a threshold is missed. `--others` writes families-others.md: the families with dialogue's AIMD,
- * Vector's policy and Gradient2. `--svg` draws scenarios into docs/autoscale, also those of families: `--scenario
- * stalls-1001`.
+ * - `--accept` judges `adaptive` by every threshold on 20 seeds, writes docs/autoscale/acceptance.md, does what
+ *   `--families` does, and ends with 1 if a threshold is missed.
+ * - `--families` judges `adaptive` by all families, writes families.md, and writes its figures into the guide.
+ * - `--others` writes references.md: the families with dialogue's AIMD, Vector's policy and Gradient2. `--draws 24` plays
+ *   24 scenarios of each family instead of 4.
+ * - `--svg` draws every picture of the documents, and writes servers.md. With `--scenario A1,stalls-1003` it draws only
+ *   these.
+ * - `--seeds 5`, `--scenario A1,B2` and `--policy adaptive,vegas` choose what is played.
  */
-import { mkdirSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import type { AutoScalePolicy } from "@aio-task-pool/core"
@@ -27,17 +30,22 @@ import {
   worst
 } from "@aio-task-pool/testing/Simulator"
 import { markdownTable } from "../markdown.ts"
-import { acceptFamilies, compareFamilies } from "./families.ts"
+import { acceptFamilies, percent } from "./families.ts"
+import { drawAll } from "./pictures.ts"
 import { plot } from "./plot.ts"
+import { compareFamilies } from "./references.ts"
 
 type Policy = AutoScalePolicy.AutoScalePolicy<any>
 
-const folder = join(import.meta.dirname, "../../../../docs/autoscale")
+const docs = join(import.meta.dirname, "../../../../docs")
+const folder = join(docs, "autoscale")
 
 const { values } = parseArgs({
   options: {
     accept: { type: "boolean", default: false },
+    families: { type: "boolean", default: false },
     others: { type: "boolean", default: false },
+    draws: { type: "string", default: "4" },
     svg: { type: "boolean", default: false },
     seeds: { type: "string" },
     scenario: { type: "string" },
@@ -55,11 +63,9 @@ const chosen = [...drawn, ...scenarios, contendedThroughput, twoPools, hour].fil
   listed === undefined ? scenario !== hour : listed.some((id) => scenario.id === id)
 )
 const policies = references.filter((policy) => values.policy?.split(",").includes(policy.name) ?? true)
-const others = references.filter(({ name }) => ["dialogue-aimd", "vector-arc", "gradient2"].includes(name))
 const seedsOf = (otherwise: number): ReadonlyArray<number> =>
   Array.from({ length: Number(values.seeds ?? otherwise) }, (_, i) => i + 1)
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
 const limits = (numbers: ReadonlyArray<number> | undefined): string => numbers?.join("/") ?? ""
 
 const judged = (scenario: Scenario, policy: Policy, seeds: ReadonlyArray<number>): ReadonlyArray<Judgement> =>
@@ -110,7 +116,6 @@ ${markdownTable(rows, rows[0]!.length)}
 60 scenarios drawn at random, one seed: goodput ${goodput.toFixed(3)} [0.95] on average, ${tenth.toFixed(3)} [0.87] at the 10th percentile; errors ${percent(errors)} [0.30 %]; over-drive ${over.toFixed(2)} [0.4].
 `
   if (values.scenario === undefined) {
-    mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, "acceptance.md"), text)
   }
   console.log(text)
@@ -135,22 +140,26 @@ const compare = (): void => {
   console.log(markdownTable(rows, 1))
 }
 
+/** Draws the chosen scenarios. */
 const draw = (): void => {
-  mkdirSync(folder, { recursive: true })
-  const ids = listed ?? ["A1", "B1", "C3", "E3", "E4", "G1"]
-  for (const scenario of chosen.filter(({ id }) => ids.includes(id))) {
+  for (const scenario of chosen) {
     for (const policy of values.policy === undefined ? [references[0]!] : policies) {
       const name = policy === references[0] ? scenario.id : `${scenario.id}-${policy.name}`
       const title = `${scenario.id}: ${scenario.title}${policy === references[0] ? "" : `, ${policy.name}`}`
-      writeFileSync(join(folder, `${name}.svg`), plot(title, play(scenario, policy, 1)))
+      writeFileSync(
+        join(folder, `${name}.svg`),
+        plot(title, scenario, play(scenario, policy, Number(scenario.id.split("-")[1] ?? 1)))
+      )
       console.log(join("docs/autoscale", `${name}.svg`))
     }
   }
 }
 
-if (values.svg) draw()
-else if (values.others) compareFamilies(others, folder)
+if (values.svg && listed === undefined) drawAll(policies[0]!, folder)
+else if (values.svg) draw()
+else if (values.others) compareFamilies(Number(values.draws), docs)
+else if (values.families) process.exitCode = acceptFamilies(policies[0]!, docs) ? 0 : 1
 else if (values.accept) {
   const named = accept(policies[0]!)
-  process.exitCode = (values.scenario !== undefined || acceptFamilies(policies[0]!, folder)) && named ? 0 : 1
+  process.exitCode = (values.scenario !== undefined || acceptFamilies(policies[0]!, docs)) && named ? 0 : 1
 } else compare()

@@ -121,13 +121,13 @@ export class Registry {
       }
     }
     for (const observer of this.observers) observer.opened(pool)
-    this.publish({ _tag: "Opened", at: entry.openedAt, entry })
+    this.publish("Opened", entry, () => entry.openedAt)
     return () => {
       if (!this.local.has(entry.id, pool)) return
       for (const observer of this.observers) observer.closed(pool)
       this.endMeasuring(pool)
       this.local.remove(entry.id, name)
-      this.publish({ _tag: "Closed", at: epochMillis(clock), entry })
+      this.publish("Closed", entry, () => epochMillis(clock))
     }
   }
 
@@ -173,7 +173,10 @@ export class Registry {
     return () => void this.observers.delete(observer)
   }
 
-  private publish(change: Change): void {
+  /** The clock is read only if there are readers. */
+  private publish(_tag: Change["_tag"], entry: Named, now: () => number): void {
+    if (this.readers.size === 0) return
+    const change = { _tag, at: now(), entry }
     for (const reader of this.readers) Queue.offerUnsafe(reader, change)
   }
 }

@@ -11,7 +11,6 @@ import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Queue from "effect/Queue"
-import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Executor } from "../Executor.ts"
@@ -46,6 +45,7 @@ import { withBulkSpan } from "./bulk/span.ts"
 import { lengthOf, sourceOf } from "./bulk/source.ts"
 import { inspector, TaskIds } from "./inspect/inspect.ts"
 import { Warnings } from "./inspect/warnings.ts"
+import { lasting } from "./context.ts"
 import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
@@ -87,7 +87,7 @@ const eventBuffer = 256
 export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolService, never, Scope> =>
   Effect.withFiber((fiber) => {
     keepShapes()
-    const context = contextOf(fiber)
+    const context = lasting(fiber.context)
     const registry = registryOf(context)
     const machine = new Machine(options, context, poolLog(context, options.name, options.kind))
     if (options.classify !== undefined && options.sizing === undefined) {
@@ -136,20 +136,20 @@ const enterRegistry = (
     { machine, decisions: sizing?.counts }
   )
 
-const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> =>
-  Effect.sync(() => {
+const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> => {
+  // A watcher reads the times once a second, and most pools of a large program are idle: a copy serves until a task is
+  // timed.
+  let last: PoolTiming | undefined
+  return Effect.sync(() => {
     const { isMeasuring, timing } = machine
-    return isMeasuring ? { queue: timing!.queue.copy(), run: timing!.run.copy() } : undefined
+    if (!isMeasuring) return undefined
+    const { queue, run } = timing!
+    if (last?.queue.count !== queue.count || last.run.count !== run.count) {
+      last = { queue: queue.copy(), run: run.copy() }
+    }
+    return last
   })
-
-/**
- * The context of the pool's own fibers is the context of the fiber that makes the pool. The scheduler of `runSync` is
- * replaced: it never yields to the event loop, and the pool outlives it.
- */
-const contextOf = ({ context }: Fiber<unknown, unknown>): Context.Context<never> =>
-  Context.get(context, Scheduler).executionMode === "sync"
-    ? Context.add(context, Scheduler, new MixedScheduler())
-    : context
+}
 
 const closingModeOf = (exit: Exit.Exit<unknown, unknown>, { onInterrupt }: ClosingDefaults): "drain" | "interrupt" => {
   if (Exit.isSuccess(exit)) return "drain"

@@ -3,6 +3,9 @@
  *
  * Pools of this process answer at once, so a frame asks them. Distributed pools and executors may take long, so they are
  * asked beside the frames, and a frame shows their last answer.
+ *
+ * A distributed pool whose tasks run in a local pool is shown in one row with it: the local pool's numbers, times and
+ * tasks, and the distributed pool's name, state, delayed tasks and workers.
  */
 import type { ExecutorEntry, LocalPoolEntry, PoolEntry, PoolRegistryService, PoolStats } from "@aio-task-pool/core"
 import * as Clock from "effect/Clock"
@@ -15,42 +18,10 @@ import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
 import { type ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
 import type { History, SeriesName } from "./history.ts"
+import { knownStats, nothing, withRemote } from "./remote.ts"
 import { taskLists } from "./rows.ts"
 import { isLocal, type Look, PoolWatch } from "./watch.ts"
 import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts"
-
-const nothing: PoolStats = {
-  phase: "Open",
-  holds: [],
-  size: 0,
-  targetSize: 0,
-  running: 0,
-  busy: 0,
-  lent: 0,
-  waiting: 0,
-  delayed: 0,
-  atDoor: 0,
-  capacity: Infinity,
-  nextStart: 0,
-  submitted: 0,
-  succeeded: 0,
-  failed: 0,
-  interrupted: 0,
-  cancelled: 0,
-  dropped: 0,
-  rejected: 0,
-  rejectedBy: { Paused: 0, Closed: 0, QueueFull: 0, TooLarge: 0, WaitedTooLong: 0, Nested: 0 },
-  largestSize: 0
-}
-
-/** Returns the statistics that another package gives, as far as they have the right types. */
-const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats => {
-  const known = Object.fromEntries(
-    Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
-  ) as unknown as PoolStats
-  // Workers that finish surplus tasks are not known, but the size is.
-  return given["size"] === undefined ? { ...known, size: known.targetSize } : known
-}
 
 /** How long a distributed pool may take for an answer, in milliseconds. Then it is asked again. */
 const patience = 3000
@@ -59,6 +30,8 @@ const isWorker = Schema.is(WorkerRow)
 
 interface Watched {
   readonly watch: PoolWatch
+  /** The local pool whose numbers are shown, if it is open: the pool itself, or the one that runs its tasks. */
+  local: LocalPoolEntry | undefined
   /** Reads events, and a distributed pool's answers. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   /** The last answers of a distributed pool, and when it gave its statistics, or was asked first. */
@@ -134,8 +107,12 @@ export class Collector {
 
   /** Begins to watch new pools, and forgets those that have left. */
   private readonly refresh = Effect.gen({ self: this }, function* () {
-    const entries = new Set(yield* this.registry.pools)
-    for (const [entry, { fiber }] of this.pools) {
+    const open = new Set(yield* this.registry.pools)
+    const entries = new Set(open)
+    for (const entry of open) if (!isLocal(entry) && entry.local !== undefined) entries.delete(entry.local)
+    for (const [entry, watched] of this.pools) {
+      const { fiber, local } = watched
+      if (local !== undefined && !open.has(local)) watched.local = undefined
       if (entries.has(entry)) continue
       this.pools.delete(entry)
       if (fiber !== undefined) yield* Effect.forkIn(Fiber.interrupt(fiber), this.scope)
@@ -149,24 +126,37 @@ export class Collector {
       if (this.pools.has(entry)) return Effect.void
       const watch = new PoolWatch(entry, this.length)
       const at = clock.currentTimeMillisUnsafe()
+      const local = isLocal(entry) ? entry : entry.local
       const watched: Watched = {
         watch,
+        local,
         fiber: undefined,
         remote: { stats: nothing, workers: [], hasAnswered: false, at }
       }
       this.pools.set(entry, watched)
-      const reading = Effect.suspend(() => (isLocal(entry) ? this.follow(entry, watch) : this.ask(entry, watched)))
-      return Effect.map(Effect.forkIn(quiet(reading), this.scope), (fiber) => {
+      const readings = [
+        ...(local === undefined ? [] : [quiet(this.follow(local, watch, local === entry))]),
+        ...(isLocal(entry) ? [] : [quiet(this.ask(entry, watched))])
+      ]
+      const reading = Effect.all(readings, { concurrency: "unbounded", discard: true })
+      return Effect.map(Effect.forkIn(reading, this.scope), (fiber) => {
         watched.fiber = fiber
       })
     })
   }
 
-  /** Reads the events of a pool, after the decisions that it made before. */
-  private follow({ service }: LocalPoolEntry, watch: PoolWatch) {
+  /**
+   * Reads the events of a pool, after the decisions that it made before. `holds` is whether its holds are events: a pool
+   * that runs the tasks of a distributed one is held whenever no worker is free.
+   */
+  private follow({ service }: LocalPoolEntry, watch: PoolWatch, holds: boolean) {
     return Effect.gen(function* () {
       for (const decision of yield* service.decisions(256)) watch.decisions.add(decision)
-      yield* Stream.runForEachArray(service.events, (events) => Effect.sync(() => watch.addEvents(events)))
+      yield* Stream.runForEachArray(service.events, (events) =>
+        Effect.sync(() =>
+          watch.addEvents(events.filter(({ _tag }) => holds || (_tag !== "Held" && _tag !== "Released")))
+        )
+      )
     })
   }
 
@@ -187,25 +177,27 @@ export class Collector {
     return Effect.forever(Effect.andThen(Effect.andThen(askStats!, askWorkers!), Effect.sleep(1000)))
   }
 
-  private look(entry: PoolEntry, watched: Watched, oldestRun: boolean): Effect.Effect<Look> {
-    if (!isLocal(entry)) {
-      const { at: answeredAt, hasAnswered, stats } = watched.remote
+  private look(entry: PoolEntry, { local, remote }: Watched, oldestRun: boolean): Effect.Effect<Look> {
+    if (local === undefined) {
+      const { at: answeredAt, hasAnswered, stats } = remote
       return Effect.map(Clock.currentTimeMillis, (at) => ({
         at,
         stats,
         oldestWait: 0,
         oldestRun: undefined,
         warnings: [],
+        isDistributed: true,
         remote: { hasAnswered, age: Math.max(0, at - answeredAt) }
       }))
     }
     return Effect.map(
-      entry.service.inspect({ running: oldestRun ? 1 : 0, waiting: 0, delayed: 0 }),
+      local.service.inspect({ running: oldestRun ? 1 : 0, waiting: 0, delayed: 0 }),
       ({ at, oldestWait, stats, tasks, warnings }) => {
         const task = tasks.find(({ state }) => state === "Running" || state === "Ending")
         return {
           at,
-          stats,
+          stats: isLocal(entry) ? stats : withRemote(stats, remote.stats),
+          isDistributed: !isLocal(entry),
           oldestWait,
           oldestRun: task?.ran === undefined ? undefined : { label: task.label, ran: task.ran },
           warnings
@@ -218,16 +210,12 @@ export class Collector {
   private readonly sample = Effect.gen({ self: this }, function* () {
     yield* this.refresh
     const names = new Map<string, number>()
-    // Metrics do not add up distributed pools.
-    for (const entry of this.pools.keys()) if (isLocal(entry)) names.set(entry.name, (names.get(entry.name) ?? 0) + 1)
+    for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
     for (const [entry, watched] of this.pools) {
+      const { local, watch } = watched
       const look = yield* this.look(entry, watched, true)
-      watched.watch.sample(
-        look,
-        yield* timingOf(entry),
-        isLocal(entry) ? entry.bounds?.max : undefined,
-        isLocal(entry) ? names.get(entry.name)! : 1
-      )
+      const timing = local === undefined ? undefined : yield* local.timing
+      watch.sample(look, timing, local?.bounds?.max, names.get(entry.name) ?? 1)
     }
     const now = yield* Clock.currentTimeMillis
     this.sampledAt = now
@@ -268,17 +256,17 @@ export class Collector {
   private readonly detail = Effect.fnUntraced({ self: this }, function* (id: string) {
     const found = this.find(id)
     if (found === undefined) return undefined
-    const [entry, { remote, watch }] = found
-    if (!isLocal(entry)) {
+    const { local, remote, watch } = found[1]
+    if (local === undefined) {
       const omitted = { running: 0, waiting: 0, delayed: 0, door: 0 }
       return { id, running: [], waiting: [], omitted, decisions: [], events: [], workers: remote.workers }
     }
     const detail: PoolDetail = {
       id,
-      ...taskLists(yield* entry.service.inspect()),
+      ...taskLists(yield* local.service.inspect()),
       decisions: watch.decisions.list(),
       events: watch.events.list(),
-      workers: []
+      workers: remote.workers
     }
     return detail
   })
@@ -318,16 +306,12 @@ export class Collector {
   /** Returns the open pool of an id. */
   readonly pool = Effect.fnUntraced({ self: this }, function* (id: string) {
     yield* this.refresh
-    const entry = this.find(id)?.[0]
-    return entry !== undefined && isLocal(entry) ? entry : undefined
+    return this.find(id)?.[0]
   })
 }
 
 // Three digits that matter are enough for a curve, and a third of the bytes.
 const rounded = (value: number): number | null => (Number.isFinite(value) ? Number(value.toPrecision(4)) : null)
-
-/** Returns the times of a pool's tasks; `undefined` while it does not measure. */
-const timingOf = (entry: PoolEntry) => (isLocal(entry) ? entry.timing : Effect.undefined)
 
 const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   const values = (name: SeriesName) => history.series(name).map(rounded)

@@ -9,6 +9,7 @@ import { paths, ResizeBody } from "../Protocol.ts"
 import type { Collector } from "./collector.ts"
 import { type PageFile } from "./files.ts"
 import type { Live } from "./live.ts"
+import { isLocal } from "./watch.ts"
 import { type Access, headers, type Protection, refusalOf } from "./protection.ts"
 import {
   HttpIncomingMessage,
@@ -119,6 +120,9 @@ export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRou
           const { id = "" } = yield* HttpRouter.params
           const entry = yield* collector.pool(id)
           if (entry === undefined) return text(`There is no pool ${JSON.stringify(id)}.`, 404)
+          if (!isLocal(entry)) {
+            return text(`The pool ${JSON.stringify(id)} is a distributed one, which cannot be changed from here.`, 400)
+          }
           const { service } = entry
           const before = yield* service.stats
           if (before.phase === "Closed") return text(`The pool ${JSON.stringify(id)} is closed.`, 400)

@@ -16,7 +16,9 @@ export interface Look {
   readonly oldestWait: number
   readonly oldestRun: { readonly label: string; readonly ran: number } | undefined
   readonly warnings: ReadonlyArray<PoolWarning>
-  /** Only of a distributed pool: how long ago it answered, or how long it has been asked for its first answer. */
+  /** Whether the pool is a distributed one, which no action applies to. */
+  readonly isDistributed?: boolean
+  /** Only of a distributed pool with a broker: how long ago it answered, or how long it has been asked for its first answer. */
   readonly remote?: { readonly hasAnswered: boolean; readonly age: number }
 }
 
@@ -121,16 +123,19 @@ export class PoolWatch {
     const before = this.timings[0]!
     // The first reading has no older one: it tells all that was measured so far.
     const first = this.timings.length === 1
-    this.queue = percentilesOf(first ? timing.queue : timing.queue.minus(before.queue))
-    this.run = percentilesOf(first ? timing.run : timing.run.minus(before.run))
+    // An idle pool gives the same object again.
+    const isIdle = !first && timing === before
+    this.queue = isIdle ? unknown : percentilesOf(first ? timing.queue : timing.queue.minus(before.queue))
+    this.run = isIdle ? unknown : percentilesOf(first ? timing.run : timing.run.minus(before.run))
     this.runTime = this.run.p95 ?? this.runTime
   }
 
   /** Returns the pool's row of a frame. */
-  row({ oldestWait, remote, stats }: Look): PoolRow {
+  row({ isDistributed = false, oldestWait, remote, stats }: Look): PoolRow {
     const { id, kind, name } = this.entry
     const { queue, rates, run, warnings } = this
-    const row = { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
+    const known = { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }
+    const row = isDistributed ? { ...known, distributed: true } : known
     if (remote === undefined) return row
     return remote.hasAnswered
       ? { ...row, remote: { age: remote.age } }

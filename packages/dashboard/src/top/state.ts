@@ -170,6 +170,9 @@ const move = (state: State, by: number): State => {
 const pause = (state: State): readonly [State, Command?] => {
   const row = state.frame?.pools.find(({ id }) => id === state.selected)
   if (row === undefined) return [state]
+  if (row.distributed === true) {
+    return [{ ...state, note: `${row.id} is a distributed pool, which cannot be paused from here` }]
+  }
   if (!state.hasToken) {
     return [{ ...state, note: "p needs the token: start with the whole address that the program logs, with #token=" }]
   }

@@ -8,8 +8,10 @@ import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed
 import { assert, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Collector } from "../../src/internal/collector.ts"
 import * as Protocol from "../../src/Protocol.ts"
@@ -187,12 +189,13 @@ it.effect("a distributed pool shows its last answer, and one that never answers 
 
 const Work = DistributedTask.make("work", { success: Schema.Void })
 
-it.effect("a local distributed pool is a row beside the others, with its workers", () =>
+it.effect("a local distributed pool is one row, with its workers and what its pool of the core knows", () =>
   watched((frame, collector) =>
     Effect.gen(function* () {
       const pool = DistributedTaskPool.layerLocal(AioFixedTaskPoolSimple.layer(3, { name: "core" }), { name: "images" })
       yield* AioFixedTaskPoolSimple.make({ name: "images" })
-      const context = yield* Layer.build(pool)
+      const poolScope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(pool, poolScope)
       const gate = yield* Deferred.make<void>()
       yield* Effect.gen(function* () {
         yield* Layer.build(DistributedTaskPool.worker([Work.handle(() => Deferred.await(gate))], { concurrency: 1 }))
@@ -201,6 +204,10 @@ it.effect("a local distributed pool is a row beside the others, with its workers
         yield* DistributedTaskPool.fork(Work, undefined, { delay: "1 hour" })
         yield* seconds(2)
         const { pool, pools } = yield* frame("images#2")
+        assert.deepStrictEqual(
+          pools.map(({ id }) => id),
+          ["images", "images#2"]
+        )
         const row = pools.find(({ id }) => id === "images#2")!
         const { delayed, running, size, targetSize, waiting } = row.stats
         assert.deepStrictEqual([row.kind, row.name, row.state], ["DistributedTaskPool", "images", "Open"])
@@ -214,10 +221,20 @@ it.effect("a local distributed pool is a row beside the others, with its workers
             waiting: 2
           }
         )
-        assert.isAtMost(row.remote!.age!, 1000)
-        // Metrics add up only pools of the program, so the name is no trouble.
-        assert.deepStrictEqual(row.warnings, [])
-        assert.strictEqual(pools.find(({ id }) => id === "images")!.remote, undefined)
+        assert.deepStrictEqual([row.remote, row.distributed, row.oldestWait], [undefined, true, 2000])
+        assert.strictEqual(pools.find(({ id }) => id === "images")!.distributed, undefined)
+        // Metrics add up the pools of one name.
+        assert.deepStrictEqual(
+          row.warnings.map(({ rule }) => rule),
+          ["SameName"]
+        )
+        assert.deepStrictEqual(
+          pool!.running.map(({ label, ran }) => [label, ran]),
+          Array.from({ length: 3 }, () => ["work", 2000])
+        )
+        assert.lengthOf(pool!.waiting, 2)
+        // The pool of the core is held while no worker is free, which is no event of this pool.
+        assert.deepStrictEqual(pool!.events, [])
         assert.deepStrictEqual(
           pool!.workers.map(({ concurrency, host, pid }) => [host, pid, concurrency]),
           [
@@ -231,14 +248,23 @@ it.effect("a local distributed pool is a row beside the others, with its workers
         )
         const { series } = collector.hello("images#2", { hz: 4, actions: false }, 0)
         assert.strictEqual(series!.running.at(-1), 3)
-        assert.isNull(series!.ended.at(-1))
+        assert.strictEqual(series!.ended.at(-1), 0)
 
         yield* DistributedTaskPool.pause
         yield* seconds(1)
         assert.strictEqual((yield* frame()).pools.find(({ id }) => id === "images#2")!.state, "Paused")
         // Closing waits for the tasks.
         yield* Deferred.succeed(gate, undefined)
-      }).pipe(Effect.provideContext(context))
+        yield* seconds(2)
+        const after = (yield* frame()).pools.find(({ id }) => id === "images#2")!
+        assert.deepStrictEqual([after.stats.succeeded, after.rates.ended], [5, 2.5])
+        assert.isAbove(after.run.p95!, 1000)
+      }).pipe(Effect.scoped, Effect.provideContext(context))
+      yield* Scope.close(poolScope, Exit.void)
+      assert.deepStrictEqual(
+        (yield* frame()).pools.map(({ id }) => id),
+        ["images"]
+      )
     })
   )
 )

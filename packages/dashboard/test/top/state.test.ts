@@ -114,6 +114,13 @@ describe("the state of top", () => {
     assert.strictEqual(press(off, named("down")).note, "")
   })
 
+  it("p on a distributed pool says that it cannot be paused from here", () => {
+    const far = onFrame(start, frame([row("fetch", { distributed: true })]))
+    const [state, command] = onKey(far, named("p"))
+    assert.isUndefined(command)
+    assert.strictEqual(state.note, "fetch is a distributed pool, which cannot be paused from here")
+  })
+
   it("a curve goes on where the history ends, with means of its steps", () => {
     const rated = (ended: number, at: number) => frame([row("a", { rates: { ended, failed: 0, rejected: 0 } })], { at })
     let state = onHello(start, hello({ sparks: { a: [null, 1, 2] }, at: 0, history: 60 }))

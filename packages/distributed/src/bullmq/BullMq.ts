@@ -3,16 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
-import { SourceError } from "effect/ConfigProvider"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { Redis, type RedisOptions } from "ioredis"
 import { checkKnown, checkMillis } from "../internal/arguments.ts"
 import { checkPrefix, checkUrl } from "./internal/arguments.ts"
+import { fromConfig } from "./internal/fromConfig.ts"
 
 /**
  * Options of the connection.
@@ -92,9 +91,7 @@ export class BullMq extends Context.Service<BullMq, BullMqService>()("@aio-task-
   static layerConfig(config: Config.Wrap<BullMqOptions>): Layer.Layer<BullMq, Config.ConfigError> {
     return Layer.effect(
       BullMq,
-      Effect.flatMap(Config.unwrap(config), (options) =>
-        Effect.try({ try: () => serviceOf("BullMq.layerConfig", options), catch: invalidConfig })
-      )
+      fromConfig(config, (options) => serviceOf("BullMq.layerConfig", options))
     )
   }
 }
@@ -128,6 +125,3 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
     server
   }
 }
-
-const invalidConfig = (cause: unknown): Config.ConfigError =>
-  new Config.ConfigError(new SourceError({ message: (cause as Error).message, cause }))

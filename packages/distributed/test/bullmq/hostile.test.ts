@@ -1,6 +1,10 @@
 /** What other programs, other versions and wrong arguments can do to a pool on Redis. */
 import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed"
-import { AioDistributedFixedTaskPoolSimple, BullMq } from "@aio-task-pool/distributed/bullmq"
+import {
+  AioDistributedAutoScaleTaskPoolLifo,
+  AioDistributedFixedTaskPoolSimple,
+  BullMq
+} from "@aio-task-pool/distributed/bullmq"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
 import { Queue } from "bullmq"
@@ -285,15 +289,25 @@ describe("the connection's options", () => {
     assert.isTrue(Exit.isSuccess(await build({ URL: "redis://localhost", PREFIX: "a" })))
     const failed = await build({ URL: "redis://localhost", PREFIX: "a:b" })
     assert.isTrue(Exit.isFailure(failed) && Cause.hasFails(failed.cause))
-    const pool = AioDistributedFixedTaskPoolSimple.layerConfig(
-      { name: Config.String("NAME"), size: Config.Int("SIZE") },
-      { tag: Images }
-    )
-    const wrong = pool.pipe(
-      Layer.provide(BullMq.layer({ url: "redis://localhost" })),
-      Layer.provide(of({ NAME: "a:b", SIZE: "1" }))
-    )
-    const exit = await Effect.runPromiseExit(Effect.scoped(Layer.build(wrong)))
-    assert.isTrue(Exit.isFailure(exit) && Cause.hasFails(exit.cause))
+    const name = Config.String("NAME")
+    const pools = {
+      AioDistributedFixedTaskPoolSimple: AioDistributedFixedTaskPoolSimple.layerConfig(
+        { name, size: Config.Int("SIZE") },
+        { tag: Images }
+      ),
+      AioDistributedAutoScaleTaskPoolLifo: AioDistributedAutoScaleTaskPoolLifo.layerConfig(
+        { name, minSize: Config.Int("SIZE") },
+        { tag: Images }
+      )
+    }
+    for (const [kind, pool] of Object.entries(pools)) {
+      const wrong = pool.pipe(
+        Layer.provide(BullMq.layer({ url: "redis://localhost" })),
+        Layer.provide(of({ NAME: "a", SIZE: "-1" }))
+      )
+      const exit = await Effect.runPromiseExit(Effect.scoped(Layer.build(wrong)))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasFails(exit.cause))
+      if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), `${kind}.layerConfig`)
+    }
   })
 })

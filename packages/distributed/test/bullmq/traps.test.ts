@@ -1,10 +1,24 @@
 /** Behavior of BullMQ and Redis that the driver must cure: one test for each trap. Those with other processes are faults. */
 import { DistributedTask } from "@aio-task-pool/distributed"
+import { BullMq } from "@aio-task-pool/distributed/bullmq"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { readFileSync } from "node:fs"
-import { client, eventually, Failed, Gates, Pool, poolLayer, poolName, rawClient, Stranger, Work } from "./kit.ts"
+import {
+  client,
+  connection,
+  eventually,
+  Failed,
+  Gates,
+  kinds,
+  Pool,
+  poolLayer,
+  poolName,
+  rawClient,
+  Stranger,
+  Work
+} from "./kit.ts"
 
 const jobKey = (name: string, id: string) => `aio:${name}:u.${Buffer.from(id).toString("base64url")}`
 
@@ -309,6 +323,109 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
         assert.strictEqual((yield* Pool.stats).targetSize, size)
       }).pipe(Effect.scoped, Effect.provide(worker), Effect.provide(poolLayer({ size: 4, sweep: "300 millis" })))
     })
+
+    it.effect(
+      "a worker keeps the leases of tasks that it has fetched and not started, however slow the broker is",
+      () => {
+        const name = poolName()
+        const gates = new Gates()
+        const worker = Pool.worker([gates.handler], { concurrency: 2, lease: "4 seconds", stalledCheck: "300 millis" })
+        // The worker's second fetch does not reach the server. BullMQ starts no task before all its fetches have answered.
+        const held = Deferred.makeUnsafe<void>()
+        let hasFetched = false
+        const slow = Layer.effect(
+          BullMq,
+          Effect.map(BullMq, (service) => {
+            const connect = () => {
+              const client = service.connect()
+              const send = client.sendCommand.bind(client)
+              client.sendCommand = (command, stream) => {
+                const { args } = command as unknown as { readonly args: ReadonlyArray<unknown> }
+                if (args[1] !== "11" || args[2] !== `aio:${name}:wait`) return send(command, stream)
+                if (hasFetched) return Effect.runPromise(Deferred.await(held)).then(() => send(command, stream))
+                // ioredis sends a script again that the server does not know yet.
+                void command.promise.then(
+                  () => (hasFetched = true),
+                  () => {}
+                )
+                return send(command, stream)
+              }
+              return client
+            }
+            return { ...service, connect }
+          })
+        )
+        return Effect.gen(function* () {
+          const raw = yield* rawClient
+          const first = yield* Pool.fork(Work, { key: "now 1" }, { id: "1" })
+          const second = yield* Pool.fork(Work, { key: "now 2" }, { id: "2" })
+          const lock = `${jobKey(name, "1")}:lock`
+          const left = Effect.promise(() => raw.pttl(lock))
+          yield* Layer.build(worker).pipe(
+            Effect.provide(
+              kinds.Simple.layer({ tag: Pool, name }).pipe(Layer.provide(slow), Layer.provide(connection()))
+            ),
+            Effect.forkScoped
+          )
+          let lowest = yield* eventually(left, (millis) => millis > 0)
+          // The lease ends, or it is renewed.
+          const after = yield* eventually(left, (millis) => {
+            const isDecided = millis < 0 || millis > lowest
+            lowest = Math.min(lowest, millis)
+            return isDecided
+          })
+          assert.isAbove(after, 0, "the lease ended")
+          assert.deepStrictEqual(gates.runs, [])
+          yield* Deferred.succeed(held, undefined)
+          assert.strictEqual(yield* first.join, "now 1")
+          assert.strictEqual(yield* second.join, "now 2")
+          assert.deepStrictEqual(gates.runs, ["now 1", "now 2"])
+        }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, size: 2 })))
+      }
+    )
+
+    it.effect(
+      "a task that runs again beside its first copy, in one worker, keeps its lease and can be cancelled",
+      () => {
+        const name = poolName()
+        const firstEnds = Deferred.makeUnsafe<void>()
+        const stalls: Array<number> = []
+        const handler = Work.handle(({ key }, context) =>
+          Effect.suspend(() => {
+            stalls.push(context.stalls)
+            return stalls.length === 1
+              ? Effect.uninterruptible(Effect.as(Deferred.await(firstEnds), key))
+              : Effect.never
+          })
+        )
+        const runs = (count: number) =>
+          eventually(
+            Effect.sync(() => stalls.length),
+            (length) => length === count
+          )
+        return Effect.gen(function* () {
+          const raw = yield* rawClient
+          yield* Layer.build(Pool.worker([handler], { concurrency: 2, lease: "4 seconds", stalledCheck: "100 millis" }))
+          const handle = yield* Pool.fork(Work, { key: "a" }, { id: "a" })
+          yield* runs(1)
+          const lock = `${jobKey(name, "a")}:lock`
+          yield* Effect.promise(() => raw.del(lock))
+          yield* runs(2)
+          yield* Deferred.succeed(firstEnds, undefined)
+          // The lease of the second copy is renewed, or it ends and the task runs once more.
+          const left = Effect.promise(() => raw.pttl(lock))
+          let lowest = yield* left
+          yield* eventually(left, (millis) => {
+            const isDecided = millis > lowest || stalls.length > 2
+            lowest = Math.min(lowest, millis)
+            return isDecided
+          })
+          assert.deepStrictEqual(stalls, [0, 1])
+          yield* handle.cancel
+          assert.deepInclude(failureOf(yield* handle.await) as object, { _tag: "TaskCancelled", started: true })
+        }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, size: 2 })))
+      }
+    )
 
     it.effect("hundreds of waiters cause no warning about listeners", () => {
       const warnings: Array<Error> = []

@@ -1,36 +1,45 @@
-/** Runs the programs of the cookbook, each as a process of its own. */
+/** Runs the examples, each as a process of its own. */
 import { assert } from "vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { text } from "node:stream/consumers"
 
 export const root = join(import.meta.dirname, "../../../..")
-export const folder = "packages/examples/src/cookbook"
+export const examples = join(root, "packages/examples")
 
-/** The fences of a page whose line of the opening matches. */
-export const fencesOf = (page: string, opening: RegExp): ReadonlyArray<string> =>
-  Array.from(
-    readFileSync(join(root, `docs/cookbook/${page}.md`), "utf8").matchAll(/^```(.*)\n([^]*?)^```$/gm),
-    ([, head, body]) => (opening.test(head!) ? body! : undefined)
-  ).filter((body) => body !== undefined)
+interface Fence {
+  /** What follows the opening: the language, and marks. */
+  readonly head: string
+  readonly body: string
+}
 
-/** Starts the program of a page. */
-export const start = (page: string, ...flags: ReadonlyArray<string>): ChildProcess => startWith({}, page, flags)
+/** The fences of a file of Markdown, whose path is relative to the root. */
+export const fencesIn = (file: string): ReadonlyArray<Fence> =>
+  Array.from(readFileSync(join(root, file), "utf8").matchAll(/^```(.*)\n([^]*?)^```$/gm), ([, head, body]) => ({
+    head: head!,
+    body: body!
+  }))
 
-const startWith = (env: NodeJS.ProcessEnv, page: string, flags: ReadonlyArray<string> = []): ChildProcess =>
-  spawn(process.execPath, ["--no-warnings", `${folder}/${page}.ts`, ...flags], {
-    cwd: root,
+/** The fences of a page of the cookbook that show programs. */
+export const programsOf = (page: string): ReadonlyArray<Fence> =>
+  fencesIn(`docs/cookbook/${page}.md`).filter(({ head }) => head.startsWith("ts file "))
+
+/** The path of the program of a page: the first one that the page shows. */
+export const programOf = (page: string): string => programsOf(page)[0]!.head.slice("ts file ".length)
+
+/** Starts a program, whose path is relative to the root, in its own folder. */
+export const start = (program: string, flags: ReadonlyArray<string> = [], env: NodeJS.ProcessEnv = {}): ChildProcess =>
+  spawn(process.execPath, ["--no-warnings", basename(program), ...flags], {
+    cwd: join(root, dirname(program)),
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"]
   })
 
-/** Runs the program of a page to its end, which must be a good one, and returns what it prints. */
-export const run = (page: string, ...flags: ReadonlyArray<string>): Promise<string> => outputOf(start(page, ...flags))
-
-/** The same, with more variables in its environment. */
-export const runWith = (env: NodeJS.ProcessEnv, page: string): Promise<string> => outputOf(startWith(env, page))
+/** Runs a program to its end, which must be a good one, and returns what it prints. */
+export const run = (program: string, flags: ReadonlyArray<string> = [], env: NodeJS.ProcessEnv = {}): Promise<string> =>
+  outputOf(start(program, flags, env))
 
 const outputOf = async (child: ChildProcess): Promise<string> => {
   const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "close")])
@@ -38,8 +47,8 @@ const outputOf = async (child: ChildProcess): Promise<string> => {
   return stdout
 }
 
-/** What the page says that its program prints. */
-export const printedBy = (page: string): string => fencesOf(page, /^text$/)[0] ?? ""
+/** What a file of Markdown says that its program prints. */
+export const printedBy = (file: string): string => fencesIn(file).find(({ head }) => head === "text")?.body ?? ""
 
 /** The text with `#` for each number, because some numbers depend on the machine. */
 export const shape = (output: string): string => output.replaceAll(/\d+/g, "#").trimEnd()
@@ -56,3 +65,6 @@ export const checkStream = (output: string, length: number): void => {
   // Eight that are hashed, sixteen results, and the line that was read last.
   assert.isAtMost(held!, 8 + 16 + 1)
 }
+
+/** The program that needs Redis and starts processes: it takes longest, and runs with the proofs. */
+export const onRedis = "several-processes"

@@ -377,10 +377,9 @@ export const closingLaws = (laws: Laws): void => {
 
   laws.law("a scope that ends fails the door", {}, () =>
     Effect.gen(function* () {
-      if (laws.capacity === undefined) return
-      const { close, pool } = yield* open(laws)
+      const { close, pool } = yield* open(laws, laws.bound)
       const busy = yield* occupy(pool, 1)
-      for (let i = 0; i < laws.capacity; i++) yield* pool.fork(Effect.void)
+      for (let i = 0; i < laws.bound; i++) yield* pool.fork(Effect.void)
       const submitter = yield* start(pool.submit(Effect.die("never")))
       const closing = yield* start(close(Exit.void))
       expectNotAvailable(yield* Fiber.await(submitter), "Closed")
@@ -482,9 +481,9 @@ export const closingLaws = (laws: Laws): void => {
 }
 
 // A pool whose scope the law closes.
-const open = Effect.fnUntraced(function* (laws: Laws) {
+const open = Effect.fnUntraced(function* (laws: Laws, capacity = laws.capacity) {
   const scope = yield* Scope.make()
-  const context = yield* Layer.buildWithScope(laws.layerOf({ size: 1, capacity: laws.capacity }), scope)
+  const context = yield* Layer.buildWithScope(laws.layerOf({ size: 1, capacity }), scope)
   const pool: TaskPoolService = Context.get(context, TaskPool)
   return { pool, close: (exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit) }
 })

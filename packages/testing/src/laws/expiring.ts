@@ -32,12 +32,11 @@ export const expiringLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law(
+  laws.lawOnce(
     "one that ends in the queue is cancelled, one that ends at the door is rejected, and rejectedBy counts both (load 6)",
-    { needs: 1 },
+    { capacity: 1 },
     (pool) =>
       Effect.gen(function* () {
-        if (laws.capacity !== 1) return
         const events = yield* recordEvents(pool)
         const busy = yield* occupy(pool, 1)
         const queued = yield* pool.fork(Effect.die("never"), { maxWait: 100 })
@@ -62,9 +61,9 @@ export const expiringLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("the time counts from the submission, the door included (load 6)", { needs: 1 }, (pool) =>
+  const full = { needs: 1, capacity: laws.bound }
+  laws.law("the time counts from the submission, the door included (load 6)", full, (pool) =>
     Effect.gen(function* () {
-      if (laws.capacity === undefined) return
       const busy = yield* occupy(pool, 1)
       const place = yield* pool.fork(Effect.void)
       const submitter = yield* start(pool.submit(Effect.die("never"), { maxWait: 100 }))
@@ -195,12 +194,11 @@ export const expiringLaws = (laws: Laws): void => {
     })
   )
 
-  laws.law("a task whose time is over gives its place to the head of the door (load 6)", { needs: 1 }, (pool) =>
+  laws.law("a task whose time is over gives its place to the head of the door (load 6)", full, (pool) =>
     Effect.gen(function* () {
-      if (laws.capacity === undefined) return
       const busy = yield* occupy(pool, 1)
       yield* pool.fork(Effect.die("never"), { maxWait: 10 })
-      for (let i = 1; i < laws.capacity; i++) yield* pool.fork(Effect.void)
+      for (let i = 1; i < laws.bound; i++) yield* pool.fork(Effect.void)
       const forker = yield* start(pool.fork(Effect.succeed("moved in")))
       yield* settle
       assert.isFalse(hasEnded(forker))

@@ -669,7 +669,7 @@ const warningLaws = (laws: Laws): void => {
           const pool = Context.get(context, TaskPool)
           yield* pool.fork(Effect.never)
           const waiter = yield* start(Effect.exit(pool.submit(Effect.void)))
-          yield* pass(1e9)
+          yield* pass(1e7)
           yield* pool.close({ mode: "interrupt" })
           assert.isTrue(hasEnded(waiter))
           assert.isTrue(Cause.hasFails(((yield* Fiber.join(waiter)) as Exit.Failure<unknown, unknown>).cause))

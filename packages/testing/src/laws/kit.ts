@@ -59,6 +59,11 @@ export class Laws {
     this.capacity = capacity
   }
 
+  /** The capacity for a law about a full queue, which an unbounded queue never is. */
+  get bound(): number {
+    return this.capacity ?? 2
+  }
+
   /** Registers a law, unless the capacity is too small to test it. */
   law(
     sentence: string,

@@ -84,25 +84,24 @@ const waitingLaws = (laws: Laws): void => {
     )
   }
 
-  laws.law("a task lends its worker while it waits at the door in fork (load 1)", {}, (pool) =>
+  laws.law("a task lends its worker while it waits at the door in fork (load 1)", { capacity: laws.bound }, (pool) =>
     Effect.gen(function* () {
-      if (laws.capacity === undefined) return
       const inner = gated("inner")
       const outer = yield* start(
-        pool.submit(Effect.forEach(Array.from({ length: laws.capacity + 2 }), () => pool.fork(inner.task)))
+        pool.submit(Effect.forEach(Array.from({ length: laws.bound + 2 }), () => pool.fork(inner.task)))
       )
       yield* reached(pool, inner.started)
       yield* expectStats(pool, {
         running: 2,
         busy: 1,
         lent: 1,
-        waiting: laws.capacity,
+        waiting: laws.bound,
         atDoor: 0
       })
       yield* inner.open
       yield* promptly(pool, Fiber.join(outer))
       yield* promptly(pool, pool.awaitIdle)
-      yield* expectStats(pool, { busy: 0, lent: 0, succeeded: laws.capacity + 3 })
+      yield* expectStats(pool, { busy: 0, lent: 0, succeeded: laws.bound + 3 })
     })
   )
 
@@ -275,14 +274,13 @@ const waitingLaws = (laws: Laws): void => {
 
   laws.law(
     "a nested submit finds the place that its own worker frees in a full queue, with onFull: fail (load 11a, Nested)",
-    { needs: 1, onFull: "fail" },
+    { needs: 1, capacity: laws.bound, onFull: "fail" },
     (pool) =>
       Effect.gen(function* () {
-        if (laws.capacity === undefined) return
         for (const pause of [Effect.yieldNow, Effect.void]) {
           const outer = Effect.gen(function* () {
             yield* pause
-            for (let i = 0; i < laws.capacity!; i++) yield* pool.fork(Effect.void)
+            for (let i = 0; i < laws.bound; i++) yield* pool.fork(Effect.void)
             return yield* pool.submit(Effect.succeed("inner"))
           })
           assert.strictEqual(yield* promptly(pool, pool.submit(outer)), "inner")
@@ -586,10 +584,9 @@ const takingBackLaws = (laws: Laws): void => {
   for (const [name, end] of Object.entries(removals)) {
     laws.law(
       `a nested wait whose waiting task ${name} ends, and the worker comes back ahead of the queue (load 11a, Nested)`,
-      { onFull: name === "is dropped" ? "dropOldest" : "suspend", needs: 1 },
+      name === "is dropped" ? { needs: 1, capacity: laws.bound, onFull: "dropOldest" } : { needs: 1 },
       (pool) =>
         Effect.gen(function* () {
-          if (name === "is dropped" && laws.capacity === undefined) return
           const log: Array<string> = []
           const [begin, busy] = [gated("begin"), gated("busy")]
           const outer = Effect.gen(function* () {

@@ -39,7 +39,8 @@ export const play = (scenario: Scenario, policy: AutoScalePolicy.AutoScalePolicy
     duration: scenario.seconds * 1000,
     bounds: scenario.bounds ?? standard,
     oracle: scenario.oracle,
-    pools: scenario.pools
+    pools: scenario.pools,
+    tasks: scenario.tasks
   })
 
 /**

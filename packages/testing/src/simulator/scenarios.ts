@@ -43,6 +43,8 @@ export interface Scenario {
   readonly load: Load
   /** In seconds. */
   readonly seconds: number
+  /** The number of settled tasks after which a run ends early, default no limit. */
+  readonly tasks?: number
   /** The best fixed size by phase, found by the sweep. */
   readonly oracle: Steps
   /** Successes per second that the server grants at most. If given, goodput is relative to it and not to the oracle's. */

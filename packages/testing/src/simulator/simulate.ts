@@ -28,6 +28,11 @@ export interface SimulateOptions {
   readonly bounds?: AutoScalePolicy.AutoScaleBounds | undefined
   /** The best fixed size by phase, default the result of a sweep over sizes. */
   readonly oracle?: Steps | undefined
+  /**
+   * The number of settled tasks after which the run ends before its `duration`, default no limit. The oracle's run ends at
+   * the same time. A batch ignores it.
+   */
+  readonly tasks?: number | undefined
   /** The number of pools with this policy on the server, each with its own load, default 1. */
   readonly pools?: number | undefined
 }
@@ -86,9 +91,13 @@ export interface SimulateResult {
   readonly shares: ReadonlyArray<number>
   /** Every window with its decision: size, tasks in flight, latency and reason over time. */
   readonly sizes: ReadonlyArray<SimulatedWindow>
+  /** The sizes of all pools together, from each change on; also of changes by demand, which have no window. */
+  readonly totalSizes: Steps
   /** Successes in each second, and the oracle's. */
   readonly goodPerSecond: ReadonlyArray<number>
   readonly oraclePerSecond: ReadonlyArray<number>
+  /** Overload failures in each second. */
+  readonly overloadsPerSecond: ReadonlyArray<number>
   /** Mean tasks in flight in each second, as a multiple of the best fixed size. */
   readonly drivePerSecond: ReadonlyArray<number>
 }
@@ -110,10 +119,18 @@ export const simulate = (options: SimulateOptions): SimulateResult => {
   const own = run({
     ...common,
     pools,
+    tasks: options.tasks,
     sizing: { policy: options.policy },
     onWindow: (pool, time, sample, decision) => sizes.push({ time, pool, sample, decision })
   })
-  const best = run({ ...common, load: together(load, pools), pools: 1, sizing: { schedule: knee } })
+  const best = run({
+    ...common,
+    // A batch ends when its tasks have ended, and both runs need their own time for that.
+    duration: load.kind === "batch" ? duration : own.elapsed,
+    load: together(load, pools),
+    pools: 1,
+    sizing: { schedule: knee }
+  })
   const settled = Math.max(1, sum(own.succeeded) + own.failed + own.overloaded)
   return {
     goodput: goodput(own),
@@ -129,6 +146,8 @@ export const simulate = (options: SimulateOptions): SimulateResult => {
     sizes,
     goodPerSecond: own.goodPerSecond,
     oraclePerSecond: best.goodPerSecond,
+    overloadsPerSecond: own.overloadsPerSecond,
+    totalSizes: own.totalSizes,
     drivePerSecond: own.drivePerSecond
   }
 }

@@ -24,6 +24,8 @@ export interface Finding {
   readonly cold: number
   /** The standard deviation of the size over its mean, in the second half of the run. */
   readonly spread: number
+  /** 1 if the run ended early, after `Scenario.tasks`, else 0. In a mean: the share of such runs. */
+  readonly cut: number
   /** How evenly several pools share the server: Jain's index, 1 when all get the same. */
   readonly fairness: number
 }
@@ -66,6 +68,7 @@ export const survey = (
         p99,
         cold: converges[0]!,
         spread: spreadOf(result),
+        cut: result.elapsed < scenario.seconds * 1000 ? 1 : 0,
         fairness: fairnessOf(result.shares)
       }
     })
@@ -89,6 +92,7 @@ export const summarize = (findings: ReadonlyArray<Finding>): Survey => {
       p99: mean("p99"),
       cold: mean("cold"),
       spread: mean("spread"),
+      cut: mean("cut"),
       fairness: mean("fairness")
     },
     p10: sorted[Math.floor(sorted.length / 10)]!,

@@ -1,5 +1,5 @@
 import { disciplineLaws, lifoOrder, taskPoolLaws } from "../../src/index.ts"
 import { layerOf } from "./pools.ts"
 
-taskPoolLaws("AioFixedTaskPoolLifo", layerOf.fixedLifo)
+taskPoolLaws("AioFixedTaskPoolLifo", layerOf.fixedLifo, { capacities: [undefined] })
 disciplineLaws("AioFixedTaskPoolLifo", layerOf.fixedLifo, lifoOrder)

@@ -1,5 +1,5 @@
 import { disciplineLaws, priorityOrder, taskPoolLaws } from "../../src/index.ts"
 import { layerOf } from "./pools.ts"
 
-taskPoolLaws("AioFixedTaskPoolPriority", layerOf.fixedPriority, { ageing: true })
+taskPoolLaws("AioFixedTaskPoolPriority", layerOf.fixedPriority, { ageing: true, capacities: [undefined] })
 disciplineLaws("AioFixedTaskPoolPriority", layerOf.fixedPriority, priorityOrder)

@@ -5,7 +5,9 @@ import { layerOf } from "./pools.ts"
 
 const recording = new Recording()
 
-taskPoolLaws("AioFixedTaskPoolSimple", (options) => recording.of(layerOf.fixedSimple(options)))
+taskPoolLaws("AioFixedTaskPoolSimple", (options) => recording.of(layerOf.fixedSimple(options)), {
+  capacities: [undefined]
+})
 disciplineLaws("AioFixedTaskPoolSimple", layerOf.fixedSimple, fifoOrder)
 
 // An operation that no law uses may do anything. The tests of a file run in order, so the laws have run by now.

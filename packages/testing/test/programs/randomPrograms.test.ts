@@ -1,3 +1,3 @@
 import { programs } from "./programs.ts"
 
-programs(500)
+programs(150)

@@ -179,6 +179,42 @@ describe("simulate", () => {
     for (const { sample } of whole.slice(1)) assert.isTrue(sample.duration >= 225 && sample.duration < 300)
   })
 
+  it("ends after a number of tasks, and compares with the best size over the same time", () => {
+    const server = sharing({ capacity: 10, base: 50, work: equal })
+    const whole = at(10, server)
+    const cut = at(10, server, backlog, { tasks: 1_100 })
+    assert.strictEqual(whole.elapsed, 20_000)
+    // 200 tasks per second end.
+    assert.approximately(cut.elapsed, 5_500, 100)
+    assert.approximately(cut.goodput, 200, 2)
+    assert.approximately(cut.oracle, cut.goodput, 1)
+    assert.lengthOf(cut.oraclePerSecond, cut.goodPerSecond.length)
+    assert.lengthOf(whole.goodPerSecond, 20)
+  })
+
+  it("records each change of the size, also those by demand, and the failures of each second", () => {
+    const server = queueing({ capacity: 10, base: 50, limit: 15 })
+    const options = { server, seed: 1, bounds: { min: 1, max: 100, initial: 10 }, oracle: 10 } as const
+    const rejected = at(40, server)
+    assert.deepStrictEqual(rejected.totalSizes, [[0, 40]])
+    assert.isAbove(Math.min(...rejected.overloadsPerSecond), 1_000)
+    assert.strictEqual(Math.max(...at(10, server).overloadsPerSecond), 0)
+    // Nothing arrives any more, so no window ends, and the pool shrinks by demand alone.
+    const quiet = simulate({
+      ...options,
+      policy: AutoScalePolicy.adaptive(),
+      load: open([
+        [0, 100],
+        [10_000, 0]
+      ]),
+      duration: "5 minutes"
+    })
+    const sizes = quiet.totalSizes as ReadonlyArray<readonly [number, number]>
+    assert.deepStrictEqual(sizes[0], [0, 10])
+    assert.strictEqual(sizes.at(-1)![1], 1)
+    assert.isAbove(sizes.at(-1)![0], quiet.sizes.at(-1)!.time)
+  })
+
   it("has several pools share a server fairly", () => {
     const { shares } = simulate({ ...options, seed: 1, duration: 60_000, pools: 2, oracle: 20 })
     const [a, b] = [shares[0]!, shares[1]!]

@@ -30,6 +30,7 @@ export const everyOperation = (options: {
           const alone = withActors(scenario, () => false)
           const raced = withActors(scenario, (actor) => (index + actor) % sparse === 0)
           reports.push(yield* everyStep(alone, { budgets, paddings }))
+          if (Object.keys(raced.actors ?? {}).length === 0) continue
           reports.push(
             yield* everyStep(raced, { budgets: [3 + (index % 3)], paddings: [index % 6], offsets: [-1, 0, 1, 2] })
           )

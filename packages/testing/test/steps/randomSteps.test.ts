@@ -1,3 +1,3 @@
 import { randomInterleavings } from "./randomSteps.ts"
 
-randomInterleavings(3_000)
+randomInterleavings(1_200)

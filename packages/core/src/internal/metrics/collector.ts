@@ -3,10 +3,12 @@
  *
  * Nothing is pushed: a series is read when metrics are collected, so tasks cost nothing. The pools of one name are one
  * series, so pools that live shorter than the time between two collections count too. At most 200 names have series of
- * their own.
+ * their own. Distributed pools have gauges only, of what their broker last answered.
  */
 import type * as Metric from "effect/Metric"
+import type { DistributedPoolEntry } from "../../PoolRegistry.ts"
 import type { Registered, RegisteredExecutor, Registry, RegistryObserver } from "../registry.ts"
+import type { Fork } from "./distributed.ts"
 import { ExecutorGroup } from "./executorSeries.ts"
 import { PoolGroup } from "./groups.ts"
 import { guarded, type SeriesRegistry } from "./registration.ts"
@@ -46,18 +48,24 @@ class Collector implements RegistryObserver {
   private readonly executors: Groups<ExecutorGroup>
   /** The registries whose pools are shown, each with the number of layers that show it. */
   private readonly shown = new Map<Registry, { layers: number; readonly hide: () => void }>()
+  private readonly fork: Fork
 
-  constructor(metrics: SeriesRegistry) {
+  constructor(metrics: SeriesRegistry, fork: Fork) {
+    this.fork = fork
     this.pools = new Groups((name) => new PoolGroup(name, metrics))
     this.executors = new Groups((name) => new ExecutorGroup(name, metrics))
   }
 
   opened({ entry, source }: Registered): void {
-    if (source !== undefined) this.pools.of(entry.name).add(source as MeasuredPool)
+    const group = this.pools.of(entry.name)
+    if (source !== undefined) group.add(source as MeasuredPool)
+    else group.addDistributed(entry as DistributedPoolEntry, this.fork)
   }
 
   closed({ entry, source }: Registered): void {
-    if (source !== undefined) this.pools.of(entry.name).close(source as MeasuredPool)
+    const group = this.pools.of(entry.name)
+    if (source !== undefined) group.close(source as MeasuredPool)
+    else group.closeDistributed(entry as DistributedPoolEntry)
   }
 
   reasonAdded({ entry }: Registered): void {
@@ -92,8 +100,12 @@ class Collector implements RegistryObserver {
     this.shown.delete(registry)
     shown.hide()
     // Another registry with the same metrics keeps the totals.
-    for (const pool of registry.registered) this.closed(pool)
-    for (const executor of registry.registeredExecutors) this.executorClosed(executor)
+    for (const { entry, source } of Array.from(registry.registered)) {
+      const group = this.pools.of(entry.name)
+      if (source !== undefined) group.hide(source as MeasuredPool)
+      else group.closeDistributed(entry as DistributedPoolEntry)
+    }
+    for (const executor of Array.from(registry.registeredExecutors)) this.executorClosed(executor)
     if (this.shown.size > 0) return false
     this.pools.removeAll()
     this.executors.removeAll()
@@ -105,16 +117,17 @@ class Collector implements RegistryObserver {
 const collectors = new WeakMap<Metric.MetricRegistry, Collector>()
 
 /**
- * Shows the pools of a registry as metrics, until the returned function is called. `onDefect` gets the first error of the
- * metrics' own code.
+ * Shows the pools of a registry as metrics, until the returned function is called. `fork` starts the fibers that ask
+ * distributed pools. `onDefect` gets the first error of the metrics' own code.
  */
 export const collect = (
   metrics: Metric.MetricRegistry,
   registry: Registry,
+  fork: Fork,
   onDefect: (defect: unknown) => void
 ): (() => void) => {
   let collector = collectors.get(metrics)
-  if (collector === undefined) collectors.set(metrics, (collector = new Collector(guarded(metrics, onDefect))))
+  if (collector === undefined) collectors.set(metrics, (collector = new Collector(guarded(metrics, onDefect), fork)))
   const shower = collector
   shower.show(registry)
   return () => {

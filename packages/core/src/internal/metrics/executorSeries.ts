@@ -63,6 +63,8 @@ export class ExecutorGroup {
   private readonly registry: SeriesRegistry
   private readonly members = new Set<RegisteredExecutor>()
   private readonly closed: Record<Total, number> = { settled: 0, replaced: 0 }
+  /** What executors that are hidden have left in `closed`. It goes when they are shown again. */
+  private readonly left = new WeakMap<RegisteredExecutor, Record<Total, number>>()
   private readonly gaugeRemovals: Array<() => void> = []
   private readonly totalRemovals: ReadonlyArray<() => void>
 
@@ -78,6 +80,10 @@ export class ExecutorGroup {
   }
 
   add(executor: RegisteredExecutor): void {
+    const left = this.left.get(executor)
+    this.closed.settled -= left?.settled ?? 0
+    this.closed.replaced -= left?.replaced ?? 0
+    this.left.delete(executor)
     this.members.add(executor)
     if (this.gaugeRemovals.length > 0) return
     for (const { attributes, value, ...metric } of gauges) {
@@ -87,12 +93,13 @@ export class ExecutorGroup {
     }
   }
 
-  /** Removes an executor that has closed, and keeps its totals. */
+  /** Removes an executor that has closed, or is no longer shown, and keeps its totals. */
   close(executor: RegisteredExecutor): void {
     if (!this.members.delete(executor)) return
-    const last = statsOf(executor)
-    this.closed.settled += last?.settled ?? 0
-    this.closed.replaced += last?.replaced ?? 0
+    const { replaced, settled } = statsOf(executor) ?? { settled: 0, replaced: 0 }
+    this.left.set(executor, { settled, replaced })
+    this.closed.settled += settled
+    this.closed.replaced += replaced
     if (this.members.size === 0) this.removeGauges()
   }
 

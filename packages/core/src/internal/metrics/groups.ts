@@ -2,9 +2,11 @@
 import type { Counts } from "../pool/counts.ts"
 import type { Histogram } from "../timing/histogram.ts"
 import { mostReasons, otherReasons } from "../autoScale/decisionCounts.ts"
+import type { DistributedPoolEntry } from "../../PoolRegistry.ts"
+import { DistributedPool, type Fork } from "./distributed.ts"
 import { gauges, type PoolMetric, type PoolsOfName, totals } from "./poolSeries.ts"
 import { register, type SeriesRegistry } from "./registration.ts"
-import { type MeasuredPool, Totals } from "./totals.ts"
+import { type MeasuredPool, numbersOf, Totals } from "./totals.ts"
 
 type Decided = ReadonlyArray<{ readonly byReason: ReadonlyMap<string, number> }>
 
@@ -13,6 +15,11 @@ export class PoolGroup implements PoolsOfName {
   private readonly registry: SeriesRegistry
   readonly open = new Set<MeasuredPool>()
   private readonly closed = new Totals()
+  /** What pools that are hidden have left in `closed`. It goes when they are shown again. */
+  private readonly left = new WeakMap<MeasuredPool, Totals>()
+  private readonly remote = new Map<DistributedPoolEntry, DistributedPool>()
+  /** Whether the name has or had a pool of this process. Distributed pools have gauges only. */
+  private hasTotals = false
   /** The reasons that have a series. */
   private readonly named = new Set<string>()
   /** What removes each series, by its metric and the value of its attribute. */
@@ -24,51 +31,96 @@ export class PoolGroup implements PoolsOfName {
   }
 
   add(pool: MeasuredPool): void {
+    const left = this.left.get(pool)
+    if (left !== undefined) this.closed.remove(left, otherReasons)
+    this.left.delete(pool)
     this.open.add(pool)
+    this.hasTotals = true
     this.refresh()
+  }
+
+  /** Removes a pool that is open and will not be shown any more, and keeps its totals. */
+  hide(pool: MeasuredPool): void {
+    const totals = new Totals()
+    totals.add(numbersOf(pool))
+    this.left.set(pool, totals)
+    this.close(pool)
   }
 
   /** Removes a pool that has closed, and keeps its totals. */
   close(pool: MeasuredPool): void {
     if (!this.open.delete(pool)) return
-    this.closed.add(pool)
+    this.closed.add(numbersOf(pool))
     this.mergeUnnamedReasons()
     this.refresh()
+  }
+
+  addDistributed(entry: DistributedPoolEntry, fork: Fork): void {
+    // The local pool that runs its tasks would be counted twice.
+    if (entry.local?.name === entry.name) return
+    if (!this.remote.has(entry)) this.remote.set(entry, new DistributedPool(entry, fork, () => this.refresh()))
+    this.refresh()
+  }
+
+  closeDistributed(entry: DistributedPoolEntry): void {
+    const pool = this.remote.get(entry)
+    this.remote.delete(entry)
+    this.refresh()
+    // Last, because it interrupts user code.
+    pool?.close()
   }
 
   /** Adds the series that apply now, and removes the gauges that do not. */
   refresh(): void {
     const isOpen = this.open.size > 0
-    for (const metric of gauges) this.setSeries(metric, isOpen && applies(metric, this))
-    for (const metric of totals) if (applies(metric, this)) this.setSeries(metric, true)
-  }
-
-  private setSeries(metric: PoolMetric, isWanted: boolean): void {
-    if (!isWanted) return this.removeSeries(metric)
-    let removals = this.removals.get(metric)
-    if (removals === undefined) this.removals.set(metric, (removals = new Map()))
-    for (const value of metric.by?.values(this) ?? [""]) {
-      if (removals.has(value)) continue
-      const attributes = { task_pool_name: this.name, ...(metric.by && { [metric.by.attribute]: value }) }
-      removals.set(
-        value,
-        register(this.registry, metric, attributes, () => metric.read(this, value))
-      )
+    for (const metric of gauges) {
+      const isWanted = isOpen && applies(metric, this)
+      for (const value of valuesOf(metric, this)) {
+        this.setSeries(metric, value, isWanted || this.isKnown(metric, value))
+      }
+    }
+    if (!this.hasTotals) return
+    for (const metric of totals) {
+      if (applies(metric, this)) for (const value of valuesOf(metric, this)) this.setSeries(metric, value, true)
     }
   }
 
-  private removeSeries(metric: PoolMetric): void {
-    const removals = this.removals.get(metric)
-    if (removals === undefined) return
-    for (const remove of removals.values()) remove()
-    this.removals.delete(metric)
+  /** Whether a distributed pool has a value, unless the pools of this process have no sum. */
+  private isKnown({ applies = always, known }: PoolMetric, value: string): boolean {
+    if (known === undefined || this.remote.size === 0 || (this.open.size > 0 && !applies(this))) return false
+    for (const { stats } of this.remote.values()) if (known(stats, value) !== undefined) return true
+    return false
+  }
+
+  private setSeries(metric: PoolMetric, value: string, isWanted: boolean): void {
+    let removals = this.removals.get(metric)
+    if (removals === undefined) this.removals.set(metric, (removals = new Map()))
+    const remove = removals.get(value)
+    if (isWanted === (remove !== undefined)) return
+    if (remove !== undefined) {
+      remove()
+      removals.delete(value)
+      return
+    }
+    const attributes = { task_pool_name: this.name, ...(metric.by && { [metric.by.attribute]: value }) }
+    removals.set(
+      value,
+      register(this.registry, metric, attributes, () => metric.read(this, value))
+    )
   }
 
   removeAll(): void {
-    for (const metric of Array.from(this.removals.keys())) this.removeSeries(metric)
+    for (const removals of this.removals.values()) for (const remove of removals.values()) remove()
+    this.removals.clear()
   }
 
   // ---- reading -----------------------------------------------------------------------------------------------------
+
+  /** A scrape reads these for each gauge that a distributed pool may have. */
+  get distributed(): Iterable<DistributedPool> {
+    for (const pool of this.remote.values()) pool.noteRead()
+    return this.remote.values()
+  }
 
   count(of: (counts: Counts) => number): number {
     let count = of(this.closed.counts)
@@ -122,4 +174,11 @@ export class PoolGroup implements PoolsOfName {
   }
 }
 
-const applies = (metric: PoolMetric, group: PoolsOfName): boolean => metric.applies?.(group) ?? true
+const always = (): boolean => true
+
+const applies = ({ applies = always }: PoolMetric, group: PoolsOfName): boolean => applies(group)
+
+/** The attribute's value of a metric that has no attribute besides the name. */
+const noValue = [""]
+
+const valuesOf = ({ by }: PoolMetric, group: PoolsOfName): Iterable<string> => by?.values(group) ?? noValue

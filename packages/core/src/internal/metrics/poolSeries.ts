@@ -6,12 +6,15 @@ import { millisBetween } from "../pool/ages.ts"
 import type { Counts } from "../pool/counts.ts"
 import type { Machine } from "../pool/machine.ts"
 import { bucketsUpTo, type Histogram } from "../timing/histogram.ts"
+import type { KnownStats } from "./distributed.ts"
 import type { MetricInfo } from "./registration.ts"
 import { type MeasuredPool, rejectionReasons } from "./totals.ts"
 
 /** The pools of one name, open and closed. */
 export interface PoolsOfName {
   readonly open: ReadonlySet<MeasuredPool>
+  /** The open distributed pools. */
+  readonly distributed: Iterable<{ readonly stats: KnownStats }>
   /** Returns a count of all pools. */
   count(of: (counts: Counts) => number): number
   /** Returns the histograms of the open pools, and that of the closed ones. */
@@ -26,8 +29,10 @@ export interface PoolsOfName {
 export interface PoolMetric extends MetricInfo {
   /** The attribute besides the name, if any, and its values. */
   readonly by?: { readonly attribute: string; readonly values: (group: PoolsOfName) => Iterable<string> }
-  /** Whether the metric applies to the open pools of a name, default always. */
+  /** Whether the metric applies to the open local pools of a name, default always. */
   readonly applies?: (group: PoolsOfName) => boolean
+  /** Returns the value of a distributed pool; `undefined` if it is not known. Without this, none has a value. */
+  readonly known?: (stats: KnownStats, value: string) => number | undefined
   readonly read: (group: PoolsOfName, value: string) => unknown
 }
 
@@ -54,7 +59,11 @@ const gauge = (
   type: "Gauge",
   unit,
   description,
-  read: (group, attribute): Metric.GaugeState<number> => ({ value: value(group, attribute) }),
+  read: (group, attribute): Metric.GaugeState<number> => {
+    let sum = value(group, attribute)
+    if (rest.known !== undefined) for (const { stats } of group.distributed) sum += rest.known(stats, attribute) ?? 0
+    return { value: sum }
+  },
   ...rest
 })
 
@@ -119,6 +128,8 @@ const isAutoScale = (group: PoolsOfName): boolean =>
   Array.from(group.open).some(({ decisions }) => decisions !== undefined)
 const isBounded = (bound: (machine: Machine) => number) => (group: PoolsOfName) => Number.isFinite(sum(group, bound))
 
+const finite = (value: number | undefined): number | undefined => (value === Infinity ? undefined : value)
+
 const phases: Readonly<Record<string, PoolStats["phase"]>> = {
   open: "Open",
   paused: "Paused",
@@ -129,14 +140,27 @@ const phases: Readonly<Record<string, PoolStats["phase"]>> = {
 
 /** Exists while a pool of the name is open. */
 export const gauges: ReadonlyArray<PoolMetric> = [
-  gauge("task_pool_open_pools", "{pool}", "Pools that are not closed", (group) =>
-    sum(group, (machine) => (machine.phase === "Closed" ? 0 : 1))
+  gauge(
+    "task_pool_open_pools",
+    "{pool}",
+    "Pools that are not closed",
+    (group) => sum(group, (machine) => (machine.phase === "Closed" ? 0 : 1)),
+    // Known without the broker.
+    { known: ({ phase }) => (phase === "Closed" ? 0 : 1) }
   ),
-  gauge("task_pool_size", "{worker}", "Workers, including surplus ones that finish their task", (group) =>
-    sum(group, (machine) => machine.size)
+  gauge(
+    "task_pool_size",
+    "{worker}",
+    "Workers, including surplus ones that finish their task",
+    (group) => sum(group, (machine) => machine.size),
+    { known: ({ size }) => size }
   ),
-  gauge("task_pool_target_size", "{worker}", "Workers that the pool should have", (group) =>
-    sum(group, (machine) => machine.target)
+  gauge(
+    "task_pool_target_size",
+    "{worker}",
+    "Workers that the pool should have",
+    (group) => sum(group, (machine) => machine.target),
+    { known: ({ targetSize }) => targetSize }
   ),
   gauge(
     "task_pool_size_limit",
@@ -152,25 +176,36 @@ export const gauges: ReadonlyArray<PoolMetric> = [
     (group) => sum(group, ({ max }) => max),
     { by: values("bound", "max"), applies: (group) => isAutoScale(group) && isBounded(({ max }) => max)(group) }
   ),
-  gauge("task_pool_running_tasks", "{task}", "Tasks that run, including their finalizers", (group) =>
-    sum(group, ({ running }) => running)
+  gauge(
+    "task_pool_running_tasks",
+    "{task}",
+    "Tasks that run, including their finalizers",
+    (group) => sum(group, ({ running }) => running),
+    { known: ({ running }) => running }
   ),
   gauge(
     "task_pool_waiting_tasks",
     "{task}",
     "Tasks in the queue, and submitters at the door because the queue is full",
     (group, place) => sum(group, ({ atDoor, waiting }) => (place === "queue" ? waiting : atDoor)),
-    { by: values("place", "queue", "door") }
+    {
+      by: values("place", "queue", "door"),
+      known: ({ atDoor, waiting }, place) => (place === "queue" ? waiting : atDoor)
+    }
   ),
-  gauge("task_pool_delayed_tasks", "{task}", "Tasks that wait for their next attempt", (group) =>
-    sum(group, (machine) => machine.delayedCount)
+  gauge(
+    "task_pool_delayed_tasks",
+    "{task}",
+    "Tasks that wait for their next attempt",
+    (group) => sum(group, (machine) => machine.delayedCount),
+    { known: ({ delayed }) => delayed }
   ),
   gauge(
     "task_pool_queue_capacity",
     "{task}",
     "The most tasks that may wait in the queue",
     (group) => sum(group, ({ capacity }) => capacity),
-    { applies: isBounded(({ capacity }) => capacity) }
+    { applies: isBounded(({ capacity }) => capacity), known: ({ capacity }) => finite(capacity) }
   ),
   gauge("task_pool_oldest_wait_seconds", "s", "How long the oldest waiting task has waited", (group) =>
     most(group, (machine) => oldestWait(machine, machine.ages.now()) / 1000)
@@ -183,7 +218,10 @@ export const gauges: ReadonlyArray<PoolMetric> = [
     "{pool}",
     "Pools by phase",
     (group, phase) => sum(group, (machine) => (machine.phaseNow === phases[phase] ? 1 : 0)),
-    { by: values("phase", ...Object.keys(phases)) }
+    {
+      by: values("phase", ...Object.keys(phases)),
+      known: (stats, phase) => stats.phase && (stats.phase === phases[phase] ? 1 : 0)
+    }
   ),
   gauge(
     "task_pool_base_time_seconds",

@@ -10,36 +10,62 @@ export interface MeasuredPool extends PoolSource {
   readonly machine: Machine
 }
 
-export class Totals {
+/** The numbers of one pool, or of several. */
+interface Numbers {
+  readonly counts: Counts
+  /** `undefined` if nothing was measured. */
+  readonly queue: Histogram | undefined
+  readonly run: Histogram | undefined
+  readonly decisions: ReadonlyMap<string, number>
+  readonly overloads: number
+}
+
+const noDecisions: ReadonlyMap<string, number> = new Map()
+
+/** Returns the present numbers of a pool, which go on growing. */
+export const numbersOf = ({ decisions, machine }: MeasuredPool): Numbers => ({
+  counts: machine.counts,
+  queue: machine.timing?.queue,
+  run: machine.timing?.run,
+  decisions: decisions?.byReason ?? noDecisions,
+  overloads: decisions?.overloads ?? 0
+})
+
+export class Totals implements Numbers {
   readonly counts = new Counts()
   readonly queue = new Histogram()
   readonly run = new Histogram()
   readonly decisions = new Map<string, number>()
   overloads = 0
 
-  add({ decisions, machine }: MeasuredPool): void {
-    this.addCounts(machine.counts)
-    this.addTimes(machine)
-    if (decisions === undefined) return
-    this.overloads += decisions.overloads
-    for (const [reason, count] of decisions.byReason) {
-      this.decisions.set(reason, (this.decisions.get(reason) ?? 0) + count)
-    }
+  add({ counts, decisions, overloads, queue, run }: Numbers): void {
+    this.addCounts(counts, 1)
+    if (queue !== undefined) this.queue.addAll(queue)
+    if (run !== undefined) this.run.addAll(run)
+    this.overloads += overloads
+    for (const [reason, count] of decisions) this.addDecisions(reason, count)
   }
 
-  private addCounts(counts: Counts): void {
-    this.counts.submitted += counts.submitted
-    this.counts.succeeded += counts.succeeded
-    this.counts.failed += counts.failed
-    this.counts.interrupted += counts.interrupted
-    this.counts.cancelled += counts.cancelled
-    for (const reason of rejectionReasons) this.counts.rejectedBy[reason] += counts.rejectedBy[reason]
+  /** Takes out what `add` has added. Decisions whose reason has no count any more are counted under `other`. */
+  remove({ counts, decisions, overloads, queue, run }: Totals, other: string): void {
+    this.addCounts(counts, -1)
+    this.queue.removeAll(queue)
+    this.run.removeAll(run)
+    this.overloads -= overloads
+    for (const [reason, count] of decisions) this.addDecisions(this.decisions.has(reason) ? reason : other, -count)
   }
 
-  private addTimes({ timing }: Machine): void {
-    if (timing === undefined) return
-    this.queue.addAll(timing.queue)
-    this.run.addAll(timing.run)
+  private addDecisions(reason: string, count: number): void {
+    this.decisions.set(reason, (this.decisions.get(reason) ?? 0) + count)
+  }
+
+  private addCounts(counts: Counts, sign: 1 | -1): void {
+    this.counts.submitted += sign * counts.submitted
+    this.counts.succeeded += sign * counts.succeeded
+    this.counts.failed += sign * counts.failed
+    this.counts.interrupted += sign * counts.interrupted
+    this.counts.cancelled += sign * counts.cancelled
+    for (const reason of rejectionReasons) this.counts.rejectedBy[reason] += sign * counts.rejectedBy[reason]
   }
 }
 

@@ -25,6 +25,8 @@ import { monotonicMillis } from "../runtime/clock.ts"
 export interface Due {
   /** The item's slot, which the agenda owns; -1 if the item is in no agenda. */
   agendaSlot: number
+  /** How many events the item stands for; `undefined` for one. */
+  readonly count?: number
   /** Called at the time `at` that the item was added for, or later. */
   fire(at: number): void
 }
@@ -175,10 +177,11 @@ export class Agenda {
     const { pushed } = this.heap
     this.firing = true
     try {
-      for (let budget = firesPerStep; budget > 0; budget--) {
+      for (let budget = firesPerStep; budget > 0;) {
         const at = this.heap.first()
         const item = this.heap.popDue(now, pushed)
         if (item === undefined) break
+        budget -= item.count ?? 1
         this.fire(item, at)
       }
     } finally {

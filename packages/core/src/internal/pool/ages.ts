@@ -29,14 +29,24 @@ export const noStamp = -1
 /** Returns the milliseconds between two stamps; 0 if the first is `noStamp`. */
 export const millisBetween = (from: number, to: number): number => (from === noStamp ? 0 : (to - from) >>> 0)
 
+/** A reading that several tasks share. */
+export interface SharedReading {
+  /** A time at which all of these tasks had come, in milliseconds; `Infinity` while others may still share it. */
+  until: number
+}
+
 export class Ages {
   private readonly clock: Clock.Clock
-  private readonly shares: boolean
+  /** Whether tasks share readings. */
+  readonly shares: boolean
   /** How many tasks may still share the last reading. */
   private left = 0
   private stride = 1
-  private time = -Infinity
+  /** The last reading, in milliseconds. */
+  time = -Infinity
   private reading = 0
+  /** The last reading, while tasks share it. */
+  shared: SharedReading | undefined = undefined
   private expiring = false
 
   constructor(clock: Clock.Clock, shares: boolean) {
@@ -56,11 +66,18 @@ export class Ages {
     return this.reading
   }
 
+  /** Ends the sharing of the last reading. */
+  endSharing(): void {
+    this.left = 0
+    this.time = Math.max(this.time, this.millis())
+    if (this.shared !== undefined) this.shared.until = this.time
+    this.shared = undefined
+  }
+
   private read(): void {
     const last = this.time
-    this.time = Math.max(last, this.millis())
+    this.endSharing()
     this.reading = this.time | 0
-    this.left = 0
     if (this.shares) this.share(this.time - last)
   }
 
@@ -78,6 +95,7 @@ export class Ages {
     else if (passed < closeMillis && this.stride < mostShared) this.stride *= 2
     if (this.stride === 1) return
     this.left = this.stride - 1
+    this.shared = { until: Infinity }
     if (this.expiring) return
     this.expiring = true
     callAfter(sharedMillis, this.expire)
@@ -85,8 +103,8 @@ export class Ages {
 
   private readonly expire = (): void => {
     this.expiring = false
-    this.left = 0
     this.stride = 1
+    if (this.shared !== undefined) this.endSharing()
   }
 }
 

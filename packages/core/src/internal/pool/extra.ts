@@ -5,22 +5,23 @@ import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
 import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
-import { Deadline } from "./deadline.ts"
+import type { Deadline, HasDeadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 
 /** The options for which a task needs a `TaskExtra`. */
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
 
-export class TaskExtra {
+export class TaskExtra implements HasDeadline {
   label: string | undefined = undefined
   key: string | number | undefined = undefined
   /** The number of workers that the task takes. */
   permits = 1
   /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
   costs: Costs | undefined = undefined
-  /** Ends the task when it has waited too long; `undefined` for no limit. */
+  maxWait: number | undefined = undefined
   deadline: Deadline | undefined = undefined
+  deadlineSlot = 0
   retry: Retry | undefined = undefined
   /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
@@ -87,7 +88,7 @@ export const extraOf = (
   if (key !== undefined) extra.key = checkKey(where, key)
   if (permits !== undefined) extra.permits = checkPermits(where, permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
-  if (maxWait !== undefined) extra.deadline = deadlineOf(where, maxWait)
+  if (maxWait !== undefined) extra.maxWait = millisOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)
   return extra
 }
@@ -96,11 +97,11 @@ export const extraOf = (
 let lastText: string | undefined
 let lastMillis = 0
 
-const deadlineOf = (where: string, maxWait: Duration.Input): Deadline | undefined => {
+const millisOf = (where: string, maxWait: Duration.Input): number | undefined => {
   const millis = maxWait === lastText ? lastMillis : Duration.toMillis(checkDuration(where, "maxWait", maxWait))
   if (typeof maxWait === "string") {
     lastText = maxWait
     lastMillis = millis
   }
-  return millis === Infinity ? undefined : new Deadline(millis)
+  return millis === Infinity ? undefined : millis
 }

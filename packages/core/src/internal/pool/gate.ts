@@ -8,6 +8,7 @@ import type { KeyStats } from "../../PoolStats.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
+import type { Ages, SharedReading } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { TaskExtra } from "./extra.ts"
 import { Alarm } from "./alarm.ts"
@@ -26,14 +27,18 @@ export class Gate {
   maxPermits = 1
   private readonly options: GateOptions
   private readonly agenda: Agenda
+  private readonly ages: Ages
+  /** The last reading of the clock that starts share, if its end is not known yet. */
+  private reading: SharedReading | undefined = undefined
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
   private readonly nextStart: Alarm
 
-  constructor(options: GateOptions, agenda: Agenda, flush: () => void) {
+  constructor(options: GateOptions, agenda: Agenda, ages: Ages, flush: () => void) {
     this.options = options
     this.agenda = agenda
+    this.ages = ages
     this.rate = options.rates.length === 0 ? undefined : new RateGate(options.rates)
     this.selective = this.rate !== undefined
     this.nextStart = new Alarm(agenda, flush)
@@ -80,7 +85,7 @@ export class Gate {
   untilStart(entry: Entry | undefined): number {
     const { rate } = this
     if (rate === undefined) return 0
-    return rate.untilStart(entry === undefined ? rate.defaultCosts : this.costsOf(entry, rate), this.agenda.now())
+    return rate.untilStart(entry === undefined ? rate.defaultCosts : this.costsOf(entry, rate), this.now())
   }
 
   started(entry: Entry): void {
@@ -91,7 +96,23 @@ export class Gate {
     const extra = (entry.extra ??= new TaskExtra())
     const { retry } = extra
     if (retry !== undefined) extra.costs = retry.costs ??= this.costsOf(entry, rate)
-    rate.start(this.costsOf(entry, rate), (extra.startedAt = this.agenda.now()))
+    if (rate.mayShare && this.ages.shares) this.startShared(extra, rate)
+    else extra.startedAt = rate.start(extra.costs ?? rate.defaultCosts, this.agenda.now())
+  }
+
+  /** Reads the clock less often than once per start. Reading it would cost as much as a tenth of the task. */
+  private startShared(extra: TaskExtra, rate: RateGate): void {
+    const { ages } = this
+    ages.stamp()
+    this.reading = ages.shared
+    extra.startedAt = rate.start(extra.costs ?? rate.defaultCosts, ages.time, ages.shared)
+  }
+
+  /** Returns the present time. Ends the sharing of readings, because what follows needs the times of all starts. */
+  private now(): number {
+    if (this.reading?.until === Infinity) this.ages.endSharing()
+    this.reading = undefined
+    return this.agenda.now()
   }
 
   ended(entry: Entry, lent: boolean): void {
@@ -111,7 +132,7 @@ export class Gate {
     const { extra } = entry
     if (extra?.startedAt === undefined) return
     const rate = this.rate!
-    extra.costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.agenda.now())
+    extra.costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.now())
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */

@@ -38,28 +38,31 @@ export const nameOfEffect = (effect: object): string | undefined => effectNames.
 
 /** Returns the label of a task: the option, the function's name, the name of the nearest span, or `task`. */
 export const labelOf = (entry: Entry): string =>
-  named(() => entry.extra?.label) ??
-  named(() => entry.functionName) ??
-  named(() => {
-    const span = spanOf(entry)
-    return span?._tag === "Span" ? span.name : undefined
-  }) ??
-  "task"
+  named(optionOf, entry) ?? named(functionNameOf, entry) ?? named(spanNameOf, entry) ?? "task"
 
 /** Names of functions and spans are user code: getters, and proxies of functions. */
-const named = (name: () => unknown): string | undefined => {
+const named = (nameOf: (entry: Entry) => unknown, entry: Entry): string | undefined => {
   try {
-    const value = name()
-    if (typeof value !== "string") return undefined
-    const label = cleanLabel(value)
+    const name = nameOf(entry)
+    if (typeof name !== "string") return undefined
+    const label = cleanLabel(name)
     return label === "" ? undefined : label
   } catch {
     return undefined
   }
 }
 
+const optionOf = (entry: Entry): unknown => entry.extra?.label
+const functionNameOf = (entry: Entry): unknown => entry.functionName
+const spanNameOf = (entry: Entry): unknown => {
+  const span = spanOf(entry)
+  return span?._tag === "Span" ? span.name : undefined
+}
+
 /** Returns the ID of the span of a task, or of its submitter's. */
-export const spanIdOf = (entry: Entry): string | undefined => named(() => (entry.trace?.span ?? spanOf(entry))?.spanId)
+export const spanIdOf = (entry: Entry): string | undefined => named(ownSpanIdOf, entry)
+
+const ownSpanIdOf = (entry: Entry): unknown => (entry.trace?.span ?? spanOf(entry))?.spanId
 
 const spanOf = ({ context }: Entry): Tracer.AnySpan | undefined =>
   context === undefined ? undefined : Context.getOrUndefined(context, Tracer.ParentSpan)

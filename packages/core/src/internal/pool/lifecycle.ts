@@ -77,7 +77,8 @@ export class Lifecycle {
   private readonly onEnd: () => void
   private readonly oneChange = Semaphore.makeUnsafe(1)
 
-  private openScope = Scope.makeUnsafe()
+  /** The scope of `whileOpen`. */
+  private openScope: Scope.Closeable | undefined = undefined
   /** Whether the pool's scope is ending or has ended, so that the pool cannot be reopened. */
   private closedForGood = false
   /** The present closing, or the last one. */
@@ -195,13 +196,13 @@ export class Lifecycle {
   private readonly reopen = Effect.sync(() => {
     if (this.machine.phase !== "Closed" || this.closedForGood) return
     this.machine.reopen(this.startPaused)
-    this.openScope = Scope.makeUnsafe()
     this.open()
   })
 
   private open(): void {
-    const { openScope, whileOpen } = this
+    const { whileOpen } = this
     if (whileOpen === undefined) return
+    const openScope = (this.openScope = Scope.makeUnsafe())
     this.inOwnContext(() =>
       Effect.runForkWith(this.context)(Effect.forkIn(whileOpen, openScope, { startImmediately: true }))
     )
@@ -222,7 +223,8 @@ export class Lifecycle {
 
   private run(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
-    const before = machine.stats()
+    const held = machine.running + machine.waiting + machine.delayedCount
+    const completedBefore = completedBy(machine)
     const neverRunBefore = machine.neverRun
     return Effect.gen({ self: this }, function* () {
       // Ending the users' holds may start waiting tasks in this step. If closing interrupts, no task must start.
@@ -230,11 +232,9 @@ export class Lifecycle {
       machine.holds.onClosing()
       yield* this.drain(closing)
       yield* this.interruptRest(closing)
-      yield* Scope.close(this.openScope, Exit.void)
-      const after = machine.stats()
-      const completed = after.succeeded + after.failed - before.succeeded - before.failed
+      if (this.openScope !== undefined) yield* Scope.close(this.openScope, Exit.void)
+      const completed = completedBy(machine) - completedBefore
       const neverRun = machine.neverRun - neverRunBefore
-      const held = before.running + before.waiting + before.delayed
       const tasks = closing.candidates.filter(([entry]) => !hasCompleted(machine, entry)).map(([, task]) => task)
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
@@ -249,6 +249,7 @@ export class Lifecycle {
   private drain(closing: CloseState): Effect.Effect<void> {
     const { machine } = this
     const isOver = (): boolean => machine.isIdle() || closing.mode === "interrupt"
+    if (isOver()) return Effect.void
     return Effect.gen({ self: this }, function* () {
       while (!isOver()) {
         // A task that takes more workers than the target would never run.
@@ -275,7 +276,7 @@ export class Lifecycle {
         cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
       }
       while (!machine.isIdle()) if (!(yield* this.changed(closing, machine.isIdle, closing.abandonAt))) break
-      yield* this.abandon
+      this.abandon()
     })
   }
 
@@ -305,18 +306,20 @@ export class Lifecycle {
       : Effect.timeoutOrElse(wait, { duration: left, orElse: () => Effect.succeed(false) })
   }
 
-  private readonly abandon = Effect.suspend(() => {
+  private abandon(): void {
     const { machine } = this
     const abandoned = machine.runningEntries.map((entry) => ({ fiber: entry.fiber?.id, label: labelOf(entry) }))
     machine.abandonRunning("Closed")
     for (const task of abandoned) machine.log("Warn", "gave up a task", task)
-    return Effect.void
-  })
+  }
 
   private now(): number {
     return this.machine.agenda.nowOrLast()
   }
 }
+
+/** Returns the number of tasks that have ended by themselves. */
+const completedBy = ({ counts }: Machine): number => counts.succeeded + counts.failed
 
 const unfinishedOf = (entry: Entry): UnfinishedTask => {
   const { extra, state, unfinished, weight } = entry

@@ -16,9 +16,12 @@ export type PoolLog = (
 
 /** Makes the log of a pool. `context` is the context of the pool's own fibers. */
 export const poolLog = (context: Context.Context<never>, name: string, kind: string): PoolLog => {
-  // A log line is an event of the current span. The maker's span may live as long as the program, and would keep them all.
-  const run = Effect.runForkWith(Context.omit(Tracer.ParentSpan)(context))
+  // Made at the first line: most pools write none, and omitting a service copies the context.
+  let run: ReturnType<typeof Effect.runForkWith<never>> | undefined
   return (level, message, annotations, cause) => {
+    // A log line is an event of the current span. The maker's span may live as long as the program, and would keep them
+    // all.
+    run ??= Effect.runForkWith(Context.omit(Tracer.ParentSpan)(context))
     const line = Effect.logWithLevel(level)
     const written = cause === undefined ? line(message) : line(message, cause)
     run(Effect.annotateLogs(written, { "task_pool.name": name, "task_pool.kind": kind, ...annotations }))

@@ -103,7 +103,7 @@ import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
 import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
-import type { Expiring } from "./deadline.ts"
+import { Deadlines, type Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
 import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
 import { hasStarted, type TaskExtra } from "./extra.ts"
@@ -112,7 +112,7 @@ import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
 import type { PoolLog } from "./log.ts"
 import { type EventBody, Events } from "./events.ts"
-import { type Outcome, rejectedIn } from "./span.ts"
+import { type Outcome, rejectedIn, type Tracing } from "./span.ts"
 import { Pauses } from "./pauses.ts"
 import type { CheckedRate, Costs } from "./rate.ts"
 import { Watchers } from "./watchers.ts"
@@ -195,6 +195,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private selective: boolean
   private readonly runningTasks = new LinkedList<Entry>()
   private readonly delayed: Delayed
+  private readonly deadlines: Deadlines
   /** The number of places in the queue for which an item is being pulled. */
   private reserved = 0
 
@@ -225,6 +226,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private launchDepth = 0
   /** The async context of the task that was captured last, while any task waits in the queue. */
   private sharedAsyncContext: AsyncContext | undefined = undefined
+  /** The tracing of the context that submitted last, while any task waits in the queue. */
+  tracing: Tracing | undefined = undefined
   /**
    * The task that is being launched or settled. After a stack overflow there, no code can run to handle it. This field
    * stays set, and the next operation settles the task.
@@ -260,10 +263,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
+    this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
     const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
     this.backlog = makeBacklog()
-    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, () => this.flush())
+    this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
     this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
     this.log = log
@@ -294,7 +298,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       this.onAdmitted(entry)
       this.launch(entry)
     }
-    if (entry.state === "AtDoor" || entry.state === "Waiting") entry.extra?.deadline?.start(entry, this)
+    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -337,6 +341,10 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private prepare(entry: Entry): void {
     this.backlog = this.gate.prepare(entry, this.backlog)
     this.selective = this.gate.selective
+  }
+
+  private startDeadline(entry: Entry): void {
+    if (entry.extra?.maxWait !== undefined) this.deadlines.start(entry, entry.extra)
   }
 
   expire(entry: Entry, at: number): void {
@@ -401,7 +409,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       return false
     }
     this.prepare(entry)
-    entry.extra?.deadline?.start(entry, this)
+    this.startDeadline(entry)
     return true
   }
 
@@ -720,9 +728,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     const { extra } = entry
     if (extra === undefined) return
     if (extra.retry !== undefined) extra.retry.starts++
-    if (extra.deadline === undefined) return
-    extra.deadline.cancel(this)
-    extra.deadline = undefined
+    if (extra.maxWait !== undefined) this.deadlines.end(extra)
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -883,7 +889,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   private releaseExtra(extra: TaskExtra): void {
-    extra.deadline?.cancel(this)
+    if (extra.maxWait !== undefined) this.deadlines.end(extra)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
@@ -994,6 +1000,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private onQueueEmpty(): void {
     this.sharedAsyncContext = undefined
+    this.tracing = undefined
     // An idle pool must have no timer.
     if (this.selective && this.door.size === 0) this.gate.cancelPlannedFlush()
   }
@@ -1060,14 +1067,19 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Settles cancelled tasks. Those that never ran share one error, and so do the others. */
   private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
+    // An idle pool that closes has nothing to cancel, and the errors take a quarter of the time that such a pool costs.
+    if (entries.length > 0) this.settleEach(entries, reason)
+    this.moveFromDoor()
+    this.flush()
+  }
+
+  private settleEach(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
     for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
       // Settling another item may have stopped the bulk, and so settled this entry.
       if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
-    this.moveFromDoor()
-    this.flush()
   }
 
   private cancellation(reason: TaskCancelledReason, started: boolean): Exit.Exit<never, TaskCancelled> {

@@ -21,6 +21,12 @@ export interface CheckedRate {
   readonly unit: string | undefined
 }
 
+/** A reading of a clock that several starts share. */
+export interface SharedReading {
+  /** A time at which all of these starts were over, in milliseconds; `Infinity` while others may still share it. */
+  readonly until: number
+}
+
 /** The cost of a start: one number per rate. */
 export type Costs = ReadonlyArray<number>
 
@@ -99,10 +105,13 @@ const costsOf = (
  */
 export class RateGate {
   readonly defaultCosts: Costs
+  /** Whether starts may share readings of the clock. The few milliseconds of a reading must not matter in any window. */
+  readonly mayShare: boolean
   private readonly logs: ReadonlyArray<Log>
 
   constructor(rates: ReadonlyArray<CheckedRate>) {
     this.defaultCosts = checkCost("RateGate", rates, undefined)
+    this.mayShare = rates.every(({ window }) => window >= minSharedWindow)
     this.logs = rates.map(({ limit, window }) => new Log(limit, window))
   }
 
@@ -140,13 +149,15 @@ export class RateGate {
     return wait
   }
 
-  /** Counts the tokens of a start, which must be allowed. Drops entries that have left the window. */
-  start(costs: Costs, now: number): void {
-    for (let index = 0; index < this.logs.length; index++) {
-      const log = this.logs[index]!
-      log.dropExpired(now)
-      log.start(now, costs[index]!)
-    }
+  /**
+   * Counts the tokens of a start, which must be allowed. Drops entries that have left the window. `reading` is given if
+   * other starts share the reading `now`. Its end must be known before a call of another method than `isAllowed`.
+   * Returns the time of the start for `adjust`.
+   */
+  start(costs: Costs, now: number, reading?: SharedReading): number {
+    const at = reading === undefined ? now : now + sharedStep
+    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, at, costs[index]!, reading)
+    return at
   }
 
   /**
@@ -160,6 +171,15 @@ export class RateGate {
     })
   }
 }
+
+/** The shortest window in which starts may share readings of the clock, in milliseconds. */
+const minSharedWindow = 1000
+
+/**
+ * How much later than their reading starts that share it count, in milliseconds. The previous reading ends when this one
+ * begins. Without the step both would have one entry, which would last as long as starts follow each other.
+ */
+const sharedStep = 2 ** -10
 
 /** The smallest number of entries that a log has memory for, and keeps before it merges entries: a power of two. */
 const minEntries = 16
@@ -193,6 +213,8 @@ class Log {
    */
   private knownCost = NaN
   private knownTime = 0
+  /** The shared reading of the starts in the last entry. They may have come until its end, which is not known yet. */
+  private reading: SharedReading | undefined = undefined
 
   constructor(limit: number, window: number) {
     this.limit = limit
@@ -203,6 +225,7 @@ class Log {
 
   /** Drops the entries that have left the window, and releases the memory that a burst took. */
   dropExpired(now: number): void {
+    if (this.reading !== undefined) this.endReading(this.reading)
     while (this.length > 0 && this.ends[this.head]! <= now) {
       this.count(-this.tokens[this.head]!)
       this.count(-this.errors[this.head]!)
@@ -239,12 +262,24 @@ class Log {
     return this.ends[this.at(index)]!
   }
 
-  start(now: number, cost: number): void {
-    this.add(sumAbove(now, this.window), cost)
+  start(now: number, at: number, cost: number, reading: SharedReading | undefined): void {
+    if (reading !== undefined && reading === this.reading) return this.addTo(this.length - 1, cost)
+    this.dropExpired(now)
+    this.add(sumAbove(at, this.window), cost)
+    this.reading = reading
+  }
+
+  /** Lets the last entry leave the window when the last start that shares its reading does. */
+  private endReading({ until }: SharedReading): void {
+    this.reading = undefined
+    const last = this.at(this.length - 1)
+    this.ends[last] = Math.max(this.ends[last]!, sumAbove(until, this.window))
+    this.knownCost = NaN
   }
 
   /** Changes the cost of a start, and returns the new cost. */
   adjust(start: number, cost: number, change: number, now: number): number {
+    if (this.reading !== undefined) this.endReading(this.reading)
     const end = sumAbove(start, this.window)
     if (end <= now) return cost
     // A number far above the limit would lose the sum's last digits, or make the sum infinite.
@@ -261,7 +296,11 @@ class Log {
    * dropped because it had no tokens.
    */
   private add(end: number, tokens: number): void {
-    const at = this.at(this.indexOf(end))
+    this.addTo(this.indexOf(end), tokens)
+  }
+
+  private addTo(index: number, tokens: number): void {
+    const at = this.at(index)
     this.errors[at]! += roundingError(this.tokens[at]!, tokens)
     this.tokens[at]! += tokens
     this.count(tokens)

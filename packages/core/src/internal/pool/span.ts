@@ -7,12 +7,12 @@
  *
  * A task has a trace only if its submitter has a recorded span, and each attempt has a trace of its own. The tracer and
  * its spans are user code: the span begins where the task's own code begins, and a flush ends it, ahead of the task's
- * waiters. What they throw is logged, and the task runs without a span.
+ * waiters. What they throw is logged, and the task runs without a span. A span that cannot be set up is ended.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type { Exit } from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -20,6 +20,9 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { PoolStats } from "../../PoolStats.ts"
 import { type NotAvailableReason, TaskCancelled } from "../../TaskPoolError.ts"
+import { overlaySpan } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
+import { noStamp } from "./ages.ts"
 
 /** What a flush does for a trace. */
 interface Notifiable {
@@ -33,7 +36,10 @@ export type Outcome = "succeeded" | "failed" | "interrupted" | "cancelled"
 export interface TracedPool {
   readonly name: string
   readonly kind: string
+  /** The tracing of the context that submitted last, while any task waits in the queue. */
+  tracing: Tracing | undefined
   onDefect(defect: unknown, message: string): void
+  enqueueCompletion(completion: Notifiable): void
 }
 
 /** The task, as a trace sees it. */
@@ -42,6 +48,8 @@ export interface TracedTask {
   readonly weight: number
   /** The name of the task for people. */
   readonly label: string
+  /** The stamp of the arrival; `noStamp` if the task found a free worker. */
+  readonly arrivedAt: number
 }
 
 /** Returns the span that a new span would have as its parent; `undefined` if the new span would not be recorded. */
@@ -63,42 +71,59 @@ const propagating = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefin
   return nearest
 }
 
-export class Trace implements Notifiable {
-  readonly parent: Tracer.AnySpan
+/**
+ * What the spans of all tasks have in common that are submitted in one context. Reading it from the context takes as
+ * long as making the span.
+ */
+export class Tracing {
+  readonly pool: TracedPool
+  readonly context: Context.Context<never>
+  readonly parent: Option.Option<Tracer.AnySpan>
   /** The span on which a rejection is reported. */
-  private readonly caller: Tracer.AnySpan
+  readonly caller: Tracer.AnySpan | undefined
+  readonly tracer: Tracer.Tracer
+  /** The submitter's clock; `undefined` if its spans have no times. */
+  readonly clock: Clock.Clock | undefined
+  readonly links: ReadonlyArray<Tracer.SpanLink>
+  readonly annotations: Readonly<Record<string, unknown>>
+
+  constructor(
+    pool: TracedPool,
+    { cache, context }: Pick<Fiber<unknown, unknown>, "cache" | "context">,
+    parent: Tracer.AnySpan | undefined,
+    caller = parent
+  ) {
+    this.pool = pool
+    this.context = context
+    this.parent = Option.fromUndefinedOr(parent)
+    this.caller = caller
+    this.tracer = cache.tracer ?? Tracer.nativeTracer
+    this.clock = Context.get(context, References.TracerTimingEnabled) ? Context.get(context, Clock.Clock) : undefined
+    this.links = Context.get(context, References.TracerSpanLinks)
+    this.annotations = Context.get(context, References.TracerSpanAnnotations)
+  }
+}
+
+export class Trace implements Notifiable {
   /** The span while the task runs. */
   span: Tracer.Span | undefined = undefined
   /** How the task has ended. Set before it settles. */
   outcome: Outcome = "failed"
-  private readonly pool: TracedPool
-  private readonly tracer: Tracer.Tracer
-  /** The submitter's clock; `undefined` if its spans have no times. */
-  private readonly clock: Clock.Clock | undefined
+  private readonly tracing: Tracing
   private admittedAt = 0n
   private dispatchedAt = 0n
   private endedAt = 0n
   private lentAt: bigint | undefined = undefined
   private lentFor = 0n
-  private exit: Exit<unknown, unknown> | undefined = undefined
+  private exit: Exit.Exit<unknown, unknown> | undefined = undefined
 
-  constructor(
-    pool: TracedPool,
-    parent: Tracer.AnySpan,
-    tracer: Tracer.Tracer,
-    clock: Clock.Clock | undefined,
-    caller: Tracer.AnySpan = parent
-  ) {
-    this.pool = pool
-    this.parent = parent
-    this.caller = caller
-    this.tracer = tracer
-    this.clock = clock
+  constructor(tracing: Tracing) {
+    this.tracing = tracing
   }
 
   /** Returns the trace of the next attempt. */
   next(): Trace {
-    return new Trace(this.pool, this.parent, this.tracer, this.clock, this.caller)
+    return new Trace(this.tracing)
   }
 
   /** Notes that the task was admitted, or that its next attempt is due. */
@@ -111,20 +136,20 @@ export class Trace implements Notifiable {
     const context = task.context!
     // A plain `try`: the tracer is user code, and may overflow the stack.
     try {
-      this.beginSpan(task, context)
+      this.beginSpan(task)
     } catch (defect) {
-      this.onDefect(defect)
+      this.dropSpan(defect)
     }
-    return this.span === undefined ? context : Context.add(context, Tracer.ParentSpan, this.span)
+    return this.span === undefined ? context : withSpan(context, this.span)
   }
 
-  private beginSpan(task: TracedTask, context: Context.Context<never>): void {
-    this.dispatchedAt = this.now()
-    const links = Context.get(context, References.TracerSpanLinks)
-    const annotations = Context.get(context, References.TracerSpanAnnotations)
-    const span = this.tracer.span({
+  private beginSpan(task: TracedTask): void {
+    const { annotations, links, parent, pool, tracer } = this.tracing
+    // A task that found a free worker was dispatched in the step of its admission.
+    if (task.arrivedAt !== noStamp) this.dispatchedAt = this.now()
+    const span = tracer.span({
       name: "task_pool.task",
-      parent: Option.some(this.parent),
+      parent,
       annotations: Context.empty(),
       links: links.length === 0 ? [] : links.slice(),
       startTime: this.admittedAt,
@@ -134,12 +159,21 @@ export class Trace implements Notifiable {
     })
     this.span = span
     for (const key in annotations) span.attribute(key, annotations[key])
-    span.attribute("task_pool.name", this.pool.name)
-    span.attribute("task_pool.kind", this.pool.kind)
+    span.attribute("task_pool.name", pool.name)
+    span.attribute("task_pool.kind", pool.kind)
     span.attribute("task_pool.task.label", task.label)
     span.attribute("task_pool.task.weight", task.weight)
     span.attribute("task_pool.queue_time", seconds(this.dispatchedAt - this.admittedAt))
     span.event("task_pool.dispatched", this.dispatchedAt)
+  }
+
+  /** Lets the next flush end a span that the tracer has not set up. The task runs without it. */
+  private dropSpan(defect: unknown): void {
+    const { dispatchedAt, span } = this
+    const { pool } = this.tracing
+    if (span != null) pool.enqueueCompletion({ notify: () => span.end(dispatchedAt, Exit.die(defect)) })
+    this.span = undefined
+    pool.onDefect(defect, "the tracer threw, and the task has no span")
   }
 
   /** Notes that the task has lent its workers. */
@@ -155,7 +189,7 @@ export class Trace implements Notifiable {
   }
 
   /** Notes that the fiber has ended. Returns whether there is a span to end. */
-  finish(exit: Exit<unknown, unknown>): boolean {
+  finish(exit: Exit.Exit<unknown, unknown>): boolean {
     if (this.span === undefined || this.exit !== undefined) return false
     this.exit = exit
     this.endedAt = this.now()
@@ -181,44 +215,46 @@ export class Trace implements Notifiable {
   /** Returns what reports a rejection on the submitter's span. */
   rejection(reason: NotAvailableReason, { size, waiting }: PoolStats): Notifiable {
     const at = this.now()
-    return { notify: () => reportRejection(this.caller, at, { reason, waiting, size }) }
-  }
-
-  private onDefect(defect: unknown): void {
-    this.pool.onDefect(defect, "the tracer threw, and the task has no span")
+    return { notify: () => reportRejection(this.tracing.caller!, at, { reason, waiting, size }) }
   }
 
   /** Returns the time in nanoseconds since 1970. A clock is user code, and its error must not reach the machine. */
   private now(): bigint {
+    const { clock, pool } = this.tracing
     try {
-      if (this.clock === undefined) return 0n
-      const time: unknown = this.clock.currentTimeNanosUnsafe()
+      if (clock === undefined) return 0n
+      const time: unknown = clock.currentTimeNanosUnsafe()
       if (typeof time === "bigint") return time
       // Arithmetic with another answer would throw in the middle of a transition.
       throw new TypeError(`the clock's time must be a bigint, got ${typeof time}`)
     } catch (defect) {
-      this.pool.onDefect(defect, "the clock failed, and a span has a wrong time")
+      pool.onDefect(defect, "the clock failed, and a span has a wrong time")
       return this.dispatchedAt
     }
   }
 }
 
+const withSpan = hasKnownRuntime
+  ? overlaySpan
+  : (context: Context.Context<never>, span: Tracer.Span): Context.Context<never> =>
+      Context.add(context, Tracer.ParentSpan, span)
+
 /** Returns the trace of a task that a fiber submits; `undefined` if its span would not be recorded. */
 export const traceOf = (pool: TracedPool, fiber: Fiber<unknown, unknown>): Trace | undefined => {
-  const parent = recordedParent(fiber)
-  return parent === undefined ? undefined : traceUnder(pool, parent, fiber)
+  let { tracing } = pool
+  if (tracing === undefined || tracing.context !== fiber.context) {
+    pool.tracing = tracing = new Tracing(pool, fiber, recordedParent(fiber))
+  }
+  return tracing.caller === undefined ? undefined : new Trace(tracing)
 }
 
 /** Returns the trace of a task under a span. The span of the caller is the parent of that span, if the pool has made it. */
 export const traceUnder = (
   pool: TracedPool,
   parent: Tracer.AnySpan,
-  { cache, context }: Pick<Fiber<unknown, unknown>, "cache" | "context">,
+  fiber: Fiber<unknown, unknown>,
   caller?: Tracer.AnySpan
-): Trace => {
-  const clock = Context.get(context, References.TracerTimingEnabled) ? Context.get(context, Clock.Clock) : undefined
-  return new Trace(pool, parent, cache.tracer ?? Tracer.nativeTracer, clock, caller)
-}
+): Trace => new Trace(new Tracing(pool, fiber, parent, caller))
 
 /** Reports a rejection on the span of a fiber, if it has a recorded one. */
 export const rejectedIn = (

@@ -11,7 +11,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Exit } from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import { format } from "effect/Formatter"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
@@ -149,12 +149,12 @@ export class Task implements Entry, Waiter {
   arrivedAt = noStamp
   since = unstamped
   mark = 0
-  exit: Exit<any, any> | undefined = undefined
+  exit: Exit.Exit<any, any> | undefined = undefined
   caller: Waiter["caller"] = undefined
   /** The result for the caller of `submit` or `fork`: the outcome, a handle, or `NotAvailable`. */
-  answer: Exit<any, any> | undefined = undefined
+  answer: Exit.Exit<any, any> | undefined = undefined
   /** Other waiters for the outcome: joiners, and fibers that interrupt the task and wait for its finalizers. */
-  observers: Set<(exit: Exit<any, any>) => void> | undefined = undefined
+  observers: Set<(exit: Exit.Exit<any, any>) => void> | undefined = undefined
 
   constructor(
     machine: Machine,
@@ -191,7 +191,7 @@ export class Task implements Entry, Waiter {
   }
 
   /** Returns the function to call when the task's fiber has ended. */
-  protected observer(): (exit: Exit<any, any>) => void {
+  protected observer(): (exit: Exit.Exit<any, any>) => void {
     return (exit) => this.machine.onExit(this, exit)
   }
 
@@ -278,18 +278,28 @@ export class Task implements Entry, Waiter {
   beginIn(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
     this.fiber = fiber
     if (!hasKnownRuntime) fiber.addObserver(this.observer())
-    return this.begin()
+    // A tracer may have ended the task while it made the span, when there was no fiber to interrupt.
+    return this.mayStart ? this.begin() : Exit.interrupt()
   }
 }
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const fiber = makeFiber(contextOfLaunch(task, task.trace === undefined ? task.context! : task.trace.begin(task)))
+      if (task.trace !== undefined) return forkTraced(task, task.trace)
+      const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
       return fiber
     }
   : (task) => Effect.runForkWith(contextOfLaunch(task, task.trace?.begin(task) ?? task.context!))(task)
+
+const forkTraced = (task: Task, trace: Trace): Fiber<unknown, unknown> => {
+  const fiber = makeFiber(contextOfLaunch(task, trace.begin(task)))
+  task.fiber = fiber
+  // Not the work itself: `beginIn` looks whether the tracer has ended the task.
+  fiber.evaluate(task)
+  return fiber
+}
 
 asEffects(
   Task,

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import { type AnySpan, ParentSpan } from "effect/Tracer"
 import type { AsyncContext } from "./asyncContext.ts"
 
 /** A fiber with the private members that the runtime uses. */
@@ -196,9 +197,15 @@ export interface Overlay {
   readonly parent: Overlay | undefined
 }
 
+/** What contexts share that have the same values for the keys which fibers cache. */
+interface CacheRoot {
+  /** The cache of all fibers in these contexts, made by the first one. */
+  readonly _fiberCache?: Fiber.Cache | undefined
+}
+
 /** A context with the private members that the runtime uses: a map, and a few entries on top of it. */
 export interface RuntimeContext extends Context.Context<never> {
-  readonly cacheRoot: unknown
+  readonly cacheRoot: CacheRoot
   readonly base: ReadonlyMap<string, unknown>
   readonly overlay: Overlay | undefined
   readonly depth: number
@@ -208,7 +215,7 @@ export interface RuntimeContext extends Context.Context<never> {
 // The same fields as the runtime's context. A class gives them one hidden class, and one object serves as both the
 // context and its top entry, for which the runtime makes two.
 class Overlaid {
-  cacheRoot: unknown
+  cacheRoot: CacheRoot
   base: ReadonlyMap<string, unknown>
   overlay: unknown
   depth: number
@@ -218,8 +225,8 @@ class Overlaid {
   key: string
   value: unknown
   parent: unknown
-  constructor(under: RuntimeContext, key: string, value: unknown) {
-    this.cacheRoot = under.cacheRoot
+  constructor(under: RuntimeContext, key: string, value: unknown, cacheRoot: CacheRoot) {
+    this.cacheRoot = cacheRoot
     this.base = under.base
     this.overlay = this
     this.depth = under.depth + 1
@@ -231,7 +238,7 @@ class Overlaid {
 }
 Object.setPrototypeOf(Overlaid.prototype, Object.getPrototypeOf(Context.empty()))
 
-/** Like `Context.add`, for a key that is not a `Reference`. */
+/** Like `Context.add`, for a key that fibers do not cache. */
 export const overlay = <A>(
   context: Context.Context<never>,
   key: Context.Key<A, A>,
@@ -239,5 +246,17 @@ export const overlay = <A>(
 ): Context.Context<never> => {
   const under = context as RuntimeContext
   if (under.depth >= under.maxDepth) return Context.add(context, key, value)
-  return new Overlaid(under, key.key, value) as unknown as Context.Context<never>
+  return new Overlaid(under, key.key, value, under.cacheRoot) as unknown as Context.Context<never>
+}
+
+/**
+ * Like `Context.add` of a parent span. After `Context.add`, the next fiber would look up all that it caches. Only the
+ * span of the cache differs.
+ */
+export const overlaySpan = (context: Context.Context<never>, span: AnySpan): Context.Context<never> => {
+  const under = context as RuntimeContext
+  const cache = under.cacheRoot._fiberCache
+  if (cache === undefined || under.depth >= under.maxDepth) return Context.add(context, ParentSpan, span)
+  const cacheRoot = { _fiberCache: { ...cache, span } }
+  return new Overlaid(under, ParentSpan.key, span, cacheRoot) as unknown as Context.Context<never>
 }

@@ -7,6 +7,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { CurrentLogLevel } from "effect/References"
+import { externalSpan, ParentSpan } from "effect/Tracer"
 import { AsyncResource } from "./asyncContext.ts"
 import {
   answerCaller,
@@ -18,6 +20,7 @@ import {
   observeLast,
   overlay,
   type Overlay,
+  overlaySpan,
   runFork,
   type RuntimeContext,
   type RuntimeFiber,
@@ -140,6 +143,24 @@ const overlaysAsExpected = (): boolean => {
   )
 }
 
+/** A fiber under a parent span has the cache that the runtime would make. */
+const cachesAsExpected = (): boolean => {
+  const span = externalSpan({ spanId: "1", traceId: "2" })
+  const under = Context.make(CurrentLogLevel, "Warn")
+  const outer = makeFiber(under)
+  const context = overlaySpan(under, span)
+  const [ours, theirs] = [makeFiber(context).cache, makeFiber(Context.add(under, ParentSpan, span)).cache]
+  const keys = Object.keys(theirs) as ReadonlyArray<keyof typeof theirs>
+  return (
+    (under as object as RuntimeContext).cacheRoot._fiberCache === outer.cache &&
+    Context.get(context as Context.Context<any>, ParentSpan) === span &&
+    ours.span === span &&
+    ours.logLevel === "Warn" &&
+    Object.keys(ours).length === keys.length &&
+    keys.every((key) => ours[key] === theirs[key])
+  )
+}
+
 /**
  * A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one
  * throws.
@@ -189,7 +210,9 @@ const makesFibersAsExpected = (): boolean => {
 export const hasKnownRuntime: boolean = (() => {
   // A plain `try`: whatever fails here, the public API still works.
   try {
-    return waitsAsExpected() && endsAsExpected() && makesFibersAsExpected() && overlaysAsExpected()
+    return (
+      waitsAsExpected() && endsAsExpected() && makesFibersAsExpected() && overlaysAsExpected() && cachesAsExpected()
+    )
   } catch {
     return false
   }

@@ -77,6 +77,14 @@ export class Histogram implements TimeHistogram {
     this.most = Math.max(this.most, other.most)
   }
 
+  /** Takes out what `addAll` has added. The extremes stay. */
+  removeAll(other: Histogram): void {
+    for (let bucket = 0; bucket < bucketCount; bucket++) this.counts[bucket]! -= other.counts[bucket]!
+    this.zeros -= other.zeros
+    this.timed -= other.timed
+    this.total -= other.total
+  }
+
   copy(): Histogram {
     const copy = new Histogram()
     copy.addAll(this)

@@ -4,7 +4,7 @@
 import { assert } from "@effect/vitest"
 import { type Backlog, permitsOf } from "../../../src/internal/backlog/backlog.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
-import { type Discipline, type Entry, entryOf, type Key, Line, type Modelled, Pair } from "./models.ts"
+import { type Discipline, type Entry, entryOf, expectSame, type Key, Line, type Modelled, Pair } from "./models.ts"
 
 /** How many keys a backlog keeps. */
 export const lanesOf = (backlog: object): number => (Reflect.get(backlog, "lanes") as Map<unknown, unknown>).size
@@ -97,7 +97,7 @@ export class Turns extends Line {
     const modelled = super.take(entry, why)
     const key = entry.extra?.key
     if (why === "popped") {
-      assert.strictEqual(this.ring[0], key)
+      expectSame(this.ring[0], key)
       this.debts.set(key, permitsOf(entry) - 1)
       this.ring.push(this.ring.shift())
     }
@@ -184,10 +184,9 @@ export class KeyedPair extends Pair {
   checkStats(): void {
     for (const key of keys) {
       if (key === undefined) continue
-      assert.deepStrictEqual(this.backlog.statsOf(key), {
-        waiting: this.model.of(key).length,
-        running: this.model.running.filter(({ entry }) => entry.extra?.key === key).length
-      })
+      const { running, waiting } = this.backlog.statsOf(key)
+      expectSame(waiting, this.model.of(key).length)
+      expectSame(running, this.model.running.filter(({ entry }) => entry.extra?.key === key).length)
     }
   }
 

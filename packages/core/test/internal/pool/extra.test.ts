@@ -27,11 +27,11 @@ describe("the extra of a task", () => {
     assert.deepInclude(extra as object, { retry: undefined, startedAt: undefined, arrival: undefined })
     const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
     assert.deepInclude(other as object, { label: undefined, key: undefined, permits: 2, costs: [1, 7] })
-    assert.strictEqual(other.deadline!.maxWait, 2000)
+    assert.strictEqual(other.maxWait, 2000)
   })
 
   it("reads each text of maxWait, whichever came before it (load 6)", () => {
-    const millis = (maxWait: any) => extraOf(where, machine, { maxWait })!.deadline?.maxWait
+    const millis = (maxWait: any) => extraOf(where, machine, { maxWait })!.maxWait
     const texts = ["2 seconds", "2 seconds", "3 seconds", "Infinity", "Infinity", "2 seconds", 5, Infinity] as const
     assert.deepStrictEqual(texts.map(millis), [2000, 2000, 3000, undefined, undefined, 2000, 5, undefined])
     for (const bad of ["2 sconds", "2 sconds", "-1 seconds"]) assert.throws(() => millis(bad), RangeError)

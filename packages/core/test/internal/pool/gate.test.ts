@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
+import { Ages, agesOf } from "../../../src/internal/pool/ages.ts"
 import type { Entry } from "../../../src/internal/pool/entry.ts"
 import { TaskExtra } from "../../../src/internal/pool/extra.ts"
-import { Deadline } from "../../../src/internal/pool/deadline.ts"
 import { Gate, type GateOptions } from "../../../src/internal/pool/gate.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { clear } from "../../../src/internal/pool/selecting.ts"
@@ -22,8 +23,14 @@ const makeBacklog = () => new FifoBacklog<Entry>()
 const world = (options: Partial<GateOptions> = {}) =>
   Effect.withFiber((fiber) => {
     const agenda = new Agenda(fiber.context, () => {})
+    const ages = agesOf(Context.get(fiber.context, Clock.Clock))
     const counts = { flushes: 0 }
-    const gate = new Gate({ rates: [], perKey: Infinity, makeBacklog, ...options }, agenda, () => void counts.flushes++)
+    const gate = new Gate(
+      { rates: [], perKey: Infinity, makeBacklog, ...options },
+      agenda,
+      ages,
+      () => void counts.flushes++
+    )
     return Effect.succeed({ agenda, counts, gate })
   })
 
@@ -35,12 +42,7 @@ describe("Gate", () => {
     Effect.gen(function* () {
       const { gate } = yield* world()
       const backlog = makeBacklog()
-      for (const plain of [
-        entry(),
-        entry({ label: "label" }),
-        entry({ deadline: new Deadline(1000) }),
-        entry({ permits: 1 })
-      ]) {
+      for (const plain of [entry(), entry({ label: "label" }), entry({ maxWait: 1000 }), entry({ permits: 1 })]) {
         assert.strictEqual(gate.prepare(plain, backlog), backlog)
         assert.isTrue(gate.allows(plain))
       }
@@ -155,4 +157,26 @@ describe("a pool with keys", () => {
       })
     )
   }
+})
+
+it("a gate ends the sharing of a reading before it says when the rate allows a start (load 2)", () => {
+  let nanos = 1_000_000_000n
+  const clock = { monotonicTimeNanosUnsafe: () => nanos } as Clock.Clock
+  const ages = new Ages(clock, true)
+  const agenda = { now: () => Number(nanos) / 1e6 } as Agenda
+  const gate = new Gate(
+    { rates: [{ limit: 4, window: 1000, unit: undefined }], perKey: Infinity, makeBacklog },
+    agenda,
+    ages,
+    () => {}
+  )
+  for (let count = 0; count < 4; count++) {
+    nanos += 100_000n
+    gate.started(entry())
+  }
+  assert.isDefined(ages.shared)
+  nanos += 1_000_000n
+  // The first start was alone at 1000.1. The others shared readings at 1000.2 and 1000.4.
+  assert.approximately(gate.untilStart(undefined), 998.7, 1e-6)
+  assert.isUndefined(ages.shared)
 })

@@ -277,11 +277,14 @@ describe("costs", () => {
 
   it("a log that never empties does not drift", () => {
     const gate = gateOf(1, 10)
+    const wrong: Array<number> = []
     for (let now = 0; now < 100_000; now++) {
-      assert.strictEqual(gate.untilStart([0.1], now), 0)
+      const before = gate.untilStart([0.1], now)
       gate.start([0.1], now)
-      if (now >= 9) assert.strictEqual(gate.untilStart([0.1], now), 1)
+      const after = gate.untilStart([0.1], now)
+      if (before !== 0 || (now >= 9 && after !== 1)) wrong.push(now)
     }
+    assert.deepStrictEqual(wrong, [])
   })
 
   it("a start of cost 0 takes nothing, and waits while the window is above the limit", () => {
@@ -578,3 +581,62 @@ const thrownBy = (f: () => unknown): string => {
   }
   return "nothing"
 }
+
+describe("starts that share a reading of the clock", () => {
+  it("count until the last of them has left the window (load 2)", () => {
+    const gate = gateOf(3, 1000).gate
+    const reading = { until: Infinity }
+    for (let count = 0; count < 3; count++) gate.start([1], 100, reading)
+    assert.isFalse(gate.isAllowed([1]))
+    reading.until = 104
+    assert.strictEqual(gate.untilStart([1], 110), 994)
+    assert.strictEqual(gate.untilStart([3], 1104), 0)
+  })
+
+  it("end before the next reading, whether or not that one is shared (load 2)", () => {
+    for (const second of [{ until: Infinity }, undefined]) {
+      const gate = gateOf(3, 1000).gate
+      const first = { until: Infinity }
+      gate.start([1], 100, first)
+      gate.start([1], 100, first)
+      first.until = 104
+      gate.start([1], 104, second)
+      if (second !== undefined) second.until = 106
+      assert.strictEqual(gate.untilStart([2], 1103), 1)
+      assert.strictEqual(gate.untilStart([2], 1104), 0)
+      assert.strictEqual(gate.untilStart([3], 1104), second === undefined ? 0 : 2)
+    }
+  })
+
+  it("are corrected like others (load 2)", () => {
+    const gate = gateOf(5, 1000).gate
+    const reading = { until: Infinity }
+    gate.start([2], 100, reading)
+    const start = gate.start([2], 100, reading)
+    reading.until = 104
+    assert.deepStrictEqual(gate.adjust(start, [2], [-1], 105), [1])
+    assert.strictEqual(gate.untilStart([2], 105), 0)
+    assert.strictEqual(gate.untilStart([3], 105), 999)
+  })
+
+  it("have an entry for each reading, though each reading ends when the next one begins (load 2)", () => {
+    const gate = gateOf(100, 1000).gate
+    let reading = { until: Infinity }
+    gate.start([1], 0.1, reading)
+    for (let time = 1.1; time < 3000; time++) {
+      reading.until = time
+      reading = { until: Infinity }
+      if (gate.isAllowed([1])) gate.start([1], time, reading)
+      else if (gate.untilStart([1], time) === 0) gate.start([1], time, reading)
+    }
+    reading.until = 3001
+    // In the third second as many have started as in the first.
+    assert.isBelow(gate.untilStart([1], 3001), 101)
+  })
+
+  it("are possible in windows of a second or more only", () => {
+    const mayShare = (...windows: ReadonlyArray<number>) => new Gate(windows.map((window) => rate(1, window))).mayShare
+    assert.isTrue(mayShare(1000, 60_000))
+    assert.isFalse(mayShare(60_000, 999))
+  })
+})

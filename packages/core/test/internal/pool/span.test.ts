@@ -45,6 +45,72 @@ describe("the span of a task", () => {
     }).pipe(pool, Effect.provide(log.layer))
   })
 
+  for (const place of ["attribute", "event"] as const) {
+    it.effect(`is ended, and its task runs without it, when the span's ${place} throws`, () => {
+      const log = defectLog()
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          if (options.name !== "task_pool.task") return span
+          spans.push(span)
+          return Object.assign(span, {
+            [place]: () => {
+              throw new Error("the span's own")
+            }
+          })
+        }
+      })
+      return Effect.gen(function* () {
+        const seen = TaskPool.submit(Effect.map(Effect.currentSpan, ({ name }) => name))
+        assert.strictEqual(yield* seen.pipe(Effect.withSpan("caller"), Effect.withTracer(tracer)), "caller")
+        yield* settle
+        assert.deepStrictEqual(log.defects.map(String), ["Error: the span's own"])
+        const [status, ...others] = spans.map((span) => span.status)
+        assert.lengthOf(others, 0)
+        assert.strictEqual(status?._tag === "Ended" && Exit.isFailure(status.exit), true)
+      }).pipe(pool, Effect.provide(log.layer))
+    })
+  }
+
+  it.effect("may end its task while it is made: the task never begins", () =>
+    Effect.gen(function* () {
+      const spans: Array<Tracer.NativeSpan> = []
+      let cancel: Effect.Effect<unknown> = Effect.void
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          if (options.name === "task_pool.task") {
+            spans.push(span)
+            Effect.runFork(cancel)
+          }
+          return span
+        }
+      })
+      const ran: Array<string> = []
+      const forks = [
+        TaskPool.fork(Effect.sync(() => ran.push("effect"))),
+        TaskPool.fork(() => Effect.sync(() => ran.push("function")))
+      ]
+      for (const fork of forks) {
+        const busy = yield* TaskPool.fork(Effect.never)
+        const handle = yield* fork.pipe(Effect.withSpan("caller"), Effect.withTracer(tracer))
+        cancel = handle.cancel
+        yield* busy.cancel
+        const exit = yield* Effect.exit(handle.join)
+        assert.include(JSON.stringify(exit), "TaskCancelled")
+      }
+      assert.deepStrictEqual(ran, [])
+      assert.deepStrictEqual(
+        spans.map(({ attributes, status }) => [status._tag, attributes.get("task_pool.outcome")]),
+        [
+          ["Ended", "cancelled"],
+          ["Ended", "cancelled"]
+        ]
+      )
+    }).pipe(pool)
+  )
+
   it.effect("has the name of the function or of the submitter's span as its label, without control characters", () =>
     Effect.gen(function* () {
       const sendMail = () => Effect.void

@@ -26,6 +26,7 @@ describe("a runtime in which a private field has another name (A16)", () => {
     "interruptible",
     "yieldWith",
     "cacheRoot",
+    "_fiberCache",
     "base",
     "overlay",
     "depth",

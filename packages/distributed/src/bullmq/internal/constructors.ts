@@ -1,7 +1,6 @@
 /** Makes the constructors of both kinds of pool, for any discipline: `make`, `layer` and `layerConfig`. */
 import { AutoScalePolicy, type AutoScalePoolOptions } from "@aio-task-pool/core"
-import * as Config from "effect/Config"
-import { SourceError } from "effect/ConfigProvider"
+import type * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,6 +24,7 @@ import { makeService } from "../../internal/service.ts"
 import { BullMq } from "../BullMq.ts"
 import type { PoolIdentity } from "./broker.ts"
 import { makeDriver } from "./driver.ts"
+import { fromConfig } from "./fromConfig.ts"
 import { Meter } from "./meter.ts"
 import { encodeState } from "./policyState.ts"
 import { runSizing, type SizingOptions } from "./sizing.ts"
@@ -111,17 +111,34 @@ export interface BullMqAutoScalePoolOptions extends BullMqPoolOptions {
 const commonOptions = ["name", "tag", "resultTtl", "sizeLimit", "sweep", "rate"]
 
 type Open = Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope>
-type Make<Options> = (options: Options) => Open
+type OpenWith<Options> = (where: string, options: Options) => Open
 type Key<Self> = Context.Key<Self, DistributedTaskPoolService>
+
+/** Returns the two constructors that both kinds of pool share. */
+const constructors = <Options>(kind: string, open: OpenWith<Options>) => {
+  const make = (options: Options): Open => open(`${kind}.make`, options)
+
+  const layerConfig = <Self = DistributedTaskPool>(
+    config: Config.Wrap<Options>,
+    options: TagOption<Self> = {}
+  ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
+    const where = `${kind}.layerConfig`
+    return layerOf(
+      checkKnown(where, options, ["tag"]).tag,
+      Effect.flatten(fromConfig(config, (value) => open(where, value)))
+    )
+  }
+
+  return { make, layerConfig }
+}
 
 /** Returns the three constructors of a fixed pool. */
 export const fixedPool = (kind: string, discipline: string) => {
-  const open = (where: string, options: BullMqFixedPoolOptions): Open => {
+  const open: OpenWith<BullMqFixedPoolOptions> = (where, options) => {
     const { size = 3 } = checkKnown(where, options, ["size", ...commonOptions])
     checkSize(where, size)
     return service(kind, common(where, options), { discipline, kind: "fixed", size, min: 0, max: maxSize })
   }
-  const make: Make<BullMqFixedPoolOptions> = (options) => open(`${kind}.make`, options)
 
   function layer<Self = DistributedTaskPool>(
     size: number,
@@ -138,25 +155,14 @@ export const fixedPool = (kind: string, discipline: string) => {
     return layerOf(all.tag, open(`${kind}.layer`, all))
   }
 
-  const layerConfig = <Self = DistributedTaskPool>(
-    config: Config.Wrap<BullMqFixedPoolOptions>,
-    options: TagOption<Self> = {}
-  ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
-    const where = `${kind}.layerConfig`
-    return layerOf(
-      checkKnown(where, options, ["tag"]).tag,
-      fromConfig(config, (value) => open(where, value))
-    )
-  }
-
-  return { make, layer, layerConfig }
+  return { ...constructors(kind, open), layer }
 }
 
 const autoScaleOptions = ["minSize", "maxSize", "interval", "policy", "classify", ...commonOptions]
 
 /** Returns the three constructors of an auto-scale pool. */
 export const autoScalePool = (kind: string, discipline: string) => {
-  const open = (where: string, options: BullMqAutoScalePoolOptions): Open => {
+  const open: OpenWith<BullMqAutoScalePoolOptions> = (where, options) => {
     const {
       classify,
       interval,
@@ -180,24 +186,12 @@ export const autoScalePool = (kind: string, discipline: string) => {
       { classify, policy, interval: period }
     )
   }
-  const make: Make<BullMqAutoScalePoolOptions> = (options) => open(`${kind}.make`, options)
 
   const layer = <Self = DistributedTaskPool>(
     options: BullMqAutoScalePoolOptions & TagOption<Self>
   ): Layer.Layer<Self, PoolMismatch, BullMq> => layerOf(options.tag, open(`${kind}.layer`, options))
 
-  const layerConfig = <Self = DistributedTaskPool>(
-    config: Config.Wrap<BullMqAutoScalePoolOptions>,
-    options: TagOption<Self> = {}
-  ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
-    const where = `${kind}.layerConfig`
-    return layerOf(
-      checkKnown(where, options, ["tag"]).tag,
-      fromConfig(config, (value) => open(where, value))
-    )
-  }
-
-  return { make, layer, layerConfig }
+  return { ...constructors(kind, open), layer }
 }
 
 interface Common {
@@ -254,15 +248,3 @@ const layerOf = <Self, E>(
   tag: Key<Self> | undefined,
   make: Effect.Effect<DistributedTaskPoolService, E, BullMq | Scope>
 ): Layer.Layer<Self, E, BullMq> => Layer.effect((tag ?? DistributedTaskPool) as Key<Self>, make)
-
-/** A wrong value in a configuration is not a bug of the program, so it fails. A wrong argument throws. */
-const fromConfig = <A>(
-  config: Config.Wrap<A>,
-  open: (value: A) => Effect.Effect<DistributedTaskPoolService, PoolMismatch, BullMq | Scope>
-) =>
-  Effect.flatMap(Config.unwrap(config), (value) =>
-    Effect.flatten(Effect.try({ try: () => open(value), catch: invalidConfig }))
-  )
-
-const invalidConfig = (cause: unknown): Config.ConfigError =>
-  new Config.ConfigError(new SourceError({ message: (cause as Error).message, cause }))

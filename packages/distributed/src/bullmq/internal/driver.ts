@@ -58,6 +58,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => connections.cut()))
   const broker: Broker = new Broker(connections.connect(), pool, options, (isUp) => {
     control.emit({ _tag: isUp ? "Reachable" : "Unreachable" })
+    submitter.sender.onContact(isUp)
     if (!isUp) return
     control.start()
     waiters.askEverything()
@@ -150,7 +151,7 @@ export const makeDriver = Effect.fnUntraced(function* (
       if (broker.isClosed) return Effect.void
       const end = Effect.sync(() => {
         broker.close()
-        submitter.sender.refuseAll("Closed")
+        submitter.sender.close()
         waiters.close()
         control.endEvents()
       })

@@ -3,6 +3,7 @@
  *
  * A task that has not been sent can be taken back for certain, so tasks wait here while the broker is away. After a broken
  * transfer nobody knows which of its tasks arrived. They are sent again, one by one: a job ID never makes a second job.
+ * Their callers wait for that no longer than for any other operation, until the broker's patience ends.
  */
 import type { BulkJobOptions, Queue } from "bullmq"
 import type { Broker } from "./broker.ts"
@@ -19,6 +20,8 @@ export interface Sending {
   onAdmitted(): void
   /** The broker does not have the task. */
   onRefused(reason: "Unreachable" | "Closed"): void
+  /** The broker has not said for too long whether it has the task. It may still admit or refuse it. */
+  onUnknown(reason: "Unreachable" | "Closed"): void
 }
 
 /** The most tasks of one transfer. Redis serves others between two of its commands. */
@@ -35,6 +38,9 @@ export class Sender {
   private inFlight = 0
   private isScheduled = false
   private timer: ReturnType<typeof setTimeout> | undefined
+  /** Tasks that were sent and whose callers wait. */
+  private readonly sent = new Set<Sending>()
+  private lossTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(broker: Broker, queue: Queue, waiters: Waiters, log: (message: string) => void) {
     this.broker = broker
@@ -71,13 +77,36 @@ export class Sender {
       this.timer = undefined
       this.inFlight++
       const batch = this.pending.shift()!.filter(({ state }) => state === "Queued")
-      for (const sending of batch) sending.state = "Sent"
+      for (const sending of batch) {
+        sending.state = "Sent"
+        this.sent.add(sending)
+      }
       const flushed = () => {
         this.inFlight--
         this.flush()
       }
       whenSettled(this.transfer(batch), flushed, flushed)
     }
+  }
+
+  /** The caller of a task that was sent has its answer. */
+  forget(sending: Sending): void {
+    this.sent.delete(sending)
+  }
+
+  /** Contact was lost or found. When the broker's patience ends, the callers of tasks that were sent wait no longer. */
+  onContact(isUp: boolean): void {
+    clearTimeout(this.lossTimer)
+    if (isUp) return
+    this.lossTimer = setTimeout(() => {
+      if (!this.broker.isUp) this.giveUp("Unreachable")
+    }, this.broker.patience)
+  }
+
+  private giveUp(reason: "Unreachable" | "Closed"): void {
+    const given = Array.from(this.sent)
+    this.sent.clear()
+    for (const sending of given) sending.onUnknown(reason)
   }
 
   private canSend(batch: ReadonlyArray<Sending>): boolean {
@@ -101,8 +130,15 @@ export class Sender {
     }, patience)
   }
 
+  /** The pool closes in this process. Nothing will say whether a broker that is away has what was sent. */
+  close(): void {
+    clearTimeout(this.lossTimer)
+    this.refuseAll("Closed")
+    if (!this.broker.isUp) this.giveUp("Closed")
+  }
+
   /** Refuses all tasks that have not been sent. */
-  refuseAll(reason: "Unreachable" | "Closed"): void {
+  private refuseAll(reason: "Unreachable" | "Closed"): void {
     const refused = this.pending.flat()
     this.pending = []
     for (const sending of refused) {

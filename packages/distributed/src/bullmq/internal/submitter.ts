@@ -158,6 +158,8 @@ class Adding implements Sending {
   private readonly isShared: boolean
   private readonly resume: Resume
   private isAbandoned = false
+  /** Whether the caller was told that the broker does not answer. */
+  private isUnknown = false
   private whenDone: (() => void) | undefined = undefined
   readonly name: string
   readonly data: { readonly r: string }
@@ -184,7 +186,15 @@ class Adding implements Sending {
   }
 
   onRefused(reason: "Unreachable" | "Closed"): void {
+    this.submitter.sender.forget(this)
     if (!this.isShared) this.submitter.waiters.forget(this.waiter)
+    this.whenDone?.()
+    this.resume(Effect.fail(this.submitter.broker.notAvailable(reason)))
+  }
+
+  onUnknown(reason: "Unreachable" | "Closed"): void {
+    this.isUnknown = true
+    this.isAbandoned = true
     this.whenDone?.()
     this.resume(Effect.fail(this.submitter.broker.notAvailable(reason)))
   }
@@ -210,10 +220,13 @@ class Adding implements Sending {
 
   private done(name: string, created: boolean): void {
     const { submitter, waiter } = this
+    submitter.sender.forget(this)
     if (created) waiter.created = true
     if (!this.isAbandoned) {
       return this.resume(Effect.succeed(new JobEntry(submitter, waiter, this.task.id, name, created)))
     }
+    // Its caller may have sent a named task again meanwhile, and wait for the same job.
+    if (this.isUnknown && this.task.isNamed) return submitter.unwatch(waiter)
     // Removing the task is all that is left to do.
     if (!created) return this.whenDone?.()
     waiter.onAnswer(() => this.whenDone?.())

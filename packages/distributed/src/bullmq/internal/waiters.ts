@@ -82,6 +82,7 @@ export class Waiter {
 /** Jobs whose state one script asks for. */
 const chunk = 500
 const stalledTooOften = "job stalled more than allowable limit"
+const poisoned = "its leases ended maxDeaths times, because its processes died or were blocked"
 
 export class Waiters {
   private readonly broker: Broker
@@ -191,14 +192,15 @@ export class Waiters {
   private failed(waiter: Waiter, reason: string | undefined): void {
     const answer = reason?.startsWith("{") ? parseAnswer(parseJson(reason)) : undefined
     if (answer !== undefined) return this.settle(waiter, answer)
-    // BullMQ itself failed the job, or a worker of another program. How often it was started is in the job.
+    // BullMQ itself failed the job, or a worker of another program. How often it was fetched is in the job.
     const { client, keys } = this.broker
-    const lost = (attempts: number): Answer =>
+    const lost = (fetches: number): Answer =>
       reason === stalledTooOften
-        ? { lost: "Poisoned", attempts, detail: reason }
-        : { lost: "Undecodable", attempts, detail: "a worker of another program failed the task" }
+        ? // BullMQ fetches the job once more to fail it.
+          { lost: "Poisoned", attempts: Math.max(0, fetches - 1), detail: poisoned }
+        : { lost: "Undecodable", attempts: fetches, detail: "a worker of another program failed the task" }
     client.hget(`${keys.base}${waiter.jobId}`, "ats").then(
-      (starts) => this.settle(waiter, lost(Number(starts) || 0)),
+      (fetches) => this.settle(waiter, lost(Number(fetches) || 0)),
       () => this.settle(waiter, lost(0))
     )
   }

@@ -4,7 +4,7 @@
  * | why a run is interrupted      | what becomes of the task                                               |
  * | ----------------------------- | ---------------------------------------------------------------------- |
  * | `Cancel`: a handle cancels it | it settles as cancelled, after its finalizers                          |
- * | `Lost`: its lease was lost    | another worker has it. BullMQ's fence refuses whatever this one stores |
+ * | `Lost`: its lease was lost    | another worker has it. BullMQ's fence refuses to hand it back          |
  * | `HandBack`: the worker closes | it goes back to the front of the queue, and the attempt does not count |
  *
  * Cancel messages arrive by the control stream and are repeated until the task has settled. One may come before the job
@@ -30,6 +30,7 @@ import { taskIdOf } from "./keys.ts"
 import { workerName } from "./workerNames.ts"
 
 interface Run {
+  readonly job: Job
   readonly fiber: Fiber<RunResult>
   why: "Cancel" | "Lost" | "HandBack" | undefined
 }
@@ -55,6 +56,21 @@ class PoolWorker extends Worker {
 
   protected override getBlockTimeout(blockUntil: number): number {
     return super.getBlockTimeout(blockUntil) + this.handicap()
+  }
+
+  /**
+   * Renews the lease of a task from now on. BullMQ does so when the task starts, and it starts none before all its fetches
+   * have answered: one after the other, as many as tasks may run at once.
+   */
+  renew(job: Job): void {
+    this.lockManager.trackJob(job.id!, job.token!, job.processedOn!)
+  }
+
+  /** Called when BullMQ has ended the renewal of a job's lease, by the job's ID alone. */
+  onProcessed: (jobId: string) => void = () => {}
+
+  override processJob(...args: Parameters<Worker["processJob"]>): ReturnType<Worker["processJob"]> {
+    return super.processJob(...args).finally(() => this.onProcessed(args[0].id!))
   }
 
   /** Ends the renewal of leases. Its timer would keep the process alive if `close` does not end. */
@@ -107,19 +123,21 @@ export const runWorker = Effect.fnUntraced(function* (
         progress: (value) => Effect.ignore(Effect.tryPromise(() => job.updateProgress(value as object)))
       })
     )
-    const run: Run = { fiber, why: undefined }
+    const run: Run = { job, fiber, why: undefined }
     runs.set(jobId, run)
     return new Promise<Exit.Exit<RunResult>>((resolve) => fiber.addObserver(resolve)).then((exit) => {
-      runs.delete(jobId)
+      // A task whose lease ended may run here again already, before its first copy has ended.
+      if (runs.get(jobId) === run) runs.delete(jobId)
       meter?.ended(exit._tag === "Success" ? exit.value : undefined, performance.now() - startedAt, epoch)
       if (exit._tag === "Success") return end(job, token, exit.value)
       switch (run.why) {
         case "Cancel":
           return settle({ cancelled: "Cancelled", started: true }, jobId)
         case "HandBack":
-          return handBack(job, token)
+        // BullMQ names a lost lease by the job's ID, so the task may run here again with a lease of its own. Handing it
+        // back is refused with a lost lease, and loses nothing otherwise.
         case "Lost":
-          return Promise.reject(new UnrecoverableError("the lease was lost"))
+          return handBack(job, token)
         default:
           // `run` promises not to die. If it does, the task must not run forever.
           log(`a task died outside of its handler`, exit.cause)
@@ -207,6 +225,11 @@ export const runWorker = Effect.fnUntraced(function* (
   worker.on("error", (error) => {
     if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
   })
+  worker.on("active", (job) => worker.renew(job))
+  worker.onProcessed = (jobId) => {
+    const newer = runs.get(jobId)
+    if (newer !== undefined) worker.renew(newer.job)
+  }
   worker.on("lockRenewalFailed", (jobIds) => {
     for (const jobId of jobIds) interrupt(jobId, "Lost")
   })

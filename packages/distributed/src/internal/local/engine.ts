@@ -174,7 +174,7 @@ export class LocalEngine implements Driver {
     job.interruptedBy = undefined
     this.setState(job, "Waiting")
     const turn = ++job.turn
-    const exit = this.fork(this.core.fork(this.attempt(job), { weight: job.weight })).pollUnsafe()
+    const exit = this.fork(this.core.fork(this.attempt(job), { weight: job.weight, label: job.task.name })).pollUnsafe()
     if (exit === undefined || Exit.isFailure(exit)) {
       return this.settle(job, { closed: true, started: job.started })
     }

@@ -54,7 +54,7 @@ export const makeLocal = <E, R>(
       { startImmediately: true }
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => made.endAdmission()))
-    yield* enter("DistributedTaskPool", made)
+    yield* enter("DistributedTaskPool", made, core)
     return makeService(made, { sizeLimit })
   })
 }

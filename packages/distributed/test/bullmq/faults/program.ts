@@ -5,8 +5,9 @@
 import { Deferred, Effect, Layer } from "effect"
 import { BullMq } from "@aio-task-pool/distributed/bullmq"
 import { Redis } from "ioredis"
+import { existsSync } from "node:fs"
 import { kinds, Pool, Stranger, Work } from "../kit.ts"
-import { type Config, enterScript, leaveScript, type Message, type Order } from "./protocol.ts"
+import { clientName, type Config, enterScript, leaveScript, type Message, type Order } from "./protocol.ts"
 
 const config = JSON.parse(process.env["FAULT"]!) as Config
 
@@ -19,7 +20,7 @@ if (clockOffset !== 0) {
 
 const tell = (message: Message) => void process.send?.(message)
 
-const raw = new Redis(config.url, { maxRetriesPerRequest: null })
+const raw = new Redis(config.url, { maxRetriesPerRequest: null, connectionName: clientName(process.pid) })
 raw.on("error", () => {})
 const inFlight = `${config.name}-in-flight`
 const opened = new Map<string, Deferred.Deferred<void>>()
@@ -39,9 +40,9 @@ const behave = (key: string): Effect.Effect<void> => {
     case "poison":
       return Effect.sync(() => process.kill(process.pid, "SIGKILL"))
     case "block":
+      if (config.blockUntil === undefined) return Deferred.await(gate(key))
       return Effect.sync(() => {
-        const until = performance.now() + 2500
-        while (performance.now() < until);
+        while (!existsSync(config.blockUntil!));
       })
     case "slow":
       return Effect.sleep(20)
@@ -76,13 +77,14 @@ const pool = kinds[config.kind ?? "Simple"].layer({
 })
 const connected = Layer.provide(
   pool,
-  BullMq.layer({ url, connectTimeout: config.connectTimeout ?? 5000, ...(prefix === undefined ? {} : { prefix }) })
+  BullMq.layer({ url, connectTimeout: config.connectTimeout ?? 60_000, ...(prefix === undefined ? {} : { prefix }) })
 )
 const { concurrency = 4 } = config
 const worker = Pool.worker(handlers, {
   concurrency: Math.max(1, concurrency),
   lease: config.lease ?? 15_000,
   stalledCheck: config.stalledCheck ?? 500,
+  maxDeaths: config.maxDeaths ?? 3,
   shutdown: { drainTimeout: config.drainTimeout ?? 1000, interruptTimeout: 1000 }
 })
 

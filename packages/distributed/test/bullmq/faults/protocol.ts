@@ -12,10 +12,13 @@ export interface Config {
   /** Milliseconds, as all times. */
   readonly lease?: number
   readonly stalledCheck?: number
+  readonly maxDeaths?: number
   readonly sweep?: number
   readonly drainTimeout?: number
   readonly connectTimeout?: number
   readonly clockOffset?: number
+  /** A file. Tasks that block keep the whole process busy until it exists. Without one they wait for their gate. */
+  readonly blockUntil?: string
   /** Whether the worker has only handlers of other tasks. */
   readonly unknown?: boolean
   /** The keys, and IDs, of tasks to fork. */
@@ -33,6 +36,9 @@ export type Message =
 
 /** What a process is told. */
 export type Order = { readonly open: string } | { readonly close: true }
+
+/** The name of the connection by which a process counts. */
+export const clientName = (pid: number): string => `fault-${pid}`
 
 /**
  * Counts the tasks in flight by process, and keeps the largest sum. Redis orders the steps of all processes, so that a

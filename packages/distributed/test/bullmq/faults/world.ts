@@ -4,8 +4,8 @@ import { assert } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { rawClient } from "../kit.ts"
-import type { Config, Message, Order } from "./protocol.ts"
+import { eventually, rawClient } from "../kit.ts"
+import { clientName, type Config, type Message, type Order } from "./protocol.ts"
 
 const program = fileURLToPath(new URL("./program.ts", import.meta.url))
 
@@ -94,7 +94,15 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
         Effect.sync(() => start({ url, ...shared, ...config })),
         ({ child }) => Effect.sync(() => void child.kill("SIGKILL"))
       )
-      const forget = Effect.promise(() => raw.hdel(inFlight, String(made.pid)))
+      // The server may still read what the process had written when it died.
+      const isRead = eventually(
+        Effect.promise(() => raw.call("CLIENT", "LIST") as Promise<string>),
+        (clients) => !clients.includes(` name=${clientName(made.pid)} `)
+      )
+      const forget = Effect.andThen(
+        isRead,
+        Effect.promise(() => raw.hdel(inFlight, String(made.pid)))
+      )
       const one: Program = { ...made, kill: Effect.andThen(made.kill, forget) }
       programs.push(one)
       // A task may kill it before that.
@@ -126,5 +134,12 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
     return counts
   }
 
-  return { spawn, expectLimit, starts, raw, url }
+  /** Waits until a process runs no task. */
+  const left = ({ pid }: Program) =>
+    eventually(
+      Effect.promise(() => raw.hget(inFlight, String(pid))),
+      (count) => count === "0"
+    )
+
+  return { spawn, expectLimit, left, starts, raw, url }
 })

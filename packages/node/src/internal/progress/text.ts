@@ -6,8 +6,8 @@ export { stringWidth }
 // Escape sequences would reach the terminal, and bidirectional controls would reorder the line.
 const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu
 
-/** Returns a label without control and bidirectional characters, well-formed, at most 1,000 units long. */
-export const clean = (label: string): string => label.slice(0, 1000).replace(unprintable, "")
+/** Returns a text without control and bidirectional characters, well-formed, at most 1,000 units long. */
+export const clean = (text: string): string => text.slice(0, 1000).replace(unprintable, "")
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 

@@ -41,6 +41,29 @@ export const submittingLaws = (laws: DistributedLaws): void => {
     })
   )
 
+  laws.law("an optional field may be added by submitters first, or by workers first", {}, ({ pool }) =>
+    Effect.gen(function* () {
+      const older = { payload: Schema.Struct({ a: Schema.Int }), success: Schema.Struct({ sum: Schema.Int }) }
+      const newer = {
+        payload: Schema.Struct({ a: Schema.Int, b: Schema.optional(Schema.Int) }),
+        success: Schema.Struct({ sum: Schema.Int, parts: Schema.optional(Schema.Int) })
+      }
+      const first = DistributedTask.make("first", older)
+      const firstLater = DistributedTask.make("first", newer)
+      const second = DistributedTask.make("second", newer)
+      const secondEarlier = DistributedTask.make("second", older)
+      yield* pool.worker(
+        [
+          first.handle(({ a }) => Effect.succeed({ sum: a })),
+          second.handle(({ a, b = 0 }) => Effect.succeed({ sum: a + b, parts: 2 }))
+        ],
+        { concurrency: 1 }
+      )
+      assert.deepStrictEqual(yield* pool.submit(firstLater, { a: 1, b: 2 }), { sum: 1 })
+      assert.deepStrictEqual(yield* pool.submit(secondEarlier, { a: 1 }), { sum: 1 })
+    })
+  )
+
   laws.law("a task without payload and result runs", {}, ({ pool }) =>
     Effect.gen(function* () {
       let runs = 0

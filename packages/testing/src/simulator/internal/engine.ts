@@ -30,7 +30,7 @@ export interface EngineOptions {
   /** The number of pools on the server, each with its own load. */
   readonly pools: number
   /** The number of settled tasks after which the run ends, default no limit. */
-  readonly tasks?: number
+  readonly tasks?: number | undefined
   readonly onWindow?: (
     pool: number,
     time: number,
@@ -56,6 +56,10 @@ export interface EngineResult {
   readonly overDrive: number
   /** Successes in each second. */
   readonly goodPerSecond: ReadonlyArray<number>
+  /** The sizes of all pools together, from each change on. */
+  readonly totalSizes: ReadonlyArray<readonly [from: number, size: number]>
+  /** Overload failures in each second. */
+  readonly overloadsPerSecond: ReadonlyArray<number>
   /** Mean tasks in flight in each second, over the knee. */
   readonly drivePerSecond: ReadonlyArray<number>
 }
@@ -300,8 +304,11 @@ export const run = (options: EngineOptions): EngineResult => {
 
   const result = { run: new Histogram(), sojourn: new Histogram(), failed: 0, overloaded: 0, lost: 0 }
   const goodPerSecond: Array<number> = []
+  const overloadsPerSecond: Array<number> = []
+  const totalSizes: Array<readonly [from: number, size: number]> = []
   const drivePerSecond: Array<number> = []
   let good = 0
+  let overloads = 0
   let drive = 0
   let over = 0
   let running = 0
@@ -364,6 +371,10 @@ export const run = (options: EngineOptions): EngineResult => {
   const resize = (pool: Pool, to: number): void => {
     const size = Math.min(bounds.max, Math.max(bounds.min, to))
     if (size < pool.size) pool.epoch++
+    if (size !== pool.size) {
+      total += size - pool.size
+      totalSizes.push([now, total])
+    }
     pool.size = size
   }
 
@@ -396,6 +407,7 @@ export const run = (options: EngineOptions): EngineResult => {
     if (outcome === "overloaded") {
       pool.overloaded++
       result.overloaded++
+      overloads++
       result.lost += isLost[slot]!
       if (epochOf[slot] === pool.epoch) pool.fresh++
       if (retryIn[slot]! > 0 && "policy" in sizing) {
@@ -427,6 +439,8 @@ export const run = (options: EngineOptions): EngineResult => {
     const size = "schedule" in sizing ? valueAt(sizing.schedule, 0) : bounds.initial
     return new Pool(index, size, load, new Random(seed, 100 + index))
   })
+  let total = pools.reduce((sum, pool) => sum + pool.size, 0)
+  totalSizes.push([0, total])
   for (const pool of pools) {
     if (load.kind === "open") {
       pool.rate = valueAt(load.rate, 0)
@@ -547,8 +561,9 @@ export const run = (options: EngineOptions): EngineResult => {
     } else if (what === moments.mark) mark()
     else if (what === moments.second) {
       goodPerSecond.push(good)
+      overloadsPerSecond.push(overloads)
       drivePerSecond.push(drive / 1000)
-      good = drive = 0
+      good = overloads = drive = 0
     } else break
   }
 
@@ -562,6 +577,8 @@ export const run = (options: EngineOptions): EngineResult => {
     sojourn: result.sojourn,
     overDrive: now === 0 ? 0 : over / now,
     goodPerSecond,
+    overloadsPerSecond,
+    totalSizes,
     drivePerSecond
   }
 }

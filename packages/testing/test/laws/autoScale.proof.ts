@@ -1,0 +1,9 @@
+// The laws with a bounded queue. The tests run them with an unbounded one.
+import { taskPoolLaws } from "../../src/index.ts"
+import { layerOf } from "./pools.ts"
+
+const capacities = [1, 0]
+
+taskPoolLaws("AioAutoScaleTaskPoolSimple", layerOf.autoScaleSimple, { capacities })
+taskPoolLaws("AioAutoScaleTaskPoolLifo", layerOf.autoScaleLifo, { capacities })
+taskPoolLaws("AioAutoScaleTaskPoolPriority", layerOf.autoScalePriority, { capacities })

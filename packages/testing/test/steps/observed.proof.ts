@@ -1,0 +1,3 @@
+import { observedSteps } from "./observed.ts"
+
+observedSteps(600)
