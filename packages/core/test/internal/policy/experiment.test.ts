@@ -14,9 +14,18 @@ const makePool = () => {
     const succeeded = (size * 600) / run
     const sample = {
       ...AutoScalePolicy.emptySample(size),
-      ...{ duration: 600, inflight: size, maxInflight: size, avgInflight: size, saturated: 1 },
-      ...{ queued: 2_000, queuedMin: 2_000, started: succeeded, succeeded },
-      ...{ runMean: run, runVariance: (run / 10) ** 2, runMin: run / 2 },
+      duration: 600,
+      inflight: size,
+      maxInflight: size,
+      avgInflight: size,
+      saturated: 1,
+      queued: 2_000,
+      queuedMin: 2_000,
+      started: succeeded,
+      succeeded,
+      runMean: run,
+      runVariance: (run / 10) ** 2,
+      runMin: run / 2,
       ...more
     }
     const [next, decision] = policy.update(state, sample, bounds)
@@ -47,8 +56,7 @@ describe("an experiment of adaptive", () => {
   it("ends with the size before when the run time falls more than the smaller size explains", () => {
     const pool = makePool()
     pool.untilVerify()
-    pool.window(50)
-    for (let i = 0; i < 10; i++) pool.window(50)
+    for (let i = 0; i < 11; i++) pool.window(50)
     const stalled = pool.window(250)
     assert.strictEqual(stalled.reason, "VERIFY")
     const after = pool.window(50)
