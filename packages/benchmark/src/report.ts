@@ -63,13 +63,14 @@ export const rows = (reports: ReadonlyArray<Report>): ReadonlyArray<Row> =>
     }))
   )
 
-/** A Markdown table of one or more runs, with a column of ratios for each. */
+/** A Markdown table of one or more runs, with a column of ratios for each. Later runs may lack benchmarks of the first. */
 export const table = (reports: ReadonlyArray<Report>): string => {
   const runs = reports.length === 1 ? ["ratio"] : reports.map((_, index) => `run ${index + 1}`)
   const header = ["benchmark", "against", ...runs, "ours", "theirs", "target"]
   const body = rows(reports).map(({ benchmark, peer, runs, unit }) => {
     const cost = (side: "ours" | "theirs") => showCost(median(runs.map((run) => run[side])), unit)
-    return [benchmark, peer, ...runs.map(showRatio), cost("ours"), cost("theirs"), showTarget(runs, unit)]
+    const ratios = reports.map((_, index) => (runs[index] === undefined ? "–" : showRatio(runs[index])))
+    return [benchmark, peer, ...ratios, cost("ours"), cost("theirs"), showTarget(runs, unit)]
   })
   return markdownTable([header, ...body], 2)
 }
