@@ -14,6 +14,7 @@
 import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
 import { NotAvailable, PoolMismatch } from "../../DistributedTaskPoolError.ts"
+import { callback } from "./callback.ts"
 import { type Keys, keysOf } from "./keys.ts"
 import { whenSettled } from "./promises.ts"
 import { defineScripts, recordKeys, runScript, type ScriptName } from "./scripts.ts"
@@ -178,7 +179,7 @@ export class Broker {
     })
     const { patience } = this
     if (this.isLost || patience === 0) return settled
-    const up = Effect.callback<void>((resume) => {
+    const up = callback<void>((resume) => {
       const stop = this.whenUp(() => resume(Effect.void))
       return Effect.sync(stop)
     })
@@ -200,7 +201,7 @@ export class Broker {
   /** Runs a script on the pool's record. If the broker has forgotten the pool, it is made again first. */
   script(name: ScriptName, args: ReadonlyArray<string | number>): Effect.Effect<ReadonlyArray<unknown>, NotAvailable> {
     const once = this.command(() => runScript(this.client, name, recordKeys(this.keys), args))
-    const opened = Effect.callback<void>((resume) => {
+    const opened = callback<void>((resume) => {
       this.isUp = false
       this.downSince = performance.now()
       const stop = this.whenUp(() => resume(Effect.void))

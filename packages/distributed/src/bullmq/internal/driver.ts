@@ -14,6 +14,7 @@ import { randomBytes } from "node:crypto"
 import type { PoolMismatch } from "../../DistributedTaskPoolError.ts"
 import type { Driver } from "../../internal/driver.ts"
 import { Broker, type PoolIdentity } from "./broker.ts"
+import { callback } from "./callback.ts"
 import { Connections } from "./connections.ts"
 import { Control } from "./control.ts"
 import { interruptTimeout } from "./entry.ts"
@@ -140,7 +141,7 @@ export const makeDriver = Effect.fnUntraced(function* (
     for (const waiter of created) submitter.cancelling(waiter)
     const settled = Effect.forEach(
       created,
-      (waiter) => Effect.callback<void>((resume) => void waiter.onAnswer(() => resume(Effect.void))),
+      (waiter) => callback<void>((resume) => void waiter.onAnswer(() => resume(Effect.void))),
       { discard: true }
     )
     return broker.isUp ? Effect.timeoutOption(settled, interruptTimeout) : Effect.void

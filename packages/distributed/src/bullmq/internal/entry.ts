@@ -9,6 +9,7 @@ import type { NotAvailable } from "../../DistributedTaskPoolError.ts"
 import type { Entry } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
+import { callback } from "./callback.ts"
 import type { JobState } from "./scripts.ts"
 import type { Waiter, Waiters } from "./waiters.ts"
 
@@ -44,7 +45,7 @@ export class JobEntry implements Entry {
 
   get answer(): Effect.Effect<Answer> {
     const { submitter, waiter } = this
-    return Effect.callback((resume) => {
+    return callback((resume) => {
       const stop = waiter.onAnswer((answer) => resume(Effect.succeed(answer)))
       if (waiter.answer !== undefined) return undefined
       if (submitter.broker.isClosed) return resume(Effect.succeed({ closed: true, started: true }))

@@ -10,6 +10,7 @@ import type { NotAvailable } from "../../DistributedTaskPoolError.ts"
 import type { Entry } from "../../internal/driver.ts"
 import type { NewTask } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
+import { callback } from "./callback.ts"
 import type { Control } from "./control.ts"
 import { type EntryHost, interruptTimeout, JobEntry } from "./entry.ts"
 import { parseJson } from "./json.ts"
@@ -51,7 +52,7 @@ export class Submitter implements EntryHost {
 
   add(task: NewTask): Effect.Effect<Entry, NotAvailable> {
     const { broker } = this
-    const added = Effect.callback<Entry, NotAvailable>((resume) => {
+    const added = callback<Entry, NotAvailable>((resume) => {
       if (broker.record?.paused === true) return resume(Effect.fail(broker.notAvailable("Paused")))
       const adding = new Adding(this, task, this.calls++, resume)
       this.sender.send(adding)
@@ -241,7 +242,7 @@ class Adding implements Sending {
       if (!this.isShared) waiters.forget(this.waiter)
       return Effect.void
     }
-    const ended = Effect.callback<void>((resume) => {
+    const ended = callback<void>((resume) => {
       this.whenDone = () => resume(Effect.void)
     })
     return Effect.timeoutOption(ended, interruptTimeout)

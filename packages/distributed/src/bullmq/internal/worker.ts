@@ -23,6 +23,7 @@ import type { Redis } from "ioredis"
 import type { RunResult, WorkerSpec } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
+import { callback } from "./callback.ts"
 import { Connections } from "./connections.ts"
 import type { Control } from "./control.ts"
 import type { Meter } from "./meter.ts"
@@ -249,14 +250,14 @@ export const runWorker = Effect.fnUntraced(function* (
     control.tell("WorkerJoined", { worker: name })
     return Effect.ignore(Effect.tryPromise(() => worker.waitUntilReady()))
   })
-  const up = Effect.callback<void>((resume) => {
+  const up = callback<void>((resume) => {
     const stop = broker.whenUp(() => resume(Effect.void))
     return Effect.sync(stop)
   })
   const starting = yield* Effect.forkScoped(Effect.andThen(up, started))
   // A worker whose broker is away starts later.
   yield* Effect.timeoutOption(
-    Effect.callback<void>((resume) => {
+    callback<void>((resume) => {
       const stop = starting.addObserver(() => resume(Effect.void))
       return Effect.sync(stop)
     }),
@@ -290,7 +291,7 @@ export const runWorker = Effect.fnUntraced(function* (
       ? Effect.void
       : Effect.andThen(
           Effect.forEach([...runs.values()], ({ fiber }) =>
-            Effect.callback<void>((resume) => {
+            callback<void>((resume) => {
               const stop = fiber.addObserver(() => resume(Effect.void))
               return Effect.sync(stop)
             })
