@@ -18,6 +18,7 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
+import { inStep } from "./internal/inStep.ts"
 import { isTask, pipeable } from "./internal/pipeable.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
@@ -919,8 +920,9 @@ Object.setPrototypeOf(
   Call.prototype,
   Effectable.Prototype<any>({
     label: "TaskPool",
-    evaluate({ context }) {
-      return this.operation(Context.getUnsafe(context, this.tag), this.first, this.second, this.third)
+    evaluate(fiber) {
+      const pool = Context.getUnsafe(fiber.context, this.tag)
+      return inStep(this.operation(pool, this.first, this.second, this.third), fiber)
     }
   })
 )

@@ -87,13 +87,14 @@ Object.defineProperties(LaunchContext.prototype, {
 /** Makes the launch of an entry, and returns the context of its fiber. */
 export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
   const under = outer as RuntimeContext
-  const trace = entry.launch?.trace
-  if (hasKnownRuntime && under.depth < under.maxDepth) {
-    const launch = new LaunchContext(under, entry, trace)
-    entry.launch = launch
-    return launch as unknown as Context.Context<never>
-  }
-  const launch: Launch = { entry, outer, startedAt: noStamp, trace }
+  if (!hasKnownRuntime || under.depth >= under.maxDepth) return addLaunch(entry, outer)
+  const launch = new LaunchContext(under, entry, entry.trace)
+  entry.launch = launch
+  return launch as unknown as Context.Context<never>
+}
+
+const addLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
+  const launch: Launch = { entry, outer, startedAt: noStamp, trace: entry.trace }
   entry.launch = launch
   return Context.add(outer, launchKey, launch)
 }
@@ -116,9 +117,21 @@ export const withoutLaunch = (context: Context.Context<never>): Context.Context<
       ? overlay(context, launchKey, noLaunch)
       : Context.add(context, launchKey, noLaunch)
 
+/**
+ * The context that was last found to be outside of every running task, which it stays. Most submitters share a context,
+ * and looking up the launch would cost as much as a twentieth of a small task.
+ */
+let outside: Context.Context<never> | undefined
+
 /** Returns the innermost running task that a fiber belongs to, of any pool. */
 export const innermostEntry = ({ context }: Fiber<unknown, unknown>): Entry | undefined =>
-  Context.getOrUndefined(context, launchKey)?.entry
+  context === outside ? undefined : lookUpEntry(context)
+
+const lookUpEntry = (context: Context.Context<never>): Entry | undefined => {
+  const entry = Context.getOrUndefined(context, launchKey)?.entry
+  if (entry === undefined) outside = context
+  return entry
+}
 
 /** Returns the running task of one pool that a fiber belongs to. */
 export const entryOf = (machine: object, { context }: Fiber<unknown, unknown>): Entry | undefined => {

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
+import { evaluateInStep } from "../inStep.ts"
 import { attachWait } from "./extra.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
@@ -143,5 +144,5 @@ const evaluate = hasKnownRuntime
         return Effect.suspend(() => admitted.onCallerInterrupt(fiber.id))
       })
     }
-asEffects(Submit, evaluate)
+asEffects(Submit, evaluate, { [evaluateInStep]: evaluate })
 asEffects(Fork, evaluate)

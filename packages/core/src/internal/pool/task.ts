@@ -285,7 +285,8 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      if (task.trace !== undefined) return forkTraced(task, task.trace)
+      // Before its start, only a task with a trace has a launch.
+      if (task.launch !== undefined) return forkTraced(task, task.launch.trace!)
       const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
