@@ -166,7 +166,7 @@ const serviceOf = (
   const suspends = options.onFull === "suspend"
 
   const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
-    const submission = new Submit(machine, "TaskPool.submit", work, submitOptions, suspends)
+    const submission = new Submit(machine, "TaskPool.submit", work, submitOptions)
     return known || submitOptions !== undefined || isTask(work)
       ? submission
       : taskLast("TaskPool.submit", submit, work, submission)
@@ -322,7 +322,7 @@ const serviceOf = (
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
         if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
-        return new Submit(machine, where, limited, taskOptions as TaskOptions, suspends)
+        return new Submit(machine, where, limited, taskOptions as TaskOptions)
       }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),

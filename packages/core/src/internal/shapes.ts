@@ -38,7 +38,7 @@ export const keepShapes = (): void => {
   )
   // Otherwise the async context of the code that made the first pool would never be released.
   Object.assign(bulk, { asyncContext: undefined })
-  const calls = [new Submit(machine, "", Effect.void, undefined, false), new Fork(() => task, false)]
+  const calls = [new Submit(machine, "", Effect.void, undefined), new Fork(() => task, false)]
   kept.push(machine, machineOf(lifo), machineOf(priority), task, bulk, new BulkTask(bulk), ...calls)
 }
 

@@ -21,49 +21,48 @@ type Answer = Exit.Exit<any, any>
 export interface Submit extends Effect.Effect<any, any> {}
 export class Submit {
   private readonly machine: Machine
+  private readonly where: string
   private readonly work: Work
   private readonly options: TaskOptions
-  private readonly mayWait: boolean
-  private readonly where: string
-  /** Whether `waitInTask` has already handled a submission from within a task. */
-  private readonly isWithin: boolean
-  /** The wait of the submitter's task, if it lends its workers of this pool. */
-  private readonly wait: Wait | undefined
 
-  constructor(
-    machine: Machine,
-    where: string,
-    work: Work,
-    options: TaskOptions,
-    mayWait: boolean,
-    isWithin = false,
-    wait?: Wait
-  ) {
+  constructor(machine: Machine, where: string, work: Work, options: TaskOptions) {
     this.machine = machine
     this.where = where
     this.work = work
     this.options = options
-    this.mayWait = mayWait
-    this.isWithin = isWithin
-    this.wait = wait
   }
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
-    const { machine, wait } = this
-    if (!this.isWithin) {
-      const entry = innermostEntry(fiber)
-      if (entry !== undefined) return waitInTask(machine, fiber, entry, (wait) => this.within(wait))
-    }
+    const entry = innermostEntry(fiber)
+    if (entry === undefined) return this.admit(fiber, undefined)
+    return waitInTask(this.machine, fiber, entry, (wait) => new SubmitWithin(this, wait))
+  }
+
+  /** Admits the task. `wait` is the wait of the submitter's task, if it lends its workers of this pool. */
+  admit(fiber: RuntimeFiber, wait: Wait | undefined): Answer | Task {
+    const { machine } = this
     const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
     if (counting.live > 0) countTask(task, fiber)
     if (wait !== undefined) attachWait(task, wait)
     if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
-    machine.admit(task, this.mayWait)
+    machine.admit(task, machine.onFull === "suspend")
     return task.state === "Settled" ? task.answer! : task
   }
+}
 
-  private within(wait: Wait | undefined): Submit {
-    return new Submit(this.machine, this.where, this.work, this.options, this.mayWait, true, wait)
+/** A submit by a task, within its wait. */
+interface SubmitWithin extends Effect.Effect<any, any> {}
+class SubmitWithin {
+  private readonly submit: Submit
+  private readonly wait: Wait | undefined
+
+  constructor(submit: Submit, wait: Wait | undefined) {
+    this.submit = submit
+    this.wait = wait
+  }
+
+  begin(fiber: RuntimeFiber): Answer | Task {
+    return this.submit.admit(fiber, this.wait)
   }
 }
 
@@ -71,48 +70,57 @@ export class Submit {
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
   private readonly make: (context: Context.Context<never>) => Task
+  private readonly mayWait: boolean
   /** Whether the task has a span, if its submitter has a recorded one. */
   private readonly traces: boolean
-  private readonly mayWait: boolean
-  /** As in `Submit`. A fork waits at the door only. */
-  private readonly isWithin: boolean
-  private readonly wait: Wait | undefined
 
-  constructor(
-    make: (context: Context.Context<never>) => Task,
-    mayWait: boolean,
-    traces = false,
-    isWithin = false,
-    wait?: Wait
-  ) {
+  constructor(make: (context: Context.Context<never>) => Task, mayWait: boolean, traces = false) {
     this.make = make
-    this.traces = traces
     this.mayWait = mayWait
-    this.isWithin = isWithin
-    this.wait = wait
+    this.traces = traces
   }
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
-    const { isWithin, make, mayWait, wait } = this
+    const { make, mayWait } = this
     const entry = innermostEntry(fiber)
     const task = make(entry === undefined ? fiber.context : withoutLaunch(fiber.context))
     const { machine } = task
     if (counting.live > 0) countTask(task, fiber)
     if (this.traces && fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
-    if (wait !== undefined) attachWait(task, wait)
-    else if (entry !== undefined && mayWait && !isWithin && machine.wouldWaitAtDoor(task)) {
-      return waitInTask(machine, fiber, entry, (wait) => new Fork(() => task, mayWait, false, true, wait))
-    }
-    task.answer = Exit.succeed(new Handle(task))
-    machine.admit(task, mayWait)
-    // The caller does not wait for the start, so its async context must be stored now.
-    machine.captureAsyncContext(task)
-    if (task.state === "AtDoor") return task
-    const { answer } = task
-    // A waiting task must not keep its handle in memory, which the caller may have dropped.
-    task.answer = undefined
-    return answer
+    return entry !== undefined && mayWait && machine.wouldWaitAtDoor(task)
+      ? waitInTask(machine, fiber, entry, (wait) => new ForkWithin(task, wait))
+      : admitFork(task, mayWait)
   }
+}
+
+/** A fork by a task, within its wait for a place in the queue. */
+interface ForkWithin extends Effect.Effect<any, any> {}
+class ForkWithin {
+  private readonly task: Task
+  private readonly wait: Wait | undefined
+
+  constructor(task: Task, wait: Wait | undefined) {
+    this.task = task
+    this.wait = wait
+  }
+
+  begin(): Answer | Task {
+    if (this.wait !== undefined) attachWait(this.task, this.wait)
+    return admitFork(this.task, true)
+  }
+}
+
+const admitFork = (task: Task, mayWait: boolean): Answer | Task => {
+  const { machine } = task
+  task.answer = Exit.succeed(new Handle(task))
+  machine.admit(task, mayWait)
+  // The caller does not wait for the start, so its async context must be stored now.
+  machine.captureAsyncContext(task)
+  if (task.state === "AtDoor") return task
+  const answer = task.answer!
+  // A waiting task must not keep its handle in memory, which the caller may have dropped.
+  task.answer = undefined
+  return answer
 }
 
 /** Tells the submitter's counter when the task has ended. */
@@ -145,4 +153,6 @@ const evaluate = hasKnownRuntime
       })
     }
 asEffects(Submit, evaluate, { [evaluateInStep]: evaluate })
+asEffects(SubmitWithin, evaluate)
 asEffects(Fork, evaluate)
+asEffects(ForkWithin, evaluate)
