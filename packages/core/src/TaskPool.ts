@@ -18,8 +18,8 @@ import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
-import { inStep } from "./internal/inStep.ts"
 import { isTask, pipeable } from "./internal/pipeable.ts"
+import { evaluateNow } from "./internal/runtime/evaluate.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type {
@@ -922,7 +922,7 @@ Object.setPrototypeOf(
     label: "TaskPool",
     evaluate(fiber) {
       const pool = Context.getUnsafe(fiber.context, this.tag)
-      return inStep(this.operation(pool, this.first, this.second, this.third), fiber)
+      return evaluateNow(this.operation(pool, this.first, this.second, this.third), fiber)
     }
   })
 )

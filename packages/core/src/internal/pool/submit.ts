@@ -5,7 +5,6 @@ import * as Exit from "effect/Exit"
 import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
-import { evaluateInStep } from "../inStep.ts"
 import { attachWait } from "./extra.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
@@ -117,10 +116,10 @@ const admitFork = (task: Task, mayWait: boolean): Answer | Task => {
   // The caller does not wait for the start, so its async context must be stored now.
   machine.captureAsyncContext(task)
   if (task.state === "AtDoor") return task
-  const answer = task.answer!
+  const { answer } = task
   // A waiting task must not keep its handle in memory, which the caller may have dropped.
   task.answer = undefined
-  return answer
+  return answer!
 }
 
 /** Tells the submitter's counter when the task has ended. */
@@ -152,7 +151,7 @@ const evaluate = hasKnownRuntime
         return Effect.suspend(() => admitted.onCallerInterrupt(fiber.id))
       })
     }
-asEffects(Submit, evaluate, { [evaluateInStep]: evaluate })
+asEffects(Submit, evaluate)
 asEffects(SubmitWithin, evaluate)
 asEffects(Fork, evaluate)
 asEffects(ForkWithin, evaluate)

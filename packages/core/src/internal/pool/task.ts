@@ -27,6 +27,7 @@ import {
   type Waiter,
   waiter
 } from "../runtime/fiber.ts"
+import { evaluateNow } from "../runtime/evaluate.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
@@ -274,12 +275,12 @@ export class Task implements Entry, Waiter {
     }
   }
 
-  /** Begins the task's work in its fiber, and returns the effect to run. */
+  /** Begins the task's work in its fiber, and returns what the fiber evaluates next. */
   beginIn(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
     this.fiber = fiber
     if (!hasKnownRuntime) fiber.addObserver(this.observer())
     // A tracer may have ended the task while it made the span, when there was no fiber to interrupt.
-    return this.mayStart ? this.begin() : Exit.interrupt()
+    return this.mayStart ? evaluateNow(this.begin(), fiber) : Exit.interrupt()
   }
 }
 
