@@ -73,7 +73,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
   [
     `${core}/TaskPool.ts`,
-    [`${core}/!(Aio*|index).ts`, `${core}/internal/pipeable.ts`, effect],
+    [`${core}/!(Aio*|index).ts`, `${core}/internal/{pipeable,runtime/evaluate}.ts`, effect],
     "The contract knows no implementation."
   ],
   [`${core}/ItemCounter.ts`, [`${core}/internal/runtime/counting.ts`, effect], "A counter knows no pool."],

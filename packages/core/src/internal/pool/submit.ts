@@ -119,7 +119,7 @@ const admitFork = (task: Task, mayWait: boolean): Answer | Task => {
   const { answer } = task
   // A waiting task must not keep its handle in memory, which the caller may have dropped.
   task.answer = undefined
-  return answer!
+  return answer
 }
 
 /** Tells the submitter's counter when the task has ended. */
