@@ -6,6 +6,7 @@ import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { attachWait } from "./extra.ts"
+import type { Entry } from "./entry.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
 import type { Wait } from "./lending.ts"
@@ -33,8 +34,7 @@ export class Submit {
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
     const entry = innermostEntry(fiber)
-    if (entry === undefined) return this.admit(fiber, undefined)
-    return waitInTask(this.machine, fiber, entry, (wait) => new SubmitWithin(this, wait))
+    return entry === undefined ? this.admit(fiber, undefined) : submitWithin(this, this.machine, fiber, entry)
   }
 
   /** Admits the task. `wait` is the wait of the submitter's task, if it lends its workers of this pool. */
@@ -65,6 +65,10 @@ class SubmitWithin {
   }
 }
 
+// Apart from `begin`: a closure there would cost each submit an allocation for what it captures.
+const submitWithin = (submit: Submit, machine: Machine, fiber: RuntimeFiber, entry: Entry) =>
+  waitInTask(machine, fiber, entry, (wait) => new SubmitWithin(submit, wait))
+
 /** Admits a task and returns its handle. */
 export interface Fork extends Effect.Effect<any, any> {}
 export class Fork {
@@ -87,7 +91,7 @@ export class Fork {
     if (counting.live > 0) countTask(task, fiber)
     if (this.traces && fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
     return entry !== undefined && mayWait && machine.wouldWaitAtDoor(task)
-      ? waitInTask(machine, fiber, entry, (wait) => new ForkWithin(task, wait))
+      ? forkWithin(task, fiber, entry)
       : admitFork(task, mayWait)
   }
 }
@@ -108,6 +112,9 @@ class ForkWithin {
     return admitFork(this.task, true)
   }
 }
+
+const forkWithin = (task: Task, fiber: RuntimeFiber, entry: Entry) =>
+  waitInTask(task.machine, fiber, entry, (wait) => new ForkWithin(task, wait))
 
 const admitFork = (task: Task, mayWait: boolean): Answer | Task => {
   const { machine } = task

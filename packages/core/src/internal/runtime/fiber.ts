@@ -183,11 +183,19 @@ export const observeLast = (
   // `addObserver` would also allocate a closure that removes the observer.
   if (observers === undefined) fiber._observers = [observer]
   else if (observers.length === 0) observers.push(observer)
-  else
-    observers.unshift((exit) => {
-      for (const each of observers.splice(1)) guard(each, exit)
-      observer(exit)
-    })
+  else observeAfter(observers, observer, guard)
+}
+
+// Apart from `observeLast`: a closure there would cost each task an allocation for what it captures.
+const observeAfter = (
+  observers: Array<(exit: Exit.Exit<any, any>) => void>,
+  observer: (exit: Exit.Exit<any, any>) => void,
+  guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
+): void => {
+  observers.unshift((exit) => {
+    for (const each of observers.splice(1)) guard(each, exit)
+    observer(exit)
+  })
 }
 
 /** One entry on top of a context. */
