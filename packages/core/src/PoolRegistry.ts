@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecutorStats, ExecutorThread } from "./ExecutorDriver.ts"
+import { checkName } from "./internal/arguments.ts"
 import { CurrentRegistry, Registry, registryOf } from "./internal/registry.ts"
 import type { PoolTiming } from "./PoolTiming.ts"
 import type { PoolStats } from "./PoolStats.ts"
@@ -264,8 +265,14 @@ export const PoolRegistry: PoolRegistry = Object.assign(
         Effect.sync
       )
     ),
-    registerPool: ({ kind, local, name, service }: Pick<DistributedPoolEntry, "name" | "kind" | "service" | "local">) =>
+    registerPool: ({
+      kind,
+      local,
+      service,
+      ...given
+    }: Pick<DistributedPoolEntry, "name" | "kind" | "service" | "local">) =>
       entered((registry, clock) => {
+        const name = checkName("PoolRegistry.registerPool", given.name)
         let entry: DistributedPoolEntry
         const leave = registry.enterPool(name, clock, (id, openedAt) => {
           const known = { _tag: "Distributed", id, name, kind, openedAt, service } as const
@@ -274,8 +281,9 @@ export const PoolRegistry: PoolRegistry = Object.assign(
         })
         return [entry!, leave]
       }),
-    registerExecutor: ({ name, stats, threads }: Pick<ExecutorEntry, "name" | "stats" | "threads">) =>
+    registerExecutor: ({ stats, threads, ...given }: Pick<ExecutorEntry, "name" | "stats" | "threads">) =>
       entered((registry, clock) => {
+        const name = checkName("PoolRegistry.registerExecutor", given.name)
         let entry: ExecutorEntry
         const leave = registry.enterExecutor(name, clock, (id, openedAt) => {
           entry = { id, name, openedAt, stats, threads }

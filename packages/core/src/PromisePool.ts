@@ -311,15 +311,20 @@ const makePool = (layer: Layer.Layer<TaskPool, unknown>): Effect.Effect<PromiseP
 const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: Scope.Closeable): PromisePool => {
   const promise = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => promiseOf(context, () => ({ effect }))
 
+  // Not within the task that calls: it does not wait for these effects, so it must not lend its worker.
+  const inBackground = (effect: Effect.Effect<unknown, unknown>, onEnd = (): void => {}): void => {
+    Effect.runForkWith(context)(effect).addObserver(onEnd)
+  }
+
   const close = (options?: CloseOptions) => Effect.tap(pool.close(options), () => Scope.close(scope, Exit.void))
 
   const handleOf = (handle: TaskHandle<any, unknown>, signal: Signal | undefined): PromiseTaskHandle<any> => {
     let aborted = false
     const forget = onAbort(signal, () => {
       aborted = true
-      void promise(handle.cancel)
+      inBackground(handle.cancel)
     })
-    if (signal !== undefined) void promise(handle.await).then(forget)
+    if (signal !== undefined) inBackground(handle.await, forget)
     return {
       join: () =>
         promise(Effect.mapError(handle.join, (error) => (aborted && isCancelled(error) ? signal!.reason : error))),

@@ -1,4 +1,4 @@
-import { settle, start } from "@aio-task-pool/testing/kit"
+import { defectOf, settle, start } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -55,6 +55,49 @@ describe("the registry", () => {
           { _tag: "Opened", at: 70, entry },
           { _tag: "Closed", at: 100, entry }
         ])
+      })
+    )
+  )
+
+  it.effect(
+    "gives names that are cut within a character the replacement character, so that an address can have the ids",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const [cut, other] = ["thumbs \ud83d", "thumbs \udc4d"]
+          const replaced = "thumbs \ufffd"
+          const pool = yield* AioFixedTaskPoolSimple.make({ name: cut })
+          assert.strictEqual(pool.name, replaced)
+          const service = { stats: Effect.succeed({}), workers: Effect.succeed([]) }
+          yield* PoolRegistry.registerPool({ name: other, kind: "Other", service })
+          yield* AioFixedTaskPoolSimple.make({ name: "whole \u{1f44d}" })
+          const known = (yield* PoolRegistry.pools).map(({ id, name }) => [id, name])
+          assert.deepStrictEqual(known, [
+            [replaced, replaced],
+            [`${replaced}#2`, replaced],
+            ["whole \u{1f44d}", "whole \u{1f44d}"]
+          ])
+          const executor = { name: cut, stats: Effect.never, threads: Effect.never }
+          assert.deepInclude(yield* PoolRegistry.registerExecutor(executor), { id: replaced, name: replaced })
+        })
+      )
+  )
+
+  it.effect("refuses names that are no strings, which no metric and no page could show", () =>
+    isolated(
+      Effect.gen(function* () {
+        const messageOf = (exit: Exit.Exit<unknown, unknown>) => (defectOf(exit) as Error).message
+        const rest = { kind: "Other", service: { stats: Effect.succeed({}), workers: Effect.succeed([]) } }
+        assert.strictEqual(
+          messageOf(yield* Effect.exit(PoolRegistry.registerPool({ ...rest, name: 5 as never }))),
+          "PoolRegistry.registerPool: name must be a string, got 5"
+        )
+        const executor = { name: undefined as never, stats: Effect.never, threads: Effect.never }
+        assert.strictEqual(
+          messageOf(yield* Effect.exit(PoolRegistry.registerExecutor(executor))),
+          "PoolRegistry.registerExecutor: name must be a string, got undefined"
+        )
+        assert.deepStrictEqual(yield* PoolRegistry.pools, [])
       })
     )
   )

@@ -11,6 +11,7 @@ import {
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
   NotAvailable,
+  type PromiseForEachOptions,
   PromisePool,
   type PromiseRetry,
   TaskCancelled,
@@ -555,6 +556,21 @@ describe("fork", () => {
       controller.abort("late")
       assert.instanceOf(await rejection(handle.join()), TaskCancelled)
     }))
+
+  it("with a signal, inside a task, does not lend the task's worker", () =>
+    withPool(layer(1), async (pool) => {
+      const { signal } = new AbortController()
+      let begun = false
+      const handle = await pool.submit(async () => {
+        const handle = await pool.fork(() => void (begun = true), { signal })
+        for (let i = 0; i < 10; i++) await nextTurn()
+        assert.deepInclude(await pool.stats(), { busy: 1, lent: 0, waiting: 1 })
+        assert.isFalse(begun)
+        return handle
+      })
+      await handle.join()
+      assert.isTrue(begun)
+    }))
 })
 
 describe("forEach", () => {
@@ -591,6 +607,24 @@ describe("forEach", () => {
       }
       assert.deepStrictEqual(await pool.forEach(["first", "second"], fn, { unordered: true }), ["second", "first"])
       assert.isUndefined(await pool.forEach([1, 2], (i) => i, { discard: true }))
+    }))
+
+  it("takes all options of its type", () =>
+    withPool(layer(2), async (pool) => {
+      const options: Required<PromiseForEachOptions> = {
+        weight: 1,
+        label: "each",
+        key: "tenant",
+        permits: 1,
+        cost: 1,
+        maxWait: "1 minute",
+        retry: { times: 1 },
+        discard: false,
+        spans: "each",
+        unordered: true,
+        signal: new AbortController().signal
+      }
+      assert.deepStrictEqual(await pool.forEach([1, 2], (i) => i, options), [1, 2])
     }))
 
   it("aborts the others at the first failure, and no further item starts", () =>
@@ -818,6 +852,18 @@ describe("a function that uses its own pool", () => {
       const outer = pool.submit(() => nextTurn().then(() => pool.submit(() => "inner")))
       assert.propertyVal(await rejection(outer), "reason", "Nested")
     }))
+
+  it("may fork with a signal although it must not wait, with nested: fail", async () => {
+    const seen = await unhandled(() =>
+      withPool(layer(1, { nested: "fail" }), async (pool) => {
+        const { signal } = new AbortController()
+        const handle = await pool.submit(() => pool.fork(() => "forked", { signal }))
+        assert.strictEqual(await handle.join(), "forked")
+        assert.deepInclude(await pool.stats(), { rejected: 0 })
+      })
+    )
+    assert.deepStrictEqual(seen, [])
+  })
 
   it("of another pool, which calls back, goes on", () =>
     withPool(layer(1), (one) =>

@@ -165,6 +165,8 @@ const common =
 describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) => {
   const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
   const wrong: ReadonlyArray<readonly [options: object, error: new () => Error, message: string]> = [
+    [{ name: 5 }, TypeError, "name must be a string, got 5"],
+    [{ name: null }, TypeError, "name must be a string, got null"],
     [{ onFull: "drop" }, RangeError, 'onFull must be "suspend" or "fail" or "dropOldest", got "drop"'],
     [{ nested: "borrow" }, RangeError, 'nested must be "lend" or "fail" or "queue", got "borrow"'],
     [{ perKey: 0 }, RangeError, "perKey must be an integer > 0 or Infinity, got 0"],

@@ -1,6 +1,6 @@
 // The page: holds what is known, and shows it again for each frame.
 import { h, render } from "./preact.js"
-import { adoptToken, connect, hasToken, request } from "./connection.js"
+import { connect, hasToken, readAddress, request } from "./connection.js"
 import { ago, duration, plural } from "./format.js"
 import { hrefOf, Order, Overview } from "./overview.js"
 import { Pool } from "./pool.js"
@@ -304,8 +304,7 @@ const show = () => {
 }
 
 const onHash = () => {
-  adoptToken()
-  const pool = new URLSearchParams(location.hash.slice(1)).get("pool") ?? undefined
+  const pool = readAddress()
   const before = state.pool
   if (pool === before && state.link !== "connecting" && state.link !== "token") return
   Object.assign(state, {
@@ -363,7 +362,6 @@ const onKey = (event) => {
   } else if (event.key === "f") toggleFrozen()
 }
 
-adoptToken()
 addEventListener("hashchange", onHash)
 addEventListener("keydown", onKey)
 document.addEventListener("visibilitychange", follow)

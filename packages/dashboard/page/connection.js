@@ -10,15 +10,19 @@
 
 const tokenKey = "aio-task-pool.token"
 
-/** Moves a token from the address, which people share and browsers keep, to this tab's own storage. */
-export const adoptToken = () => {
-  const fragment = new URLSearchParams(location.hash.slice(1))
-  const token = fragment.get("token")
-  if (token === null) return
-  sessionStorage.setItem(tokenKey, token)
-  fragment.delete("token")
-  const rest = fragment.toString()
-  history.replaceState(null, "", rest === "" ? location.pathname : `#${rest}`)
+/**
+ * Returns the pool of the address, if it names one. Moves a token from the address, which people share and browsers keep,
+ * to this tab's own storage. A `+` stands for itself, not for a space: a token may contain it.
+ */
+export const readAddress = () => {
+  const fields = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B"))
+  const pool = fields.get("pool") ?? undefined
+  const token = fields.get("token")
+  if (token !== null) {
+    sessionStorage.setItem(tokenKey, token)
+    history.replaceState(null, "", pool === undefined ? location.pathname : `#pool=${encodeURIComponent(pool)}`)
+  }
+  return pool
 }
 
 /** Whether this tab has a token. */
@@ -75,9 +79,10 @@ export const connect = (pool, { onFrame, onHello, onLink }) => {
   const open = async () => {
     abort = new AbortController()
     // A tunnel that breaks leaves a stream that never ends.
+    let patience = 10_000
     const watch = () => {
       clearTimeout(timer)
-      timer = setTimeout(() => abort.abort(), 10_000)
+      timer = setTimeout(() => abort.abort(), patience)
     }
     watch()
     /** @type {Link} */
@@ -88,6 +93,7 @@ export const connect = (pool, { onFrame, onHello, onLink }) => {
       if (response.ok) {
         await readEvents(response, (type, data) => {
           if (closed) return
+          if (type === "hello") patience = 10_000 + 3000 / data.hz
           watch()
           failures = 0
           if (type === "hello") onHello(data)

@@ -105,6 +105,11 @@ export class Dashboard extends Context.Service<
    * Fails with `DashboardError` if the server can be reached from other machines and there is no token. Throws
    * `RangeError` if an option is out of range.
    *
+   * **Gotchas**
+   *
+   * A router finds no action of a pool whose name has more than 100 characters, unless its `routerConfig` has a larger
+   * `maxParamLength`.
+   *
    * **Example** (Mounting the dashboard in a server)
    *
    * ```ts

@@ -15,7 +15,8 @@ import { isolated, open, pool } from "./support/program.ts"
 
 class Chromium extends Context.Service<Chromium, Browser>()("test/Chromium") {}
 
-const token = "token-of-tests"
+// Base64 has these characters too.
+const token = "token+of/tests=="
 
 const hasNone = (problems: Problems): void => expect(problems).toEqual({ errors: [], violations: [], foreign: [] })
 
@@ -277,6 +278,44 @@ layer(Layer.effect(Chromium, openBrowser), { excludeTestServices: true })((it) =
           await page.getByText("No task is running.").waitFor()
           expect(await page.getByRole("button", { name: "Pause db" }).count()).toBe(0)
         })
+      })
+    )
+  )
+
+  it.effect("keeps the pool of an address when it hides the token, whatever the pool is called", () =>
+    isolated(
+      Effect.gen(function* () {
+        const name = "100 % a+b & c"
+        const { address } = yield* open({ actions: true, token })
+        yield* pool(name)
+        const { page, problems } = yield* openTab(
+          yield* Chromium,
+          `${address}/#pool=${encodeURIComponent(name)}&token=${token}`
+        )
+        yield* Effect.promise(async () => {
+          await page.getByRole("button", { name: `Pause ${name}`, exact: true }).waitFor()
+          await page.reload()
+          await page.getByRole("button", { name: `Pause ${name}`, exact: true }).waitFor()
+        })
+        hasNone(problems)
+      })
+    )
+  )
+
+  it.effect("shows all pools although the name of one ends within a character", () =>
+    isolated(
+      Effect.gen(function* () {
+        const { address } = yield* open({ actions: true, token })
+        yield* pool("good")
+        const cut = yield* pool("thumbs \u{1f44d}".slice(0, -1))
+        const { page, problems } = yield* openTab(yield* Chromium, `${address}/#token=${token}`)
+        yield* Effect.promise(async () => {
+          await page.getByRole("link", { name: "good", exact: true }).waitFor()
+          await page.getByRole("link", { name: "thumbs" }).click()
+          await page.getByRole("button", { name: "Pause thumbs" }).click()
+        })
+        yield* cut.awaitStats(({ phase }) => phase === "Paused")
+        hasNone(problems)
       })
     )
   )

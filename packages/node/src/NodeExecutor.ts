@@ -181,6 +181,9 @@ const check = (where: string, options: Options): Checked => {
   const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = own
   const spin = own.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
   if (!(spin >= 0 && spin <= 1)) throw new RangeError(`${where}: spin must be a number from 0 to 1, got ${spin}`)
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(`${where}: name must be a string, got ${String(name)}`)
+  }
   return {
     size: integer("threads", own.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
     spare: integer("spare", own.spare ?? 1, 0, 1024),

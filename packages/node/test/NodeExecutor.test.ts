@@ -128,6 +128,11 @@ describe("options of an executor", () => {
       "spare must be an integer from 0 to 1024, got -1"
     )
     assert.throws(() => NodeExecutor.layer({ maxDepth: 65 }), RangeError, "maxDepth must be an integer from 1 to 64")
+    assert.throws(
+      () => NodeExecutor.layer({ name: 5 as never }),
+      TypeError,
+      "NodeExecutor.layer: name must be a string, got 5"
+    )
     assert.throws(() => NodeExecutor.layer({ spin: 1.5 }), RangeError, "spin must be a number from 0 to 1, got 1.5")
     assert.throws(() => NodeExecutor.layer({ spin: NaN }), RangeError, "spin must be a number from 0 to 1, got NaN")
     assert.throws(

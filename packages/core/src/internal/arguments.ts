@@ -46,6 +46,15 @@ export const checkLabel = (where: string, value: string): string => {
   throw new TypeError(`${where}: label must be a string, got ${format(value)}`)
 }
 
+/**
+ * Checks the name of a pool or an executor. A name that was cut within a character cannot be part of an address, so the
+ * rest of that character is replaced.
+ */
+export const checkName = (where: string, value: string): string => {
+  if (typeof value === "string") return value.replace(/\p{Surrogate}/gu, "\ufffd")
+  throw new TypeError(`${where}: name must be a string, got ${format(value)}`)
+}
+
 /** Checks a function that the caller passes. */
 export const checkFunction = <A>(where: string, what: string, value: A): A => {
   if (typeof value === "function") return value

@@ -26,6 +26,7 @@ import {
   checkFunction,
   checkKnown,
   checkLimit,
+  checkName,
   checkOrder,
   checkPositiveLimit,
   checkWord
@@ -142,7 +143,7 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
   } = checkKnown(`${where}: shutdown`, shutdown, ["drainTimeout", "interruptTimeout", "onInterrupt"])
   const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
-    name,
+    name: checkName(where, name),
     kind,
     discipline,
     spans: checkWord(where, "spans", ["auto", "none"], spans),

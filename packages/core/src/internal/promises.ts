@@ -214,7 +214,7 @@ const watches = new WeakMap<Signal, Watch>()
 // ---- options ----------------------------------------------------------------------------------------------------
 
 const taskOptions = [...submitOptions, "signal"]
-const itemOptions = [...taskOptions, "discard", "unordered"]
+const itemOptions = [...taskOptions, "discard", "spans", "unordered"]
 
 /** The options of a submission: the caller's signal, and the options for the pool. */
 export interface Taken<A> {

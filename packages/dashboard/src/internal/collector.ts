@@ -7,7 +7,14 @@
  * A distributed pool whose tasks run in a local pool is shown in one row with it: the local pool's numbers, times and
  * tasks, and the distributed pool's name, state, delayed tasks and workers.
  */
-import type { ExecutorEntry, LocalPoolEntry, PoolEntry, PoolRegistryService, PoolStats } from "@aio-task-pool/core"
+import type {
+  ExecutorEntry,
+  LocalPoolEntry,
+  PoolEntry,
+  PoolRegistryChange,
+  PoolRegistryService,
+  PoolStats
+} from "@aio-task-pool/core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -42,20 +49,22 @@ interface Watched {
 class ExecutorWatch {
   private readonly replaced: Array<Readonly<Record<string, number>>> = []
   private readonly sticky = new StickyWarnings()
+  /** The last row. */
+  row: ExecutorRow | undefined = undefined
 
-  row(
+  update(
     { id, name }: ExecutorEntry,
     stats: Effect.Success<ExecutorEntry["stats"]>,
     threads: Effect.Success<ExecutorEntry["threads"]>,
     now: number
-  ): ExecutorRow {
+  ): void {
     this.replaced.push(stats.replacedBy)
     if (this.replaced.length > 61) this.replaced.shift()
     const before = this.replaced[0]!
     const lately = Object.fromEntries(
       Object.entries(stats.replacedBy).map(([reason, times]) => [reason, times - (before[reason] ?? 0)])
     )
-    return {
+    this.row = {
       id,
       name,
       running: stats.running,
@@ -99,7 +108,7 @@ export class Collector {
     Effect.all(
       [
         Effect.repeat(quiet(this.sample), Schedule.fixed(1000)),
-        Stream.runForEach(this.registry.changes, () => this.refresh)
+        Stream.runForEach(this.registry.changes, (change) => this.onChange(change))
       ],
       { concurrency: "unbounded", discard: true }
     )
@@ -111,14 +120,25 @@ export class Collector {
     const entries = new Set(open)
     for (const entry of open) if (!isLocal(entry) && entry.local !== undefined) entries.delete(entry.local)
     for (const [entry, watched] of this.pools) {
-      const { fiber, local } = watched
+      const { local } = watched
       if (local !== undefined && !open.has(local)) watched.local = undefined
-      if (entries.has(entry)) continue
-      this.pools.delete(entry)
-      if (fiber !== undefined) yield* Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+      if (!entries.has(entry)) yield* this.forget(entry, watched)
     }
     for (const entry of entries) if (!this.pools.has(entry)) yield* this.watch(entry)
   })
+
+  /** Begins or ends to watch one pool. A program may open and close pools often while thousands of others are open. */
+  private onChange({ _tag, entry }: PoolRegistryChange): Effect.Effect<unknown> {
+    const watched = this.pools.get(entry)
+    // A distributed pool concerns the local one that runs its tasks, too.
+    if (!isLocal(entry) || (_tag === "Closed" && watched === undefined)) return this.refresh
+    return watched === undefined ? this.watch(entry) : _tag === "Closed" ? this.forget(entry, watched) : Effect.void
+  }
+
+  private forget(entry: PoolEntry, { fiber }: Watched): Effect.Effect<unknown> {
+    this.pools.delete(entry)
+    return fiber === undefined ? Effect.void : Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+  }
 
   // A frame, a sample and a change of the registry may all find a new pool. Only the first may begin to watch it.
   private watch(entry: PoolEntry) {
@@ -224,19 +244,24 @@ export class Collector {
     this.busy = (this.busy + performance.eventLoopUtilization(loop, this.loop).utilization) / 2
     this.loop = loop
     this.programWarnings = this.programSticky.update(programWarnings(this.busy), now)
-    yield* quiet(Effect.timeout(this.sampleExecutors(now), 500))
+    yield* this.sampleExecutors(now)
   })
 
   private readonly sampleExecutors = Effect.fnUntraced({ self: this }, function* (now: number) {
     const entries = yield* this.registry.executors
     for (const entry of this.executors.keys()) if (!entries.includes(entry)) this.executors.delete(entry)
-    const rows: Array<ExecutorRow> = []
-    for (const entry of entries) {
-      const watch = this.executors.get(entry) ?? new ExecutorWatch()
-      this.executors.set(entry, watch)
-      rows.push(watch.row(entry, yield* entry.stats, yield* entry.threads, now))
-    }
-    this.executorRows = JSON.stringify(rows)
+    // All at once: one that does not answer must not hide the others. It keeps its last row.
+    yield* Effect.forEach(entries, (entry) => quiet(Effect.timeout(this.sampleExecutor(entry, now), 500)), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    this.executorRows = JSON.stringify(entries.flatMap((entry) => this.executors.get(entry)?.row ?? []))
+  })
+
+  private readonly sampleExecutor = Effect.fnUntraced({ self: this }, function* (entry: ExecutorEntry, now: number) {
+    const watch = this.executors.get(entry) ?? new ExecutorWatch()
+    this.executors.set(entry, watch)
+    watch.update(entry, yield* entry.stats, yield* entry.threads, now)
   })
 
   /** Returns the frame without details, as JSON that lacks its closing brace. */

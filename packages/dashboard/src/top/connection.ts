@@ -22,7 +22,8 @@ export const targetOf = (text: string, token?: string): Effect.Effect<Target, To
   if (url === null || !/^https?:$/.test(url.protocol)) {
     return Effect.fail(new TopError({ message: `"${text}" is no http address` }))
   }
-  const fragment = new URLSearchParams(url.hash.slice(1)).get("token") ?? undefined
+  // A `+` stands for itself, not for a space: a token may contain it.
+  const fragment = new URLSearchParams(url.hash.slice(1).replaceAll("+", "%2B")).get("token") ?? undefined
   return Effect.succeed({ address: `${url.origin}${url.pathname.replace(/\/+$/, "")}`, token: token ?? fragment })
 }
 
@@ -45,8 +46,9 @@ const request = (
   const headers = { ...authorization, ...init.headers }
   return Effect.tryPromise({
     try: (signal) => fetch(`${address}${path}`, { ...init, headers, redirect: "error", signal }),
-    catch: () => new TopError({ message: `nothing answers at ${address}` })
+    catch: () => noAnswer(address)
   }).pipe(
+    answeredBy(address),
     Effect.tap((response) => {
       if (response.ok) return Effect.void
       const status = `${address} answered ${response.status}`
@@ -58,6 +60,17 @@ const request = (
     })
   )
 }
+
+/** The longest silence of a server, in milliseconds. A tunnel that breaks leaves a connection that never ends. */
+const patience = 10_000
+
+const noAnswer = (address: string) => new TopError({ message: `nothing answers at ${address}` })
+
+/** Fails if an answer takes too long. */
+const answeredBy =
+  (address: string) =>
+  <A>(answer: Effect.Effect<A, TopError>): Effect.Effect<A, TopError> =>
+    Effect.timeoutOrElse(answer, { duration: patience, orElse: () => Effect.fail(noAnswer(address)) })
 
 /** Ends an answer whose body is not read. */
 const discard = ({ body }: Response): Effect.Effect<void> =>
@@ -72,7 +85,8 @@ const decodeHello = Schema.decodeUnknownEffect(Hello)
 /** Reads all pools once. `json` is what the server has sent. */
 export const readOnce = Effect.fnUntraced(function* (target: Target) {
   const response = yield* request(target, paths.pools, {}, reading)
-  const json: unknown = yield* Effect.tryPromise({ try: async () => response.json(), catch: strange(target) })
+  const body = Effect.tryPromise({ try: async (): Promise<unknown> => response.json(), catch: strange(target) })
+  const json = yield* answeredBy(target.address)(body)
   return { json, frame: yield* Effect.mapError(decodeFrame(json), strange(target)) }
 })
 
@@ -93,10 +107,29 @@ export const live = (target: Target, pool: string | undefined): Stream.Stream<Me
       return Stream.fromReadableStream({ evaluate: () => body, onError: lost }).pipe(
         Stream.decodeText(),
         parseEvents(strange(target)),
-        Stream.mapEffect((event) => messageOf(event, strange(target)))
+        Stream.mapEffect((event) => messageOf(event, strange(target))),
+        endSilence(lost)
       )
     })
   )
+
+/** Fails if no message comes for too long, or for the time of three frames. */
+const endSilence =
+  (lost: () => TopError) =>
+  (messages: Stream.Stream<Message, TopError>): Stream.Stream<Message, TopError> => {
+    let duration = patience
+    const heard = Stream.map(messages, (message) => {
+      if (message._tag === "Hello") duration = Math.max(patience, 3000 / message.hello.hz)
+      return message
+    })
+    return Stream.scoped(
+      Stream.fromPull(
+        Effect.map(Stream.toPull(heard), (pull) =>
+          Effect.suspend(() => Effect.timeoutOrElse(pull, { duration, orElse: () => Effect.fail(lost()) }))
+        )
+      )
+    )
+  }
 
 const parseEvents =
   (onTooLarge: () => TopError) =>

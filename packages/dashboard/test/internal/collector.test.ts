@@ -320,6 +320,77 @@ it.effect("a pool whose statistics never answer delays no frame, and shows its l
   )
 )
 
+it.effect("a pool that opens or closes costs the same, however many others are open", () =>
+  Effect.gen(function* () {
+    const registry = yield* PoolRegistry.make
+    let reads = 0
+    const pools = Effect.suspend(() => {
+      reads++
+      return registry.pools
+    })
+    const counted = { pools, executors: registry.executors, changes: registry.changes }
+    const collector = new Collector(counted, yield* Effect.scope, 120)
+    yield* Effect.forkScoped(collector.run)
+    yield* TestClock.adjust(1)
+    reads = 0
+    const names = Array.from({ length: 50 }, (_, index) => `pool ${index}`)
+    const scope = yield* Scope.make()
+    const open = (name: string) =>
+      Effect.andThen(Scope.provide(AioFixedTaskPoolSimple.make({ name }), scope), TestClock.adjust(1))
+    yield* Effect.provideService(Effect.forEach(names, open), PoolRegistry, registry)
+    // Each is watched from its birth.
+    assert.hasAllKeys(collector.hello(undefined, { hz: 4, actions: false }, 0).sparks, names)
+    yield* Scope.close(scope, Exit.void)
+    yield* TestClock.adjust(1)
+    assert.deepStrictEqual(collector.hello(undefined, { hz: 4, actions: false }, 0).sparks, {})
+    assert.strictEqual(reads, 0)
+  }).pipe(Effect.scoped)
+)
+
+it.effect("an executor that fails, or never answers, hides no other executor", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const stats: ExecutorStats = {
+        threads: 1,
+        starting: 0,
+        ending: 0,
+        running: 0,
+        waiting: 0,
+        settled: 0,
+        replaced: 0,
+        replacedBy: { Crashed: 0, Interrupted: 0, Recycled: 0, Module: 0, Closed: 0 }
+      }
+      let answer: Effect.Effect<ExecutorStats> = Effect.succeed(stats)
+      const register = (name: string, stats: Effect.Effect<ExecutorStats>) =>
+        PoolRegistry.registerExecutor({ name, stats, threads: Effect.succeed([]) })
+      const shown = Effect.map(frame(), ({ executors }) => executors.map(({ id, settled }) => `${id} ${settled}`))
+      yield* register(
+        "silent",
+        Effect.suspend(() => answer)
+      )
+      yield* register("failing", Effect.die("no"))
+      const scope = yield* Scope.make()
+      yield* Scope.provide(
+        register(
+          "good",
+          Effect.suspend(() => Effect.succeed(stats))
+        ),
+        scope
+      )
+      yield* seconds(2)
+      assert.deepStrictEqual(yield* shown, ["silent 0", "good 0"])
+      answer = Effect.never
+      Object.assign(stats, { settled: 5 })
+      yield* seconds(2)
+      // The last answer of the silent one, and the new one of the other.
+      assert.deepStrictEqual(yield* shown, ["silent 0", "good 5"])
+      yield* Scope.close(scope, Exit.void)
+      yield* seconds(2)
+      assert.deepStrictEqual(yield* shown, ["silent 0"])
+    })
+  )
+)
+
 it.effect("an executor shows its threads, and a warning when they are replaced again and again", () =>
   watched((frame) =>
     Effect.gen(function* () {

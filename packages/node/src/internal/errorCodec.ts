@@ -26,16 +26,21 @@ const inherited = ["_tag", "code"]
  * Encodes a thrown value, in the thread that threw it. Never throws: if a getter or a trap of a proxy throws, only that
  * property is lost. The result is plain data, so copying it runs no user code.
  */
-export const encode = (thrown: unknown): Encoded => encodeAt(thrown, 0, [])
+export const encode = (thrown: unknown): Encoded => encodeAt(thrown, 0, new Map())
 
-const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded => {
+/** The errors, and the arrays with errors, that were encoded so far, each with its index. */
+type Seen = Map<unknown, number>
+
+const encodeAt = (value: unknown, depth: number, seen: Seen): Encoded => {
   if (depth < limit) {
-    if (isError(value)) {
-      const index = seen.indexOf(value)
-      return index >= 0 ? { kind: "seen", index } : encodeError(value, depth, seen)
-    }
+    const index = seen.get(value)
+    if (index !== undefined) return { kind: "seen", index }
+    if (isError(value)) return encodeError(value, depth, seen)
     const items = errorsIn(value)
-    if (items !== undefined) return { kind: "array", items: items.map((item) => encodeAt(item, depth + 1, seen)) }
+    if (items !== undefined) {
+      seen.set(value, seen.size)
+      return { kind: "array", items: items.map((item) => encodeAt(item, depth + 1, seen)) }
+    }
   }
   try {
     // The copy, not the value, because reading the value a second time may fail.
@@ -45,9 +50,9 @@ const encodeAt = (value: unknown, depth: number, seen: Array<unknown>): Encoded 
   }
 }
 
-const encodeError = (error: Error, depth: number, seen: Array<unknown>): Encoded => {
-  // The other side counts errors in this order, so nothing may throw after this line.
-  seen.push(error)
+const encodeError = (error: Error, depth: number, seen: Seen): Encoded => {
+  // The other side counts in this order, so nothing may throw after this line.
+  seen.set(error, seen.size)
   const own: Array<readonly [string, Encoded]> = []
   // The properties by which callers tell errors apart may be inherited: `_tag` of tagged errors, `code` of a
   // DOMException.
@@ -69,7 +74,12 @@ export const decode = (encoded: Encoded): unknown => decodeInto(encoded, [])
 const decodeInto = (encoded: Encoded, seen: Array<unknown>): unknown => {
   if (encoded.kind === "value") return encoded.value
   if (encoded.kind === "seen") return seen[encoded.index]
-  if (encoded.kind === "array") return encoded.items.map((item) => decodeInto(item, seen))
+  if (encoded.kind === "array") {
+    const items: Array<unknown> = []
+    seen.push(items)
+    for (const item of encoded.items) items.push(decodeInto(item, seen))
+    return items
+  }
   const Class = Object.hasOwn(classes, encoded.name) ? classes[encoded.name]! : Error
   const error: Error = Class === AggregateError ? new AggregateError([], encoded.message) : new Class(encoded.message)
   seen.push(error)

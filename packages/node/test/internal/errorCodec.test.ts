@@ -54,6 +54,18 @@ const revoked = (): object => {
   return proxy
 }
 
+it("keeps lists of errors that contain themselves or each other, without following them again and again", () => {
+  const list: Array<unknown> = [new Error("first")]
+  list.push(list, list, [list, list[0], list])
+  const error = roundTrip(Object.assign(new Error("all"), { list }))
+  assert.strictEqual(error.list[0].message, "first")
+  assert.deepStrictEqual(
+    [error.list[1], error.list[2], error.list[3][0], error.list[3][2]].map((item) => item === error.list),
+    [true, true, true, true]
+  )
+  assert.strictEqual(error.list[3][1], error.list[0])
+})
+
 it("loses only the properties that cannot be read, and keeps the others apart", () => {
   const shared = new TypeError("shared")
   const bad = Object.defineProperty(new RangeError("bad"), "inner", {

@@ -64,6 +64,28 @@ describe("the screen", () => {
     assert.deepStrictEqual(called, ["a", "b"])
   })
 
+  it("does not keep a writer waiting that waits for its text before it writes the line feed", async () => {
+    const { draw, lines, stream } = setUp()
+    draw("bar")
+    const chunk = Buffer.from("one ")
+    await new Promise((resolve) => stream.write(chunk, resolve))
+    // The writer's memory is its own again.
+    chunk.fill("?")
+    await new Promise((resolve) => stream.write("two ", "utf8", resolve))
+    assert.deepStrictEqual(await lines(), ["bar"])
+    stream.write("three\n")
+    assert.deepStrictEqual(await lines(), ["one two three", "bar"])
+  })
+
+  it("a text that no stream takes throws in its own write, and nothing else is lost", async () => {
+    const { draw, lines, stream } = setUp()
+    draw("bar")
+    stream.write("half a ")
+    assert.throws(() => stream.write(5), /must be of type string/)
+    stream.write("line\n")
+    assert.deepStrictEqual(await lines(), ["half a line", "bar"])
+  })
+
   it("shows what other streams of the same terminal write above the lines", async () => {
     const { emulator, lines, stream } = makeTerminal()
     const other = makeTerminal()

@@ -185,12 +185,24 @@ class Interception {
   }
 
   private readonly intercept = (...args: Parameters<Write>): boolean => {
-    if (!this.isActive) return this.original!.apply(this.target, args)
-    this.held.push(args)
-    if (endsLine(args[0])) this.screen.above(() => this.release())
+    const [chunk] = args
+    // The stream throws for a chunk of another type, which must not be held until a later write.
+    if (!this.isActive || !isText(chunk)) return this.original!.apply(this.target, args)
+    const isWhole = typeof chunk === "string" ? chunk.endsWith("\n") : chunk.at(-1) === 10
+    this.held.push(isWhole ? args : accepted(chunk, args.slice(1)))
+    if (isWhole) this.screen.above(() => this.release())
     return true
   }
 }
 
-const endsLine = (chunk: unknown): boolean =>
-  typeof chunk === "string" ? chunk.endsWith("\n") : chunk instanceof Uint8Array && chunk.at(-1) === 10
+const isText = (chunk: unknown): chunk is string | Uint8Array =>
+  typeof chunk === "string" || chunk instanceof Uint8Array
+
+/** Calls the callback of a write that is held: the writer may wait for it, and write the line feed afterwards. */
+const accepted = (chunk: string | Uint8Array, rest: ReadonlyArray<unknown>): Parameters<Write> => {
+  const callback = rest.find((arg) => typeof arg === "function")
+  if (callback !== undefined) process.nextTick(callback, null)
+  // From then on the writer may use its memory for something else.
+  const copy = typeof chunk === "string" ? chunk : Uint8Array.from(chunk)
+  return [copy, ...rest.filter((arg) => arg !== callback)]
+}
