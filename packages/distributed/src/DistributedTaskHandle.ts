@@ -63,7 +63,8 @@ export interface DistributedTaskHandle<out A, out E = never, out Progress = unkn
    *
    * **Details**
    *
-   * Values that do not fit the task's `progress` schema are dropped.
+   * Values that do not fit the task's `progress` schema are dropped. A reader that lags behind by more than 256 values
+   * loses the oldest ones.
    */
   readonly progress: Stream<Progress>
 }

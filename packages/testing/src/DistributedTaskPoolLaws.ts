@@ -13,9 +13,11 @@ import { argumentLaws } from "./laws/distributed/arguments.ts"
 import { controlLaws } from "./laws/distributed/controlling.ts"
 import { forEachLaws } from "./laws/distributed/forEach.ts"
 import { handleLaws } from "./laws/distributed/handling.ts"
+import { hostileLaws } from "./laws/distributed/hostile.ts"
 import { identityLaws } from "./laws/distributed/identity.ts"
 import { DistributedLaws, type DistributedLawOptions as PoolLawOptions } from "./laws/distributed/kit.ts"
 import { limitingLaws } from "./laws/distributed/limiting.ts"
+import { observingLaws } from "./laws/distributed/observing.ts"
 import { orderingLaws } from "./laws/distributed/ordering.ts"
 import { retryingLaws } from "./laws/distributed/retrying.ts"
 import { sharedLaws } from "./laws/distributed/sharing.ts"
@@ -87,6 +89,8 @@ export const distributedTaskPoolLaws = (
     describe("control", () => controlLaws(laws))
     describe("forEach", () => forEachLaws(laws))
     describe("workers", () => workerLaws(laws))
+    describe("hostile code", () => hostileLaws(laws))
+    describe("observers", () => observingLaws(laws))
     describe("wrong arguments", () => argumentLaws(laws))
     for (const shared of laws.shared ? [laws] : []) describe("shared by several layers", () => sharedLaws(shared))
   })

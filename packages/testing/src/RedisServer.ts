@@ -73,19 +73,32 @@ export class RedisServer extends Context.Service<RedisServer, RedisServerService
  *
  * **Details**
  *
- * With `{ own: true }` only `redis-server` counts, for tests that kill their server. If there is none, prints one line that names what is skipped. Throws if `CI` is `true`, where nothing may be skipped
- * silently.
+ * With `{ own: true }` only `redis-server` counts, for tests that kill their server. With `{ tls: true }` it must also
+ * have TLS. If there is none, prints one line that names what is skipped. Throws if `CI` is `true`, where nothing may be
+ * skipped silently.
  *
  * @category guards
  * @since 0.3.0
  */
-export const isAvailable = (what: string, { own = false }: { readonly own?: boolean | undefined } = {}): boolean => {
+export const isAvailable = (
+  what: string,
+  options: { readonly own?: boolean | undefined; readonly tls?: boolean | undefined } = {}
+): boolean => {
+  const { tls = false, own = tls } = options
   if (!own && env["REDIS_URL"] !== undefined && env["REDIS_URL"] !== "") return true
-  if (spawnSync("redis-server", ["--version"]).status === 0) return true
-  const reason = `${what}: redis-server is not on the PATH${own ? "" : ", and REDIS_URL is not set"}`
+  const isThere = spawnSync("redis-server", ["--version"]).status === 0
+  if (isThere && (!tls || hasTls())) return true
+  const missing = isThere ? "redis-server was built without TLS" : "redis-server is not on the PATH"
+  const reason = `${what}: ${missing}${own ? "" : ", and REDIS_URL is not set"}`
   if (env["CI"] === "true") throw new Error(reason)
   process.stdout.write(`skipped ${reason}\n`)
   return false
+}
+
+/** Starts a server whose TLS has no certificate, so that it ends at once. One that has no TLS refuses the argument. */
+const hasTls = (): boolean => {
+  const { stderr, stdout } = spawnSync("redis-server", ["--port", "0", "--tls-port", "1"], { encoding: "utf8" })
+  return /configure TLS/i.test(stdout + stderr)
 }
 
 const external = (url: string): RedisServerService => {
@@ -99,15 +112,19 @@ const external = (url: string): RedisServerService => {
  * **Details**
  *
  * `port` is the port to listen on, default a free one. With `persistent` the server writes its append-only file after
- * each command.
+ * each command. `args` are more arguments of `redis-server`, such as those of TLS.
  *
  * @category constructors
  * @since 0.3.0
  */
 export const make = Effect.fnUntraced(function* (
-  options: { readonly persistent?: boolean | undefined; readonly port?: number | undefined } = {}
+  options: {
+    readonly persistent?: boolean | undefined
+    readonly port?: number | undefined
+    readonly args?: ReadonlyArray<string> | undefined
+  } = {}
 ): Effect.fn.Return<RedisServerService, never, Scope.Scope> {
-  const { persistent = false } = options
+  const { args = [], persistent = false } = options
   const directory = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "aio-redis-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
@@ -132,7 +149,8 @@ export const make = Effect.fnUntraced(function* (
         "--appendonly",
         persistent ? "yes" : "no",
         "--appendfsync",
-        "always"
+        "always",
+        ...args
       ],
       { stdio: "ignore" }
     )

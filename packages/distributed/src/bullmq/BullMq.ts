@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { Redis, type RedisOptions } from "ioredis"
 import { checkKnown, checkMillis } from "../internal/arguments.ts"
 import { checkPrefix, checkUrl } from "./internal/arguments.ts"
@@ -112,7 +113,7 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
       new Redis(address, {
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password: Redacted.value(password) }),
-        ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tls }),
+        ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tlsOf(tls) }),
         connectTimeout: millis,
         // BullMQ asks for it: its blocking commands wait for longer than any limit.
         maxRetriesPerRequest: null,
@@ -123,5 +124,19 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
     prefix: checkPrefix(where, prefix),
     connectTimeout: millis,
     server
+  }
+}
+
+/** Node calls the user's check of the host where what it throws would end the process. What it returns is an error, too. */
+const tlsOf = (tls: NonNullable<RedisOptions["tls"]>): NonNullable<RedisOptions["tls"]> => {
+  const { checkServerIdentity: check } = tls
+  if (check === undefined) return tls
+  return {
+    ...tls,
+    checkServerIdentity: (host, certificate) =>
+      Result.getOrElse(
+        Result.try(() => check(host, certificate)),
+        (error) => (error instanceof Error ? error : new Error("checkServerIdentity threw", { cause: error }))
+      )
   }
 }

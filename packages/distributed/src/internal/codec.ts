@@ -71,13 +71,17 @@ const decoder = <A>(schema: Schema.Codec<A, Schema.Json>, what: string) => {
   return (json: unknown): Effect.Effect<A, Unfit> => fit(what, () => unfitOf(what, decode(json)))
 }
 
-/** A schema is user code: what it throws says that the value does not fit, and must not end a worker. */
+/**
+ * A schema is user code: if it throws or interrupts itself, the value does not fit. It must not end a worker. An
+ * interruption from outside does not come here.
+ */
 const fit = <A>(what: string, run: () => Effect.Effect<A, Unfit>): Effect.Effect<A, Unfit> =>
-  Effect.catchCause(Effect.suspend(run), (cause) =>
-    Cause.hasDies(cause) && !Cause.hasInterrupts(cause)
-      ? Effect.fail(new Unfit(`${what}: its schema threw`))
+  Effect.catchCause(Effect.suspend(run), (cause) => {
+    if (Cause.hasDies(cause)) return Effect.fail(new Unfit(`${what}: its schema threw`))
+    return Cause.hasInterrupts(cause)
+      ? Effect.fail(new Unfit(`${what}: its schema interrupted itself`))
       : Effect.failCause(cause)
-  )
+  })
 
 const unfitOf = <A>(what: string, effect: Effect.Effect<A, Issue>): Effect.Effect<A, Unfit> =>
   Effect.mapError(effect, (issue) => new Unfit(`${what}${pathOf(issue)}`))
@@ -93,14 +97,16 @@ const pathOf = (issue: Issue): string => {
   return path.length > 200 ? ` at ${path.slice(0, 200)}…` : path === "" ? "" : ` at ${path}`
 }
 
+/** Checks the size. Returns a copy, because an engine sends it later, and a schema may pass on parts of the user's value. */
 const checkBytes = (what: string, json: Schema.Json, sizeLimit: number): Effect.Effect<Schema.Json, Unfit> => {
   // `undefined` has no text. As a part of an object it is left out, alone it is a void payload.
   const text = JSON.stringify(json) as string | undefined
   // A UTF-16 unit takes at most 3 bytes, so that small values need no counting.
   const bytes = text === undefined ? 0 : text.length * 3 <= sizeLimit ? 0 : new TextEncoder().encode(text).byteLength
-  return bytes <= sizeLimit
-    ? Effect.succeed(json)
-    : Effect.fail(new Unfit(`${what}: ${bytes} bytes exceed the size limit of ${sizeLimit} bytes`))
+  if (bytes > sizeLimit) {
+    return Effect.fail(new Unfit(`${what}: ${bytes} bytes exceed the size limit of ${sizeLimit} bytes`))
+  }
+  return Effect.succeed(text === undefined || typeof json !== "object" ? json : (JSON.parse(text) as Schema.Json))
 }
 
 /** Checks an answer that a broker returned. Returns none for what no worker of ours wrote. */

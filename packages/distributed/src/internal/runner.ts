@@ -29,8 +29,11 @@ export const checkWorker = (where: string, handlers: ReadonlyArray<TaskHandler<a
   const { lease = "15 seconds", stalledCheck = "5 seconds", unknownFor = "60 seconds" } = options
   const limits = checkKnown(`${where}: shutdown`, shutdown, ["drainTimeout", "interruptTimeout"])
   const { drainTimeout = Duration.infinity, interruptTimeout = "3 seconds" } = limits
+  const byName = checkHandlers(where, handlers)
+  // Throws here, and not while a task runs, if a schema has no form in JSON.
+  for (const { task } of byName.values()) codecOf(task)
   return {
-    handlers: checkHandlers(where, handlers),
+    handlers: byName,
     concurrency: checkPositive(where, "concurrency", concurrency),
     drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),
     interruptTimeout: checkDuration(where, "interruptTimeout", interruptTimeout),
@@ -111,18 +114,23 @@ const runHandler = (
         : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
       // What a handler acquires is released when its task ends, not when its worker does.
     }).pipe(Effect.scoped, Effect.exit)
-  return Effect.matchEffect(codec.decodePayload(data.p), {
+  const whole = Effect.matchEffect(codec.decodePayload(data.p), {
     onFailure: ({ detail }) => Effect.succeed(undecodable(delivery, detail)),
-    onSuccess: (payload) => {
-      const timed =
-        data.l === undefined
-          ? Effect.map(handled(payload), Option.some)
-          : Effect.timeoutOption(handled(payload), data.l)
-      return Effect.flatMap(timed, (exit) =>
-        Option.isNone(exit) ? Effect.succeed(timedOut) : resultOf(exit.value)
-      ).pipe(traced, Effect.provideContext(context))
-    }
-  }).pipe(
+    onSuccess: (payload) => Effect.flatMap(handled(payload), resultOf)
+  })
+  // A schema may never answer either, so the timeout holds for all of the attempt.
+  const timed =
+    data.l === undefined
+      ? whole
+      : Effect.map(
+          Effect.timeoutOption(whole, data.l),
+          Option.getOrElse(() => timedOut)
+        )
+  return timed.pipe(
+    traced,
+    // A tracer is user code.
+    Effect.catchDefect((defect) => resultOf(Exit.die(defect))),
+    Effect.provideContext(context),
     Effect.ensuring(
       Effect.sync(() => {
         inside.isRunning = false

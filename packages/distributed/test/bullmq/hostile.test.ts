@@ -42,26 +42,6 @@ const rawQueue = (name: string) =>
 
 describe.skipIf(!isAvailable("hostile data in Redis"))("a pool on Redis", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
-    it.effect("answers every waiter, although an observer of another one throws", () => {
-      const name = poolName()
-      const gates = new Gates()
-      const worker = Pool.worker([gates.handler], { concurrency: 1 })
-      return Effect.gen(function* () {
-        yield* Layer.build(worker)
-        const handle = yield* Pool.fork(Work, { key: "a" })
-        yield* gates.started("a")
-        const first = yield* Effect.forkChild(handle.join, { startImmediately: true })
-        first.addObserver(() => {
-          throw new Error("of an observer")
-        })
-        const second = yield* Effect.forkChild(handle.join, { startImmediately: true })
-        yield* gates.open("a")
-        assert.strictEqual(yield* Fiber.join(second), "a")
-        // The reader of the events goes on, too.
-        assert.strictEqual(yield* Pool.submit(Work, { key: "now" }), "now")
-      }).pipe(Effect.provide(poolLayer({ name })))
-    })
-
     it.effect("survives jobs that no version of this package wrote", () => {
       const name = poolName()
       const gates = new Gates()

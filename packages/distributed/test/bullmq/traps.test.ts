@@ -27,6 +27,27 @@ const failureOf = <A, E>(exit: Exit.Exit<A, E>): unknown => {
   return Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
 }
 
+/** A connection whose commands pass through a function. */
+const through = (send: (args: ReadonlyArray<unknown>, pass: () => Promise<unknown>) => Promise<unknown>) =>
+  Layer.effect(
+    BullMq,
+    Effect.map(BullMq, (service) => {
+      const connect = () => {
+        const client = service.connect()
+        const pass = client.sendCommand.bind(client)
+        client.sendCommand = (command, stream) => {
+          const { args, promise } = command as unknown as { args: ReadonlyArray<unknown>; promise: Promise<unknown> }
+          return send(args, () => {
+            pass(command, stream)
+            return promise
+          })
+        }
+        return client
+      }
+      return { ...service, connect }
+    })
+  ).pipe(Layer.provide(connection()))
+
 describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
   layer(RedisServer.layer, { excludeTestServices: true })((it) => {
     it.effect("a raise of the size starts waiting tasks in idle workers, and does not end a hold", () => {
@@ -333,28 +354,17 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
         // The worker's second fetch does not reach the server. BullMQ starts no task before all its fetches have answered.
         const held = Deferred.makeUnsafe<void>()
         let hasFetched = false
-        const slow = Layer.effect(
-          BullMq,
-          Effect.map(BullMq, (service) => {
-            const connect = () => {
-              const client = service.connect()
-              const send = client.sendCommand.bind(client)
-              client.sendCommand = (command, stream) => {
-                const { args } = command as unknown as { readonly args: ReadonlyArray<unknown> }
-                if (args[1] !== "11" || args[2] !== `aio:${name}:wait`) return send(command, stream)
-                if (hasFetched) return Effect.runPromise(Deferred.await(held)).then(() => send(command, stream))
-                // ioredis sends a script again that the server does not know yet.
-                void command.promise.then(
-                  () => (hasFetched = true),
-                  () => {}
-                )
-                return send(command, stream)
-              }
-              return client
-            }
-            return { ...service, connect }
-          })
-        )
+        const slow = through((args, pass) => {
+          if (args[1] !== "11" || args[2] !== `aio:${name}:wait`) return pass()
+          if (hasFetched) return Effect.runPromise(Deferred.await(held)).then(pass)
+          const sent = pass()
+          // ioredis sends a script again that the server does not know yet.
+          void sent.then(
+            () => (hasFetched = true),
+            () => {}
+          )
+          return sent
+        })
         return Effect.gen(function* () {
           const raw = yield* rawClient
           const first = yield* Pool.fork(Work, { key: "now 1" }, { id: "1" })
@@ -362,9 +372,7 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
           const lock = `${jobKey(name, "1")}:lock`
           const left = Effect.promise(() => raw.pttl(lock))
           yield* Layer.build(worker).pipe(
-            Effect.provide(
-              kinds.Simple.layer({ tag: Pool, name }).pipe(Layer.provide(slow), Layer.provide(connection()))
-            ),
+            Effect.provide(kinds.Simple.layer({ tag: Pool, name }).pipe(Layer.provide(slow))),
             Effect.forkScoped
           )
           let lowest = yield* eventually(left, (millis) => millis > 0)
@@ -424,6 +432,47 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
           yield* handle.cancel
           assert.deepInclude(failureOf(yield* handle.await) as object, { _tag: "TaskCancelled", started: true })
         }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, size: 2 })))
+      }
+    )
+
+    it.effect(
+      "a late notice that the first copy lost its lease does not fail the second copy in the same worker",
+      () => {
+        const name = poolName()
+        const isHeld = Deferred.makeUnsafe<void>()
+        const released = Deferred.makeUnsafe<void>()
+        const firstEnds = Deferred.makeUnsafe<void>()
+        const stalls: Array<number> = []
+        // The worker's first renewal has the lease of the first copy, and reaches the server when the second one runs.
+        const slow = through((args, pass) => {
+          if (args[1] !== "1" || args[2] !== `aio:${name}:stalled`) return pass()
+          Deferred.doneUnsafe(isHeld, Effect.void)
+          return Effect.runPromise(Deferred.await(released)).then(pass)
+        })
+        const handler = Work.handle(({ key }, context) =>
+          Effect.suspend(() => {
+            stalls.push(context.stalls)
+            if (stalls.length === 1) return Effect.uninterruptible(Effect.as(Deferred.await(firstEnds), key))
+            return stalls.length === 2
+              ? Effect.andThen(Deferred.succeed(released, undefined), Effect.never)
+              : Effect.succeed(`${key} again`)
+          })
+        )
+        const options = { concurrency: 2, lease: "4 seconds", stalledCheck: "100 millis", shutdown: {} } as const
+        return Effect.gen(function* () {
+          const raw = yield* rawClient
+          yield* Layer.build(Pool.worker([handler], options))
+          const handle = yield* Pool.fork(Work, { key: "a" }, { id: "a" })
+          yield* Deferred.await(isHeld)
+          yield* Effect.promise(() => raw.del(`${jobKey(name, "a")}:lock`))
+          const exit = yield* handle.await
+          yield* Deferred.succeed(firstEnds, undefined)
+          assert.deepStrictEqual(exit, Exit.succeed("a again"))
+          assert.deepStrictEqual(stalls.slice(0, 2), [0, 1])
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(kinds.Simple.layer({ tag: Pool, name, size: 2 }).pipe(Layer.provide(slow)))
+        )
       }
     )
 

@@ -14,9 +14,9 @@
 import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
 import { NotAvailable, PoolMismatch } from "../../DistributedTaskPoolError.ts"
-import { callback } from "./callback.ts"
+import { callback } from "../../internal/callback.ts"
 import { type Keys, keysOf } from "./keys.ts"
-import { whenSettled } from "./promises.ts"
+import { settledOf, whenSettled } from "./promises.ts"
 import { defineScripts, recordKeys, runScript, type ScriptName } from "./scripts.ts"
 
 /** What the first process that opens a pool writes into its record. */
@@ -188,7 +188,7 @@ export class Broker {
 
   /** Runs a command when the broker is up. Fails as unreachable if it does not answer within `connectTimeout`. */
   command<A>(run: () => Promise<A>): Effect.Effect<A, NotAvailable> {
-    const answered = Effect.tryPromise({ try: run, catch: () => this.notAvailable("Unreachable") })
+    const answered = settledOf(run, () => this.notAvailable("Unreachable"))
     return Effect.andThen(
       this.ready,
       Effect.timeoutOrElse(answered, {

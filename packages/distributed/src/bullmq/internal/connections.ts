@@ -24,6 +24,12 @@ export class Connections {
   private track(client: Redis): Redis {
     // Without a listener an error of the connection would end the process.
     client.on("error", () => {})
+    const disconnect = client.disconnect.bind(client)
+    client.disconnect = (reconnect) => {
+      // A socket that is ended while its certificate is refused reports two errors. ioredis listens for one.
+      client.stream?.on("error", () => {})
+      disconnect(reconnect)
+    }
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => this.track(duplicate(override))
     // BullMQ connects again a connection that it finds ended, which would keep the process alive forever.

@@ -5,10 +5,12 @@
  * events. Redis's publish and subscribe would lose messages while a process reconnects.
  */
 import type * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { DistributedPoolEvent } from "../../DistributedTaskPoolService.ts"
+import { guarded } from "../../internal/callback.ts"
 import type { Broker } from "./broker.ts"
 import type { Connections } from "./connections.ts"
 import { whenSettled } from "./promises.ts"
@@ -23,7 +25,7 @@ export class Control {
   private readonly broker: Broker
   private readonly connections: Connections
   /** Sliding queues, so that a slow reader loses the oldest events. */
-  private readonly readers = new Set<Reader>()
+  private readonly readers = new Map<Reader, Context.Context<never>>()
   private readonly cancelers = new Set<(jobId: string) => void>()
   private reader: StreamReader | undefined
   private isStarting = false
@@ -69,7 +71,7 @@ export class Control {
   }
 
   emit(event: DistributedPoolEvent): void {
-    for (const reader of this.readers) Queue.offerUnsafe(reader, event)
+    for (const reader of this.readers.keys()) Queue.offerUnsafe(reader, event)
   }
 
   /** Sends a message, if the broker is up. Nobody waits for it. */
@@ -97,10 +99,12 @@ export class Control {
   readonly events: Stream.Stream<DistributedPoolEvent> = Stream.callback<DistributedPoolEvent>(
     (queue) =>
       Effect.acquireRelease(
-        Effect.sync(() => {
-          if (this.isClosed) Queue.endUnsafe(queue)
-          else this.readers.add(queue)
-        }),
+        Effect.withFiber(({ context }) =>
+          Effect.sync(() => {
+            if (this.isClosed) Queue.endUnsafe(queue)
+            else this.readers.set(queue, context)
+          })
+        ),
         () => Effect.sync(() => this.readers.delete(queue))
       ),
     { bufferSize, strategy: "sliding" }
@@ -109,8 +113,9 @@ export class Control {
   /** Ends the streams of events. Workers of this process still hear of cancels. */
   endEvents(): void {
     this.isClosed = true
-    for (const reader of this.readers) Queue.endUnsafe(reader)
+    const readers = Array.from(this.readers)
     this.readers.clear()
+    for (const [reader, context] of readers) guarded(context, () => Queue.endUnsafe(reader))
   }
 
   end(): void {

@@ -13,8 +13,9 @@ import type { Redis } from "ioredis"
 import { randomBytes } from "node:crypto"
 import type { PoolMismatch } from "../../DistributedTaskPoolError.ts"
 import type { Driver } from "../../internal/driver.ts"
+import { logWarning } from "../../internal/log.ts"
 import { Broker, type PoolIdentity } from "./broker.ts"
-import { callback } from "./callback.ts"
+import { callback } from "../../internal/callback.ts"
 import { Connections } from "./connections.ts"
 import { Control } from "./control.ts"
 import { interruptTimeout } from "./entry.ts"
@@ -167,7 +168,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   )
   yield* Effect.ignore(Effect.catchDefect(broker.ready, () => Effect.void))
   if (broker.mismatch !== undefined) return yield* broker.mismatch
-  if (!broker.isUp) yield* Effect.logWarning(`${name}: the broker does not answer yet: ${broker.lastError}`)
+  if (!broker.isUp) yield* logWarning(`${name}: the broker does not answer yet: ${broker.lastError}`)
 
   return {
     broker,

@@ -1,6 +1,7 @@
 /** A task that the pool has, as one process sees it. */
 import { NotWaiting } from "@aio-task-pool/core"
 import type * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -9,7 +10,7 @@ import type { NotAvailable } from "../../DistributedTaskPoolError.ts"
 import type { Entry } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
-import { callback } from "./callback.ts"
+import { callback, guarded } from "../../internal/callback.ts"
 import type { JobState } from "./scripts.ts"
 import type { Waiter, Waiters } from "./waiters.ts"
 
@@ -34,19 +35,22 @@ export class JobEntry implements Entry {
   readonly created: boolean
   private readonly submitter: EntryHost
   private readonly waiter: Waiter
+  /** Whether others may wait for the same task. */
+  private readonly isKnown: boolean
 
-  constructor(submitter: EntryHost, waiter: Waiter, id: string, name: string, created: boolean) {
+  constructor(submitter: EntryHost, waiter: Waiter, id: string, name: string, created: boolean, isKnown: boolean) {
     this.submitter = submitter
     this.waiter = waiter
     this.id = id
     this.name = name
     this.created = created
+    this.isKnown = isKnown
   }
 
   get answer(): Effect.Effect<Answer> {
     const { submitter, waiter } = this
     return callback((resume) => {
-      const stop = waiter.onAnswer((answer) => resume(Effect.succeed(answer)))
+      const stop = waiter.onAnswer((answer) => resume(Effect.succeed(this.copyOf(answer))))
       if (waiter.answer !== undefined) return undefined
       if (submitter.broker.isClosed) return resume(Effect.succeed({ closed: true, started: true }))
       submitter.watch(waiter)
@@ -62,7 +66,12 @@ export class JobEntry implements Entry {
     const asked = submitter.broker.command(() => submitter.waiters.ask([waiter]))
     return Effect.suspend(() =>
       waiter.answer !== undefined ? Effect.succeed(waiter.answer) : Effect.map(asked, () => waiter.answer)
-    )
+    ).pipe(Effect.map((answer) => answer && this.copyOf(answer)))
+  }
+
+  /** A result may have parts of the answer, and its reader may change them. */
+  private copyOf(answer: Answer): Answer {
+    return this.isKnown && "exit" in answer ? (JSON.parse(JSON.stringify(answer)) as Answer) : answer
   }
 
   get cancel(): Effect.Effect<void, NotAvailable> {
@@ -102,17 +111,20 @@ export class JobEntry implements Entry {
   }
 
   get progress(): Stream.Stream<unknown> {
-    return Stream.callback((queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => this.progressTo(queue)),
-        (stop) => Effect.sync(stop)
-      )
+    return Stream.callback(
+      (queue) =>
+        Effect.acquireRelease(
+          Effect.withFiber(({ context }) => Effect.sync(() => this.progressTo(queue, context))),
+          (stop) => Effect.sync(stop)
+        ),
+      // A slow reader loses the oldest values.
+      { bufferSize: 256, strategy: "sliding" }
     )
   }
 
-  private progressTo(queue: Queue.Enqueue<unknown, Cause.Done>): () => void {
+  private progressTo(queue: Queue.Enqueue<unknown, Cause.Done>, context: Context.Context<never>): () => void {
     const { submitter, waiter } = this
-    const end = () => void Queue.endUnsafe(queue)
+    const end = () => guarded(context, () => Queue.endUnsafe(queue))
     if (waiter.answer !== undefined || submitter.broker.isClosed) {
       end()
       return () => {}

@@ -10,7 +10,7 @@ import type { NotAvailable } from "../../DistributedTaskPoolError.ts"
 import type { Entry } from "../../internal/driver.ts"
 import type { NewTask } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
-import { callback } from "./callback.ts"
+import { callback } from "../../internal/callback.ts"
 import type { Control } from "./control.ts"
 import { type EntryHost, interruptTimeout, JobEntry } from "./entry.ts"
 import { parseJson } from "./json.ts"
@@ -73,7 +73,7 @@ export class Submitter implements EntryHost {
         const waiter = waiters.get(jobId) ?? new Waiter(jobId, 0)
         waiter.admitted = true
         if (Number(starts) > 0) waiter.started = true
-        return new JobEntry(this, waiter, id, name, false)
+        return new JobEntry(this, waiter, id, name, false, true)
       }
     )
   }
@@ -220,11 +220,11 @@ class Adding implements Sending {
   }
 
   private done(name: string, created: boolean): void {
-    const { submitter, waiter } = this
+    const { submitter, task, waiter } = this
     submitter.sender.forget(this)
     if (created) waiter.created = true
     if (!this.isAbandoned) {
-      return this.resume(Effect.succeed(new JobEntry(submitter, waiter, this.task.id, name, created)))
+      return this.resume(Effect.succeed(new JobEntry(submitter, waiter, task.id, name, created, task.isKnown)))
     }
     // Its caller may have sent a named task again meanwhile, and wait for the same job.
     if (this.isUnknown && this.task.isNamed) return submitter.unwatch(waiter)

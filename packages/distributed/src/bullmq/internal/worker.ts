@@ -22,12 +22,15 @@ import * as Tracer from "effect/Tracer"
 import type { Redis } from "ioredis"
 import type { RunResult, WorkerSpec } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
+import { logWarning } from "../../internal/log.ts"
+import { Signal } from "../../internal/signal.ts"
 import type { Broker } from "./broker.ts"
-import { callback } from "./callback.ts"
+import { callback, guarded } from "../../internal/callback.ts"
 import { Connections } from "./connections.ts"
 import type { Control } from "./control.ts"
 import type { Meter } from "./meter.ts"
 import { taskIdOf } from "./keys.ts"
+import { ended } from "./promises.ts"
 import { workerName } from "./workerNames.ts"
 
 interface Run {
@@ -114,19 +117,22 @@ export const runWorker = Effect.fnUntraced(function* (
     const id = taskIdOf(jobId) ?? jobId
     const startedAt = performance.now()
     const epoch = meter?.started() ?? 0
-    const fiber = runFork(
-      spec.run({
-        id,
-        name: job.name,
-        data: job.data as unknown,
-        attempt: job.attemptsMade + 1,
-        stalls: job.stalledCounter,
-        progress: (value) => Effect.ignore(Effect.tryPromise(() => job.updateProgress(value as object)))
-      })
-    )
+    const result = spec.run({
+      id,
+      name: job.name,
+      data: job.data as unknown,
+      attempt: job.attemptsMade + 1,
+      stalls: job.stalledCounter,
+      progress: (value) => ended(() => job.updateProgress(value as object))
+    })
+    // The handler begins when its fiber has an observer: it may add one of its own, which throws.
+    const begins = new Signal()
+    const fiber = runFork(Effect.andThen(begins.sent, result))
     const run: Run = { job, fiber, why: undefined }
     runs.set(jobId, run)
-    return new Promise<Exit.Exit<RunResult>>((resolve) => fiber.addObserver(resolve)).then((exit) => {
+    const exited = new Promise<Exit.Exit<RunResult>>((resolve) => fiber.addObserver(resolve))
+    begins.send()
+    return exited.then((exit) => {
       // A task whose lease ended may run here again already, before its first copy has ended.
       if (runs.get(jobId) === run) runs.delete(jobId)
       meter?.ended(exit._tag === "Success" ? exit.value : undefined, performance.now() - startedAt, epoch)
@@ -195,7 +201,7 @@ export const runWorker = Effect.fnUntraced(function* (
     const run = runs.get(jobId)
     if (run === undefined || run.why !== undefined) return
     run.why = why
-    run.fiber.interruptUnsafe()
+    guarded(context, () => run.fiber.interruptUnsafe())
   }
 
   const cancel = (jobId: string): void => {
@@ -248,7 +254,7 @@ export const runWorker = Effect.fnUntraced(function* (
     if (isClosing || !broker.isUp) return Effect.void
     worker.run().catch((error: Error) => log(`the worker ${name} ended: ${error.message}`))
     control.tell("WorkerJoined", { worker: name })
-    return Effect.ignore(Effect.tryPromise(() => worker.waitUntilReady()))
+    return ended(() => worker.waitUntilReady())
   })
   const up = callback<void>((resume) => {
     const stop = broker.whenUp(() => resume(Effect.void))
@@ -267,20 +273,20 @@ export const runWorker = Effect.fnUntraced(function* (
   const close = Effect.gen(function* () {
     isClosing = true
     // Fetches no more jobs, and goes on renewing leases. A fetch that is under way is handed back.
-    yield* Effect.promise(() => worker.pause(true).catch(() => undefined))
+    yield* ended(() => worker.pause(true))
     yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
     for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
     // Without force, BullMQ waits until all results are stored. It would wait for a broker that is away, too.
-    const closed = Effect.promise(() => worker.close(!broker.isUp).catch(() => undefined))
+    const closed = ended(() => worker.close(!broker.isUp))
     yield* Effect.timeoutOption(Effect.andThen(allEnded, closed), spec.interruptTimeout)
     if (runs.size > 0) {
       const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
-      yield* Effect.logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
+      yield* logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
     }
     control.offCancel(cancel)
     control.tell("WorkerLeft", { worker: name })
     control.wake()
-    yield* Effect.promise(() => worker.endRenewal())
+    yield* ended(() => worker.endRenewal())
     void worker.close(true).catch(() => undefined)
     own.cut()
   })

@@ -11,7 +11,6 @@ import { type DistributedPoolWorker, NotWaiting, type TaskPoolService } from "@a
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
@@ -22,8 +21,11 @@ import type { DistributedTaskState } from "../../DistributedTaskHandle.ts"
 import { NotAvailable, type NotAvailableReason } from "../../DistributedTaskPoolError.ts"
 import type { DistributedPoolEvent } from "../../DistributedTaskPoolService.ts"
 import { maxSize } from "../arguments.ts"
+import { guarded } from "../callback.ts"
 import type { Driver, Entry, RunResult, WorkerSpec } from "../driver.ts"
+import { logWarning } from "../log.ts"
 import { isInside } from "../nested.ts"
+import { Signal } from "../signal.ts"
 import type { Answer, NewTask } from "../wire.ts"
 import { Job } from "./job.ts"
 import { LocalWorker, Workers } from "./workers.ts"
@@ -69,7 +71,7 @@ export class LocalEngine implements Driver {
   private coreHold: Scope.Closeable | undefined = undefined
   private closed = false
   /** Attempts that the core started without a free place: while it drains, nothing holds it. */
-  private readonly placeless = new Set<Deferred.Deferred<void>>()
+  private readonly placeless = new Set<Signal>()
 
   constructor(core: TaskPoolService, { context, name, resultTtl, startPaused }: EngineOptions) {
     this.name = name
@@ -110,7 +112,7 @@ export class LocalEngine implements Driver {
       id: job.task.id,
       name: job.task.name,
       created,
-      answer: Effect.map(Deferred.await(job.settled), () => job.readAnswer()),
+      answer: Effect.map(job.settled.sent, () => job.readAnswer()),
       poll: Effect.sync(() => (job.state === "Done" ? job.readAnswer() : undefined)),
       cancel: Effect.suspend(() => this.cancel(job)),
       state: Effect.sync(() => job.state),
@@ -149,7 +151,7 @@ export class LocalEngine implements Driver {
     const { interruptTimeout } = job.worker!.spec
     // May end the task in this step.
     job.fiber!.interruptUnsafe()
-    const settled = Effect.interruptible(Deferred.await(job.settled))
+    const settled = Effect.interruptible(job.settled.sent)
     return Effect.asVoid(Effect.timeoutOption(settled, interruptTimeout))
   }
 
@@ -195,9 +197,9 @@ export class LocalEngine implements Driver {
       this.settle(job, { closed: true, started: job.started })
       return Effect.void
     }
-    const place = Deferred.makeUnsafe<void>()
+    const place = new Signal()
     this.placeless.add(place)
-    return Effect.flatMap(Effect.exit(restore(Deferred.await(place))), (exit) => {
+    return Effect.flatMap(Effect.exit(restore(place.sent)), (exit) => {
       this.placeless.delete(place)
       if (Exit.isSuccess(exit)) return this.takePlace(job, fiber, restore)
       this.onInterrupted(job)
@@ -287,8 +289,8 @@ export class LocalEngine implements Driver {
       this.emit({ _tag: "Cancelled", id, reason: answer.cancelled, started: answer.started })
     } else if ("closed" in answer) this.emit({ _tag: "Cancelled", id, reason: "Closed", started: answer.started })
     else if ("lost" in answer) this.emit({ _tag: "TaskLost", id, reason: answer.lost })
-    job.endReaders()
-    Deferred.doneUnsafe(job.settled, Exit.void)
+    job.endReaders(this.context)
+    job.settled.send()
   }
 
   private setState(job: Job, state: DistributedTaskState): void {
@@ -342,7 +344,7 @@ export class LocalEngine implements Driver {
       }
       yield* worker.awaitIdle(interruptTimeout)
       for (const job of worker.running) {
-        yield* Effect.logWarning(`${this.name}: task ${JSON.stringify(job.task.id)} did not end after its interruption`)
+        yield* logWarning(`${this.name}: task ${JSON.stringify(job.task.id)} did not end after its interruption`)
       }
       this.emit({ _tag: "WorkerLeft", worker: worker.name })
     })
@@ -362,7 +364,7 @@ export class LocalEngine implements Driver {
       this.fork(Scope.close(coreHold, Exit.void))
     }
     if (hasFree || (this.closed && this.joinedWorkers.open.size === 0)) {
-      for (const place of Array.from(this.placeless)) Deferred.doneUnsafe(place, Exit.void)
+      for (const place of Array.from(this.placeless)) place.send()
     }
   }
 
@@ -478,7 +480,7 @@ export class LocalEngine implements Driver {
     for (const job of Array.from(this.jobs.values())) this.settle(job, { closed: true, started: job.started })
     const readers = Array.from(this.readers)
     this.readers.clear()
-    for (const reader of readers) Queue.endUnsafe(reader)
+    for (const reader of readers) guarded(this.context, () => Queue.endUnsafe(reader))
   }
 
   // ---- helpers ---------------------------------------------------------------------------------------------------

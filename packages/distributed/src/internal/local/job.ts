@@ -11,12 +11,14 @@
  */
 import type { TaskHandle } from "@aio-task-pool/core"
 import type * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
+import type * as Context from "effect/Context"
 import type { Fiber } from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type { Json } from "effect/Schema"
 import type { DistributedTaskState } from "../../DistributedTaskHandle.ts"
 import type { Answer, NewTask } from "../wire.ts"
+import { guarded } from "../callback.ts"
+import { Signal } from "../signal.ts"
 import type { LocalWorker } from "./workers.ts"
 
 type Reader = Queue.Queue<unknown, Cause.Done>
@@ -51,7 +53,7 @@ export class Job {
   succeeded = false
   /** When the result expires, in milliseconds. */
   expiresAt = 0
-  readonly settled = Deferred.makeUnsafe<void>()
+  readonly settled = new Signal()
   private readonly readers = new Set<Reader>()
 
   constructor({ data, ...task }: NewTask) {
@@ -79,9 +81,9 @@ export class Job {
     this.readers.delete(reader)
   }
 
-  endReaders(): void {
+  endReaders(context: Context.Context<never>): void {
     const readers = Array.from(this.readers)
     this.readers.clear()
-    for (const reader of readers) Queue.endUnsafe(reader)
+    for (const reader of readers) guarded(context, () => Queue.endUnsafe(reader))
   }
 }

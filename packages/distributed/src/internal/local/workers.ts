@@ -1,18 +1,17 @@
 /**
  * The workers of the local engine, and their free places.
  */
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { WorkerSpec } from "../driver.ts"
+import { Signal } from "../signal.ts"
 
 /** A worker and the attempts that it runs. */
 export class LocalWorker<Attempt = unknown> {
   readonly name: string
   readonly spec: WorkerSpec
   private readonly attempts = new Set<Attempt>()
-  private idle: Deferred.Deferred<void> | undefined = undefined
+  private idle: Signal | undefined = undefined
 
   constructor(name: string, spec: WorkerSpec) {
     this.name = name
@@ -37,16 +36,17 @@ export class LocalWorker<Attempt = unknown> {
 
   /** Resumes those who wait until nothing runs. */
   notifyIdle(): void {
-    if (this.attempts.size === 0 && this.idle !== undefined) Deferred.doneUnsafe(this.idle, Exit.void)
+    if (this.attempts.size === 0) this.idle?.send()
   }
 
   /** Waits until nothing runs, at most for a Duration. */
   awaitIdle(atMost: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.attempts.size === 0) return Effect.void
-      this.idle ??= Deferred.makeUnsafe()
-      const idle = Effect.interruptible(Deferred.await(this.idle))
-      return Duration.isFinite(atMost) ? Effect.asVoid(Effect.timeoutOption(idle, atMost)) : idle
+      this.idle ??= new Signal()
+      const { sent } = this.idle
+      // Only the timeout may interrupt the wait: a worker must leave although its closer is interrupted.
+      return Duration.isFinite(atMost) ? Effect.asVoid(Effect.timeoutOption(Effect.interruptible(sent), atMost)) : sent
     })
   }
 }

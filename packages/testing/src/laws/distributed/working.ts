@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { failureOf, start } from "../kit.ts"
 import { type DistributedLaws, gate, Refused } from "./kit.ts"
 
@@ -145,6 +146,32 @@ export const workerLaws = (laws: DistributedLaws): void => {
       yield* Effect.all([churn, ...submits], { concurrency: "unbounded", discard: true })
       assert.strictEqual(outcomes.size, 60)
       assert.isTrue(Array.from(outcomes.values()).every((count) => count === 1))
+    })
+  )
+
+  laws.law("a worker leaves although the fiber that closes it is interrupted", {}, (world) =>
+    Effect.gen(function* () {
+      const left = yield* start(
+        world.pool.events.pipe(
+          Stream.filter(({ _tag }) => _tag === "WorkerLeft"),
+          Stream.take(1),
+          Stream.runDrain
+        )
+      )
+      const scope = yield* Scope.make()
+      yield* Scope.provide(world.worker({ shutdown: {} }), scope)
+      const { body, open, started } = gate("done")
+      const handle = yield* world.fork(body)
+      yield* started
+      const closer = yield* start(Scope.close(scope, Exit.void))
+      const interrupting = yield* start(Fiber.interrupt(closer))
+      yield* open
+      assert.strictEqual(yield* handle.join, "done")
+      yield* Fiber.join(interrupting)
+      yield* world.until(({ running, workers }) => running === 0 && workers === 0)
+      yield* Fiber.join(left)
+      yield* world.worker()
+      assert.strictEqual(yield* world.submit(Effect.succeed("next")), "next")
     })
   )
 }
