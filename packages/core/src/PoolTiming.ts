@@ -2,7 +2,7 @@
  * How long the tasks of a pool wait and run.
  *
  * A pool measures while a metrics or dashboard layer of its registry lives, or always with the option `timing`. All
- * tasks are measured while at most 256 of them come in a second, and a sample of more.
+ * tasks are measured while at most 2,048 of them come in a second, and a sample of more.
  *
  * **Example** (Reading the times of the last minute)
  *

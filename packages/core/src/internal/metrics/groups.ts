@@ -118,6 +118,7 @@ export class PoolGroup implements PoolsOfName {
 
   /** A scrape reads these for each gauge that a distributed pool may have. */
   get distributed(): Iterable<DistributedPool> {
+    if (this.remote.size === 0) return noPools
     for (const pool of this.remote.values()) pool.noteRead()
     return this.remote.values()
   }
@@ -173,6 +174,8 @@ export class PoolGroup implements PoolsOfName {
     return overloads
   }
 }
+
+const noPools: ReadonlyArray<DistributedPool> = []
 
 const always = (): boolean => true
 

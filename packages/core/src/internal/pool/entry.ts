@@ -89,13 +89,8 @@ export interface Entry extends Weighted<Entry>, Notifiable {
   readonly unfinished: Pick<UnfinishedTask, "task" | "args">
 }
 
-/**
- * Receives the machine's reports. Each call is O(1). It may hold dispatch, and must change nothing else.
- *
- * `settled` may run user code (`classify`). The machine's state is consistent then, and no task is dispatched before
- * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
- */
-export interface MachineObserver {
+/** Receives the machine's reports about tasks. Each call is O(1). It may hold dispatch, and must change nothing else. */
+export interface TaskObserver {
   /** A task has come to the door, or to the queue without waiting at the door. */
   arrived(entry: Entry): void
   /** A task has come from the door to the queue. */
@@ -107,6 +102,15 @@ export interface MachineObserver {
   tookBack(entry: Entry): void
   /** A task has left its workers. It has not settled, and may be tried again. */
   left(entry: Entry, exit: Exit<unknown, unknown>): void
+}
+
+/**
+ * Receives all reports of the machine, under the same rules.
+ *
+ * `settled` may run user code (`classify`). The machine's state is consistent then, and no task is dispatched before
+ * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
+ */
+export interface MachineObserver extends TaskObserver {
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void

@@ -105,7 +105,7 @@ import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
 import { Deadlines, type Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
-import type { Entry, MachineObserver, Notifiable, Traversal } from "./entry.ts"
+import type { Entry, MachineObserver, Notifiable, TaskObserver, Traversal } from "./entry.ts"
 import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
@@ -200,8 +200,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private reserved = 0
 
   readonly counts = new Counts()
-  /** What the machine reports to: the timing while the pool measures, otherwise the pool's own observer, if any. */
-  private observer: MachineObserver | undefined = undefined
+  /** Gets the reports about tasks: the timing while the pool measures, otherwise the pool's own observer, if any. */
+  private observer: TaskObserver | undefined = undefined
   private ownObserver: MachineObserver | undefined = undefined
   readonly watch: Stopwatch
   /** The times of the tasks, from the first time on that the pool measures. */
@@ -237,7 +237,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private readonly deferredStarts: Array<Entry> = []
   private readonly onScheduledFlush = (): void => {
     this.flushScheduled = false
-    this.observer?.flushEnded()
+    this.ownObserver?.flushEnded()
     this.flush()
   }
 
@@ -979,7 +979,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Returns whether there is work again. */
   private endFlush(): boolean {
-    this.observer?.flushEnded()
+    this.ownObserver?.flushEnded()
     this.warnings?.flushEnded()
     if (this.backlog.size === 0) this.onQueueEmpty()
     return this.watchers.isEmpty ? !this.completions.isEmpty : this.checkWatchers()
@@ -1131,7 +1131,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.#target = Math.max(this.min, Math.min(this.max, size))
     if (this.#target !== from) {
       this.refreshLimit()
-      this.observer?.resized(from, this.#target)
+      this.ownObserver?.resized(from, this.#target)
       this.largestSize = Math.max(this.largestSize, this.#target)
       this.emit({ _tag: "Scaled", from, to: this.#target, why })
       this.flush()
@@ -1142,7 +1142,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Like `resize`, for a caller instead of the policy. The next sample reports the change to the policy. */
   resizeByHand(size: number, why: string): number {
     const from = this.#target
-    if (this.resize(size, why) !== from) this.observer?.resizedByHand()
+    if (this.resize(size, why) !== from) this.ownObserver?.resizedByHand()
     return this.#target
   }
 
@@ -1392,8 +1392,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private chooseObserver(): void {
     const { ownObserver, timed, timing } = this
-    if (timing !== undefined) timing.inner = ownObserver
-    this.observer = timed > 0 ? timing : ownObserver
+    this.observer = timed > 0 ? timing!.alongside(ownObserver) : ownObserver
+    // Nothing would report when lent workers are taken back.
+    if (this.observer === undefined) this.watch.forgetLoans()
   }
 
   emit(event: EventBody): void {

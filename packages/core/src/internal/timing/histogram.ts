@@ -121,9 +121,11 @@ export class Histogram implements TimeHistogram {
    * `buckets`, which ascend.
    */
   addCumulative(buckets: ReadonlyArray<number>, counts: ReadonlyArray<[bound: number, count: number]>): void {
+    // The buckets above that of the longest time are empty.
+    const last = bucketOf(this.most)
     let [next, sum] = [0, this.zeros]
     for (let index = 0; index < buckets.length; index++) {
-      for (; next <= buckets[index]!; next++) sum += this.counts[next]!
+      for (const end = Math.min(last, buckets[index]!); next <= end; next++) sum += this.counts[next]!
       counts[index]![1] += sum
     }
   }

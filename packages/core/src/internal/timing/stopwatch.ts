@@ -44,7 +44,7 @@ export class Stopwatch {
     return this.millis
   }
 
-  /** Forgets which tasks lend, because nothing may report when they have their workers back. */
+  /** Forgets which tasks lend. */
   forgetLoans(): void {
     this.lentAt = undefined
   }

@@ -5,7 +5,9 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import type { Stopwatch } from "../../../src/internal/timing/stopwatch.ts"
 import { Timing } from "../../../src/internal/timing/timing.ts"
-import { Histogram } from "../../../src/internal/timing/histogram.ts"
+import { ticksPerMilli } from "../../../src/internal/timing/ticks.ts"
+import type { Entry, MachineObserver } from "../../../src/internal/pool/entry.ts"
+import { bucketsUpTo, Histogram } from "../../../src/internal/timing/histogram.ts"
 import { Machine } from "../../../src/internal/pool/machine.ts"
 import { Task } from "../../../src/internal/pool/task.ts"
 import { machineOptions } from "../pool/machineOptions.ts"
@@ -79,6 +81,24 @@ describe("the histogram of times", () => {
 
   it("has no percentile without times", () => {
     assert.strictEqual(new Histogram().percentile(95), undefined)
+  })
+
+  it("counts the times up to each bound of a metric, whatever the longest time is", () => {
+    const bounds = [1, 4, 64, 1024, 2 ** 18]
+    const buckets = bucketsUpTo(bounds)
+    const histogram = new Histogram()
+    const agrees = (): void => {
+      const counts = bounds.map((bound): [number, number] => [bound, 1])
+      histogram.addCumulative(buckets, counts)
+      for (const [bound, count] of counts) assert.strictEqual(count, 1 + histogram.countUpTo(bound), `${bound} ms`)
+    }
+    agrees()
+    histogram.addZero()
+    agrees()
+    for (const ticks of [0, 1, 16, 17, 64, 1000, 1024, 1025, 2 ** 22, 2 ** 22 + 1, -1]) {
+      histogram.add(ticks, 2)
+      agrees()
+    }
   })
 
   it("that is subtracted leaves the times since then", () => {
@@ -191,7 +211,7 @@ describe("the sampled times of a pool", () => {
     })
   }
 
-  it("are exact for up to 256 tasks in a second", () => {
+  it("are exact for up to 2,048 tasks in a second", () => {
     const { queue, run, timing } = simulate({
       workers: 2,
       tasks: 5000,
@@ -295,6 +315,60 @@ describe("a pool that measures", () => {
       assert.strictEqual(machine.timing!.run.count, 3)
       assert.strictEqual(machine.timing!.run.sum, 110)
       stopLast()
+    })
+  )
+
+  it.effect("counts no time for which a task lent its workers", () =>
+    Effect.gen(function* () {
+      const machine = yield* make()
+      machine.measure()
+      task(machine, Effect.sleep(100))
+      yield* pass(20)
+      const wait = machine.lend(machine.oldestRunning!)
+      yield* pass(30)
+      wait.end()
+      yield* pass(50)
+      assert.strictEqual(machine.timing!.run.sum, 100 - 30)
+    })
+  )
+
+  it.effect("leaves the pool's own observer its knowledge of lent workers when it stops", () =>
+    Effect.gen(function* () {
+      const machine = yield* make()
+      const { watch } = machine
+      const own = new Proxy(
+        {},
+        { get: (_, report) => (report === "lent" ? (entry: Entry) => watch.lent(entry) : () => {}) }
+      )
+      machine.observe(own as MachineObserver)
+      const stop = machine.measure()
+      task(machine, Effect.sleep(100))
+      const entry = machine.oldestRunning!
+      const { since } = entry
+      const wait = machine.lend(entry)
+      stop()
+      yield* pass(30)
+      wait.end()
+      watch.read()
+      watch.tookBack(entry)
+      assert.strictEqual(entry.since, since + 30 * ticksPerMilli)
+    })
+  )
+
+  it.effect("reads no clock when a task lends its workers that is not timed", () =>
+    Effect.gen(function* () {
+      const machine = yield* make()
+      sampling(machine)
+      for (let i = 0; i < 100_000; i++) task(machine, Effect.void)
+      const { readings } = machine.watch
+      for (let i = 0; i < 100; i++) {
+        task(machine, Effect.sleep(10))
+        const wait = machine.lend(machine.oldestRunning!)
+        yield* pass(5)
+        wait.end()
+        yield* pass(10)
+      }
+      assert.isBelow(machine.watch.readings - readings, 50)
     })
   )
 
