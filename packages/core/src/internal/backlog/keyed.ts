@@ -11,6 +11,9 @@ import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 
 type Key = string | number | undefined
 
+/** The most lanes without tasks that are kept. */
+const mostIdle = 1024
+
 /**
  * A node of a circular list, initially alone. `list.ts` is not used here: with nodes of several hidden classes its
  * methods would be slower for the tasks of all pools.
@@ -54,9 +57,11 @@ class Lane<T extends Weighted<T>> extends Link {
   eligible = false
   /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
+  /** Whether the lane is kept although it has no task. */
+  idle = false
   rank: Rank<T> | undefined = undefined
-  /** The sequence with which `OldestFirst` has the lane. */
-  noted = Infinity
+  /** The sequence with which `OldestFirst` has the lane. V8 would keep `Infinity` in an object of its own. */
+  noted: number | undefined = undefined
 
   constructor(key: Key, backlog?: Backlog<T>) {
     super()
@@ -147,8 +152,9 @@ class OldestFirst<T extends Weighted<T>> {
 
   constructor(lanes: ReadonlyArray<Lane<T>>) {
     for (const lane of lanes) {
-      lane.noted = Infinity
-      this.note(lane, lane.sequenceOf(lane.oldest()!))
+      lane.noted = undefined
+      const oldest = lane.oldest()
+      if (oldest !== undefined) this.note(lane, lane.sequenceOf(oldest))
     }
   }
 
@@ -158,7 +164,7 @@ class OldestFirst<T extends Weighted<T>> {
 
   /** Notes that a lane has an entry of this sequence. */
   note(lane: Lane<T>, sequence: number): void {
-    if (sequence >= lane.noted) return
+    if (lane.noted !== undefined && sequence >= lane.noted) return
     const slot = this.heap.freeSlot()
     this.heap.push(sequence, 0, slot)
     this.lanes[slot] = lane
@@ -175,7 +181,7 @@ class OldestFirst<T extends Weighted<T>> {
       const sequence = entry === undefined ? Infinity : lane.sequenceOf(entry)
       if (sequence === noted) return entry
       lanes[heap.shift()] = undefined
-      if (lane.noted === noted) lane.noted = Infinity
+      if (lane.noted === noted) lane.noted = undefined
       if (entry !== undefined) this.note(lane, sequence)
     }
     return undefined
@@ -231,7 +237,9 @@ class Ranking<T extends Weighted<T>> {
  * A backlog for each key, and one for the tasks without a key, which is like a key without a limit.
  *
  * A lane is in the *ring*, where lanes take turns, while it has a debt or its next entry may start. It is *blocked*
- * while entries wait but the next one would exceed the limit. A lane without waiting and running tasks is dropped.
+ * while entries wait but the next one would exceed the limit. A lane without waiting and running tasks is *idle*. Some
+ * idle lanes are kept until no lane has a task, and are then dropped together. Dropping and making each of them would take
+ * longer than the turn of a task.
  *
  * After each change, lanes with a debt at the head of the ring lose a turn until the head has none. So the head is
  * always the lane whose task is next. If no lane has a task that may start, all debts end at once, because no task
@@ -247,6 +255,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private readonly ageing: AgeingBacklog<T> | undefined
   private pushed: number
   private readonly lanes = new Map<string | number, Lane<T>>()
+  /** The number of idle lanes. */
+  private idle = 0
   private readonly unkeyed: Lane<T>
   private readonly ring = new Lane<T>(undefined)
   private readonly blocked = new Lane<T>(undefined)
@@ -329,14 +339,19 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** The first call is O(keys), the later ones O(log keys), amortized. */
   oldest(): T | undefined {
-    this.oldestFirst ??= new OldestFirst(this.waitingLanes())
+    this.oldestFirst ??= this.makeOldestFirst()
     return this.oldestFirst.first()
   }
 
   private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, sequence: number): void {
     oldestFirst.note(lane, sequence)
     // Lanes that were dropped leave their nodes.
-    if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = new OldestFirst(this.waitingLanes())
+    if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = this.makeOldestFirst()
+  }
+
+  /** A lane without waiting tasks may have a sequence of the previous `OldestFirst`, and must not keep it. */
+  private makeOldestFirst(): OldestFirst<T> {
+    return new OldestFirst([this.unkeyed, ...this.lanes.values()])
   }
 
   sequenceOf(entry: T): number {
@@ -416,14 +431,11 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** Counts a task that starts, whether or not it was in this backlog. */
   started(entry: T): void {
-    const key = entry.extra?.key
-    if (key === undefined) return
+    const { extra } = entry
+    if (extra?.key === undefined) return
     const { served } = this
-    const lane = served !== undefined && served.key === key ? served : this.laneFor(entry)
-    if (lane === served) {
-      this.served = undefined
-      entry.extra!.lane = lane
-    }
+    const lane = served !== undefined && extra.lane === served ? served : this.laneFor(entry)
+    if (lane === served) this.served = undefined
     lane.running++
     this.addPermits(lane, permitsOf(entry))
   }
@@ -473,6 +485,10 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (key === undefined) return this.unkeyed
     let lane = this.lanes.get(key)
     if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
+    else if (lane.idle) {
+      lane.idle = false
+      this.idle--
+    }
     entry.extra!.lane = lane
     return lane
   }
@@ -556,8 +572,17 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   private dropIdle(lane: Lane<T>): void {
-    if (lane.list !== undefined || lane.running > 0 || lane === this.served || lane.key === undefined) return
-    this.lanes.delete(lane.key)
+    if (lane.list !== undefined || lane.running > 0 || lane === this.served || lane.key === undefined || lane.idle)
+      return
+    const { lanes } = this
+    if (this.idle === mostIdle || lanes.size === 1) lanes.delete(lane.key)
+    else {
+      lane.idle = true
+      this.idle++
+    }
+    if (this.idle === 0 || this.idle < lanes.size) return
+    this.idle = 0
+    lanes.clear()
   }
 
   /** Makes lanes at the head of the ring lose turns until the head has no debt. */

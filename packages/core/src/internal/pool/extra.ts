@@ -76,7 +76,7 @@ export const extraOf = (
   if (
     label === undefined &&
     key === undefined &&
-    permits === undefined &&
+    (permits === undefined || permits === 1) &&
     cost === undefined &&
     maxWait === undefined &&
     retry === undefined

@@ -265,7 +265,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.delayed = new Delayed(this, this.agenda)
     this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
-    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
+    const backlogOptions = { ageing, now: () => this.agenda.now() }
+    const makeBacklog = (): Backlog<Entry> => discipline.backlog(backlogOptions)
     this.backlog = makeBacklog()
     this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective

@@ -7,7 +7,7 @@ import { permitsOf } from "../../../src/internal/backlog/backlog.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
 import { FifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
 import { type Discipline, disciplines, type Entry, entryOf, type Key } from "./models.ts"
-import { KeyedPair, keys, lanesOf } from "./turns.ts"
+import { KeyedPair, keys, lanesOf, usedLanesOf } from "./turns.ts"
 
 const below = (limit: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limit - 1 }))
 
@@ -302,7 +302,43 @@ describe("what keys leave behind", () => {
     backlog.started(heavy)
     backlog.ended(heavy, false)
     popKeys(backlog, 3)
-    assert.strictEqual(lanesOf(backlog), 1)
+    assert.strictEqual(usedLanesOf(backlog), 1)
+  })
+
+  it("keys that are over are kept up to a bound while another key has tasks, and come back as new", () => {
+    const backlog = new KeyedBacklog(fifo, 1)
+    push(backlog, "busy", 1)
+    backlog.started(backlog.pop()!)
+    let most = 0
+    for (let key = 0; key < 10_000; key++) {
+      for (const each of [key, key % 7]) {
+        const [entry] = push(backlog, String(each), 1)
+        assert.strictEqual(backlog.pop(), entry)
+        backlog.started(entry!)
+        backlog.ended(entry!, false)
+      }
+      most = Math.max(most, lanesOf(backlog))
+    }
+    assert.isAbove(most, 7)
+    assert.isBelow(most, 1100)
+    assert.deepStrictEqual(backlog.statsOf("0"), { waiting: 0, running: 0 })
+    assert.deepStrictEqual(backlog.statsOf("busy"), { waiting: 0, running: 1 })
+  })
+
+  it("the oldest task is found after its key had none while others came and went", () => {
+    const backlog = new KeyedBacklog(fifo, Infinity)
+    const [first] = push(backlog, "a", 1)
+    assert.strictEqual(backlog.oldest(), first)
+    backlog.started(backlog.pop()!)
+    for (let key = 0; key < 3000; key++) {
+      push(backlog, String(key), 1)
+      const entry = backlog.pop()!
+      backlog.started(entry)
+      backlog.ended(entry, false)
+    }
+    const [later] = push(backlog, "a", 1)
+    push(backlog, "b", 1)
+    assert.strictEqual(backlog.oldest(), later)
   })
 })
 

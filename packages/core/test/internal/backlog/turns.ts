@@ -9,6 +9,9 @@ import { type Discipline, type Entry, entryOf, expectSame, type Key, Line, type 
 /** How many keys a backlog keeps. */
 export const lanesOf = (backlog: object): number => (Reflect.get(backlog, "lanes") as Map<unknown, unknown>).size
 
+/** How many keys of a backlog have tasks. */
+export const usedLanesOf = (backlog: object): number => lanesOf(backlog) - Reflect.get(backlog, "idle")
+
 /** The keys of random commands. */
 export const keys: ReadonlyArray<Key> = [undefined, 1, "1", "a", "b", ""]
 

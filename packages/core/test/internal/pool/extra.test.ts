@@ -17,6 +17,7 @@ describe("the extra of a task", () => {
   it("is undefined for a plain task, whose options are absent or only a weight (load 12)", () => {
     assert.isUndefined(extraOf(where, machine, {}))
     assert.isUndefined(extraOf(where, machine, { weight: 5 }))
+    assert.isUndefined(extraOf(where, machine, { permits: 1 }))
     const absent = { label: undefined, key: undefined, permits: undefined, cost: undefined, maxWait: undefined }
     assert.isUndefined(extraOf(where, machine, { ...absent, retry: undefined }))
   })
