@@ -6,7 +6,7 @@
  * - `--families` judges `adaptive` by all families, writes families.md, and writes its figures into the guide.
  * - `--others` writes references.md: the families with dialogue's AIMD, Vector's policy and Gradient2. `--draws 24` plays
  *   24 scenarios of each family instead of 4.
- * - `--svg` draws every picture of the documents, and writes servers.md. With `--scenario A1,stalls-2003` it draws only
+ * - `--svg` draws every picture of the documents, and writes servers.md. With `--scenario A1,stalls-3003` it draws only
  *   these.
  * - `--seeds 5`, `--scenario A1,B2` and `--policy adaptive,vegas` choose what is played.
  */

@@ -51,7 +51,7 @@ ${caption(seed, findings[chosen]!)}
     "servers.md",
     `# A picture of each kind of server
 
-\`simulate --svg\`, ${new Date().toISOString().slice(0, 10)}: the policy \`${policy.name}\` on one server of each family. Each family has ${heldOut.length} draws on which nothing was tuned. Over all of them the goodput is ${all.mean.good.toFixed(3)} ([the table](families.md)). A picture shows the draw at the worst tenth of its family, so most runs are better. \`simulate --svg --scenario stalls-2003\` draws another one.
+\`simulate --svg\`, ${new Date().toISOString().slice(0, 10)}: the policy \`${policy.name}\` on one server of each family. Each family has ${heldOut.length} draws on which nothing was tuned. Over all of them the goodput is ${all.mean.good.toFixed(3)} ([the table](families.md)). A picture shows the draw at the worst tenth of its family, so most runs are better. \`simulate --svg --scenario stalls-3003\` draws another one.
 
 - **size**: the workers of the pool. **in flight**: the tasks that run. **best size**: the best fixed number of workers. **rejects beyond**: the number of tasks at which the server rejects further ones.
 - **base**: the run time that the policy takes for the one of a calm server.

@@ -179,9 +179,8 @@ export interface AdaptiveState {
   readonly lastGood: LastGood
   /** The limit at which slow start ends. */
   readonly threshold: number
-  /** The highest throughput in slow start, and the number of windows in a row that did not exceed it by a tenth. */
+  /** The highest throughput in slow start. */
   readonly throughput: number
-  readonly flat: number
   /** The most tasks in flight in each of the last windows. */
   readonly peaks: ReadonlyArray<number>
   /** The number of windows in a row with unused workers. */
@@ -218,7 +217,7 @@ const longestHold = 2_400 // windows
 const mostBackground = 0.07 // the largest share of failures that is taken for one that no size avoids
 const losingShare = 0.005 // failures per task from which responses may be lost
 const losingWorkers = 0.15 // unanswered workers, as a share, from which responses may be lost
-const largeStart = 20 // times the initial size, from which slow start uses windows of one mean run time
+const largeStart = 15 // times the initial size, from which slow start uses windows of one mean run time
 const doubt = 1.25 // standard errors beyond which the policy waits for more tasks instead of growing
 const price = 0.0015 // failures per task that the search for a higher limit may cost
 const pace = 0.007 // failures per task after which a ceiling may rise again
@@ -264,7 +263,6 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     lastGood: { limit: bounds.initial, heldLimit: 0, inflight: 0 },
     threshold: Infinity,
     throughput: 0,
-    flat: 0,
     peaks: [],
     idle: 0,
     outage: { pauses: 0, up: Infinity, down: 0 }
@@ -332,13 +330,14 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   next.unverified++
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
-  const { background } = next.failures
-  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - (price + 1.5 * background) * settled, 50)
+  // Lost responses are usual at any size. A ceiling that waited for them to stop would never rise.
+  const usual = 1.5 * (isLosing(next) ? next.failures.share : next.failures.background)
+  next.failures.debt = clamp(0, next.failures.debt + sample.overloaded - (price + usual) * settled, 50)
   // When tasks are so slow that a window waits for them, it ends with the minimum number of tasks.
   const longest = sample.duration > 1.5 * settings.interval ? longestDueSlow : longestDue
   next.failures.recent = clamp(
     0,
-    next.failures.recent + sample.overloaded - Math.max((pace + 1.5 * background) * settled, mostDue / longest),
+    next.failures.recent + sample.overloaded - Math.max((pace + usual) * settled, mostDue / longest),
     mostDue
   )
   const fresh = sample.overloadedFresh
@@ -372,7 +371,12 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   updateRunTimes(next, sample)
   const level = measure(next, sample)
   if (level.windows >= 4 && sample.overloaded === 0) next.lastGood.heldLimit = next.limit
-  const error = level.run * Math.sqrt(spread(next) / level.runs)
+  const own = level.run * Math.sqrt(spread(next) / level.runs)
+  const congestedFrom = next.base * (1 + settings.tolerance)
+  // In slow start the base is the mean of a few tasks that began together, and the quick ones end first. Its own error
+  // counts twice. A run time between the two limits needs another window.
+  const doubtful = next.mode === "start" && next.base > 0 && level.run > congestedFrom + margin * own
+  const error = next.mode === "start" && next.base > 0 ? Math.hypot(own, 2 * baseError(next)) : own
   updateBase(settings, next, level, error)
 
   const demand = sample.saturated >= 0.1 || sample.queuedMin > 0
@@ -382,6 +386,7 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   if (level.run > next.base * (1 + settings.tolerance) + margin * error) {
     return congested(settings, next, level, ratio, bounds)
   }
+  if (doubtful) return { reason: "HOLD" }
   // Another policy or a bound keeps the size below the limit. Whether the server can handle the limit is not known.
   if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
   next.idle = 0
@@ -410,7 +415,6 @@ const startAgain = (next: Draft): void => {
   next.threshold = next.mode === "steady" ? next.limit : Math.max(next.limit, next.threshold)
   next.mode = "start"
   next.throughput = 0
-  next.flat = 0
 }
 
 /** Continues from a size set by hand. Forgets what was learned about limits, keeps what was learned about tasks. */
@@ -525,6 +529,9 @@ const updateRunTimes = (next: Draft, sample: Sample): void => {
 const spread = (state: AdaptiveState): number =>
   state.mean === 0 ? 1 : clamp(0.01, state.variance / (state.mean * state.mean), 25)
 
+/** Returns the standard error of the base in slow start. */
+const baseError = (state: Draft): number => state.base * Math.sqrt(spread(state) / state.baseRuns)
+
 /** Returns the mean run time by Little's law: tasks in flight per completion. */
 const presentRun = (sample: Sample): number =>
   (sample.avgInflight * sample.duration) / (sample.succeeded + sample.failed)
@@ -612,7 +619,6 @@ const overload = (
     }
     outage.down += sample.duration
     next.throughput = 0
-    next.flat = 0
     next.grown = false
     next.limit = limit / 2
     if (!atMin) return { reason: "OUTAGE" }
@@ -639,19 +645,18 @@ const overload = (
   if (!next.failures.ownGrowth) next.lastGood.heldLimit = 0
   // Further failures of one incident determine how far to fall, not how far the limit may rise again.
   if (!again || next.ceiling.value === Infinity) {
-    next.ceiling.value = Math.max(
-      2,
-      next.limit,
-      Math.min(next.lastGood.inflight, sample.size - 1),
-      next.failures.ownGrowth ? next.lastGood.heldLimit : 0
-    )
+    const { heldLimit, inflight } = next.lastGood
+    const passed = Math.min(inflight, sample.size - 1)
+    // A limiter may grant a larger size for one window only. The ceiling is halfway to the size that had held.
+    const proven = next.failures.ownGrowth && !isLosing(next) ? Math.max(heldLimit, (passed + heldLimit) / 2) : passed
+    next.ceiling.value = Math.max(2, next.limit, proven)
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
   const soon = Math.min(3 * next.ceiling.value, next.ceiling.value < 10 ? 10 + next.ceiling.value : Infinity)
   next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, soon))
-  // A pause costs all tasks that could have run.
+  // A pause costs all tasks that could have run, so tries cost at most one part in 60 of the time.
   if (sample.retryAfter > 0) {
-    next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (20 * sample.retryAfter) / settings.interval)
+    next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (60 * sample.retryAfter) / settings.interval)
     next.failures.debt = 50
   }
   next.ceiling.raises = 0
@@ -717,9 +722,10 @@ const grow = (
   const calm = ratio <= 1 + settings.tolerance / 2
   if (calm) next.calmAt = level
   if (next.mode === "start" && sample.reason === "elapsed" && !isHiding(sample)) {
-    next.flat = level.throughput < 1.1 * next.throughput ? next.flat + 1 : 0
+    // A doubling that brings less than a tenth more throughput has passed the knee, if the demand was there.
+    const flat = sample.saturated >= 0.9 && level.throughput < 1.1 * next.throughput
     next.throughput = Math.max(level.throughput, next.throughput)
-    if (next.flat >= 2 || next.limit >= next.threshold) {
+    if ((flat && next.threshold === Infinity) || next.limit >= next.threshold) {
       endSlowStart(settings, next)
       return { reason: "STEADY" }
     }
