@@ -22,6 +22,7 @@ import {
   AutoScalePolicy,
   type CloseReport,
   type PoolStats,
+  type TaskHandle,
   TaskPool,
   type TaskPoolService
 } from "../src/index.ts"
@@ -74,6 +75,62 @@ describe("a bulk that has failed", () => {
       yield* Fiber.await(caller)
       assert.deepStrictEqual(began, [1, 2])
     }).pipe(Effect.provide(layer(1)))
+  )
+})
+
+describe("code that interrupts its own fiber and then returns an effect", () => {
+  it.effect("runs none of it: a task's function that cancels its task", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      let ran = false
+      const holder = gated(0)
+      yield* pool.fork(holder.task)
+      const handle: TaskHandle<void> = yield* pool.fork((): Effect.Effect<void> => {
+        Effect.runFork(handle.cancel)
+        return Effect.sync(() => {
+          ran = true
+        })
+      })
+      yield* holder.open
+      failureOf(yield* Effect.exit(handle.join), "TaskCancelled")
+      assert.isFalse(ran)
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+
+  it.effect("runs none of it: a function of forEach", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const exit = yield* Effect.exit(
+        TaskPool.forEach([1], () => {
+          Fiber.getCurrent()!.interruptUnsafe()
+          return Effect.sync(() => {
+            ran = true
+          })
+        })
+      )
+      assert.isTrue(Exit.hasInterrupts(exit))
+      assert.isFalse(ran)
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+
+  it.effect("runs none of it: an operation of a service that a program wraps", () =>
+    Effect.gen(function* () {
+      const pool = yield* TaskPool
+      let ran = false
+      const wrapped: typeof pool = {
+        ...pool,
+        resize: () => {
+          Fiber.getCurrent()!.interruptUnsafe()
+          return Effect.sync(() => {
+            ran = true
+            return 1
+          })
+        }
+      }
+      const fiber = yield* start(Effect.provideService(TaskPool.resize(1), TaskPool, wrapped))
+      yield* Fiber.await(fiber)
+      assert.isFalse(ran)
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 })
 

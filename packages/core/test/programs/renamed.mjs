@@ -24,7 +24,15 @@ const program = Effect.gen(function* () {
   const held = yield* Effect.forkChild(TaskPool.submit(Effect.never), { startImmediately: true })
   yield* Fiber.interrupt(held)
   const { interrupted, running, succeeded } = yield* TaskPool.stats
-  return { submitted, mapped, interrupted, running, succeeded }
+  let ranAfterCancel = false
+  const blocker = yield* TaskPool.fork(Effect.yieldNow)
+  const other = yield* TaskPool.fork(Effect.yieldNow)
+  const handle = yield* TaskPool.fork(() => {
+    Effect.runFork(handle.cancel)
+    return Effect.sync(() => (ranAfterCancel = true))
+  })
+  yield* Effect.all([blocker.await, other.await, handle.await])
+  return { submitted, mapped, interrupted, running, succeeded, ranAfterCancel }
 })
 console.log(
   JSON.stringify({

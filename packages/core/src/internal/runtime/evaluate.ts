@@ -1,4 +1,5 @@
 /** Evaluates an effect at once, in the evaluation of another one. */
+import type { Cause } from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type { Fiber } from "effect/Fiber"
@@ -6,12 +7,29 @@ import type { Fiber } from "effect/Fiber"
 const evaluate = () => Effect.void
 const prototype = Effectable.Prototype({ label: "", evaluate })
 
-/** The method by which the runtime evaluates an effect: the one to which `Effectable` assigns `evaluate`. */
-const method = Reflect.ownKeys(prototype).find((key) => prototype[key as keyof typeof prototype] === evaluate)!
+/** A fiber with the private member that says whether it was interrupted. */
+interface Interruptible extends Fiber<unknown, unknown> {
+  readonly _interruptedCause?: Cause<never> | undefined
+}
+
+/**
+ * The method by which the runtime evaluates an effect: the one to which `Effectable` assigns `evaluate`. None if nothing
+ * tells whether a fiber was interrupted.
+ */
+const method =
+  "_interruptedCause" in Effect.runFork(Effect.void)
+    ? Reflect.ownKeys(prototype).find((key) => prototype[key as keyof typeof prototype] === evaluate)
+    : undefined
 
 /**
  * Evaluates what another effect's `evaluate` would return, which spares the fiber a round of its loop: a tenth of a task
- * that succeeds at once. A tracer that enters a context for each effect needs that round.
+ * that succeeds at once. Two cases need that round: a tracer that enters a context for each effect, and a fiber that its
+ * own code has interrupted, which must run nothing more.
  */
-export const evaluateNow = (effect: any, fiber: Fiber<unknown, unknown>): any =>
-  fiber.cache.tracerContext === undefined && effect?.[method] !== undefined ? effect[method](fiber) : effect
+export const evaluateNow = (effect: any, fiber: Interruptible): any =>
+  method !== undefined &&
+  fiber._interruptedCause === undefined &&
+  fiber.cache.tracerContext === undefined &&
+  effect?.[method] !== undefined
+    ? effect[method](fiber)
+    : effect

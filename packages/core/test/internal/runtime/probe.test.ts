@@ -11,7 +11,7 @@ const core = new URL("../../../dist/", import.meta.url).href
 const probed = async (field: string): Promise<unknown> =>
   JSON.parse((await run(process.execPath, [program, field, core])).stdout)
 
-const works = { submitted: [1, 2, 3], mapped: [4, 5], interrupted: 1, running: 0, succeeded: 5 }
+const works = { submitted: [1, 2, 3], mapped: [4, 5], interrupted: 1, running: 0, succeeded: 5, ranAfterCancel: false }
 
 describe("a runtime in which a private field has another name (A16)", () => {
   it.concurrent("is known if that field is none of ours", async () => {
