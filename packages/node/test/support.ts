@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { PassThrough } from "node:stream"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import type { Worker } from "node:worker_threads"
@@ -35,7 +36,9 @@ export const run = (program: string, args: ReadonlyArray<string> = [], pause = 0
 export const runNode = async (args: ReadonlyArray<string>, pause = 0): Promise<Ended> => {
   const child = spawn(process.execPath, args, { cwd: import.meta.dirname, timeout: 5 * 60_000 })
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
+  // When a process exits, Node drops the output that no stream takes.
+  const outputs = [child.stdout, child.stderr].map((output) => output.pipe(new PassThrough()))
   await new Promise((resolve) => setTimeout(resolve, pause))
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  return { code, stdout, stderr }
+  const [[stdout, stderr], code] = await Promise.all([Promise.all(outputs.map(text)), ended])
+  return { code, stdout: stdout!, stderr: stderr! }
 }
