@@ -749,8 +749,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   private start(entry: Entry): void {
-    const depth = this.launchDepth++
     const frame = currentFrame()
+    // No call may come between this line and `try`: it might overflow the stack.
+    const depth = this.launchDepth++
     try {
       const context = entry.asyncContext ?? callersAsyncContext(entry)
       if (isCurrentContext(context, frame)) this.run(entry)
@@ -903,13 +904,13 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Delays a failed task that may be tried again, and returns `true`. No task is dispatched while user code decides. */
   private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
-    this.launchDepth++
     const { trace } = entry
-    if (trace !== undefined) {
-      this.endTrace(entry, exit)
-      entry.trace = trace.next()
-    }
+    this.launchDepth++
     try {
+      if (trace !== undefined) {
+        this.endTrace(entry, exit)
+        entry.trace = trace.next()
+      }
       const isDelayed = this.delayed.take(entry, exit)
       if (entry.state === "Delayed") entry.arrivedAt = this.ages.stamp()
       // The failure is final, and decides the outcome in the span.

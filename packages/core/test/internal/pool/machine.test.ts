@@ -11,6 +11,7 @@ import {
   stubborn
 } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -29,6 +30,13 @@ import { fifo, type QueueDiscipline } from "../../../src/QueueDiscipline.ts"
 import { machineOptions } from "./machineOptions.ts"
 
 const pool = AioFixedTaskPoolSimple.layer
+
+/** The class from which Node reads the current async context; none before Node 24. */
+const frames = ((): { current: () => unknown } | undefined => {
+  const resource: any = new AsyncLocalStorage().run(1, () => new AsyncResource("test"))
+  const all = Object.getOwnPropertySymbols(resource).map((key) => resource[key]?.constructor)
+  return all.find((each) => typeof each?.current === "function")
+})()
 
 describe("a stack that comes to its end", () => {
   // A call that throws stands for a stack that ends there: the real depth of a stack depends on what the engine compiles.
@@ -57,32 +65,61 @@ describe("a stack that comes to its end", () => {
     )
   }
 
+  if (frames !== undefined) {
+    it.effect("costs the task that was being launched, if it ends while the async context is read (I2, I3)", () =>
+      Effect.withFiber((fiber) => {
+        const machine = new Machine(machineOptions({ max: 1 }), fiber.context)
+        const submit = () => machine.admit(new Task(machine, Effect.void, undefined, 4, fiber.context), true)
+        const { current } = frames
+        frames.current = () => {
+          throw new RangeError("no stack is left")
+        }
+        try {
+          assert.throws(submit, "no stack is left")
+        } finally {
+          frames.current = current
+        }
+        submit()
+        const { failed, running, submitted, succeeded } = machine.stats()
+        assert.deepStrictEqual(
+          { failed, running, submitted, succeeded },
+          { failed: 1, running: 0, submitted: 2, succeeded: 1 }
+        )
+        return Effect.void
+      })
+    )
+  }
+
   // On the way up from the end of the stack, each frame leaves a little more of it, so the stack ends at each call once.
+  // Each round begins a little deeper than the one before: a call that needs less of the stack than a frame is hit, too.
+  // The engine has compiled nothing in the first rounds, and all of it in the last.
   it.effect("costs tasks that were being launched, and never the pool or a worker (I2, I3)", () =>
     Effect.gen(function* () {
       const pool = yield* TaskPool
-      for (let i = 0; i < 3000; i++) yield* pool.submit(Effect.void)
-      let thrown = 0
-      let inARow = 0
-      const dive = (): void => {
-        try {
-          dive()
-        } catch {
-          // The stack has come to its end.
+      for (let round = 0; round < 32; round++) {
+        let thrown = 0
+        let inARow = 0
+        const dive = (): void => {
+          try {
+            dive()
+          } catch {
+            // The stack has come to its end.
+          }
+          if (inARow === 200) return
+          try {
+            Effect.runFork(pool.submit(Effect.void))
+            inARow++
+          } catch {
+            thrown++
+            inARow = 0
+          }
         }
-        if (inARow === 200) return
-        try {
-          Effect.runFork(pool.submit(Effect.void))
-          inARow++
-        } catch {
-          thrown++
-          inARow = 0
-        }
+        const diveWith = (..._deeper: ReadonlyArray<undefined>): void => dive()
+        diveWith(...Array.from({ length: round }, () => undefined))
+        assert.isAbove(thrown, 0)
+        yield* settle
+        yield* expectStats({ running: 0, waiting: 0 })
       }
-      dive()
-      assert.isAbove(thrown, 0)
-      yield* settle
-      yield* expectStats({ running: 0, waiting: 0 })
       // All three workers are still there.
       const tasks = [gated(1), gated(2), gated(3)]
       const fibers = yield* Effect.forEach(tasks, ({ task }) => start(pool.submit(task)))
