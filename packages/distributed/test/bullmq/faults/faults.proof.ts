@@ -348,6 +348,7 @@ describe.skipIf(!isAvailable("the faults of a distributed pool", { own: true }))
       const busy = yield* spawn({ drainTimeout: 200 })
       const submitter = yield* spawn({ concurrency: 0, submit: ["gate-a"] })
       yield* busy.started("gate-a")
+      yield* submitter.told((message) => "submitted" in message)
       yield* server.freeze
       const codes = yield* Effect.forEach([busy, submitter], (one: Program) => one.close, { concurrency: "unbounded" })
       yield* server.thaw
