@@ -214,7 +214,9 @@ export class Bulk implements Traversal {
       this.end()
     } else {
       const { value } = result
-      if (this.options.itemOptions !== undefined && !this.setOptions(task, value)) return
+      const { itemOptions, span } = this.options
+      if (itemOptions !== undefined && !this.setOptions(task, value)) return
+      if (span !== undefined) task.trace = span.items?.next()
       task.item = value
       task.index = this.pulled++
     }
@@ -433,7 +435,6 @@ export class BulkTask extends Task {
     super(bulk.machine, bulk.options.f, noArguments, bulk.options.weight, bulk.context)
     this.bulk = bulk
     this.asyncContext = bulk.asyncContext
-    this.trace = bulk.options.span?.items?.next()
   }
   /** Makes a settled task a request again. */
   renew(): this {
@@ -447,7 +448,6 @@ export class BulkTask extends Task {
     this.extra = undefined
     this.weight = this.bulk.options.weight
     this.exit = this.answer = this.cancelReason = undefined
-    this.trace = this.bulk.options.span?.items?.next()
     return this
   }
   override begin(): Effect.Effect<unknown, unknown> {

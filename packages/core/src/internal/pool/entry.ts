@@ -25,7 +25,6 @@ interface EntryLaunch {
   entry: Entry | undefined
   outer: unknown
   startedAt: number
-  trace: Trace | undefined
 }
 
 /** A task as the machine sees it. Only `pull`, `fork`, `onStarted` and `notify` may run user code. */

@@ -1,5 +1,6 @@
 /**
- * The data that only some tasks need: the options of a submission besides its weight, and the state of these options.
+ * The data that only some tasks need: the options of a submission besides its weight, the state of these options, and
+ * the span.
  */
 import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -8,6 +9,7 @@ import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.
 import type { Deadline, HasDeadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
+import type { Trace } from "./span.ts"
 
 /** The options for which a task needs a `TaskExtra`. */
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
@@ -31,6 +33,8 @@ export class TaskExtra implements HasDeadline {
   startedAt: number | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
   waits: Array<AttachedWait> | undefined = undefined
+  /** The span of the present attempt, if the submitter has a recorded span. */
+  trace: Trace | undefined = undefined
 
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {

@@ -11,7 +11,6 @@ import { overlay, type RuntimeContext } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
-import type { Trace } from "./span.ts"
 
 export interface Launch {
   /** The task, until it settles. A fiber that outlives its task belongs to no task. */
@@ -20,25 +19,12 @@ export interface Launch {
   outer: Context.Context<never> | undefined
   /** The stamp of the start (see `ages.ts`), if the task has not ended in its first step. */
   startedAt: number
-  trace: Trace | undefined
-}
-
-/** Stands for the launch of a task that has not started, and has a trace. */
-export class PendingLaunch implements Launch {
-  readonly entry = undefined
-  readonly outer = undefined
-  startedAt = noStamp
-  trace: Trace | undefined
-
-  constructor(trace: Trace) {
-    this.trace = trace
-  }
 }
 
 /** One key for all pools and for all copies of this module, so that each recognizes the tasks of the others. */
 const launchKey = Context.Service<Launch, Launch>("@aio-task-pool/core/launch")
 
-const noLaunch: Launch = { entry: undefined, outer: undefined, startedAt: noStamp, trace: undefined }
+const noLaunch: Launch = { entry: undefined, outer: undefined, startedAt: noStamp }
 
 /**
  * A launch that is also the context of its fiber, and the context's top entry: one object instead of three. It has the
@@ -57,9 +43,8 @@ class LaunchContext implements Launch {
   declare entry: Entry | undefined
   declare outer: Context.Context<never> | undefined
   declare startedAt: number
-  declare trace: Trace | undefined
 
-  constructor(under: RuntimeContext, entry: Entry, trace: Trace | undefined) {
+  constructor(under: RuntimeContext, entry: Entry) {
     this.cacheRoot = under.cacheRoot
     this.base = under.base
     this.overlay = this
@@ -71,7 +56,6 @@ class LaunchContext implements Launch {
     this.entry = entry
     this.outer = under
     this.startedAt = noStamp
-    this.trace = trace
   }
 }
 Object.setPrototypeOf(LaunchContext.prototype, Object.getPrototypeOf(Context.empty()))
@@ -88,13 +72,13 @@ Object.defineProperties(LaunchContext.prototype, {
 export const contextOfLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
   const under = outer as RuntimeContext
   if (!hasKnownRuntime || under.depth >= under.maxDepth) return addLaunch(entry, outer)
-  const launch = new LaunchContext(under, entry, entry.trace)
+  const launch = new LaunchContext(under, entry)
   entry.launch = launch
   return launch as unknown as Context.Context<never>
 }
 
 const addLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context<never> => {
-  const launch: Launch = { entry, outer, startedAt: noStamp, trace: entry.trace }
+  const launch: Launch = { entry, outer, startedAt: noStamp }
   entry.launch = launch
   return Context.add(outer, launchKey, launch)
 }
@@ -105,7 +89,7 @@ const addLaunch = (entry: Entry, outer: Context.Context<never>): Context.Context
 export const endLaunch = (entry: Entry): void => {
   const { launch } = entry
   if (launch === undefined) return
-  launch.entry = launch.outer = launch.trace = undefined
+  launch.entry = launch.outer = undefined
   entry.launch = undefined
 }
 

@@ -497,9 +497,13 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
   private onAdmitted(entry: Entry): void {
     this.counts.submitted++
-    if (entry.trace !== undefined) entry.trace.admitted()
-    if (entry.extra !== undefined && entry.extra.retry !== undefined) this.assignPlace(entry.extra)
+    if (entry.extra !== undefined) this.onExtraAdmitted(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
+  }
+
+  private onExtraAdmitted(extra: TaskExtra): void {
+    extra.trace?.admitted()
+    if (extra.retry !== undefined) this.assignPlace(extra)
   }
 
   /** Ends the wait of a task for the admission of this entry. Called last: the entry takes free workers first. */
@@ -865,7 +869,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private count(entry: Entry, outcome: Outcome): void {
     this.counts[outcome]++
-    if (entry.trace !== undefined) entry.trace.outcome = outcome
+    const { extra } = entry
+    if (extra !== undefined && extra.trace !== undefined) extra.trace.outcome = outcome
   }
 
   private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -877,8 +882,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private complete(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     entry.state = "Settled"
     entry.exit = exit
-    if (entry.extra !== undefined) this.releaseExtra(entry.extra)
-    if (entry.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
+    if (entry.extra !== undefined) this.releaseExtra(entry, exit)
     if (entry.awaited) this.enqueueCompletion(entry)
     entry.onSettled()
   }
@@ -890,13 +894,15 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     entry.trace = undefined
   }
 
-  private releaseExtra(extra: TaskExtra): void {
+  private releaseExtra(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
+    const extra = entry.extra!
     if (extra.maxWait !== undefined) this.deadlines.end(extra)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
     if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })
     extra.endWaits()
+    if (extra.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
   }
 
   // ---- retries ------------------------------------------------------------------------------------------------

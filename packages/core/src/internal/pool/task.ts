@@ -32,9 +32,9 @@ import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
-import { extraOf, extraOptions, type TaskExtra } from "./extra.ts"
+import { extraOf, extraOptions, TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
-import { contextOfLaunch, endLaunch, type Launch, PendingLaunch } from "./launch.ts"
+import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
 import type { Trace } from "./span.ts"
@@ -200,16 +200,16 @@ export class Task implements Entry, Waiter {
     return this.cancelReason === undefined
   }
 
-  // These two are in the launch: a waiting task is kept in memory a million times, and has neither as a rule.
+  // These two are not here: a waiting task is kept in memory a million times, and has neither as a rule.
   get startedAt(): number {
     return this.launch === undefined ? noStamp : this.launch.startedAt
   }
   get trace(): Trace | undefined {
-    return this.launch === undefined ? undefined : this.launch.trace
+    return this.extra === undefined ? undefined : this.extra.trace
   }
   set trace(trace: Trace | undefined) {
-    if (this.launch !== undefined) this.launch.trace = trace
-    else if (trace !== undefined) this.launch = new PendingLaunch(trace)
+    if (this.extra !== undefined) this.extra.trace = trace
+    else if (trace !== undefined) (this.extra = new TaskExtra()).trace = trace
   }
 
   get label(): string {
@@ -227,9 +227,7 @@ export class Task implements Entry, Waiter {
   onStarted(): void {}
 
   onDelayed(): void {
-    const { trace } = this
     endLaunch(this)
-    this.trace = trace
     this.fiber = undefined
   }
 
@@ -286,8 +284,8 @@ export class Task implements Entry, Waiter {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      // Before its start, only a task with a trace has a launch.
-      if (task.launch !== undefined) return forkTraced(task, task.launch.trace!)
+      const { extra } = task
+      if (extra !== undefined && extra.trace !== undefined) return forkTraced(task, extra.trace)
       const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)
