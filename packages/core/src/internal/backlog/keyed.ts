@@ -49,7 +49,7 @@ class Lane<T extends Weighted<T>> extends Link {
   private backlog: Backlog<T> | undefined
   /** The number of running tasks. */
   running = 0
-  /** The permits of running tasks, without those that are lent. */
+  /** The permits of running tasks, without those that are lent; 0 if the key has no limit. */
   permits = 0
   /** The number of turns that the key still loses. */
   debt = 0
@@ -437,7 +437,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const lane = served !== undefined && extra.lane === served ? served : this.laneFor(entry)
     if (lane === served) this.served = undefined
     lane.running++
-    this.addPermits(lane, permitsOf(entry))
+    if (this.perKey !== Infinity) this.addPermits(lane, permitsOf(entry))
   }
 
   /** Counts the end of a running task. `lent` says whether its permits are lent at that time. */
@@ -445,18 +445,19 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const lane = this.keyedLaneOf(entry)
     if (lane === undefined) return
     lane.running--
-    this.addPermits(lane, lent ? 0 : -permitsOf(entry))
+    if (this.perKey === Infinity) this.dropIdle(lane)
+    else this.addPermits(lane, lent ? 0 : -permitsOf(entry))
   }
 
   /** Stops counting the permits of a running task until it takes them back. */
   lent(entry: T): void {
-    const lane = this.keyedLaneOf(entry)
+    const lane = this.limitedLaneOf(entry)
     if (lane !== undefined) this.addPermits(lane, -permitsOf(entry))
   }
 
   /** Counts the permits of a running task again. */
   tookBack(entry: T): void {
-    const lane = this.keyedLaneOf(entry)
+    const lane = this.limitedLaneOf(entry)
     if (lane !== undefined) this.addPermits(lane, permitsOf(entry))
   }
 
@@ -477,6 +478,11 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   /** Returns the lane of an entry with a key. Running tasks without a key are not counted. */
   private keyedLaneOf(entry: T): Lane<T> | undefined {
     return entry.extra?.key === undefined ? undefined : this.laneOf(entry)
+  }
+
+  /** Returns the lane of an entry whose key has a limit. */
+  private limitedLaneOf(entry: T): Lane<T> | undefined {
+    return this.perKey === Infinity ? undefined : this.keyedLaneOf(entry)
   }
 
   /** Returns the lane of an entry. Makes it if there is none. */
@@ -531,11 +537,10 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return ranking
   }
 
-  /** Changes the permits that a key uses. */
+  /** Changes the permits that a key with a limit uses. */
   private addPermits(lane: Lane<T>, permits: number): void {
     lane.permits += permits
-    if (this.perKey === Infinity) this.dropIdle(lane)
-    else this.update(lane)
+    this.update(lane)
   }
 
   /** Handles an entry that was added to a lane or removed from it. */
