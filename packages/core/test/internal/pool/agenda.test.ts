@@ -803,37 +803,6 @@ describe("clocks", () => {
       assert.deepStrictEqual(fired, ["a", "b"])
     })
   )
-
-  it.effect("at the end of the stack an item is added as a whole, or not at all", () =>
-    Effect.gen(function* () {
-      const { agenda } = yield* makeAgenda()
-      const { fired, item } = recorder(agenda)
-      const added: Array<string> = []
-      const thrown: Array<Due> = []
-      let count = 0
-      const dive = (): void => {
-        try {
-          dive()
-        } finally {
-          if (count < 300) {
-            const name = `${count++}`
-            const due = item(name)
-            try {
-              agenda.add(due, 10_000 - count)
-              added.push(name)
-            } catch {
-              thrown.push(due)
-            }
-          }
-        }
-      }
-      assert.throws(dive, RangeError)
-      assert.strictEqual(agenda.size, added.length)
-      assert.isTrue(thrown.every(({ agendaSlot }) => agendaSlot === -1))
-      yield* TestClock.adjust(10_000)
-      assert.deepStrictEqual(fired, added.toReversed())
-    })
-  )
 })
 
 /** The items that can be reached from `root` through properties, arrays, maps and sets. */

@@ -90,45 +90,6 @@ describe("a stack that comes to its end", () => {
     )
   }
 
-  // On the way up from the end of the stack, each frame leaves a little more of it, so the stack ends at each call once.
-  // Each round begins a little deeper than the one before: a call that needs less of the stack than a frame is hit, too.
-  // The engine has compiled nothing in the first rounds, and all of it in the last.
-  it.effect("costs tasks that were being launched, and never the pool or a worker (I2, I3)", () =>
-    Effect.gen(function* () {
-      const pool = yield* TaskPool
-      for (let round = 0; round < 32; round++) {
-        let thrown = 0
-        let inARow = 0
-        const dive = (): void => {
-          try {
-            dive()
-          } catch {
-            // The stack has come to its end.
-          }
-          if (inARow === 200) return
-          try {
-            Effect.runFork(pool.submit(Effect.void))
-            inARow++
-          } catch {
-            thrown++
-            inARow = 0
-          }
-        }
-        const diveWith = (..._deeper: ReadonlyArray<undefined>): void => dive()
-        diveWith(...Array.from({ length: round }, () => undefined))
-        assert.isAbove(thrown, 0)
-        yield* settle
-        yield* expectStats({ running: 0, waiting: 0 })
-      }
-      // All three workers are still there.
-      const tasks = [gated(1), gated(2), gated(3)]
-      const fibers = yield* Effect.forEach(tasks, ({ task }) => start(pool.submit(task)))
-      yield* expectStats({ running: 3, waiting: 0 })
-      yield* Effect.forEach(tasks, ({ open }) => open)
-      assert.deepStrictEqual(yield* Effect.forEach(fibers, Fiber.join), [1, 2, 3])
-    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(3, { shutdown: { drainTimeout: 0, interruptTimeout: 0 } })))
-  )
-
   it.effect("an observer that throws does not stop the pool, and is logged (I2)", () => {
     const logged = defectLog()
     return Effect.gen(function* () {
