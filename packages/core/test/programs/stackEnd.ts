@@ -41,8 +41,9 @@ const diveAndCall = (f: () => void, most: number, shift: number): number => {
 const submits = Effect.gen(function* () {
   const pool = yield* TaskPool
   let thrown = 0
-  for (let round = 0; round < 8; round++) {
-    thrown += diveAndCall(() => void Effect.runFork(pool.submit(Effect.void)), 200, round)
+  for (let i = 0; i < 300; i++) yield* pool.submit(Effect.void)
+  for (let round = 0; round < 16; round++) {
+    thrown += diveAndCall(() => void Effect.runFork(pool.submit(Effect.void)), 200, 4 * round)
     yield* Effect.sleep(1)
   }
   const { busy, running, waiting } = yield* pool.stats
@@ -53,7 +54,7 @@ const submits = Effect.gen(function* () {
 }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(3)))
 
 const items = Effect.gen(function* () {
-  const agenda = new Agenda(yield* Effect.context<never>(), () => {})
+  const agenda = new Agenda(yield* Effect.context(), () => {})
   const fired: Array<number> = []
   const added: Array<number> = []
   const refused: Array<Due> = []
