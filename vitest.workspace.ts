@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import type { Reporter, TestCase } from "vitest/node"
 
@@ -97,8 +98,9 @@ export default defineConfig(({ mode }) => {
       ],
       testTimeout: limit[proof ? "proof" : "test"],
       hookTimeout: limit.test,
-      // By default one core stays idle, which is half of a small machine.
-      maxWorkers: "100%",
+      // Many tests wait for a process, a server or a timer: with two workers per core, none is idle meanwhile. The proofs
+      // compute.
+      maxWorkers: (kind === "test" ? 2 : 1) * availableParallelism(),
       reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), totals()],
       coverage: {
         provider: "v8",
