@@ -76,5 +76,5 @@ const items = Effect.gen(function* () {
   return { thrown: thrown > 0, isConsistent, allFired: fired.join() === added.toReversed().join() }
 }).pipe(Effect.provide(TestClock.layer()))
 
-const program: Effect.Effect<unknown> = process.argv[2] === "items" ? items : submits
+const program: Effect.Effect<unknown, unknown> = process.argv[2] === "items" ? items : submits
 console.log(JSON.stringify(await Effect.runPromise(program)))
