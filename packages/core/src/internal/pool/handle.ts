@@ -1,14 +1,15 @@
 /** The handle of an admitted task: effects that read and change the task when they run. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
 import { type NotAvailable, NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
 import { checkWeight } from "../arguments.ts"
-import { entryOf } from "./launch.ts"
-import { lendMeanwhile, waitWithin } from "./nested.ts"
+import { entryOf, innermostEntry } from "./launch.ts"
+import { lendMeanwhile, waitInTask } from "./nested.ts"
 import type { Task } from "./task.ts"
-import { awaitEnds, awaitExit } from "./waits.ts"
+import { awaitEnds, AwaitOutcome } from "./waits.ts"
 
 export class Handle<A, E> implements TaskHandle<A, E> {
   readonly #task: Task
@@ -18,16 +19,20 @@ export class Handle<A, E> implements TaskHandle<A, E> {
   }
 
   get join(): Effect.Effect<A, E | TaskCancelled | NotAvailable> {
-    return Effect.flatten(this.await)
+    return Effect.withFiber((fiber) => this.#awaitIn(fiber, true))
   }
 
   get await(): Effect.Effect<Exit.Exit<A, E | TaskCancelled | NotAvailable>, NotAvailable> {
-    return Effect.withFiber((fiber) => {
-      const task = this.#task
-      if (task.exit !== undefined) return Effect.succeed(task.exit)
-      if (entryOf(task.machine, fiber) === task) return waitsForItself
-      return waitWithin(task.machine, fiber, (wait) => awaitExit(task, wait))
-    })
+    return Effect.withFiber((fiber) => this.#awaitIn(fiber, false))
+  }
+
+  #awaitIn(fiber: Fiber<unknown, unknown>, flat: boolean): Effect.Effect<any, any> {
+    const task = this.#task
+    const entry = task.exit === undefined ? innermostEntry(fiber) : undefined
+    if (entry === undefined) return new AwaitOutcome(task, flat)
+    return entryOf(task.machine, fiber) === task
+      ? waitsForItself
+      : waitInTask(task.machine, fiber, entry, (wait) => new AwaitOutcome(task, flat, wait))
   }
 
   get cancel(): Effect.Effect<void> {

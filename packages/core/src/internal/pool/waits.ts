@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { checkAnswer } from "../arguments.ts"
+import { answerCaller, asEffects, wait, type Waiter, waiter } from "../runtime/fiber.ts"
+import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
 import { attachWait, detachWait } from "./extra.ts"
 import { entryOf } from "./launch.ts"
@@ -10,19 +12,71 @@ import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { Machine } from "./machine.ts"
 
-/** Waits for a task's outcome, which also ends `wait`. Interrupting the waiter does not affect the task. */
-export const awaitExit = (task: Entry, wait?: Wait): Effect.Effect<Exit.Exit<any, any>> =>
-  Effect.callback((resume) => {
-    if (task.exit !== undefined) return resume(Effect.succeed(task.exit))
+/** A fiber that waits for the outcome of a task: the frame on its stack. */
+class OutcomeWaiter implements Waiter {
+  caller: Waiter["caller"] = undefined
+  private readonly task: Entry
+  private readonly wait: Wait | undefined
+  private readonly observer: (exit: Exit.Exit<any, any>) => void
+
+  constructor(task: Entry, flat: boolean, wait: Wait | undefined) {
+    this.task = task
+    this.wait = wait
+    this.observer = (exit) => answerCaller(this, flat ? exit : Exit.succeed(exit))
+    ;(task.observers ??= new Set()).add(this.observer)
     if (wait !== undefined) attachWait(task, wait)
-    const observer = (exit: Exit.Exit<any, any>): void => resume(Effect.succeed(exit))
-    const observers = (task.observers ??= new Set())
-    observers.add(observer)
-    return Effect.sync(() => {
-      observers.delete(observer)
-      if (wait !== undefined) detachWait(task, wait)
-    })
-  })
+  }
+
+  onCallerInterrupt(): Effect.Effect<void> {
+    this.caller = undefined
+    this.task.observers?.delete(this.observer)
+    if (this.wait !== undefined) detachWait(this.task, this.wait)
+    return Effect.void
+  }
+}
+Object.assign(OutcomeWaiter.prototype, waiter)
+
+/**
+ * Returns the outcome of a task as an `Exit`, or as its own outcome if `flat`. The outcome also ends `wait`. Interrupting
+ * the waiter does not affect the task.
+ */
+export interface AwaitOutcome extends Effect.Effect<any, any> {}
+export class AwaitOutcome {
+  private readonly task: Entry
+  private readonly flat: boolean
+  private readonly wait: Wait | undefined
+
+  constructor(task: Entry, flat: boolean, wait?: Wait) {
+    this.task = task
+    this.flat = flat
+    this.wait = wait
+  }
+
+  /** Returns the outcome, or what waits for it. */
+  begin(): Exit.Exit<any, any> | OutcomeWaiter {
+    const { flat, task } = this
+    if (task.exit === undefined) return new OutcomeWaiter(task, flat, this.wait)
+    return flat ? task.exit : Exit.succeed(task.exit)
+  }
+}
+
+// The look at the task and the beginning of the wait are one step. In between, the task might settle.
+asEffects(
+  AwaitOutcome,
+  hasKnownRuntime
+    ? function (fiber) {
+        const outcome = this.begin()
+        return outcome instanceof OutcomeWaiter ? wait(fiber, outcome) : outcome
+      }
+    : function () {
+        return Effect.callback((resume) => {
+          const outcome = this.begin()
+          if (!(outcome instanceof OutcomeWaiter)) return resume(outcome)
+          outcome.caller = resume
+          return Effect.suspend(() => outcome.onCallerInterrupt())
+        })
+      }
+)
 
 /** Waits until tasks have ended, except the one that the waiting fiber belongs to: it would wait for itself. */
 export const awaitEnds = (machine: Machine, tasks: ReadonlyArray<Entry>): Effect.Effect<void> =>
