@@ -174,6 +174,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   #phase: "Open" | "Draining" | "Closed" = "Open"
   readonly pauses: Pauses
+  /** Whether the pool is open and not paused. */
+  isAdmitting: boolean
   #target: number
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
   private limit: number
@@ -251,6 +253,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.capacity = options.capacity
     this.onFull = options.onFull
     this.pauses = new Pauses(options.startPaused, (paused) => this.onPaused(paused))
+    this.isAdmitting = !options.startPaused
     this.#target = this.limit = options.initial
     this.largestSize = options.initial
     this.nested = options.nested
@@ -279,8 +282,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Admits the task, puts it at the door, or rejects it. The task may have settled when this returns. */
   admit(entry: Entry, mayWait: boolean): void {
     if (this.inTransition !== undefined && this.launchDepth === 0) this.settleAfterOverflow()
-    if (this.#phase !== "Open") this.reject(entry, "Closed")
-    else if (this.paused) this.reject(entry, "Paused")
+    if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
     else if (this.selective || entry.extra !== undefined) this.admitSelectively(entry, mayWait)
     else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
@@ -304,10 +306,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
   private enqueueOrReject(entry: Entry, mayWait: boolean): void {
-    if (this.door.size === 0 && this.hasPlace) {
-      this.onAdmitted(entry)
-      this.enqueue(entry)
-    } else if (mayWait) this.enqueueAtDoor(entry)
+    if (this.door.size === 0 && this.hasPlace) this.admitWaiting(entry)
+    else if (mayWait) this.enqueueAtDoor(entry)
     else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
   }
@@ -320,8 +320,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (victim === undefined) return this.reject(entry, "QueueFull")
     this.counts.dropped++
     this.takeOut(victim)
-    this.onAdmitted(entry)
-    this.enqueue(entry)
+    this.admitWaiting(entry)
     this.emit({ _tag: "Cancelled", reason: "Dropped", started: hasStarted(victim) })
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
@@ -390,15 +389,18 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (!entry.needsItem && !this.admitsItem(entry)) return
     if (this.door.size > 0 || !this.hasPlace) this.requestAtDoor(entry)
     else if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
-    else if (!entry.needsItem || this.pullFor(entry)) this.enqueueRequest(entry)
+    else if (!entry.needsItem) this.admitWaiting(entry)
+    else if (this.pullFor(entry)) {
+      // Pulling may have paused or closed the pool, or filled its queue.
+      if (this.isAdmitting && this.hasPlace) this.admitWaiting(entry)
+      else this.requestAtDoor(entry)
+    }
   }
 
-  private enqueueRequest(entry: Entry): void {
-    // Pulling may have paused or closed the pool, or filled its queue.
-    if (this.isAdmitting && this.hasPlace) {
-      this.onAdmitted(entry)
-      this.enqueue(entry)
-    } else this.requestAtDoor(entry)
+  /** Admits an entry to the backlog, which has a place for it. */
+  private admitWaiting(entry: Entry): void {
+    this.onAdmitted(entry)
+    this.enqueue(entry)
   }
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
@@ -451,10 +453,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private notAvailable(reason: NotAvailableReason): NotAvailable {
     return new NotAvailable({ reason, pool: this.name, stats: this.stats() })
-  }
-
-  get isAdmitting(): boolean {
-    return this.#phase === "Open" && !this.paused
   }
 
   get notAdmitting(): NotAvailableReason {
@@ -554,8 +552,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private moveFromDoor(): void {
     while (this.door.size > 0 && !this.door.head!.needsItem && this.hasPlace) {
       const entry = this.door.shift()!
-      this.onAdmitted(entry)
-      this.enqueue(entry)
+      this.admitWaiting(entry)
       this.endWaitAtDoor(entry)
     }
   }
@@ -1210,6 +1207,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private onPaused(paused: boolean): void {
     if (this.#phase !== "Open") return
+    this.isAdmitting = !paused
     this.emit({ _tag: paused ? "Paused" : "Resumed" })
     if (paused) this.rejectDoor("Paused")
     this.flush()
@@ -1218,6 +1216,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Ends admission until `reopen`. Rejects the tasks at the door in this step. */
   beginClosing(): void {
     this.#phase = "Draining"
+    this.isAdmitting = false
     this.rejectDoor("Closed")
   }
 
@@ -1234,6 +1233,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   reopen(paused: boolean): void {
     this.#phase = "Open"
     this.pauses.reset(paused)
+    this.isAdmitting = !this.paused
     this.holds.end("Closing", true)
   }
 
