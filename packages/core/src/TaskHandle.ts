@@ -72,8 +72,9 @@ export interface TaskHandle<out A, out E = never> {
    *
    * **Details**
    *
-   * On a priority pool the task moves behind the waiting tasks of that weight; other pools keep their order. Fails with
-   * `NotWaiting` if the task runs or has settled. Dies with `UnknownTaskWeight` if the weight is not a safe integer.
+   * On a priority pool the task moves behind the waiting tasks of that weight. A task that has the weight already keeps
+   * its place, and other pools keep their order. Fails with `NotWaiting` if the task runs or has settled. Dies with
+   * `UnknownTaskWeight` if the weight is not a safe integer.
    *
    * Guide: docs/guide/choosing-a-pool.md
    */

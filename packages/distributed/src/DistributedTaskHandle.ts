@@ -54,8 +54,9 @@ export interface DistributedTaskHandle<out A, out E = never, out Progress = unkn
    *
    * **Details**
    *
-   * On a priority pool the task moves behind the waiting tasks of that weight. Other pools keep their order. Fails with
-   * `NotWaiting` if the task runs or has settled. Dies with `RangeError` if the weight is not valid.
+   * On a priority pool the task moves behind the waiting tasks of that weight. A task that has the weight already keeps
+   * its place, and other pools keep their order. Fails with `NotWaiting` if the task runs or has settled. Dies with
+   * `RangeError` if the weight is not valid.
    */
   readonly reprioritize: (weight: number) => Effect<void, NotAvailable | NotWaiting>
   /**

@@ -62,7 +62,8 @@ export interface SubmitOptions extends TaskOptions {
    * The ID of the task, 1 to 256 characters, default a random one.
    *
    * While a task of this ID waits or runs, and for `resultTtl` after it has settled, the same ID never makes a second
-   * task: the caller gets the first one's result. Its own payload and options are ignored.
+   * task: the caller gets the first one's result. Its own payload and options are ignored. A task that is cancelled while
+   * it waits or is delayed is removed, and its ID is free at once.
    */
   readonly id?: string | undefined
 }

@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Redis, type RedisOptions } from "ioredis"
 import { checkKnown, checkMillis } from "../internal/arguments.ts"
-import { checkPrefix, checkUrl } from "./internal/arguments.ts"
+import { checkCredentials, checkPrefix, checkTls, checkUrl } from "./internal/arguments.ts"
 import { fromConfig } from "./internal/fromConfig.ts"
 
 /**
@@ -108,6 +108,8 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
   } = checkKnown(where, options, known)
   const millis = checkMillis(where, "connectTimeout", connectTimeout, "> 0")
   const { address, server } = checkUrl(where, Redacted.isRedacted(url) ? Redacted.value(url) : url)
+  checkCredentials(where, username, password)
+  if (tls !== undefined) checkTls(where, tls)
   return {
     connect: () =>
       new Redis(address, {

@@ -156,7 +156,7 @@ export const checkTask = <A extends { readonly name: string }>(where: string, va
 }
 
 /** Checks the handlers of a worker, and returns them by the names of their tasks. */
-export const checkHandlers = <A extends { readonly task: { readonly name: string } }>(
+export const checkHandlers = <A extends { readonly task: { readonly name: string }; readonly run: unknown }>(
   where: string,
   handlers: ReadonlyArray<A>
 ): ReadonlyMap<string, A> => {
@@ -164,6 +164,7 @@ export const checkHandlers = <A extends { readonly task: { readonly name: string
   if (!Array.isArray(handlers)) throw new TypeError(`${where}: handlers must be an array, got ${show(handlers)}`)
   for (const handler of handlers as ReadonlyArray<A>) {
     checkTask(where, handler?.task)
+    checkFunction(where, "run", handler.run)
     const { name } = handler.task
     if (byName.has(name)) throw new TypeError(`${where}: two handlers for the task ${show(name)}`)
     byName.set(name, handler)

@@ -274,8 +274,9 @@ const checkOptions = (where: string, options: SubmitOptions) => {
 /** The items as a stream that pulls one at a time, and that ends the source when it ends itself. */
 const sourceOf = <A>(where: string, items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A> => {
   if (typeof items === "string" || (typeof items === "object" && items !== null)) {
-    if (Symbol.asyncIterator in (items as object)) {
-      return Stream.orDie(Stream.fromAsyncIterable(items as AsyncIterable<A>, (error) => error))
+    // A string is an Iterable too, and has no operator `in`.
+    if (typeof items !== "string" && Symbol.asyncIterator in items) {
+      return Stream.orDie(Stream.fromAsyncIterable(items, (error) => error))
     }
     if (typeof items === "string" || Symbol.iterator in items) {
       return Stream.unwrap(

@@ -7,7 +7,7 @@ import {
 } from "@aio-task-pool/distributed/bullmq"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Logger, Stream } from "effect"
 import { keysOf } from "../../src/bullmq/internal/keys.ts"
 import { defineScripts, runScript, windowKeys } from "../../src/bullmq/internal/scripts.ts"
 import { decodeState, encodeState } from "../../src/bullmq/internal/policyState.ts"
@@ -66,6 +66,28 @@ describe.skipIf(!isAvailable("the auto-scale pools on Redis"))("auto-scale pools
         }).pipe(Effect.provide(worker), Effect.provide(autoScale({ policy }, kind)))
       })
     }
+
+    it.effect("a policy's size that is no number keeps the size, and is logged once", () => {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      let decisions = 0
+      const policy = scripted(() => {
+        decisions++
+        return { size: Number.NaN, reason: "NONE" }
+      })
+      return Effect.gen(function* () {
+        yield* eventually(
+          Effect.andThen(
+            Pool.stats,
+            Effect.sync(() => decisions)
+          ),
+          (count) => count >= 3
+        )
+        assert.strictEqual((yield* Pool.stats).targetSize, 1)
+        const said = lines.filter((line) => line.includes("the policy scripted returned a size that is not a number"))
+        assert.strictEqual(said.length, 1)
+      }).pipe(Effect.provide(autoScale({ policy })), Effect.provide(Logger.layer([logger])))
+    })
 
     it.effect("the window has what the workers of all processes measured, and a sample is made of it", () => {
       const name = poolName()

@@ -272,7 +272,10 @@ describe("the connection's options", () => {
     ]) {
       assert.throws(() => BullMq.layer(options), RangeError)
     }
-    assert.throws(() => BullMq.layer({ url: "redis://localhost", host: "x" } as any), TypeError)
+    for (const wrong of [{ host: "x" }, { username: 5 }, { password: "hunter2" }, { tls: "yes" }, { tls: null }]) {
+      const make = () => BullMq.layer({ url: "redis://localhost", ...wrong } as any)
+      assert.throws(make, TypeError, /^BullMq\.layer: (?!.*hunter2)/)
+    }
     try {
       BullMq.layer({ url: secret })
     } catch (error) {

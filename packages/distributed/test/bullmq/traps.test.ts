@@ -529,6 +529,48 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }
     )
 
+    it.effect("a pool that closes while it opens reads no more, so that the process can end", () => {
+      const asked = Deferred.makeUnsafe<void>()
+      const answer = Deferred.makeUnsafe<void>()
+      let lastAsked: Promise<unknown> = Promise.resolve()
+      let reads = 0
+      // The question for the last message of the control stream is answered when the pool has closed.
+      const slow = through((args, pass) => {
+        if (args[0] === "COUNT") reads++
+        if (args[1] !== "+") return pass()
+        Deferred.doneUnsafe(asked, Effect.void)
+        lastAsked = pass().then((last) => Effect.runPromise(Effect.as(Deferred.await(answer), last)))
+        return lastAsked
+      })
+      const pool = kinds.Simple.layer({ tag: Pool, name: poolName() })
+      return Effect.gen(function* () {
+        yield* Effect.scoped(Effect.andThen(Layer.build(Layer.provide(pool, slow)), Deferred.await(asked)))
+        yield* Deferred.succeed(answer, undefined)
+        yield* Effect.promise(() => lastAsked)
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        assert.strictEqual(reads, 0)
+      })
+    })
+
+    it.effect("a handle of a closed pool does not call its task done while the task goes on", () => {
+      return Effect.gen(function* () {
+        const pool = yield* Pool
+        const handle = yield* pool.fork(Work, { key: "a" })
+        const joiner = yield* Effect.forkChild(Effect.exit(handle.join), { startImmediately: true })
+        const cancelled = yield* pool.fork(Work, { key: "b" })
+        yield* cancelled.cancel
+        yield* pool.close()
+        assert.deepInclude(failureOf(yield* Fiber.join(joiner)), { _tag: "TaskCancelled", reason: "Closed" })
+        for (const use of [handle.state, handle.cancel, handle.reprioritize(1)]) {
+          const error = failureOf(yield* Effect.exit<unknown, unknown, never>(use))
+          assert.deepInclude(error, { _tag: "NotAvailable", reason: "Closed" })
+        }
+        // It has settled before, which the handle knows.
+        assert.strictEqual(yield* cancelled.state, "Done")
+        yield* cancelled.cancel
+      }).pipe(Effect.provide(poolLayer()))
+    })
+
     it.effect("a handler survives progress that the broker refuses", () => {
       const name = poolName()
       const survived: Array<string> = []

@@ -1,4 +1,5 @@
 /** The checks of the connection's arguments. Messages never contain a URL, which may have a password. */
+import { isRedacted } from "effect/Redacted"
 
 /** Checks the beginning of all keys. A colon in it would make two pools share keys. */
 export const checkPrefix = (where: string, value: string): string => {
@@ -13,4 +14,20 @@ export const checkUrl = (where: string, value: string): { readonly address: stri
     return { address: value, server: `${url.hostname}:${url.port === "" ? "6379" : url.port}${url.pathname}` }
   }
   throw new RangeError(`${where}: url must begin with redis:// or rediss:// and name a host`)
+}
+
+/** Checks the user's name and password. A plain string would be printed with the options. */
+export const checkCredentials = (where: string, username: unknown, password: unknown): void => {
+  if (username !== undefined && typeof username !== "string") {
+    throw new TypeError(`${where}: username must be a string`)
+  }
+  if (password !== undefined && !isRedacted(password)) {
+    throw new TypeError(`${where}: password must be Redacted, such as Redacted.make(password)`)
+  }
+}
+
+/** Checks the options of TLS. */
+export const checkTls = (where: string, value: unknown): void => {
+  if (typeof value === "boolean" || (typeof value === "object" && value !== null)) return
+  throw new TypeError(`${where}: tls must be a boolean, or an object of options`)
 }

@@ -30,6 +30,7 @@ export class Control {
   private reader: StreamReader | undefined
   private isStarting = false
   private isClosed = false
+  private isEnded = false
 
   constructor(broker: Broker, connections: Connections) {
     this.broker = broker
@@ -44,6 +45,8 @@ export class Control {
     whenSettled(
       client.xrevrange(keys.control, "+", "-", "COUNT", 1),
       (last) => {
+        // A reader that begins after the end would read its cut connection again and again.
+        if (this.isEnded) return
         const start = last[0]?.[0] ?? "0-0"
         this.reader = new StreamReader(this.connections.connect(), keys.control, start, (fields) =>
           this.onMessage(fields)
@@ -119,6 +122,7 @@ export class Control {
   }
 
   end(): void {
+    this.isEnded = true
     this.reader?.end()
   }
 }

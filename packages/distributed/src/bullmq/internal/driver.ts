@@ -178,10 +178,9 @@ export const makeDriver = Effect.fnUntraced(function* (
     add: (task) => submitter.add(task),
     find: (id) => submitter.find(id),
     resize: (change) => {
-      const [mode, amount, why] =
-        "delta" in change ? ["scale", change.delta, "Scaled"] : ["resize", change.size, "Resized"]
+      const [mode, amount] = "delta" in change ? ["scale", change.delta] : ["resize", change.size]
       const token = randomBytes(9).toString("base64url")
-      return Effect.map(broker.script("resize", [mode, amount, why, token] as const), ([, to]) => Number(to))
+      return Effect.map(broker.script("resize", [mode, amount, token] as const), ([, to]) => Number(to))
     },
     hold: hold("1"),
     release: hold("0"),

@@ -80,9 +80,13 @@ export class JobEntry implements Entry {
       submitter.cancelling(waiter)
       return Effect.asVoid(Effect.timeoutOption(this.answer, interruptTimeout))
     })
-    return Effect.suspend(() =>
-      waiter.answer !== undefined ? Effect.void : Effect.andThen(submitter.broker.ready, cancelled)
-    )
+    return Effect.suspend(() => (this.hasSettled ? Effect.void : Effect.andThen(submitter.broker.ready, cancelled)))
+  }
+
+  /** Whether the task has settled. One that this process has closed its pool upon may go on. */
+  private get hasSettled(): boolean {
+    const { answer } = this.waiter
+    return answer !== undefined && !("closed" in answer)
   }
 
   private get jobState(): Effect.Effect<JobState, NotAvailable> {
@@ -92,9 +96,7 @@ export class JobEntry implements Entry {
 
   get state(): Effect.Effect<DistributedTaskState, NotAvailable> {
     return Effect.suspend(() =>
-      this.waiter.answer !== undefined
-        ? Effect.succeed("Done" as const)
-        : Effect.map(this.jobState, (state) => taskStates[state])
+      this.hasSettled ? Effect.succeed("Done" as const) : Effect.map(this.jobState, (state) => taskStates[state])
     )
   }
 

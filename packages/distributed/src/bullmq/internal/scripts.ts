@@ -37,7 +37,7 @@ ${tell}
 local size = tonumber(redis.call('HGET', KEYS[1], 'size') or '')
 if size == nil then return {} end
 -- The command may be sent again after its connection broke: a delta counts once.
-if not redis.call('SET', KEYS[1] .. ':' .. ARGV[4], 1, 'NX', 'EX', 600) then return { size, size } end
+if not redis.call('SET', KEYS[1] .. ':' .. ARGV[3], 1, 'NX', 'EX', 600) then return { size, size } end
 local to = tonumber(ARGV[2])
 if ARGV[1] == 'scale' then to = size + to end
 to = math.max(tonumber(redis.call('HGET', KEYS[1], 'min')), math.min(tonumber(redis.call('HGET', KEYS[1], 'max')), to))
@@ -46,7 +46,7 @@ if to ~= size then
   redis.call('HSET', KEYS[1], 'size', string.format('%d', to))
   redis.call('HINCRBY', KEYS[1], 'resizes', 1)
   if to < size then redis.call('HINCRBY', KEYS[1], 'epoch', 1) end
-  tell(KEYS[4], 'event', 'Scaled', 'from', string.format('%d', size), 'to', string.format('%d', to), 'why', ARGV[3])
+  tell(KEYS[4], 'event', 'Scaled', 'from', string.format('%d', size), 'to', string.format('%d', to), 'why', ARGV[1])
 end
 redis.call('ZADD', KEYS[3], 0, '0')
 return { size, to }

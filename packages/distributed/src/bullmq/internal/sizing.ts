@@ -43,6 +43,7 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
   const keys = windowKeys(broker.keys)
   const where = `${broker.name}: the policy ${policy.name}`
   let lastProgress = performance.now()
+  let loggedSize = false
 
   const observe = Effect.orElseSucceed(
     broker.command(() => runScript(broker.client, "observe", keys, [token, deciderLease])),
@@ -90,6 +91,10 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
     if (reason !== undefined) {
       lastProgress = performance.now()
       const [next, decision] = policy.update(state, { ...sample, reason }, bounds)
+      if (!isSize(decision.size) && !loggedSize) {
+        loggedSize = true
+        yield* Effect.logError(`${where} returned a size that is not a number, the size stays`, decision.size)
+      }
       yield* decide(reading, encodeState(where, next), decision, false)
     } else if (performance.now() - lastProgress >= window.cap) {
       lastProgress = performance.now()
@@ -116,8 +121,10 @@ const amount = (value: unknown): number => {
   return number > 0 && number < 1e15 ? number : 0
 }
 
+const isSize = (size: unknown): boolean => typeof size === "number" && !Number.isNaN(size)
+
 const sizeOf = ({ size }: AutoScalePolicy.AutoScaleDecision, present: number): number =>
-  typeof size === "number" && !Number.isNaN(size) ? Math.floor(Math.max(0, Math.min(size, 1_000_000))) : present
+  isSize(size) ? Math.floor(Math.max(0, Math.min(size, 1_000_000))) : present
 
 type SizingWindow = AutoScalePolicy.AutoScaleWindow & {
   /** Milliseconds after which a window that needs no samples ends, or demand alone decides. */

@@ -101,7 +101,11 @@ export class Submitter implements EntryHost {
   }
 
   changeWeight(jobId: string, weight: number): Promise<void> {
-    return Job.fromId(this.queue, jobId).then((job) => job?.changePriority({ priority: weight + 1 }))
+    const priority = weight + 1
+    // The engine would move a task behind its equals, also if it keeps its weight.
+    return Job.fromId(this.queue, jobId).then((job) =>
+      job === undefined || job.priority === priority ? undefined : job.changePriority({ priority })
+    )
   }
 
   /** Has a waiter settled by events and sweeps. One of `find` is not, until somebody waits. */

@@ -276,13 +276,15 @@ export class LocalEngine implements Driver {
 
   private settle(job: Job, answer: Answer, succeeded = false): void {
     if (job.state === "Done") return
+    // As on a broker, a task that is cancelled outside a worker is removed, and its ID is free.
+    const isRemoved = "cancelled" in answer && job.state !== "Running"
     this.setState(job, "Done")
     job.answer = JSON.stringify(answer)
     job.succeeded = succeeded
     job.data = ""
     job.handle = job.timer = undefined
     // Nobody else knows the ID of a task whose submitter waits for it.
-    if (job.task.isKnown && !this.closed) this.keep(job)
+    if (job.task.isKnown && !this.closed && !isRemoved) this.keep(job)
     else this.jobs.delete(job.task.id)
     const { id } = job.task
     if ("cancelled" in answer) {

@@ -133,7 +133,7 @@ export const argumentLaws = (laws: DistributedLaws): void => {
         const exit = yield* Effect.exit(Effect.scoped(pool.worker([handler], options)))
         assert.instanceOf(defectOf(exit), RangeError, format(options))
       }
-      for (const handlers of [[handler, handler], [{}], "handlers", [null]]) {
+      for (const handlers of [[handler, handler], [{}], "handlers", [null], [{ task: Call }]]) {
         const exit = yield* Effect.exit(Effect.scoped(pool.worker(handlers as never, { concurrency: 1 })))
         assert.instanceOf(defectOf(exit), TypeError)
       }

@@ -134,7 +134,11 @@ export const controlLaws = (laws: DistributedLaws): void => {
       yield* sees("WorkerJoined", Effect.scoped(world.worker()))
       yield* sees("WorkerLeft", Effect.scoped(world.worker()))
       for (const event of seen) {
-        if (event._tag === "Scaled") assert.include([2, 3], event.to)
+        if (event._tag === "Scaled") {
+          assert.include([2, 3], event.to)
+          // The words of the core.
+          assert.strictEqual(event.why, "resize")
+        }
         if (event._tag === "Cancelled") assert.deepStrictEqual([event.reason, event.started], ["Cancelled", false])
       }
     })

@@ -40,6 +40,7 @@ export const forEachLaws = (laws: DistributedLaws): void => {
       })()
       assert.deepStrictEqual(yield* pool.forEach(async, Visit, (n) => n), expected)
       assert.deepStrictEqual(yield* pool.forEach([], Visit, (n) => n), [])
+      assert.deepStrictEqual(yield* pool.forEach("abc", Visit, (letter) => letter.charCodeAt(0) - 96), [2, 4, 6])
     })
   )
 

@@ -163,6 +163,8 @@ export const handleLaws = (laws: DistributedLaws, discipline: "fifo" | "lifo" | 
       yield* world.pool.holdDispatch
       for (const name of ["a", "b", "c"]) handles.push(yield* world.fork(note(name)))
       yield* handles[2]!.reprioritize(1)
+      // It has this weight, so it keeps its place.
+      yield* handles[0]!.reprioritize(4)
       const busy = gate("busy")
       const running = yield* world.fork(busy.body, { weight: 0 })
       yield* world.worker({ concurrency: 1 })

@@ -1,4 +1,4 @@
-import { DistributedTask, type TaskLost } from "@aio-task-pool/distributed"
+import { DistributedTask, type TaskCancelled, type TaskLost } from "@aio-task-pool/distributed"
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -38,6 +38,28 @@ export const identityLaws = (laws: DistributedLaws): void => {
       const handle = yield* world.fork(count, { id: "one" })
       assert.strictEqual(yield* handle.join, "run 1")
       assert.strictEqual(runs, 1)
+    })
+  )
+
+  laws.law("an ID is free again when its task was cancelled before it ran", {}, (world) =>
+    Effect.gen(function* () {
+      const { body, counts } = gate("never")
+      const waiting = yield* world.fork(body, { id: "one" })
+      yield* waiting.cancel
+      failureOf(yield* Effect.exit(world.pool.attach(Call, "one")), "TaskLost")
+      const delayed = yield* world.fork(body, { id: "one", delay: 600_000 })
+      yield* delayed.cancel
+      const submitter = yield* start(world.submit(body, { id: "one" }))
+      yield* world.until(({ waiting }) => waiting === 1)
+      yield* Fiber.interrupt(submitter)
+      assert.strictEqual((yield* world.pool.stats).keptFailed, 0)
+      yield* world.worker()
+      assert.strictEqual(yield* world.submit(Effect.succeed("ran"), { id: "one" }), "ran")
+      assert.strictEqual(counts.begun, 0)
+      for (const handle of [waiting, delayed]) {
+        const error = failureOf(yield* handle.await, "TaskCancelled") as unknown as TaskCancelled
+        assert.strictEqual(error.started, false)
+      }
     })
   )
 
