@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
 import type { Scope } from "effect/Scope"
+import * as Stream from "effect/Stream"
 import {
   AioAutoScaleTaskPoolLifo,
   AioAutoScaleTaskPoolPriority,
@@ -74,6 +75,42 @@ describe.each(Object.entries(pools))("%s", (_, make) => {
       yield* settle
       assert.isTrue(hasEnded(waiter))
     })
+  )
+
+  it.effect.each([["pause", "Paused"] as const, ["close", "Closed"] as const])(
+    "a mapEffect that ends because of %s counts as one rejection, wherever it waits (load 10)",
+    ([end, reason]) =>
+      Effect.gen(function* () {
+        const waits: Record<string, Stream.Stream<number>> = {
+          "for its source": Stream.never,
+          "for a worker": Stream.range(1, 3),
+          "for the next element": Stream.concat(Stream.make(1), Stream.never)
+        }
+        for (const capacity of [0, 10]) {
+          for (const [what, source] of Object.entries(waits)) {
+            const pool = yield* make(1, { capacity })
+            const latch = Latch.makeUnsafe()
+            const mapped = () => Stream.runDrain(pool.mapEffect(source, () => latch.await))
+            const waiting = yield* start(Effect.flip(mapped()))
+            yield* settle
+            const ending = yield* start(end === "pause" ? Effect.asVoid(pool.pause) : Effect.asVoid(pool.close()))
+            yield* settle
+            yield* latch.open
+            const errors = [yield* Fiber.join(waiting), yield* Effect.flip(mapped())]
+            yield* Fiber.join(ending)
+            assert.deepStrictEqual(
+              errors.map((error) => error._tag === "NotAvailable" && [error.reason, error.stats.rejected]),
+              [
+                [reason, 1],
+                [reason, 2]
+              ],
+              what
+            )
+            const { rejected, rejectedBy } = yield* pool.stats
+            assert.deepStrictEqual([rejected, rejectedBy[reason]], [2, 2], what)
+          }
+        }
+      })
   )
 
   it.effect("a task that waits for its queue to be empty lends its worker (load 1)", () =>

@@ -132,7 +132,7 @@ describe("the options of the other operations", () => {
     )
   }
 
-  it.effect("holdFor, statsOf, adjustCost and awaitStats check their arguments (load 0)", () =>
+  it.effect("each operation checks its other arguments (load 0)", () =>
     Effect.gen(function* () {
       const wrong: ReadonlyArray<readonly [Effect.Effect<unknown, unknown, TaskPool>, string]> = [
         [TaskPool.holdFor(-1), "TaskPool.holdFor: duration must be a Duration >= 0, got -1"],
@@ -147,6 +147,19 @@ describe("the options of the other operations", () => {
           "TaskPool.adjustCost: cost.tokens must be a finite number, got Infinity"
         ],
         [TaskPool.adjustCost({ apples: 1 }), 'TaskPool.adjustCost: unknown unit "apples" (known: tokens)'],
+        [TaskPool.close({ collect: "no" as never }), 'TaskPool.close: collect must be a boolean, got "no"'],
+        [
+          TaskPool.forEach([1], () => never, { discard: "no" as never }),
+          'TaskPool.forEach: discard must be a boolean, got "no"'
+        ],
+        [
+          TaskPool.forEach([1], () => never, { unordered: 1 as never }),
+          "TaskPool.forEach: unordered must be a boolean, got 1"
+        ],
+        [
+          Stream.runDrain(TaskPool.mapEffect(Stream.make(1), () => never, { unordered: 1 as never })),
+          "TaskPool.mapEffect: unordered must be a boolean, got 1"
+        ],
         [TaskPool.awaitStats("idle" as never), 'TaskPool.awaitStats: predicate must be a function, got "idle"']
       ]
       for (const [effect, message] of wrong) {
@@ -188,6 +201,8 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
       'rate[1].unit must be a non-empty string, got ""'
     ],
     [{ rate: { limit: 1, per: 1 } }, TypeError, 'rate: unknown option "per" (known: limit, window, unit)'],
+    [{ startPaused: "false" }, TypeError, 'startPaused must be a boolean, got "false"'],
+    [{ timing: 1 }, TypeError, "timing must be a boolean, got 1"],
     [{ classify: "429" }, TypeError, 'classify must be a function, got "429"'],
     [{ shutdown: { onInterrupt: "wait" } }, RangeError, 'onInterrupt must be "interrupt" or "drain", got "wait"'],
     [

@@ -75,6 +75,12 @@ export const handlePromise = (value: unknown): boolean => {
   return true
 }
 
+/** Checks a boolean. A string such as `"false"` would count as true. */
+export const checkBoolean = (where: string, what: string, value: boolean): boolean => {
+  if (typeof value === "boolean") return value
+  throw new TypeError(`${where}: ${what} must be a boolean, got ${format(value)}`)
+}
+
 /** Checks a change of size: a safe integer of either sign. */
 export const checkDelta = (where: string, value: number): number =>
   Number.isSafeInteger(value) ? value : refuse(where, "delta", "a safe integer", value)

@@ -21,6 +21,7 @@ import {
   type TaskPoolService
 } from "../TaskPool.ts"
 import {
+  checkBoolean,
   checkCount,
   checkDuration,
   checkFunction,
@@ -147,10 +148,10 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
     kind,
     discipline,
     spans: checkWord(where, "spans", ["auto", "none"], spans),
-    timing,
+    timing: checkBoolean(where, "timing", timing),
     capacity: checkLimit(where, "capacity", capacity),
     onFull: checkWord(where, "onFull", ["suspend", "fail", "dropOldest"], onFull),
-    startPaused,
+    startPaused: checkBoolean(where, "startPaused", startPaused),
     nested: checkWord(where, "nested", ["lend", "fail", "queue"], nested),
     rates: rate === undefined ? [] : checkRate(where, rate),
     perKey: checkPositiveLimit(where, "perKey", perKey),

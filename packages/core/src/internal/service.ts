@@ -28,6 +28,7 @@ import type {
 } from "../TaskPool.ts"
 import type { Sizing } from "./autoScale/loop.ts"
 import {
+  checkBoolean,
   checkCount,
   checkDelta,
   checkDuration,
@@ -200,6 +201,8 @@ const serviceOf = (
         runBulk(machine, () => {
           const taskOptions = itemOptionsOf(machine, where, forEachOptions, ["discard", "unordered", "spans"])
           const { discard = false, spans, unordered = false } = forEachOptions
+          checkBoolean(where, "discard", discard)
+          checkBoolean(where, "unordered", unordered)
           if (spans !== undefined) checkWord(where, "spans", ["each"], spans)
           return {
             where,
@@ -408,7 +411,7 @@ const closingOf = (options: CloseOptions): Closing => {
     mode: checkWord(where, "mode", ["drain", "interrupt"], mode),
     drainTimeout: limit("drainTimeout", drainTimeout),
     interruptTimeout: limit("interruptTimeout", interruptTimeout),
-    collect
+    collect: checkBoolean(where, "collect", collect)
   }
 }
 

@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
-import { checkPositiveLimit, checkWord } from "../arguments.ts"
+import { checkBoolean, checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -101,7 +101,8 @@ class Mapping implements Traversal {
     if (options.spans !== undefined) checkWord(where, "spans", ["each"], options.spans)
     this.weight = weight
     this.itemOptions = itemOptions
-    this.unordered = options.unordered ?? false
+    const { unordered = false } = options
+    this.unordered = checkBoolean(where, "unordered", unordered)
     this.bufferSize = checkPositiveLimit(where, "bufferSize", options.bufferSize ?? 16)
     this.endTraversal = machine.traverse(this)
   }
@@ -111,11 +112,8 @@ class Mapping implements Traversal {
     counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const { isAdmitting } = this.machine
-    if (!isAdmitting) {
-      this.reportRejection(this.machine.notAdmitting)
-      this.machine.flush()
-    }
-    const fed = isAdmitting ? stream : Stream.failCause(this.machine.rejection())
+    const fed = isAdmitting ? stream : Stream.failCause(this.rejectRest())
+    if (!isAdmitting) this.machine.flush()
     const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     // Elements are counted here, so their tasks have no counter.
     const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, CurrentCounter, undefined)
@@ -163,10 +161,19 @@ class Mapping implements Traversal {
 
   onAdmissionEnd(): void {
     if (this.state !== "Feeding" || this.failure !== undefined) return
-    this.failure = this.machine.rejection()
-    this.reportRejection(this.machine.notAdmitting)
+    this.failure = this.rejectRest()
     const { feeder } = this
     if (feeder !== undefined) this.machine.enqueueCompletion({ notify: () => feeder.interruptUnsafe() })
+  }
+
+  /** Counts and reports, once, that the pool admits no more elements, and returns the stream's failure. */
+  private rejectRest(): Cause.Cause<unknown> {
+    const { isReported, machine } = this
+    const reason = machine.notAdmitting
+    // The pool has counted the rejection of an element at the door.
+    if (!isReported) machine.countRejection(reason)
+    this.reportRejection(reason)
+    return machine.rejection()
   }
 
   /** Reports a rejection on the caller's span, once. */
