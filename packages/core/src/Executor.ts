@@ -16,7 +16,7 @@ import type { Scope } from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
-import { checkPositive } from "./internal/arguments.ts"
+import { checkBoolean, checkKnown, checkPositive } from "./internal/arguments.ts"
 import * as inline from "./internal/executorInline.ts"
 import { CurrentRegistry } from "./internal/registry.ts"
 import type { Cloneable, Job } from "./Job.ts"
@@ -232,10 +232,7 @@ function make(driver: ExecutorDriver): ExecutorService {
       args?: ReadonlyArray<unknown>,
       options?: RunOptions
     ): Effect.Effect<Awaited<A>, ExecutorError> =>
-      call(driver, "Executor.run", job, args, false, options?.transfer, options?.onInterrupt) as Effect.Effect<
-        any,
-        ExecutorError
-      >,
+      call(driver, "Executor.run", job, args, false, options) as Effect.Effect<any, ExecutorError>,
     map: (job, items, options) => map(driver, job, items, options) as Effect.Effect<any, ExecutorError>,
     stats: driver.stats
   }
@@ -284,12 +281,11 @@ const call = (
   job: Job<any, any>,
   args: ReadonlyArray<unknown> | undefined,
   each: boolean,
-  transfer: ReadonlyArray<object> | undefined,
-  onInterrupt: "terminate" | "abandon" = "terminate"
+  options: RunOptions | undefined
 ): Effect.Effect<unknown, ExecutorError> =>
   Effect.withFiber((fiber) => {
     const given = Array.isArray(args) && typeof job?.url === "string" ? args : checkArgs(operation, job, args)
-    if (transfer !== undefined || onInterrupt !== "terminate") checkOptions(operation, transfer, onInterrupt)
+    const { onInterrupt = "terminate", transfer } = options === undefined ? {} : checkRunOptions(operation, options)
     const untraced = { job, args: given, each, transfer, onInterrupt, onTimes: undefined }
     if (!isObserved(fiber.context)) return driver.call(untraced)
     const attributes = { "job.name": job.name, "job.url": job.url, "job.items": each ? given.length : 1 }
@@ -314,11 +310,13 @@ const checkArgs = (
   throw wrong(operation, "args", `an array of the arguments of ${job.name}`, args)
 }
 
-const checkOptions = (operation: string, transfer: unknown, onInterrupt: unknown): void => {
+const checkRunOptions = (operation: string, options: RunOptions): RunOptions => {
+  const { onInterrupt, transfer } = checkKnown(operation, options, ["onInterrupt", "transfer"])
   if (transfer !== undefined && !Array.isArray(transfer)) throw wrong(operation, "transfer", "an array", transfer)
-  if (onInterrupt !== "terminate" && onInterrupt !== "abandon") {
+  if (onInterrupt !== undefined && onInterrupt !== "terminate" && onInterrupt !== "abandon") {
     throw wrong(operation, "onInterrupt", '"terminate" or "abandon"', onInterrupt)
   }
+  return { onInterrupt, transfer }
 }
 
 const noArgs: ReadonlyArray<unknown> = []
@@ -340,11 +338,14 @@ const map = (
   driver: ExecutorDriver,
   job: Job<any, any>,
   items: Iterable<unknown>,
-  options: MapOptions | undefined
+  options: MapOptions = {}
 ): Effect.Effect<Array<unknown>, ExecutorError> =>
   Effect.suspend(() => {
-    const size = checkPositive("Executor.map", "chunk", options?.chunk ?? 1)
-    const fibers = checkPositive("Executor.map", "concurrency", options?.concurrency ?? driver.parallelism * 16)
+    checkKnown("Executor.map", options, ["chunk", "concurrency", "onInterrupt", "unordered"])
+    const { chunk: chunkSize = 1, concurrency = driver.parallelism * 16, onInterrupt, unordered = false } = options
+    const size = checkPositive("Executor.map", "chunk", chunkSize)
+    const fibers = checkPositive("Executor.map", "concurrency", concurrency)
+    checkBoolean("Executor.map", "unordered", unordered)
     if (typeof (items as any)?.[Symbol.iterator] !== "function") throw wrong("Executor.map", "items", "iterable", items)
     const iterator: Iterator<unknown> = items[Symbol.iterator]()
     const answers: Array<Array<unknown>> = []
@@ -376,12 +377,13 @@ const map = (
         const answer = yield* size === 1
           ? Effect.map(send(chunk, false), (one) => [one])
           : (send(chunk, true) as Effect.Effect<Array<unknown>, ExecutorError>)
-        if (options?.unordered === true) answers.push(answer)
+        if (unordered) answers.push(answer)
         else answers[index] = answer
       }
     })
+    const runOptions = onInterrupt === undefined ? undefined : { onInterrupt }
     const send = (chunk: ReadonlyArray<unknown>, each: boolean) =>
-      call(driver, "Executor.map", job, chunk, each, undefined, options?.onInterrupt)
+      call(driver, "Executor.map", job, chunk, each, runOptions)
 
     const end = Effect.sync(() => {
       ended = true

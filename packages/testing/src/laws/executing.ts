@@ -380,7 +380,16 @@ export const executingLaws = (executor: Layer.Layer<Executor>): void =>
             run(jobs.add, [1, 2], { onInterrupt: "stop" }),
             'Executor.run: onInterrupt must be "terminate" or "abandon", got "stop"'
           ],
+          [
+            run(jobs.add, [1, 2], { oninterrupt: "abandon" }),
+            'Executor.run: unknown option "oninterrupt" (known: onInterrupt, transfer)'
+          ],
           [map(jobs.double, 5), "Executor.map: items must be iterable, got 5"],
+          [
+            map(jobs.double, [1], { chunks: 2 }),
+            'Executor.map: unknown option "chunks" (known: chunk, concurrency, onInterrupt, unordered)'
+          ],
+          [map(jobs.double, [1], { unordered: "no" }), 'Executor.map: unordered must be a boolean, got "no"'],
           [map(undefined, [1]), "Executor.map: job must be a Job, got undefined"]
         ] as const) {
           const exit = yield* Effect.exit(effect)
