@@ -157,6 +157,24 @@ describe("the metrics in the format of Prometheus", () => {
     )
   )
 
+  it.effect("show no size of a pool without a limit, also beside a pool of the same name that has one", () =>
+    alone(
+      Effect.gen(function* () {
+        yield* AioFixedTaskPoolSimple.make({ name: "wide", size: Infinity })
+        const metrics = Effect.map(
+          PrometheusMetrics.format(),
+          (text) => new Set(lines(text, "task_pool").map((line) => line.split("{")[0]!))
+        )
+        const sizes = ["task_pool_size", "task_pool_target_size", "task_pool_queue_capacity"]
+        for (const name of sizes) assert.isFalse((yield* metrics).has(name), name)
+        assert.isTrue((yield* metrics).has("task_pool_running_tasks"))
+
+        yield* AioFixedTaskPoolSimple.make({ name: "wide", size: 2, capacity: 3 })
+        for (const name of sizes) assert.isFalse((yield* metrics).has(name), name)
+      }).pipe(Effect.provide(TaskPoolMetrics.layer))
+    )
+  )
+
   it.effect("show at most 200 names, and the rest as one, whose counters never fall", () =>
     alone(
       Effect.gen(function* () {

@@ -247,6 +247,18 @@ it("options out of range throw at the call", () => {
     ["hz", { hz: 61 }],
     ["history", { history: "1 second" }],
     ["history", { history: "2 hours" }],
+    ["history", { history: "soon" }],
+    ["hz", { hz: "4" }],
+    ["host", { host: "" }],
+    ["host", { host: 5 }],
+    ["actions", { actions: "false" }],
+    ["metrics", { metrics: 0 }],
+    ["token", { token: 5 }],
+    // What splitting an empty variable of the environment gives.
+    ["allowedHosts", { allowedHosts: [""] }],
+    ["allowedHosts", { allowedHosts: "example.com" }],
+    ["allowedHosts", { allowedHosts: [5] }],
+    ["allowedHosts", { allowedHosts: ["http://example.com"] }],
     ["token", { token: "" }],
     ["token", { token: "with space" }],
     ["colour", { colour: "blue" }]
@@ -256,4 +268,6 @@ it("options out of range throw at the call", () => {
     expect(() => Dashboard.layer(options)).toThrow(name)
   }
   expect(() => Dashboard.routes({ prefix: "/" })).toThrow("prefix")
+  const allowedHosts = ["example.com", "pools.example.com:8080", "10.0.0.1", "[::1]:4980", "a_b"]
+  expect(() => Dashboard.layer({ allowedHosts })).not.toThrow()
 })

@@ -83,6 +83,23 @@ describe("a request to read", () => {
     )
   )
 
+  it.live("has the protecting headers in its answer also if no route takes its path or its method", () =>
+    isolated(
+      Effect.gen(function* () {
+        const { port } = yield* open()
+        const lines = [`Host: localhost:${port}`]
+        for (const first of ["GET /%ff", "TRACE /", "PROPFIND /api/v1/pools"]) {
+          const answer = yield* Effect.promise(() => send(port, [`${first} HTTP/1.1`, ...lines]))
+          expect([first, answer.status]).toEqual([first, 404])
+          isProtected(answer)
+          const foreign = yield* Effect.promise(() => send(port, [`${first} HTTP/1.1`, "Host: evil.example"]))
+          expect([first, foreign.status]).toEqual([first, 403])
+          isProtected(foreign)
+        }
+      })
+    )
+  )
+
   it.live("needs the token if other machines can reach the server", () =>
     isolated(
       Effect.gen(function* () {

@@ -14,6 +14,7 @@ import { type Access, headers, type Protection, refusalOf } from "./protection.t
 import {
   HttpIncomingMessage,
   HttpRouter,
+  HttpServerError,
   HttpServerRequest,
   HttpServerResponse,
   PrometheusMetrics
@@ -144,6 +145,14 @@ export const addRoutes = Effect.fnUntraced(function* (router: HttpRouter.HttpRou
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
       yield* router.add(method, "/*", nothing)
     }
+    // No route takes another method, or a path that cannot be decoded.
+    yield* router.addGlobalMiddleware(<E>(answer: Effect.Effect<Response, E>): Effect.Effect<Response, E, Request> =>
+      Effect.catchIf(
+        answer,
+        (error) => HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound",
+        () => nothing
+      )
+    )
   }
 })
 

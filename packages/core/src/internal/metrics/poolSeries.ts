@@ -153,14 +153,14 @@ export const gauges: ReadonlyArray<PoolMetric> = [
     "{worker}",
     "Workers, including surplus ones that finish their task",
     (group) => sum(group, (machine) => machine.size),
-    { known: ({ size }) => size }
+    { applies: isBounded(({ size }) => size), known: ({ size }) => finite(size) }
   ),
   gauge(
     "task_pool_target_size",
     "{worker}",
     "Workers that the pool should have",
     (group) => sum(group, (machine) => machine.target),
-    { known: ({ targetSize }) => targetSize }
+    { applies: isBounded(({ target }) => target), known: ({ targetSize }) => finite(targetSize) }
   ),
   gauge(
     "task_pool_size_limit",
