@@ -117,7 +117,7 @@ export interface AdaptiveOptions {
  *
  * - more than 1 % fresh overload failures: size `x 0.8`, and not above the failed size for up to 40 windows; only
  *   failures: `x 0.5`, and at the minimum a pause of 250, 500, then 1,000 milliseconds;
- * - `R <= B (1 + t / 2)`: doubled at the start, later `+ sqrt(size)`, more with every calm window in a row;
+ * - `R <= B (1 + t / 2)`: doubled at the start (below 5 tasks quadrupled), later `+ sqrt(size)`, more with every calm window in a row;
  * - up to `B (1 + t) + 1.25` standard errors: `+ sqrt(size) / 2`; above that the policy waits for more samples;
  * - `R > B (1 + t) + 2.5` standard errors: back to `n B / R (1 + t / 3)` if the pool's own growth caused it, otherwise
  *   an experiment;

@@ -16,7 +16,7 @@
  * | any      | as many failures at a smaller size      | the size before; they are the background | `RESTORE`  |
  * | any      | only overload failures                  | x 0.5, at the minimum a pause; `start`   | `OUTAGE`   |
  * | any      | unused workers                          | never grows; decays to twice the demand  | `IDLE`     |
- * | `start`  | calm                                    | x 2                                      | `START`    |
+ * | `start`  | calm                                    | x 2, below 5 tasks x 4                   | `START`    |
  * | `start`  | congestion, no more throughput, or back | `steady`                                 | `STEADY`   |
  * | `steady` | calm                                    | + sqrt(size), more per calm window       | `GROW`     |
  * | `steady` | neither calm nor clearly congested      | + sqrt(size) / 2                         | `GROW`     |
@@ -217,6 +217,8 @@ const longestHold = 2_400 // windows
 const mostBackground = 0.07 // the largest share of failures that is taken for one that no size avoids
 const losingShare = 0.005 // failures per task from which responses may be lost
 const losingWorkers = 0.15 // unanswered workers, as a share, from which responses may be lost
+const fewTasks = 16 // tasks in flight up to which slow start quadruples the size
+const farBelow = 0.75 // part of the size that failed below which a ceiling rises quickly
 const largeStart = 15 // times the initial size, from which slow start uses windows of one mean run time
 const doubt = 1.25 // standard errors beyond which the policy waits for more tasks instead of growing
 const price = 0.0015 // failures per task that the search for a higher limit may cost
@@ -269,7 +271,8 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
   }),
   window: (state, bounds) => {
     const size = sizeOf(state.limit, bounds)
-    const enough = Math.min(20, Math.max(5, 2 * size))
+    // One worker cannot overload a server, so two tasks are enough.
+    const enough = Math.min(20, Math.max(size === 1 ? 2 : 5, 2 * size))
     return {
       interval: settings.interval,
       maxInterval: settings.maxInterval,
@@ -729,7 +732,8 @@ const grow = (
       endSlowStart(settings, next)
       return { reason: "STEADY" }
     }
-    const factor = 4 * next.limit <= next.threshold && next.threshold !== Infinity ? 4 : 2
+    const known = next.threshold === Infinity ? fewTasks : next.threshold
+    const factor = 4 * next.limit <= known ? 4 : 2
     next.limit = Math.min(factor * next.limit, next.threshold)
     next.grown = true
     return { reason: "START" }
@@ -738,17 +742,23 @@ const grow = (
   if (sample.reason === "overload" || isHiding(sample)) return { reason: "HOLD" }
   // More tasks at this size show whether the difference is chance.
   if (next.hold > 0 || ratio > 1 + settings.tolerance + (doubt * error) / next.base) return { reason: "HOLD" }
-  if (next.limit >= next.ceiling.value) {
+  const stepAt = (windows: number): number =>
+    Math.max(1, calm ? Math.sqrt(next.limit) * (1 + 0.5 * windows) : 0.5 * Math.sqrt(next.limit))
+  const { ceiling, failures } = next
+  const quick = calm && ceiling.value < farBelow * ceiling.failedSize
+  const held = (ceiling.windowsLeft > 0 && failures.debt > 0) || failures.recent > 0
+  if (held && next.limit >= ceiling.value) {
     next.calm = 0
-    if ((next.ceiling.windowsLeft > 0 && next.failures.debt > 0) || next.failures.recent > 0) return { reason: "HOLD" }
-    // The ceiling has expired. It rises by 1, 1, 2, 2, 4 and so on, because the size that failed may still fail.
-    const rise = 2 ** Math.floor(next.ceiling.raises++ / 2)
-    next.ceiling.value = rise > next.limit ? Infinity : next.ceiling.value + rise
+    return { reason: "HOLD" }
   }
-  next.calm = calm ? next.calm + 1 : 0
-  const step = calm
-    ? Math.max(1, Math.sqrt(next.limit) * (1 + 0.5 * (next.calm - 1)))
-    : Math.max(1, 0.5 * Math.sqrt(next.limit))
+  if (!held && next.limit + (quick ? stepAt(next.calm) : 0) >= ceiling.value) {
+    // The ceiling has expired. Near the size that failed it rises by 1, 1, 2, 2, 4 and so on, because that size may still
+    // fail. Far below that size, passing the ceiling costs latency only: it rises by 1, 2, 4 as soon as a step reaches it.
+    const rise = 2 ** Math.floor(ceiling.raises++ / (quick ? 1 : 2))
+    ceiling.value = rise > next.limit ? Infinity : ceiling.value + rise
+    if (!quick) next.calm = 0
+  }
+  const step = stepAt(calm ? next.calm++ : (next.calm = 0))
   next.limit = Math.min(next.limit + step, next.ceiling.value)
   next.grown = true
   return { reason: "GROW" }
