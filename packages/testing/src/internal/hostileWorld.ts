@@ -312,6 +312,13 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   const { ledger, pool } = made
   const unharmed = deed.harms !== true && place.harms !== true && (deed.kind !== "never" || ending === "interrupt")
 
+  const settleAll = Effect.fnUntraced(function* () {
+    do yield* settle()
+    while (guarded(() => made.regrow()) === true)
+    // The pool's policy may have restored the size at the end of that time, when the tasks had hardly any of it left.
+    yield* settle()
+  })
+
   scheduler.budget = budget
   if (busy) {
     for (let i = 0; i < size; i++) made.fork("a task that held a worker", unharmed, made.gate.await)
@@ -326,8 +333,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
   guarded(() => void made.start("a waiter for the empty queue", pool.awaitEmpty, true))
   yield* settle()
   guarded(() => made.gate.openUnsafe())
-  do yield* settle()
-  while (guarded(() => made.regrow()) === true)
+  yield* settleAll()
   // The caller or the pool's end must be able to end a call that waits forever.
   if (deed.kind === "never" && hook.done) {
     if (own.pollUnsafe() !== undefined) return `${place.name} ended, but should wait forever`
@@ -339,8 +345,7 @@ export const runCase = Effect.fnUntraced(function* (poolOf: PoolOf, run: Hostile
       const mode = ending === "close" && place.silent === true ? ("drain" as const) : ("interrupt" as const)
       made.start("closing", pool.close({ mode }), true)
     }
-    do yield* settle()
-    while (guarded(() => made.regrow()) === true)
+    yield* settleAll()
   }
   if (place.lasts !== true) {
     const exit = own.pollUnsafe()
