@@ -1,7 +1,7 @@
 /**
  * Compares this checkout with another one, such as the branch before a change, by processor time:
  *
- *     node packages/benchmark/src/against.ts <checkout> [tick | sync | makeClose] [--processes 5] [--pairs 12]
+ *     node packages/benchmark/src/against.ts <checkout> [tick | sync | fork | makeClose] [--processes 5] [--pairs 12]
  *
  * Each checkout works in processes of its own, which take turns, because the engine compiles the same code differently
  * each time. Prints the ratio of each pair of processes and their median: below 1 this checkout is faster.

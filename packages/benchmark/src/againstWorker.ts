@@ -3,7 +3,7 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 
-const [checkout, work] = process.argv.slice(2) as [string, "tick" | "sync" | "makeClose"]
+const [checkout, work] = process.argv.slice(2) as [string, "tick" | "sync" | "fork" | "makeClose"]
 const { resolve } = createRequire(join(checkout, "packages/core/package.json"))
 const load = (path: string): Promise<any> => import(pathToFileURL(path).href)
 // The types are those of this checkout. The other one must have these operations too.
@@ -29,9 +29,21 @@ const submits = Effect.provide(
   ),
   layer
 )
+const forks = Effect.provide(
+  Effect.replicateEffect(
+    Effect.flatMap(
+      Effect.forEach(batch, () => TaskPool.fork(task)),
+      (handles) => Effect.forEach(handles, (handle) => handle.join, { discard: true })
+    ),
+    batches,
+    { discard: true }
+  ),
+  layer
+)
 const makeAndClose = Effect.replicateEffect(Effect.scoped(AioFixedTaskPoolSimple.make()), makings, { discard: true })
 
-const [count, program] = work === "makeClose" ? [makings, makeAndClose] : [batches * batch.length, submits]
+const [count, program] =
+  work === "makeClose" ? [makings, makeAndClose] : [batches * batch.length, work === "fork" ? forks : submits]
 
 const run = async (): Promise<number> => {
   ;(globalThis as any).gc({ type: "minor" })

@@ -263,7 +263,8 @@ export class Thread {
       answered.push({
         task,
         exit,
-        times: task.call.onTimes === undefined ? undefined : [start - task.submittedAt, runTime]
+        // The clocks of two threads differ by a little.
+        times: task.call.onTimes === undefined ? undefined : [Math.max(0, start - task.submittedAt), runTime]
       })
     }
     return answered
