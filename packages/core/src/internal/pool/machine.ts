@@ -174,7 +174,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   #phase: "Open" | "Draining" | "Closed" = "Open"
   readonly pauses: Pauses
-  /** Whether the pool is open and not paused. */
+  /** Whether the pool is open and not paused. A field: each item of a bulk asks for it several times. */
   isAdmitting: boolean
   #target: number
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
