@@ -424,8 +424,6 @@ export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
   item: unknown = undefined
-  // One function for all items of this object, which is reused.
-  private readonly onExit = (exit: Exit.Exit<unknown, unknown>): void => this.machine.onExit(this, exit)
   /** Counts the items that the object has stood for. */
   private renewals = 0
   /** Why the pool did not admit the task. */
@@ -452,9 +450,6 @@ export class BulkTask extends Task {
   }
   override begin(): Effect.Effect<unknown, unknown> {
     return checkEffect(this.bulk.options.f(this.item, this.index))
-  }
-  protected override observer(): (exit: Exit.Exit<unknown, unknown>) => void {
-    return this.onExit
   }
   override get needsItem(): boolean {
     return this.index < 0

@@ -23,7 +23,9 @@ import {
   asEffects,
   makeFiber,
   observeLast,
+  type Parent,
   type RuntimeFiber,
+  setParent,
   type Waiter,
   waiter
 } from "../runtime/fiber.ts"
@@ -130,7 +132,7 @@ export const describe = (value: unknown): string => {
  * frame on its submitter's stack while the submitter waits. Separate objects would cost time and memory for each task.
  */
 export interface Task extends Effect.Effect<unknown, unknown> {}
-export class Task implements Entry, Waiter {
+export class Task implements Entry, Waiter, Parent {
   readonly machine: Machine
   prev: Entry | undefined = undefined
   next: Entry | undefined = undefined
@@ -188,12 +190,16 @@ export class Task implements Entry, Waiter {
   }
 
   observe(): void {
-    if (hasKnownRuntime) observeLast(this.fiber as RuntimeFiber, this.observer(), this.machine.guard)
+    if (hasKnownRuntime) setParent(this.fiber as RuntimeFiber, this)
   }
 
-  /** Returns the function to call when the task's fiber has ended. */
-  protected observer(): (exit: Exit.Exit<any, any>) => void {
-    return (exit) => this.machine.onExit(this, exit)
+  // As a parent: see `Parent`.
+  get _children(): this {
+    return this
+  }
+  delete(fiber: RuntimeFiber): void {
+    if (fiber._observers === undefined) this.machine.onExit(this, fiber.pollUnsafe()!)
+    else observeLast(fiber, (exit) => this.machine.onExit(this, exit), this.machine.guard)
   }
 
   get mayStart(): boolean {
@@ -276,7 +282,7 @@ export class Task implements Entry, Waiter {
   /** Begins the task's work in its fiber, and returns what the fiber evaluates next. */
   beginIn(fiber: RuntimeFiber): Effect.Effect<unknown, unknown> {
     this.fiber = fiber
-    if (!hasKnownRuntime) fiber.addObserver(this.observer())
+    if (!hasKnownRuntime) fiber.addObserver((exit) => this.machine.onExit(this, exit))
     // A tracer may have ended the task while it made the span, when there was no fiber to interrupt.
     return this.mayStart ? evaluateNow(this.begin(), fiber) : Exit.interrupt()
   }

@@ -20,6 +20,7 @@ export interface RuntimeFiber extends Fiber<any, any> {
   interruptible: boolean
   _stack: Array<unknown>
   _observers: Array<(exit: Exit.Exit<any, any>) => void> | undefined
+  _parent: Parent | undefined
   readonly _interruptedCause: Cause.Cause<never> | undefined
   /** The async context in which the fiber suspended, while it is suspended. */
   readonly _asyncContext: AsyncContext | undefined
@@ -171,31 +172,34 @@ const FiberImpl = runFork(Effect.void).constructor as new (context: Context.Cont
 export const makeFiber = (context: Context.Context<never>): RuntimeFiber => new FiberImpl(context)
 
 /**
- * Calls `observer` when the fiber has ended, after the observers that the fiber's own code has added. These are called
- * through `guard`: if one throws, the others must still be called.
+ * Is told of the end of a fiber whose parent it is. The runtime removes a fiber that has ended from the children of its
+ * parent. An observer would cost each task a closure and a list.
+ */
+export interface Parent {
+  readonly _children: { delete(fiber: RuntimeFiber): void }
+}
+
+/** Makes `parent` the parent of a fiber that has not ended. */
+export const setParent = (fiber: RuntimeFiber, parent: Parent): void => {
+  fiber._parent = parent
+}
+
+/**
+ * Calls `observer` after the observers that the code of an ending fiber has added. These are called through `guard`: if
+ * one throws, the others must still be called.
  */
 export const observeLast = (
   fiber: RuntimeFiber,
   observer: (exit: Exit.Exit<any, any>) => void,
   guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
 ): void => {
-  const observers = fiber._observers
-  // `addObserver` would also allocate a closure that removes the observer.
-  if (observers === undefined) fiber._observers = [observer]
-  else if (observers.length === 0) observers.push(observer)
-  else observeAfter(observers, observer, guard)
-}
-
-// Apart from `observeLast`: a closure there would cost each task an allocation for what it captures.
-const observeAfter = (
-  observers: Array<(exit: Exit.Exit<any, any>) => void>,
-  observer: (exit: Exit.Exit<any, any>) => void,
-  guard: (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>) => void
-): void => {
-  observers.unshift((exit) => {
-    for (const each of observers.splice(1)) guard(each, exit)
-    observer(exit)
-  })
+  const observers = fiber._observers!
+  fiber._observers = [
+    (exit) => {
+      for (const each of observers) guard(each, exit)
+      observer(exit)
+    }
+  ]
 }
 
 /** One entry on top of a context. */

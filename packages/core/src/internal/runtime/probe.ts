@@ -21,9 +21,11 @@ import {
   overlay,
   type Overlay,
   overlaySpan,
+  type Parent,
   runFork,
   type RuntimeContext,
   type RuntimeFiber,
+  setParent,
   wait,
   type Waiter,
   waiter
@@ -161,13 +163,33 @@ const cachesAsExpected = (): boolean => {
   )
 }
 
+class Told implements Parent {
+  private readonly end: (fiber: RuntimeFiber) => void
+  constructor(end: (fiber: RuntimeFiber) => void) {
+    this.end = end
+  }
+  get _children(): this {
+    return this
+  }
+  delete(fiber: RuntimeFiber): void {
+    this.end(fiber)
+  }
+}
+
 /**
- * A fiber is made, evaluates, and calls the pool's observer after those that its own code has added, also if one
- * throws.
+ * A fiber is made, evaluates, and tells its parent when it has ended, once. The parent can add an observer then, after
+ * those that the fiber's own code has added.
  */
 const makesFibersAsExpected = (): boolean => {
   const One = Context.Service<1, number>("one")
   const called: Array<string> = []
+  const guard = (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>): void => {
+    try {
+      observer(exit)
+    } catch {
+      called.push("guarded")
+    }
+  }
   const waits = new Probe()
   const fiber = makeFiber(Context.make(One, 1))
   const before = fiber.pollUnsafe()
@@ -181,26 +203,24 @@ const makesFibersAsExpected = (): boolean => {
     })
   )
   const own = fiber._observers?.length
-  const guard = (observer: (exit: Exit.Exit<any, any>) => void, exit: Exit.Exit<any, any>): void => {
-    try {
-      observer(exit)
-    } catch {
-      called.push("guarded")
-    }
-  }
-  observeLast(fiber, () => called.push("the pool's"), guard)
+  const orphan = fiber._parent
+  setParent(fiber, new Told((ended) => observeLast(ended, (exit) => called.push(exit._tag), guard)))
   answerCaller(waits, Exit.succeed("answer"))
   const exit = fiber.pollUnsafe()
 
   const alone = new Probe()
   const other = makeFiber(Context.empty())
   other.evaluate(alone)
-  observeLast(other, () => called.push("alone"), guard)
+  setParent(
+    other,
+    new Told((ended) => called.push(`${ended === other} ${ended._observers} ${ended.pollUnsafe()?._tag}`))
+  )
   answerCaller(alone, Exit.succeed("answer"))
   return (
     before === undefined &&
+    orphan === undefined &&
     own === 1 &&
-    called.join() === "its own,guarded,the pool's,alone" &&
+    called.join() === "its own,guarded,Success,true undefined Success" &&
     exit?._tag === "Success" &&
     exit.value === 1
   )

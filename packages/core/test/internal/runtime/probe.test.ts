@@ -21,6 +21,8 @@ describe("a runtime in which a private field has another name (A16)", () => {
   for (const field of [
     "_stack",
     "_observers",
+    "_parent",
+    "_children",
     "_interruptedCause",
     "_asyncContext",
     "interruptible",
