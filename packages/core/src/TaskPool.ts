@@ -19,7 +19,9 @@ import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import { isTask, pipeable } from "./internal/pipeable.ts"
+import type { TaskOperation } from "./internal/taskLast.ts"
 import { evaluateNow } from "./internal/runtime/evaluate.ts"
+import type { RuntimeFiber } from "./internal/runtime/fiber.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type {
@@ -832,22 +834,25 @@ function makeTag<Self>() {
     const value = (key: keyof TaskPoolService) => Effect.flatMap(tag, (pool) => pool[key] as Effect.Effect<unknown>)
     const call = (operation: Operation) => (first: unknown, second: unknown, third: unknown) =>
       new Call(tag, operation, first, second, third)
-    const taskCall = (operation: Operation) => {
+    const taskCall = (operationOf: (pool: TaskPoolService) => TaskOperation) => {
+      const operation: Operation = (pool, task, options, _, fiber) => {
+        const operation = operationOf(pool)
+        return operation.inFiber === undefined ? operation(task, options) : operation.inFiber(fiber, task, options)
+      }
       // The service knows its options.
-      const piped: Operation = (pool, options, task) => (operation(pool, options, undefined, undefined) as any)(task)
+      const piped: Operation = (pool, options, task) => (operationOf(pool)(options) as any)(task)
       const taskLast = (options: unknown, refusal: Call) =>
         pipeable(refusal, (task) => new Call(tag, piped, options, task, undefined))
       return (task: unknown, options?: unknown) => {
-        // The service need not look again: a look takes as long as a hundredth of a small task.
-        const submission = new Call(tag, operation, task, options, true)
+        const submission = new Call(tag, operation, task, options, undefined)
         return options !== undefined || isTask(task) ? submission : taskLast(task, submission)
       }
     }
     // A missing operation does not compile.
     const statics = {
-      submit: taskCall((pool, task, options, known) => asMade(pool).submit(task, options, known)),
-      fork: taskCall((pool, task, options, known) => asMade(pool).fork(task, options, known)),
-      submitNowait: taskCall((pool, task, options, known) => asMade(pool).submitNowait(task, options, known)),
+      submit: taskCall((pool) => pool.submit),
+      fork: taskCall((pool) => pool.fork),
+      submitNowait: taskCall((pool) => pool.submitNowait),
       forEach: call((pool, items, f, options) => pool.forEach(items, f, options)),
       all: call((pool, effects, options) => pool.all(effects, options)),
       mapEffect: (first: any, second?: any, third?: any) => {
@@ -887,12 +892,7 @@ function makeTag<Self>() {
   }
 }
 
-/** The service as the pools make it: `known` says that `task` is a task, and not its options. */
-const asMade = (
-  pool: TaskPoolService
-): Record<"submit" | "fork" | "submitNowait", (task: any, options: any, known: boolean | undefined) => unknown> => pool
-
-type Operation = (pool: TaskPoolService, first: any, second: any, third: any) => unknown
+type Operation = (pool: TaskPoolService, first: any, second: any, third: any, fiber: RuntimeFiber) => unknown
 
 // A call of the pool in the context, as an effect without closures, because each `submit` makes one.
 class Call {
@@ -922,7 +922,7 @@ Object.setPrototypeOf(
     label: "TaskPool",
     evaluate(fiber) {
       const pool = Context.getUnsafe(fiber.context, this.tag)
-      return evaluateNow(this.operation(pool, this.first, this.second, this.third), fiber)
+      return evaluateNow(this.operation(pool, this.first, this.second, this.third, fiber as RuntimeFiber), fiber)
     }
   })
 )

@@ -47,7 +47,6 @@ import { lengthOf, sourceOf } from "./bulk/source.ts"
 import { inspector, TaskIds } from "./inspect/inspect.ts"
 import { Warnings } from "./inspect/warnings.ts"
 import { lasting } from "./context.ts"
-import { isTask } from "./pipeable.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
 import { Machine, type MachineOptions } from "./pool/machine.ts"
@@ -57,12 +56,12 @@ import { lendMeanwhile } from "./pool/nested.ts"
 import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
-import { Fork, Submit } from "./pool/submit.ts"
+import { Fork, Submit, submitNow } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { type Registry, registryOf } from "./registry.ts"
 import { keepShapes } from "./shapes.ts"
-import { taskLast } from "./taskLast.ts"
+import { taskOperation } from "./taskLast.ts"
 import { workers } from "./words.ts"
 
 /** The options of a pool, which its constructor has checked. */
@@ -166,25 +165,16 @@ const serviceOf = (
 ): TaskPoolService => {
   const suspends = options.onFull === "suspend"
 
-  const submit = (work: any, submitOptions?: TaskOptions, known = false): any => {
-    const submission = new Submit(machine, "TaskPool.submit", work, submitOptions)
-    return known || submitOptions !== undefined || isTask(work)
-      ? submission
-      : taskLast("TaskPool.submit", submit, work, submission)
-  }
+  const submit = taskOperation(
+    "TaskPool.submit",
+    (work: any, submitOptions?: TaskOptions) => new Submit(machine, "TaskPool.submit", work, submitOptions),
+    (fiber, work: any, submitOptions) => submitNow(fiber, machine, "TaskPool.submit", work, submitOptions)
+  )
 
   const fork = (where: string, mayWait: boolean) => {
-    const operation = (work: any, submitOptions?: TaskOptions, known = false): any => {
-      const submission = new Fork(
-        (context) => makeTaskUnsafe(machine, where, work, submitOptions, context),
-        mayWait,
-        true
-      )
-      return known || submitOptions !== undefined || isTask(work)
-        ? submission
-        : taskLast(where, operation, work, submission)
-    }
-    return operation
+    const operation = (work: any, submitOptions?: TaskOptions) =>
+      new Fork((context) => makeTaskUnsafe(machine, where, work, submitOptions, context), mayWait, true)
+    return taskOperation(where, operation, (_, work, submitOptions) => operation(work, submitOptions))
   }
 
   const forEach = (

@@ -1,11 +1,36 @@
 /** The pipeable form of the operations on a task: `effect.pipe(pool.submit(options))`. */
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { pipeable } from "./pipeable.ts"
+import { isTask, pipeable } from "./pipeable.ts"
 import { describe, taskOptions, type TaskOptions } from "./pool/task.ts"
+import type { RuntimeFiber } from "./runtime/fiber.ts"
+
+/** An operation on a task, such as `submit`. */
+export interface TaskOperation {
+  (task: any, options?: any): any
+  /**
+   * The operation in the evaluation of another effect, which has looked whether `task` is a task. Returns what the fiber
+   * evaluates next.
+   */
+  readonly inFiber?: (fiber: RuntimeFiber, task: any, options: any) => Effect.Effect<any, any>
+}
+
+/** Makes an operation that also takes its task in a second call. */
+export const taskOperation = (
+  where: string,
+  operation: (task: any, options?: TaskOptions) => Effect.Effect<any, any>,
+  inFiber: NonNullable<TaskOperation["inFiber"]>
+): TaskOperation =>
+  Object.assign(
+    (task: any, options?: TaskOptions) =>
+      options !== undefined || isTask(task)
+        ? operation(task, options)
+        : taskLast(where, operation, task, operation(task)),
+    { inFiber }
+  )
 
 /** Returns the result of `operation` for `options` without a task. As an effect, it dies like `submission`. */
-export const taskLast = <A extends Effect.Effect<any, any>>(
+const taskLast = <A extends Effect.Effect<any, any>>(
   where: string,
   operation: (task: any, options: TaskOptions) => Effect.Effect<any, any>,
   options: unknown,

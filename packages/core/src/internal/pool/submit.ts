@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { mayEvaluateNow } from "../runtime/evaluate.ts"
 import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
@@ -39,14 +40,42 @@ export class Submit {
 
   /** Admits the task. `wait` is the wait of the submitter's task, if it lends its workers of this pool. */
   admit(fiber: RuntimeFiber, wait: Wait | undefined): Answer | Task {
-    const { machine } = this
-    const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
-    if (counting.live > 0) countTask(task, fiber)
-    if (wait !== undefined) attachWait(task, wait)
-    if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
-    machine.admit(task, machine.onFull === "suspend")
-    return task.state === "Settled" ? task.answer! : task
+    return submitTask(fiber, this.machine, this.where, this.work, this.options, wait)
   }
+}
+
+const submitTask = (
+  fiber: RuntimeFiber,
+  machine: Machine,
+  where: string,
+  work: Work,
+  options: TaskOptions,
+  wait: Wait | undefined
+): Answer | Task => {
+  const task = makeTaskUnsafe(machine, where, work, options, fiber.context)
+  if (counting.live > 0) countTask(task, fiber)
+  if (wait !== undefined) attachWait(task, wait)
+  if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
+  machine.admit(task, machine.onFull === "suspend")
+  return task.state === "Settled" ? task.answer! : task
+}
+
+/**
+ * Submits a task in the evaluation of another effect, and returns what the fiber evaluates next. As a rule this needs no
+ * `Submit`, which is a fifteenth of a task that succeeds at once.
+ */
+export const submitNow = (
+  fiber: RuntimeFiber,
+  machine: Machine,
+  where: string,
+  work: Work,
+  options: TaskOptions
+): Effect.Effect<any, any> => {
+  if (!hasKnownRuntime || !mayEvaluateNow(fiber) || innermostEntry(fiber) !== undefined) {
+    return new Submit(machine, where, work, options)
+  }
+  const admitted = submitTask(fiber, machine, where, work, options, undefined)
+  return admitted instanceof Task ? wait(fiber, admitted) : admitted
 }
 
 /** A submit by a task, within its wait. */

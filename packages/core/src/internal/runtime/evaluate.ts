@@ -22,14 +22,16 @@ const method =
     : undefined
 
 /**
+ * Returns whether a fiber may evaluate an effect in the evaluation of another one. Two cases need a round of the fiber's
+ * loop: a tracer that enters a context for each effect, and a fiber that its own code has interrupted, which must run
+ * nothing more.
+ */
+export const mayEvaluateNow = (fiber: Interruptible): boolean =>
+  method !== undefined && fiber._interruptedCause === undefined && fiber.cache.tracerContext === undefined
+
+/**
  * Evaluates what another effect's `evaluate` would return, which spares the fiber a round of its loop: a tenth of a task
- * that succeeds at once. Two cases need that round: a tracer that enters a context for each effect, and a fiber that its
- * own code has interrupted, which must run nothing more.
+ * that succeeds at once.
  */
 export const evaluateNow = (effect: any, fiber: Interruptible): any =>
-  method !== undefined &&
-  fiber._interruptedCause === undefined &&
-  fiber.cache.tracerContext === undefined &&
-  effect?.[method] !== undefined
-    ? effect[method](fiber)
-    : effect
+  mayEvaluateNow(fiber) && effect?.[method!] !== undefined ? effect[method!](fiber) : effect
