@@ -40,7 +40,7 @@ const append = (list: Link, node: Link): void => {
 
 /** The tasks of one key. */
 class Lane<T extends Weighted<T>> extends Link {
-  readonly key: Key
+  key: Key
   /**
    * The waiting entry, if there is only one: a million keys with one task each need no backlogs. Its slot is its
    * sequence.
@@ -255,6 +255,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private readonly ageing: AgeingBacklog<T> | undefined
   private pushed: number
   private readonly lanes = new Map<string | number, Lane<T>>()
+  /** Dropped lanes, to be used for new keys: at most `mostIdle`, because no more are idle at once. */
+  private readonly spare: Array<Lane<T>> = []
   /** The number of idle lanes. */
   private idle = 0
   private readonly unkeyed: Lane<T>
@@ -313,7 +315,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const entry = lane.pop()!
     this.size--
     lane.debt = permitsOf(entry) - 1
-    if (lane !== prev) append(this.ring, lane)
+    // A lane without entries and debt leaves the ring below.
+    if (lane !== prev && (lane.size > 0 || lane.debt > 0)) append(this.ring, lane)
     this.served = lane
     if (this.hasPlainLanes && lane.size > 0) this.payDebts()
     else this.onSizeChange(lane, lane.size + 1)
@@ -490,13 +493,31 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const key = entry.extra?.key
     if (key === undefined) return this.unkeyed
     let lane = this.lanes.get(key)
-    if (lane === undefined) this.lanes.set(key, (lane = new Lane(key)))
+    if (lane === undefined) this.lanes.set(key, (lane = this.makeLane(key)))
     else if (lane.idle) {
       lane.idle = false
       this.idle--
     }
     entry.extra!.lane = lane
     return lane
+  }
+
+  private makeLane(key: string | number): Lane<T> {
+    const lane = this.spare.pop()
+    if (lane === undefined) return new Lane(key)
+    lane.key = key
+    return lane
+  }
+
+  /** Drops all lanes, which are idle. */
+  private dropAll(): void {
+    for (const lane of this.lanes.values()) {
+      lane.idle = false
+      lane.key = lane.noted = undefined
+      this.spare.push(lane)
+    }
+    this.idle = 0
+    this.lanes.clear()
   }
 
   /** Whether lanes are not limited and not ranked, so that a lane with a task always takes turns. */
@@ -585,9 +606,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
       lane.idle = true
       this.idle++
     }
-    if (this.idle === 0 || this.idle < lanes.size) return
-    this.idle = 0
-    lanes.clear()
+    if (this.idle > 0 && this.idle === lanes.size) this.dropAll()
   }
 
   /** Makes lanes at the head of the ring lose turns until the head has no debt. */
