@@ -15,13 +15,12 @@ import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type { Scope } from "effect/Scope"
+import type { Fiber } from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
-import { isTask, pipeable } from "./internal/pipeable.ts"
-import type { TaskOperation } from "./internal/taskLast.ts"
+import { isTask, pipeable, type TaskOperation } from "./internal/pipeable.ts"
 import { evaluateNow } from "./internal/runtime/evaluate.ts"
-import type { RuntimeFiber } from "./internal/runtime/fiber.ts"
 import type { Job } from "./Job.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type {
@@ -892,7 +891,7 @@ function makeTag<Self>() {
   }
 }
 
-type Operation = (pool: TaskPoolService, first: any, second: any, third: any, fiber: RuntimeFiber) => unknown
+type Operation = (pool: TaskPoolService, first: any, second: any, third: any, fiber: Fiber<any, any>) => unknown
 
 // A call of the pool in the context, as an effect without closures, because each `submit` makes one.
 class Call {
@@ -922,7 +921,7 @@ Object.setPrototypeOf(
     label: "TaskPool",
     evaluate(fiber) {
       const pool = Context.getUnsafe(fiber.context, this.tag)
-      return evaluateNow(this.operation(pool, this.first, this.second, this.third, fiber as RuntimeFiber), fiber)
+      return evaluateNow(this.operation(pool, this.first, this.second, this.third, fiber), fiber)
     }
   })
 )

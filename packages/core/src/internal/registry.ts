@@ -25,7 +25,7 @@ export interface Named {
  * this module must not know: the machine's options know the executor, and the executor enters the registry.
  */
 export interface PoolSource {
-  readonly machine: { measure(): () => void }
+  readonly machine: { readonly observers: { measure(): () => void } }
   /** The counts of decisions; `undefined` for a fixed pool. */
   readonly decisions: DecisionCounts | undefined
 }
@@ -157,7 +157,7 @@ export class Registry {
   }
 
   private beginMeasuring(pool: Registered): void {
-    if (pool.source !== undefined) this.measured.set(pool, pool.source.machine.measure())
+    if (pool.source !== undefined) this.measured.set(pool, pool.source.machine.observers.measure())
   }
 
   private endMeasuring(pool: Registered): void {

@@ -49,7 +49,8 @@ import { Warnings } from "./inspect/warnings.ts"
 import { lasting } from "./context.ts"
 import { type Closing, type ClosingDefaults, Lifecycle } from "./pool/lifecycle.ts"
 import { entryOf } from "./pool/launch.ts"
-import { Machine, type MachineOptions } from "./pool/machine.ts"
+import { Machine } from "./pool/machine.ts"
+import type { MachineOptions } from "./pool/state.ts"
 import { nameEffect } from "./pool/label.ts"
 import { poolLog } from "./pool/log.ts"
 import { lendMeanwhile } from "./pool/nested.ts"
@@ -60,6 +61,7 @@ import { Fork, Submit, submitNow } from "./pool/submit.ts"
 import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { type Registry, registryOf } from "./registry.ts"
+import type { RuntimeFiber } from "./runtime/fiber.ts"
 import { keepShapes } from "./shapes.ts"
 import { taskOperation } from "./taskLast.ts"
 import { workers } from "./words.ts"
@@ -91,9 +93,9 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     const registry = registryOf(context)
     const machine = new Machine(options, context, poolLog(context, options.name, options.kind))
     if (options.classify !== undefined && options.sizing === undefined) {
-      machine.observe(new RetryAfter(machine, options.classify))
+      machine.observers.observe(new RetryAfter(machine, options.classify))
     }
-    if (options.timing) machine.measure()
+    if (options.timing) machine.observers.measure()
     const ids = new TaskIds()
     const warnings = options.warnAfter === undefined ? undefined : new Warnings(machine, options.warnAfter, ids)
     machine.warnings = warnings
@@ -141,7 +143,7 @@ const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> => {
   // timed.
   let last: PoolTiming | undefined
   return Effect.sync(() => {
-    const { isMeasuring, timing } = machine
+    const { isMeasuring, timing } = machine.observers
     if (!isMeasuring) return undefined
     const { queue, run } = timing!
     if (last?.queue.count !== queue.count || last.run.count !== run.count) {
@@ -168,7 +170,8 @@ const serviceOf = (
   const submit = taskOperation(
     "TaskPool.submit",
     (work: any, submitOptions?: TaskOptions) => new Submit(machine, "TaskPool.submit", work, submitOptions),
-    (fiber, work: any, submitOptions) => submitNow(fiber, machine, "TaskPool.submit", work, submitOptions)
+    (fiber, work: any, submitOptions) =>
+      submitNow(fiber as RuntimeFiber, machine, "TaskPool.submit", work, submitOptions)
   )
 
   const fork = (where: string, mayWait: boolean) => {

@@ -1,19 +1,8 @@
 /** The pipeable form of the operations on a task: `effect.pipe(pool.submit(options))`. */
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { isTask, pipeable } from "./pipeable.ts"
+import { isTask, pipeable, type TaskOperation } from "./pipeable.ts"
 import { describe, taskOptions, type TaskOptions } from "./pool/task.ts"
-import type { RuntimeFiber } from "./runtime/fiber.ts"
-
-/** An operation on a task, such as `submit`. */
-export interface TaskOperation {
-  (task: any, options?: any): any
-  /**
-   * The operation in the evaluation of another effect, which has looked whether `task` is a task. Returns what the fiber
-   * evaluates next.
-   */
-  readonly inFiber?: (fiber: RuntimeFiber, task: any, options: any) => Effect.Effect<any, any>
-}
 
 /** Makes an operation that also takes its task in a second call. */
 export const taskOperation = (

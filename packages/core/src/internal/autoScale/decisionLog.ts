@@ -48,7 +48,7 @@ export class DecisionLog {
 
   /** The logger is user code, so it runs after the present step. */
   private logLater(message: string, annotations: Readonly<Record<string, unknown>>): void {
-    this.machine.later(() => this.machine.log("Debug", message, annotations))
+    this.machine.userCode.later(() => this.machine.userCode.log("Debug", message, annotations))
   }
 
   /** Returns the last decisions, oldest first. */

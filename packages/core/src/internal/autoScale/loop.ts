@@ -66,7 +66,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const log = new DecisionLog(machine, policy.name, bounds)
   const attach = (): Meter => {
     const meter = new Meter(machine, classify)
-    detach = machine.observe(meter)
+    detach = machine.observers.observe(meter)
     return meter
   }
   let detach: (() => void) | undefined
@@ -77,7 +77,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const sizeOf = ({ size }: AutoScaleDecision): number => {
     if (typeof size === "number" && !Number.isNaN(size)) return Math.floor(size)
     if (!loggedSize)
-      machine.onDefect(size, `the policy ${policy.name} returned a size that is not a number, the size stays`)
+      machine.userCode.onDefect(size, `the policy ${policy.name} returned a size that is not a number, the size stays`)
     loggedSize = true
     return machine.target
   }
@@ -200,7 +200,9 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   })
 
   const logDeath = (cause: Cause.Cause<never>): Effect.Effect<void> =>
-    Effect.sync(() => machine.log("Error", "policy died", { policy: policy.name, size: machine.target }, cause))
+    Effect.sync(() =>
+      machine.userCode.log("Error", "policy died", { policy: policy.name, size: machine.target }, cause)
+    )
 
   const run = loop.pipe(
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : logDeath(cause))),

@@ -98,7 +98,7 @@ export class Meter implements MachineObserver {
 
   constructor(machine: Machine, classify: Classify = classifyDefault) {
     this.machine = machine
-    this.watch = machine.watch
+    this.watch = machine.observers.watch
     this.outcomes = new Outcomes(machine, classify)
     this.classifiesAll = classify !== classifyDefault
     this.running = machine.busy
@@ -229,7 +229,7 @@ export class Meter implements MachineObserver {
   /** Wakes the loop if the pool is still idle after a turn of the event loop, so that the loop can drop its timer. */
   private checkRestLater(): void {
     this.restCheckScheduled = true
-    this.machine.later(() => {
+    this.machine.userCode.later(() => {
       this.restCheckScheduled = false
       if (!this.asleep && this.isIdle) this.wakeUp?.()
     })

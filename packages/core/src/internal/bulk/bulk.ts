@@ -161,7 +161,7 @@ export class Bulk implements Traversal {
     // An item that the pool would not admit would be lost, so none is fetched.
     if (!this.machine.isAdmitting) this.machine.request(task)
     else if (++this.fetches % fetchBudget > 0) this.fetch(task, iterator)
-    else this.machine.later(() => this.fetch(task, iterator))
+    else this.machine.userCode.later(() => this.fetch(task, iterator))
   }
 
   /** Assigns the next item of a synchronous source to a request, if there is one. */
@@ -258,7 +258,7 @@ export class Bulk implements Traversal {
   /** Rejects the request that waits for a fetched item, because the source may never deliver it. */
   onAdmissionEnd(): void {
     const { newest } = this
-    if (newest?.state === "New" && newest.needsItem) this.machine.rejectUnadmitted(newest)
+    if (newest?.state === "New" && newest.needsItem) this.machine.reject(newest, this.machine.notAdmitting)
   }
 
   /** Handles the end of a task: it has settled, was rejected, or found no item. */
@@ -307,7 +307,8 @@ export class Bulk implements Traversal {
     const { machine } = this
     const { span } = this.options
     // In this step, which may end the caller's span.
-    if (span !== undefined) machine.guard((event) => event.notify(), span.rejected.rejection(reason, machine.stats()))
+    if (span !== undefined)
+      machine.userCode.guard((event) => event.notify(), span.rejected.rejection(reason, machine.stats()))
   }
 
   private isAtEnd(): boolean {

@@ -67,5 +67,5 @@ const bulkSpan = (
 ): BulkSpan => ({
   items: spans === "each" && span.sampled ? traceUnder(machine, span, fiber, caller) : undefined,
   rejected: traceUnder(machine, caller, fiber),
-  counted: (items) => machine.guard(() => span.attribute("task_pool.items", items), undefined)
+  counted: (items) => machine.userCode.guard(() => span.attribute("task_pool.items", items), undefined)
 })

@@ -71,7 +71,7 @@ export class Warnings {
       const millis = this.millisOf(rule, now)
       if (this.logged[rule] || millis < this.warnAfter) continue
       this.logged[rule] = true
-      this.machine.log("Warn", this.messageOf(rule, millis), this.numbersOf(rule, millis, now))
+      this.machine.userCode.log("Warn", this.messageOf(rule, millis), this.numbersOf(rule, millis, now))
     }
     this.plan(this.machine.ages.now())
   }

@@ -131,7 +131,8 @@ export class PoolGroup implements PoolsOfName {
 
   times(of: (times: { readonly queue: Histogram; readonly run: Histogram }) => Histogram): ReadonlyArray<Histogram> {
     const times = [of(this.closed)]
-    for (const { machine } of this.open) if (machine.timing !== undefined) times.push(of(machine.timing))
+    for (const { machine } of this.open)
+      if (machine.observers.timing !== undefined) times.push(of(machine.observers.timing))
     return times
   }
 

@@ -25,8 +25,8 @@ const noDecisions: ReadonlyMap<string, number> = new Map()
 /** Returns the present numbers of a pool, which go on growing. */
 export const numbersOf = ({ decisions, machine }: MeasuredPool): Numbers => ({
   counts: machine.counts,
-  queue: machine.timing?.queue,
-  run: machine.timing?.run,
+  queue: machine.observers.timing?.queue,
+  run: machine.observers.timing?.run,
   decisions: decisions?.byReason ?? noDecisions,
   overloads: decisions?.overloads ?? 0
 })

@@ -8,6 +8,7 @@
  */
 import type { Agenda, Due } from "./agenda.ts"
 import type { Ages, SharedReading } from "./ages.ts"
+import type { UserCode } from "./log.ts"
 
 /** A task, as its deadline sees it. */
 export interface Waiting {
@@ -20,8 +21,7 @@ export interface Expiring {
   readonly ages: Ages
   /** Called when the time `at` has come, or a little later. */
   expire(entry: Waiting, at: number): void
-  /** Calls a function, and logs what it throws. */
-  guard<A>(f: (value: A) => void, value: A): void
+  readonly userCode: Pick<UserCode, "guard">
 }
 
 /** The part of a task's extra that belongs to its deadline. */
@@ -83,7 +83,7 @@ export class Deadline implements Due {
       return pool.agenda.add(this, reading.until + this.maxWait)
     }
     const expire = (entry: Waiting): void => pool.expire(entry, at)
-    for (const entry of this.entries) if (entry !== undefined) pool.guard(expire, entry)
+    for (const entry of this.entries) if (entry !== undefined) pool.userCode.guard(expire, entry)
   }
 }
 

@@ -5,7 +5,7 @@
  * recomputes its limit after each change.
  */
 import type { HoldReason as PublicReason } from "../../PoolStats.ts"
-import type { EventBody } from "./events.ts"
+import type { Events } from "./events.ts"
 import type { Agenda } from "./agenda.ts"
 import { Alarm } from "./alarm.ts"
 
@@ -16,7 +16,7 @@ export type HoldReason = PublicReason | "Closing"
 export interface Held {
   /** Called when a hold has begun or ended. */
   refreshLimit(): void
-  emit(event: EventBody): void
+  readonly events: Pick<Events, "emit">
   flush(): void
 }
 
@@ -51,7 +51,7 @@ export class Holds {
     this.counts.set(reason, count + 1)
     if (count > 0) return
     this.held.refreshLimit()
-    if (reason !== "Closing") this.held.emit({ _tag: "Held", reason })
+    if (reason !== "Closing") this.held.events.emit({ _tag: "Held", reason })
   }
 
   /** Ends one hold of a reason, or all of them. Does nothing if there is none. */
@@ -61,7 +61,7 @@ export class Holds {
     if (count > 1 && !all) return void this.counts.set(reason, count - 1)
     this.counts.delete(reason)
     this.held.refreshLimit()
-    if (reason !== "Closing") this.held.emit({ _tag: "Released", reason })
+    if (reason !== "Closing") this.held.events.emit({ _tag: "Released", reason })
     this.held.flush()
   }
 

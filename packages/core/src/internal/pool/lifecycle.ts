@@ -127,9 +127,9 @@ export class Lifecycle {
 
   /** Handles the end of the pool: it has closed, and cannot be reopened. */
   private endForGood(): void {
-    this.machine.events.end(this.machine.guard)
+    this.machine.events.end(this.machine.userCode.guard)
     // Those who watch the registry must not keep the pool from closing.
-    this.machine.guard(this.onEnd, undefined)
+    this.machine.userCode.guard(this.onEnd, undefined)
   }
 
   private begin({
@@ -218,7 +218,7 @@ export class Lifecycle {
     const { closing, machine } = this
     if (machine.phase === "Closed" && closing?.closed !== undefined) offer(closing.closed)
     machine.events.subscribe(reader)
-    if (this.closedForGood && machine.phase === "Closed") machine.events.end(machine.guard)
+    if (this.closedForGood && machine.phase === "Closed") machine.events.end(machine.userCode.guard)
   }
 
   private run(closing: CloseState): Effect.Effect<void> {
@@ -270,7 +270,7 @@ export class Lifecycle {
       this.collect(closing)
       closing.abandonAt = this.now() + closing.interruptMillis
       let cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
-      machine.interruptAll("Closed")
+      for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
       while (cancelled === cancelledPerStep) {
         yield* Effect.yieldNow
         cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
@@ -310,7 +310,7 @@ export class Lifecycle {
     const { machine } = this
     const abandoned = machine.runningEntries.map((entry) => ({ fiber: entry.fiber?.id, label: labelOf(entry) }))
     machine.abandonRunning("Closed")
-    for (const task of abandoned) machine.log("Warn", "gave up a task", task)
+    for (const task of abandoned) machine.userCode.log("Warn", "gave up a task", task)
   }
 
   private now(): number {

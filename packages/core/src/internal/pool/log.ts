@@ -1,9 +1,10 @@
 /**
  * The log lines of a pool. Each carries the pool's name and kind as annotations, and what its text says as numbers.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { SchedulerDispatcher } from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 
 /** Writes a line. */
@@ -25,5 +26,34 @@ export const poolLog = (context: Context.Context<never>, name: string, kind: str
     const line = Effect.logWithLevel(level)
     const written = cause === undefined ? line(message) : line(message, cause)
     run(Effect.annotateLogs(written, { "task_pool.name": name, "task_pool.kind": kind, ...annotations }))
+  }
+}
+
+/** Calls user code whose result no fiber waits for. What it throws is logged: no task can have its error. */
+export class UserCode {
+  private readonly dispatcher: SchedulerDispatcher
+  readonly log: PoolLog
+
+  constructor(dispatcher: SchedulerDispatcher, log: PoolLog) {
+    this.dispatcher = dispatcher
+    this.log = log
+  }
+
+  readonly guard = <A>(f: (value: A) => void, value: A): void => {
+    try {
+      f(value)
+    } catch (defect) {
+      this.onDefect(defect)
+    }
+  }
+
+  /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
+  readonly onDefect = (defect: unknown, message = "a callback threw, and no task can have its error"): void => {
+    this.later(() => this.log("Error", message, undefined, Cause.die(defect)))
+  }
+
+  /** Calls `f` after a turn of the event loop. */
+  later(f: () => void): void {
+    this.dispatcher.scheduleTask(f, 0)
   }
 }

@@ -7,7 +7,7 @@
  *
  * Everything here is synchronous: JavaScript's single thread is the lock. The waiting code (submitters in `submit.ts`,
  * closing in `lifecycle.ts`, the sizing loop in `autoScale/loop.ts`) only calls the machine. Only this file writes the
- * machine's state.
+ * state, and `state.ts` reads it.
  *
  * **Words**
  *
@@ -22,9 +22,9 @@
  *
  * **User code** runs at seven places, and every transition is complete there: a source gives an item (`pullFor`), a task
  * begins (`run`), an observer classifies an outcome (`report`), a schedule decides on a retry (`delayForRetry`), a
- * fiber is interrupted (`interrupt`), a waiter is notified (`notifyNext`), a condition is checked (`checkWatchers`). User code may call every operation of the
- * pool. If a flush is running, it does the work that such a call leaves. What user code throws is a defect of its own
- * task, or is logged.
+ * fiber is interrupted (`interrupt`), a waiter is notified (`notifyNext`), a condition is checked (`checkWatchers`).
+ * User code may call every operation of the pool. If a flush is running, it does the work that such a call leaves. What
+ * user code throws is a defect of its own task, or is logged.
  *
  * Per-task code lives in small functions, rare paths in separate ones. V8 inlines up to a size limit, and a call that it
  * does not inline costs as much as most of these functions.
@@ -80,14 +80,10 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
-import type { PoolStats } from "../../PoolStats.ts"
-import type { QueueDiscipline } from "../../QueueDiscipline.ts"
-import type { CloseReport, KeyStats, PoolEvent } from "../../TaskPool.ts"
+import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
-import { LinkedList } from "../backlog/list.ts"
 import {
   type AsyncContext,
   captureAsyncContext,
@@ -101,7 +97,6 @@ import { callersAsyncContext } from "../runtime/fiber.ts"
 import { type Ages, agesOf } from "./ages.ts"
 import { Agenda } from "./agenda.ts"
 import { Completions } from "./completions.ts"
-import { Counts } from "./counts.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
 import { Deadlines, type Expiring } from "./deadline.ts"
 import { PoolNode } from "./waitForGraph.ts"
@@ -110,42 +105,14 @@ import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Wait, type Workers } from "./lending.ts"
-import type { PoolLog } from "./log.ts"
-import { type EventBody, Events } from "./events.ts"
-import { type Outcome, rejectedIn, type Tracing } from "./span.ts"
+import { type PoolLog, UserCode } from "./log.ts"
+import { Events } from "./events.ts"
+import { type Outcome, type Tracing } from "./span.ts"
 import { Pauses } from "./pauses.ts"
-import type { CheckedRate, Costs } from "./rate.ts"
+import type { Costs } from "./rate.ts"
+import { Observers } from "./observers.ts"
+import { type MachineOptions, PoolState } from "./state.ts"
 import { Watchers } from "./watchers.ts"
-import { callAfter } from "../runtime/timer.ts"
-import { withSample } from "../timing/marks.ts"
-import { Stopwatch } from "../timing/stopwatch.ts"
-import { Timing } from "../timing/timing.ts"
-
-/** The options of a machine, which the pool's constructor has checked. */
-export interface MachineOptions {
-  readonly name: string
-  /** The name of the module that makes the pool. */
-  readonly kind: string
-  /** Whether tasks have spans. */
-  readonly spans: "auto" | "none"
-  readonly discipline: QueueDiscipline
-  /** The sizes that `target` is clamped to. */
-  readonly min: number
-  readonly max: number
-  readonly initial: number
-  /** Whether the size changes by hand only, without bounds. */
-  readonly isFixed: boolean
-  readonly capacity: number
-  readonly onFull: "suspend" | "fail" | "dropOldest"
-  readonly startPaused: boolean
-  readonly nested: "lend" | "fail" | "queue"
-  readonly rates: ReadonlyArray<CheckedRate>
-  readonly perKey: number
-  /** The milliseconds of waiting that count as one weight less; undefined for none. */
-  readonly ageing: number | undefined
-}
-
-const platformClock = Context.get(Context.empty(), Clock.Clock)
 
 // A flush yields to the event loop after this many launches and notifications.
 const flushBudget = 1024
@@ -156,60 +123,28 @@ const maxLaunchDepth = 64
 // A flush whose end makes work again lets the event loop go after this many rounds.
 const maxRounds = 64
 
-export class Machine implements Workers, Held, Attempts, Expiring {
-  readonly name: string
-  readonly kind: string
-  /** Whether a task has a span, if its submitter has a recorded one. */
-  readonly traces: boolean
-  readonly min: number
-  readonly max: number
-  readonly capacity: number
-  readonly onFull: "suspend" | "fail" | "dropOldest"
-  readonly nested: "lend" | "fail" | "queue"
-  readonly rates: ReadonlyArray<CheckedRate>
-  private readonly isFixed: boolean
+export class Machine extends PoolState implements Workers, Held, Attempts, Expiring {
   readonly agenda: Agenda
   readonly clock: Clock.Clock
   readonly ages: Ages
 
-  #phase: "Open" | "Draining" | "Closed" = "Open"
   readonly pauses: Pauses
-  /** Whether the pool is open and not paused. A field: each item of a bulk asks for it several times. */
-  isAdmitting: boolean
-  #target: number
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
   private limit: number
-  /** The number of workers that running tasks use. */
-  private used = 0
-  /** The number of workers that running tasks lend. */
-  private lent = 0
   private lending: Lending | undefined = undefined
   readonly waitNode = new PoolNode(this)
   readonly holds: Holds
   /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
-  private largestSize: number
-
-  private readonly door = new LinkedList<Entry>()
-  private backlog: Backlog<Entry>
-  private readonly gate: Gate
-  /** Whether the next task may have to wait although a worker is free. */
-  private selective: boolean
-  private readonly runningTasks = new LinkedList<Entry>()
-  private readonly delayed: Delayed
+  protected backlog: Backlog<Entry>
+  protected readonly gate: Gate
+  protected readonly delayed: Delayed
   private readonly deadlines: Deadlines
-  /** The number of places in the queue for which an item is being pulled. */
-  private reserved = 0
 
-  readonly counts = new Counts()
-  /** Gets the reports about tasks: the timing while the pool measures, otherwise the pool's own observer, if any. */
+  readonly observers: Observers
+  // The fields of `observers`, which each task looks at.
   private observer: TaskObserver | undefined = undefined
   private ownObserver: MachineObserver | undefined = undefined
-  readonly watch: Stopwatch
-  /** The times of the tasks, from the first time on that the pool measures. */
-  timing: Timing | undefined = undefined
-  /** The number of those for whom the pool measures. */
-  private timed = 0
   readonly watchers = new Watchers()
   /** Notified of the end of each flush; undefined without `warnAfter`. */
   warnings: { flushEnded(): void } | undefined = undefined
@@ -217,7 +152,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   readonly events: Events
 
   private readonly dispatcher: SchedulerDispatcher
-  readonly log: PoolLog
+  readonly userCode: UserCode
   private readonly completions = new Completions()
   private flushing = false
   private flushScheduled = false
@@ -245,36 +180,24 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** `context` is the context of the pool's own fibers. */
   constructor(options: MachineOptions, context: Context.Context<never>, log: PoolLog = () => {}) {
-    this.name = options.name
-    this.kind = options.kind
-    this.traces = options.spans === "auto"
-    this.min = options.min
-    this.max = options.max
-    this.capacity = options.capacity
-    this.onFull = options.onFull
+    super(options)
     this.pauses = new Pauses(options.startPaused, (paused) => this.onPaused(paused))
-    this.isAdmitting = !options.startPaused
-    this.#target = this.limit = options.initial
-    this.largestSize = options.initial
-    this.nested = options.nested
-    this.rates = options.rates
-    this.isFixed = options.isFixed
+    this.limit = options.initial
     this.clock = Context.get(context, Clock.Clock)
-    this.watch = new Stopwatch(this.clock)
+    this.observers = new Observers(this.clock, this.runningTasks, () => this.chooseObservers())
     this.events = new Events(this.clock)
     this.ages = agesOf(this.clock)
-    this.agenda = new Agenda(context, (defect, message) => this.onDefect(defect, message))
+    this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
+    this.userCode = new UserCode(this.dispatcher, log)
+    this.agenda = new Agenda(context, this.userCode.onDefect)
     this.holds = new Holds(this, this.agenda)
     this.delayed = new Delayed(this, this.agenda)
     this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
-    const backlogOptions = { ageing, now: () => this.agenda.now() }
-    const makeBacklog = (): Backlog<Entry> => discipline.backlog(backlogOptions)
+    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
     this.backlog = makeBacklog()
     this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
-    this.dispatcher = Context.get(context, Scheduler).makeDispatcher()
-    this.log = log
   }
 
   // ---- admission: in the submitter's step ------------------------------------------------------------------------
@@ -321,7 +244,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.counts.dropped++
     this.takeOut(victim)
     this.admitWaiting(entry)
-    this.emit({ _tag: "Cancelled", reason: "Dropped", started: hasStarted(victim) })
+    this.events.emit({ _tag: "Cancelled", reason: "Dropped", started: hasStarted(victim) })
     this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
   }
 
@@ -330,11 +253,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (!this.isAdmitting) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
-  }
-
-  /** Returns whether an entry takes more workers, or costs more, than the pool ever allows. */
-  private isTooLarge(entry: Entry): boolean {
-    return this.gate.isTooLarge(entry, this.isFixed ? this.largestSize : this.max)
   }
 
   /** Prepares the gate and the backlog for a task with an extra. */
@@ -365,19 +283,10 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.flush()
   }
 
-  /** Whether a request would get a place now. */
-  get hasPlaceForRequest(): boolean {
-    return this.door.size === 0 && this.hasPlace && this.isAdmitting
-  }
-
   /** Whether the queue is full, and its next task will start after the present step. */
   get isAboutToDispatch(): boolean {
     if (this.onFull === "suspend" || this.hasPlace || this.backlog.ready === 0) return false
     return this.used < this.limit && (!this.selective || this.nextMayStart())
-  }
-
-  private get hasPlace(): boolean {
-    return this.backlog.size + this.reserved < this.capacity
   }
 
   /**
@@ -433,32 +342,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     for (const traversal of this.traversals) traversal.onAdmissionEnd()
   }
 
-  /** Rejects a request that waits for its source, after admission has ended. */
-  rejectUnadmitted(entry: Entry): void {
-    this.reject(entry, this.notAdmitting)
-  }
-
-  /** Returns the failure for callers after admission has ended. */
-  rejection(): Cause.Cause<NotAvailable> {
-    return Cause.fail(this.notAvailable(this.notAdmitting))
-  }
-
-  /** Counts and returns the failure of an operation that would wait for its own pool. */
-  rejectNested(): NotAvailable {
-    this.countRejection("Nested")
-    const error = this.notAvailable("Nested")
-    if (this.traces) this.guard((fiber) => rejectedIn(fiber, "Nested", error.stats), Fiber.getCurrent()!)
-    return error
-  }
-
-  private notAvailable(reason: NotAvailableReason): NotAvailable {
-    return new NotAvailable({ reason, pool: this.name, stats: this.stats() })
-  }
-
-  get notAdmitting(): NotAvailableReason {
-    return this.#phase === "Open" ? "Paused" : "Closed"
-  }
-
   /** Ends a request whose source has no item left. */
   dropRequest(entry: Entry): void {
     if (entry.state === "AtDoor") this.door.remove(entry)
@@ -467,7 +350,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   }
 
   /** Fails a task that is not admitted. The bulk counts the rejection of a request, if its source had an item left. */
-  private reject(entry: Entry, reason: NotAvailableReason): void {
+  reject(entry: Entry, reason: NotAvailableReason): void {
     if (!entry.needsItem) this.countRejection(reason)
     const error = this.notAvailable(reason)
     const exit = Exit.fail(error)
@@ -489,7 +372,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private countReason(reason: NotAvailableReason): void {
     this.counts.rejectedBy[reason]++
-    this.emit({ _tag: "Rejected", reason })
+    this.events.emit({ _tag: "Rejected", reason })
   }
 
   /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
@@ -782,7 +665,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   private onLaunchThrew(entry: Entry, cause: unknown): void {
     const exit = entry.state === "Running" ? entry.fiber?.pollUnsafe() : undefined
     if (exit === undefined) throw cause
-    this.onDefect(cause)
+    this.userCode.onDefect(cause)
     this.onExit(entry, exit)
     entry.onStarted()
   }
@@ -808,7 +691,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
       if (exit !== undefined) this.onExit(entry, exit)
       else if ((entry.fiber === undefined && !this.deferredStarts.includes(entry)) || entry === lost) {
         this.onExit(entry, overflow)
-        if (entry.fiber !== undefined) this.guard(interruptFiber, entry.fiber)
+        if (entry.fiber !== undefined) this.userCode.guard((fiber) => fiber.interruptUnsafe(), entry.fiber)
       }
     }
     if (lost.state === "Delayed") this.delayed.entries.remove(lost)
@@ -859,7 +742,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private cancelRunning(entry: Entry, reason: TaskCancelledReason, others: ReadonlyArray<Cause.Reason<unknown>>): void {
     this.count(entry, "cancelled")
-    this.emit({ _tag: "Cancelled", reason, started: true })
+    this.events.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
   }
@@ -946,8 +829,6 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   // ---- notifying --------------------------------------------------------------------------------------------------
 
-  private readonly enqueueWatcher = (watcher: Notifiable): void => this.enqueueCompletion(watcher)
-
   /** Lets the present or the next flush notify a waiter. */
   enqueueCompletion(completion: Notifiable): void {
     this.completions.push(completion)
@@ -959,27 +840,8 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     try {
       this.completions.shift().notify()
     } catch (defect) {
-      this.onDefect(defect)
+      this.userCode.onDefect(defect)
     }
-  }
-
-  /** Calls user code whose result no fiber waits for. Logs what it throws. */
-  readonly guard = <A>(f: (value: A) => void, value: A): void => {
-    try {
-      f(value)
-    } catch (defect) {
-      this.onDefect(defect)
-    }
-  }
-
-  /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
-  onDefect(defect: unknown, message = "a callback threw, and no task can have its error"): void {
-    this.later(() => this.log("Error", message, undefined, Cause.die(defect)))
-  }
-
-  /** Calls `f` after a turn of the event loop. */
-  later(f: () => void): void {
-    this.dispatcher.scheduleTask(f, 0)
   }
 
   /** Returns whether there is work again. */
@@ -995,7 +857,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.flushing = true
     this.flushAsked = false
     try {
-      this.watchers.check(this.enqueueWatcher)
+      this.watchers.check(this.completions)
     } finally {
       this.flushing = false
     }
@@ -1042,14 +904,9 @@ export class Machine implements Workers, Held, Attempts, Expiring {
   /** Cancels a waiting or delayed task. */
   cancel(entry: Entry, reason: TaskCancelledReason): void {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
-    this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
+    this.events.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     this.remove(entry, reason)
     this.flush()
-  }
-
-  /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
-  get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.entries.ordered())
   }
 
   /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
@@ -1080,15 +937,11 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   private settleEach(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
     const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
-    for (const entry of entries) this.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
+    for (const entry of entries) this.events.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
       // Settling another item may have stopped the bulk, and so settled this entry.
       if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
-  }
-
-  private cancellation(reason: TaskCancelledReason, started: boolean): Exit.Exit<never, TaskCancelled> {
-    return Exit.fail(new TaskCancelled({ reason, started, pool: this.name, stats: this.stats() }))
   }
 
   /** Interrupts a running task. The first reason stays. The fiber may end in this step. */
@@ -1097,7 +950,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     entry.cancelReason ??= reason
     const { fiber } = entry
     // Finalizers and observers of the fiber are user code.
-    if (fiber !== undefined) this.guard((fiber) => fiber.interruptUnsafe(by), fiber)
+    if (fiber !== undefined) this.userCode.guard((fiber) => fiber.interruptUnsafe(by), fiber)
   }
 
   /** Ends the task of a caller that was interrupted before it had an answer. */
@@ -1106,7 +959,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
     if (entry.state === "Settled") return
     if (entry.state === "Waiting" || entry.state === "Delayed")
-      this.emit({ _tag: "Cancelled", reason: "Cancelled", started: hasStarted(entry) })
+      this.events.emit({ _tag: "Cancelled", reason: "Cancelled", started: hasStarted(entry) })
     this.remove(entry, Exit.interrupt(by))
     this.flush()
   }
@@ -1132,27 +985,27 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Sets the target, clamped to the pool's bounds. Surplus tasks continue. */
   resize(size: number, why: string): number {
-    const from = this.#target
-    this.#target = Math.max(this.min, Math.min(this.max, size))
-    if (this.#target !== from) {
+    const from = this.targetSize
+    this.targetSize = Math.max(this.min, Math.min(this.max, size))
+    if (this.targetSize !== from) {
       this.refreshLimit()
-      this.ownObserver?.resized(from, this.#target)
-      this.largestSize = Math.max(this.largestSize, this.#target)
-      this.emit({ _tag: "Scaled", from, to: this.#target, why })
+      this.ownObserver?.resized(from, this.targetSize)
+      this.largestSize = Math.max(this.largestSize, this.targetSize)
+      this.events.emit({ _tag: "Scaled", from, to: this.targetSize, why })
       this.flush()
     }
-    return this.#target
+    return this.targetSize
   }
 
   /** Like `resize`, for a caller instead of the policy. The next sample reports the change to the policy. */
   resizeByHand(size: number, why: string): number {
-    const from = this.#target
+    const from = this.targetSize
     if (this.resize(size, why) !== from) this.ownObserver?.resizedByHand()
-    return this.#target
+    return this.targetSize
   }
 
   refreshLimit(): void {
-    this.limit = this.holds.isHeld || this.blocked ? 0 : this.#target
+    this.limit = this.holds.isHeld || this.blocked ? 0 : this.targetSize
   }
 
   // ---- lending ---------------------------------------------------------------------------------------------------
@@ -1177,7 +1030,7 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   takeBackWorkers(entry: Entry, must: boolean): boolean {
     const permits = permitsOf(entry)
-    const fits = this.used + permits <= this.#target || (permits > this.#target && this.used === 0)
+    const fits = this.used + permits <= this.targetSize || (permits > this.targetSize && this.used === 0)
     if (!fits && !must) return false
     this.used += permits
     this.lent -= permits
@@ -1198,31 +1051,26 @@ export class Machine implements Workers, Held, Attempts, Expiring {
     this.flush()
   }
 
-  /** Interrupts all running tasks. */
-  interruptAll(reason: TaskCancelledReason): void {
-    for (const entry of this.runningTasks.toArray()) this.interrupt(entry, reason, undefined)
-  }
-
   // ---- pausing, closing ------------------------------------------------------------------------------------------
 
   private onPaused(paused: boolean): void {
-    if (this.#phase !== "Open") return
+    if (this.phaseName !== "Open") return
     this.isAdmitting = !paused
-    this.emit({ _tag: paused ? "Paused" : "Resumed" })
+    this.events.emit({ _tag: paused ? "Paused" : "Resumed" })
     if (paused) this.rejectDoor("Paused")
     this.flush()
   }
 
   /** Ends admission until `reopen`. Rejects the tasks at the door in this step. */
   beginClosing(): void {
-    this.#phase = "Draining"
+    this.phaseName = "Draining"
     this.isAdmitting = false
     this.rejectDoor("Closed")
   }
 
   /** Closes the pool, when no task waits or runs. */
   endClosing(report: CloseReport): PoolEvent {
-    this.#phase = "Closed"
+    this.phaseName = "Closed"
     this.holds.onClosed()
     const event = this.events.eventOf({ _tag: "Closed", report })
     this.events.publish(event)
@@ -1231,183 +1079,14 @@ export class Machine implements Workers, Held, Attempts, Expiring {
 
   /** Admits again, after `endClosing`. */
   reopen(paused: boolean): void {
-    this.#phase = "Open"
+    this.phaseName = "Open"
     this.pauses.reset(paused)
     this.isAdmitting = !this.paused
     this.holds.end("Closing", true)
   }
 
-  // ---- reading ---------------------------------------------------------------------------------------------------
-
-  get phase(): "Open" | "Draining" | "Closed" {
-    return this.#phase
-  }
-  get paused(): boolean {
-    return this.pauses.isPaused
-  }
-  get target(): number {
-    return this.#target
-  }
-  get running(): number {
-    return this.runningTasks.size
-  }
-  /** The running task that started first. */
-  get oldestRunning(): Entry | undefined {
-    return this.runningTasks.head
-  }
-  get delayedCount(): number {
-    return this.delayed.entries.size
-  }
-  /** The workers alive: the target, or more while surplus workers finish. */
-  get size(): number {
-    return this.#phase === "Closed" ? 0 : Math.max(this.#target, this.used)
-  }
-  /** The number of workers that running tasks use. */
-  get busy(): number {
-    return this.used
-  }
-  /** Whether no task runs, waits in the queue or at the door. */
-  get isAtRest(): boolean {
-    return this.runningTasks.size === 0 && this.backlog.size === 0 && this.door.size === 0
-  }
-  get waiting(): number {
-    return this.backlog.size
-  }
-  /** The most permits of a task so far. */
-  get maxPermits(): number {
-    return this.gate.maxPermits
-  }
-  /** Tasks in the queue and at the door. */
-  get queued(): number {
-    return this.backlog.size + this.door.size
-  }
-  /** The task that has waited longest. Tasks in the queue arrived before those at the door. */
-  get oldestQueued(): Entry | undefined {
-    return this.backlog.oldest() ?? this.door.head
-  }
-  /** The number of tasks that have ended, without those that were cancelled before they started. */
-  get ended(): number {
-    return this.counts.settled - this.counts.neverStarted
-  }
-  /** The number of tasks that were cancelled before they started. */
-  get neverRun(): number {
-    return this.counts.neverStarted
-  }
-  /** The running tasks, the oldest first. */
-  get runningEntries(): ReadonlyArray<Entry> {
-    return this.runningTasks.toArray()
-  }
-  /** Whether the next task may have to wait although a worker is free. */
-  get isSelective(): boolean {
-    return this.selective
-  }
-  /** Whether only the number of workers keeps the next task waiting. */
-  get isSaturated(): boolean {
-    const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
-    if (next === undefined || next.needsItem) return this.backlog.size === 0 && this.used >= this.#target
-    return this.gate.untilStart(next) <= 0 && this.used + permitsOf(next) > this.#target
-  }
-  readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
-  readonly isEmpty = (): boolean => this.backlog.size === 0
-  readonly isResized = (): boolean => this.used <= this.#target
-  /** Whether no task computes. Tasks that lend their workers wait for others, which a hold may keep from starting. */
-  readonly isQuiet = (): boolean => this.used === 0
-
-  /** The number of submitters at the door. */
-  get atDoor(): number {
-    return this.door.size
-  }
-  /** Returns functions that return one task after the other, until the machine changes. */
-  walkTasks(): Record<"running" | "waiting" | "door" | "delayed", () => Entry | undefined> {
-    return {
-      running: this.runningTasks.walk(),
-      waiting: this.backlog.walk(),
-      door: this.door.walk(),
-      delayed: this.delayed.entries.walk()
-    }
-  }
-
-  statsOf(key: string | number): KeyStats {
-    return this.gate.statsOf(key)
-  }
-
-  get phaseNow(): PoolStats["phase"] {
-    if (this.#phase !== "Open") return this.#phase
-    return this.paused ? "Paused" : this.holds.isHeld ? "Held" : "Open"
-  }
-
-  stats(): PoolStats {
-    const { counts } = this
-    return {
-      phase: this.phaseNow,
-      holds: this.holds.reasons,
-      size: this.size,
-      targetSize: this.#target,
-      running: this.runningTasks.size,
-      busy: this.used,
-      lent: this.lent,
-      waiting: this.backlog.size,
-      delayed: this.delayed.entries.size,
-      atDoor: this.door.size,
-      capacity: this.capacity,
-      nextStart: this.gate.untilStart(this.backlog.peek() ?? this.door.head),
-      submitted: counts.submitted,
-      succeeded: counts.succeeded,
-      failed: counts.failed,
-      interrupted: counts.interrupted,
-      cancelled: counts.cancelled,
-      dropped: counts.dropped,
-      rejected: counts.rejected,
-      rejectedBy: { ...counts.rejectedBy },
-      largestSize: this.largestSize
-    }
-  }
-
-  // ---- observing -------------------------------------------------------------------------------------------------
-
-  /** Reports to the pool's own observer, until the returned function is called. */
-  observe(observer: MachineObserver): () => void {
-    this.ownObserver = observer
-    this.chooseObserver()
-    return () => {
-      if (this.ownObserver === observer) this.ownObserver = undefined
-      this.chooseObserver()
-    }
-  }
-
-  /** Measures the times of tasks, until the returned function is called, or longer if others want them too. */
-  measure(): () => void {
-    this.timing ??= new Timing(this.watch, this.clock === platformClock ? callAfter : undefined)
-    if (this.timed++ === 0) this.beginTiming(this.timing)
-    this.chooseObserver()
-    let isWanted = true
-    return () => {
-      if (isWanted && --this.timed === 0) this.timing!.end()
-      isWanted = false
-      this.chooseObserver()
-    }
-  }
-
-  /** Nothing was told the dispatch of the tasks that run now, which may have been chosen when the pool measured before. */
-  private beginTiming(timing: Timing): void {
-    for (const entry of this.runningTasks.toArray()) entry.mark = withSample(entry.mark, 0)
-    timing.begin()
-  }
-
-  get isMeasuring(): boolean {
-    return this.timed > 0
-  }
-
-  private chooseObserver(): void {
-    const { ownObserver, timed, timing } = this
-    this.observer = timed > 0 ? timing!.alongside(ownObserver) : ownObserver
-    // Nothing would report when lent workers are taken back.
-    if (this.observer === undefined) this.watch.forgetLoans()
-  }
-
-  emit(event: EventBody): void {
-    this.events.emit(event)
+  private chooseObservers(): void {
+    this.ownObserver = this.observers.own
+    this.observer = this.observers.ofTasks
   }
 }
-
-const interruptFiber = (fiber: Fiber.Fiber<unknown, unknown>): void => fiber.interruptUnsafe()

@@ -1,7 +1,7 @@
 /** Nested work: a task that waits in an operation of its own pool lends its workers, or the operation fails. */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
+import { type Fiber, getCurrent } from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { type Ending, ending, pushEnding, type RuntimeFiber } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
@@ -9,6 +9,7 @@ import type { Entry } from "./entry.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
+import { rejectedIn } from "./span.ts"
 
 /** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
@@ -30,7 +31,7 @@ export const waitInTask = <A, E, R>(
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
   if (own === entry) return lendWithin(machine, fiber, own, operation)
   const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
-  const refused = Effect.suspend(() => Effect.fail(machine.rejectNested()))
+  const refused = Effect.suspend(() => Effect.fail(rejectNested(machine)))
   return entry.machine === machine ? within : waitInOtherPool(entry, machine, within, refused)
 }
 
@@ -81,7 +82,7 @@ const lendWhile = <A, E, R>(
   operation: (wait: Wait) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> =>
   machine.nested === "fail"
-    ? Effect.fail(machine.rejectNested())
+    ? Effect.fail(rejectNested(machine))
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
         machine.flush()
@@ -123,7 +124,7 @@ const lendWithin: <A, E, R>(
   operation: (wait: Wait) => Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E | NotAvailable, R> = hasKnownRuntime
   ? (machine, fiber, entry, operation) => {
-      if (machine.nested === "fail") return Effect.fail(machine.rejectNested())
+      if (machine.nested === "fail") return Effect.fail(rejectNested(machine))
       const lent = new Lent(machine, entry)
       pushEnding(fiber as RuntimeFiber, lent)
       machine.flush()
@@ -164,4 +165,13 @@ const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Eff
     Effect.onExit(restore(back), () => takeBack),
     exit
   )
+}
+
+/** Counts and returns the failure of an operation that would wait for its own pool. */
+const rejectNested = (machine: Machine): NotAvailable => {
+  machine.countRejection("Nested")
+  const error = machine.notAvailable("Nested")
+  const report = (fiber: Fiber<unknown, unknown>): void => rejectedIn(fiber, "Nested", error.stats)
+  if (machine.traces) machine.userCode.guard(report, getCurrent()!)
+  return error
 }

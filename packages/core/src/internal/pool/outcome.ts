@@ -54,7 +54,7 @@ export class Outcomes {
   }
 
   private logOnce(message: string, defect: unknown): void {
-    if (!this.logged) this.machine.onDefect(defect, message)
+    if (!this.logged) this.machine.userCode.onDefect(defect, message)
     this.logged = true
   }
 }

@@ -23,6 +23,7 @@ import { type NotAvailableReason, TaskCancelled } from "../../TaskPoolError.ts"
 import { overlaySpan } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { noStamp } from "./ages.ts"
+import type { UserCode } from "./log.ts"
 
 /** What a flush does for a trace. */
 interface Notifiable {
@@ -38,7 +39,7 @@ export interface TracedPool {
   readonly kind: string
   /** The tracing of the context that submitted last, while any task waits in the queue. */
   tracing: Tracing | undefined
-  onDefect(defect: unknown, message: string): void
+  readonly userCode: Pick<UserCode, "onDefect">
   enqueueCompletion(completion: Notifiable): void
 }
 
@@ -173,7 +174,7 @@ export class Trace implements Notifiable {
     const { pool } = this.tracing
     if (span != null) pool.enqueueCompletion({ notify: () => span.end(dispatchedAt, Exit.die(defect)) })
     this.span = undefined
-    pool.onDefect(defect, "the tracer threw, and the task has no span")
+    pool.userCode.onDefect(defect, "the tracer threw, and the task has no span")
   }
 
   /** Notes that the task has lent its workers. */
@@ -228,7 +229,7 @@ export class Trace implements Notifiable {
       // Arithmetic with another answer would throw in the middle of a transition.
       throw new TypeError(`the clock's time must be a bigint, got ${typeof time}`)
     } catch (defect) {
-      pool.onDefect(defect, "the clock failed, and a span has a wrong time")
+      pool.userCode.onDefect(defect, "the clock failed, and a span has a wrong time")
       return this.dispatchedAt
     }
   }

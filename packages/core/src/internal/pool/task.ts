@@ -199,7 +199,7 @@ export class Task implements Entry, Waiter, Parent {
   }
   delete(fiber: RuntimeFiber): void {
     if (fiber._observers === undefined) this.machine.onExit(this, fiber.pollUnsafe()!)
-    else observeLast(fiber, (exit) => this.machine.onExit(this, exit), this.machine.guard)
+    else observeLast(fiber, (exit) => this.machine.onExit(this, exit), this.machine.userCode.guard)
   }
 
   get mayStart(): boolean {
@@ -274,7 +274,7 @@ export class Task implements Entry, Waiter, Parent {
     } finally {
       if (observers !== undefined && this.exit !== undefined) {
         this.observers = undefined
-        for (const observer of observers) this.machine.guard(observer, this.exit)
+        for (const observer of observers) this.machine.userCode.guard(observer, this.exit)
       }
     }
   }

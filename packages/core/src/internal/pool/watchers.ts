@@ -1,4 +1,5 @@
 /** Conditions that fibers wait for, checked at the end of each flush. */
+import type { Completions } from "./completions.ts"
 import type { Notifiable } from "./entry.ts"
 
 export class Watchers {
@@ -22,11 +23,11 @@ export class Watchers {
   }
 
   /** Enqueues all watchers whose condition holds now, even if one that is resumed before makes it false again. */
-  check(enqueue: (watcher: Notifiable) => void): void {
+  check(completions: Completions): void {
     for (const [ready, waiting] of this.waiting) {
       if (!ready()) continue
       this.waiting.delete(ready)
-      for (const watcher of waiting) enqueue(watcher)
+      for (const watcher of waiting) completions.push(watcher)
     }
   }
 }

@@ -66,7 +66,7 @@ describe("deadlines of tasks that share a reading of the clock", () => {
       agenda,
       ages,
       expire: (entry: unknown, at: number) => void expired.push([entry, at]),
-      guard: (f: (value: any) => void, value: any) => f(value)
+      userCode: { guard: (f: (value: any) => void, value: any) => f(value) }
     } as unknown as Expiring
     const deadlines = new Deadlines(pool)
     const start = (maxWait: number) => {

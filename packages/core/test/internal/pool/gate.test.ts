@@ -150,7 +150,7 @@ describe("a pool with keys", () => {
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
           for (let key = 0; key < 1000; key++) machine.admit(taskOf(machine, context, key, Effect.never), true)
           clear(machine, {})
-          machine.interruptAll("Closed")
+          for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
           yield* awaitUntil(machine, machine.isIdle)
           assert.strictEqual(lanesOf(Reflect.get(machine, "backlog") as object), 0)
         })

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { AioFixedTaskPoolSimple, type PoolEvent, TaskPool } from "../../../src/index.ts"
+import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
 import { type Held, Holds } from "../../../src/internal/pool/holds.ts"
 import { Pauses } from "../../../src/internal/pool/pauses.ts"
@@ -15,7 +15,7 @@ const world = Effect.withFiber((fiber) => {
   const log: Array<string> = []
   const held: Held = {
     refreshLimit: () => void log.push(holds.isHeld ? "held" : "free"),
-    emit: (event: PoolEvent) => void log.push(`${event._tag} ${"reason" in event ? event.reason : ""}`),
+    events: { emit: (event) => void log.push(`${event._tag} ${"reason" in event ? event.reason : ""}`) },
     flush: () => void log.push("flush")
   }
   const holds: Holds = new Holds(held, agenda)

@@ -182,7 +182,7 @@ describe("a pool whose tasks lend", () => {
       return Effect.gen(function* () {
         yield* awaitUntil(machine, () => machine.stats().succeeded === 1)
         assert.strictEqual(joined.extra?.waits?.length, 0)
-        machine.interruptAll("Closed")
+        for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
       })
     })
   )

@@ -1,4 +1,4 @@
-import type { MachineOptions } from "../../../src/internal/pool/machine.ts"
+import type { MachineOptions } from "../../../src/internal/pool/state.ts"
 import { fifo } from "../../../src/QueueDiscipline.ts"
 
 /** Returns the options of a machine, by default with one worker and an unbounded queue. */

@@ -125,12 +125,12 @@ interface Simulated {
 
 /** Lets a machine measure as on the clock of the platform, whose timer a test fires. */
 const sampling = (machine: Machine, fireLater: (f: () => void) => void = () => {}): Timing => {
-  machine.timing = new Timing(machine.watch, (_, f) => {
+  machine.observers.timing = new Timing(machine.observers.watch, (_, f) => {
     fireLater(f)
     return () => {}
   })
-  machine.measure()
-  return machine.timing
+  machine.observers.measure()
+  return machine.observers.timing
 }
 
 /** Runs tasks on a machine that measures a sample of them. They come at given times and take given times, all in milliseconds. */
@@ -178,7 +178,7 @@ const simulate = (options: {
   }
   runUntil(Infinity)
   assert.strictEqual(machine.stats().succeeded, options.tasks)
-  return { timing, watch: machine.watch, queue, run }
+  return { timing, watch: machine.observers.watch, queue, run }
 }
 
 const percentileOf = (values: ReadonlyArray<number>, percent: number): number =>
@@ -244,7 +244,7 @@ describe("a pool that measures", () => {
       for (let i = 0; i < 100_000; i++) task(machine, Effect.void)
       const before = timing.run.copy()
       assert.isBelow(Math.abs(before.count / 100_000 - 1), 0.05)
-      assert.isBelow(machine.watch.readings, 50_000)
+      assert.isBelow(machine.observers.watch.readings, 50_000)
       yield* pass("1 second")
       fire()
       for (let i = 0; i < 10; i++) task(machine, Effect.void)
@@ -255,24 +255,24 @@ describe("a pool that measures", () => {
   it.effect("still counts when it has measured for days", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      machine.measure()
+      machine.observers.measure()
       for (let day = 0; day < 5; day++) {
         yield* pass("1 day")
         task(machine, Effect.sleep(10))
         yield* pass(10)
       }
-      assert.strictEqual(machine.timing!.run.count, 5)
-      assert.strictEqual(machine.timing!.run.sum, 50)
+      assert.strictEqual(machine.observers.timing!.run.count, 5)
+      assert.strictEqual(machine.observers.timing!.run.sum, 50)
     })
   )
 
   it.effect("times every task by a clock of its own, which costs nothing to read", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      machine.measure()
+      machine.observers.measure()
       for (let i = 0; i < 10_000; i++) task(machine, Effect.void)
-      assert.strictEqual(machine.timing!.run.count, 10_000)
-      assert.isAbove(machine.watch.readings, 20_000 - 1)
+      assert.strictEqual(machine.observers.timing!.run.count, 10_000)
+      assert.isAbove(machine.observers.watch.readings, 20_000 - 1)
     })
   )
 
@@ -284,12 +284,12 @@ describe("a pool that measures", () => {
         task(machine, Effect.sleep(100))
         task(machine, Effect.sleep(100))
         yield* pass(50)
-        const stop = machine.measure()
+        const stop = machine.observers.measure()
         task(machine, Effect.sleep(10))
         yield* pass(500)
-        assert.strictEqual(machine.timing!.queue.count, 1)
-        assert.strictEqual(machine.timing!.queue.sum, 150)
-        assert.strictEqual(machine.timing!.run.sum, 10)
+        assert.strictEqual(machine.observers.timing!.queue.count, 1)
+        assert.strictEqual(machine.observers.timing!.queue.sum, 150)
+        assert.strictEqual(machine.observers.timing!.run.sum, 10)
         stop()
       })
   )
@@ -297,8 +297,8 @@ describe("a pool that measures", () => {
   it.effect("keeps its times when nobody wants them for a while, and counts none of that while", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      const stop = machine.measure()
-      const stopAlso = machine.measure()
+      const stop = machine.observers.measure()
+      const stopAlso = machine.observers.measure()
       task(machine, Effect.sleep(10))
       yield* pass(10)
       stop()
@@ -308,12 +308,12 @@ describe("a pool that measures", () => {
       stopAlso()
       task(machine, Effect.sleep(40))
       yield* pass(20)
-      const stopLast = machine.measure()
+      const stopLast = machine.observers.measure()
       yield* pass(20)
       task(machine, Effect.sleep(80))
       yield* pass(80)
-      assert.strictEqual(machine.timing!.run.count, 3)
-      assert.strictEqual(machine.timing!.run.sum, 110)
+      assert.strictEqual(machine.observers.timing!.run.count, 3)
+      assert.strictEqual(machine.observers.timing!.run.sum, 110)
       stopLast()
     })
   )
@@ -321,27 +321,27 @@ describe("a pool that measures", () => {
   it.effect("counts no time for which a task lent its workers", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      machine.measure()
+      machine.observers.measure()
       task(machine, Effect.sleep(100))
       yield* pass(20)
       const wait = machine.lend(machine.oldestRunning!)
       yield* pass(30)
       wait.end()
       yield* pass(50)
-      assert.strictEqual(machine.timing!.run.sum, 100 - 30)
+      assert.strictEqual(machine.observers.timing!.run.sum, 100 - 30)
     })
   )
 
   it.effect("leaves the pool's own observer its knowledge of lent workers when it stops", () =>
     Effect.gen(function* () {
       const machine = yield* make()
-      const { watch } = machine
+      const { watch } = machine.observers
       const own = new Proxy(
         {},
         { get: (_, report) => (report === "lent" ? (entry: Entry) => watch.lent(entry) : () => {}) }
       )
-      machine.observe(own as MachineObserver)
-      const stop = machine.measure()
+      machine.observers.observe(own as MachineObserver)
+      const stop = machine.observers.measure()
       task(machine, Effect.sleep(100))
       const entry = machine.oldestRunning!
       const { since } = entry
@@ -360,7 +360,7 @@ describe("a pool that measures", () => {
       const machine = yield* make()
       sampling(machine)
       for (let i = 0; i < 100_000; i++) task(machine, Effect.void)
-      const { readings } = machine.watch
+      const { readings } = machine.observers.watch
       for (let i = 0; i < 100; i++) {
         task(machine, Effect.sleep(10))
         const wait = machine.lend(machine.oldestRunning!)
@@ -368,7 +368,7 @@ describe("a pool that measures", () => {
         wait.end()
         yield* pass(10)
       }
-      assert.isBelow(machine.watch.readings - readings, 50)
+      assert.isBelow(machine.observers.watch.readings - readings, 50)
     })
   )
 
@@ -376,14 +376,14 @@ describe("a pool that measures", () => {
     Effect.gen(function* () {
       const context = yield* Effect.context()
       const machine = new Machine(machineOptions({ capacity: 1 }), context)
-      machine.measure()
+      machine.observers.measure()
       task(machine, Effect.ensuring(Effect.sleep(100), Effect.sleep(50)))
       task(machine, Effect.sleep(30))
       const last = new Task(machine, Effect.sleep(40), undefined, 4, Context.make(Clock.Clock, machine.clock))
       machine.admit(last, true)
       assert.strictEqual(last.state, "AtDoor")
       yield* pass(1000)
-      const { queue, run } = machine.timing!
+      const { queue, run } = machine.observers.timing!
       // 150 ms in the queue, then 30 ms of the last task's in the queue: its first 150 were at the door.
       assert.strictEqual(queue.sum, 180)
       assert.strictEqual(run.sum, 150 + 30 + 40)
