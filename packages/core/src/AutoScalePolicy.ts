@@ -23,9 +23,17 @@ import type {
 } from "./AutoScaleModel.ts"
 import type { AdaptiveState } from "./internal/policy/adaptive.ts"
 import * as Adaptive from "./internal/policy/adaptive.ts"
-import { checkDuration } from "./internal/arguments.ts"
+import {
+  checkDuration,
+  checkFunction,
+  checkKnown,
+  checkNumber,
+  checkPolicy,
+  checkSize,
+  checkWord
+} from "./internal/arguments.ts"
 import { sentences } from "./internal/policy/reasons.ts"
-import { checkNumber, clamp as clampNumber, sanitize, sizeOf } from "./internal/policy/sample.ts"
+import { clamp as clampNumber, sanitize, sizeOf } from "./internal/policy/sample.ts"
 
 export type * from "./AutoScaleModel.ts"
 export { emptySample } from "./AutoScaleModel.ts"
@@ -165,26 +173,45 @@ export interface AdaptiveOptions {
  */
 export const adaptive = (options: AdaptiveOptions = {}): AutoScalePolicy<AdaptiveState> => {
   const where = "AutoScalePolicy.adaptive"
-  const { backoff = 0.8, failureHold = 40, overloadTolerance = 0.01, preset = "balanced", probeEvery = 60 } = options
+  const {
+    backoff = 0.8,
+    failureHold = 40,
+    overloadTolerance = 0.01,
+    preset = "balanced",
+    probeEvery = 60
+  } = checkKnown(where, options, adaptiveOptions)
+  checkWord(where, "preset", presets, preset)
   const { interval = 250, maxInterval = 5_000, tolerance = tolerances[preset] } = options
   return Adaptive.make({
     interval: Duration.toMillis(checkDuration(where, "interval", interval, "> 0")),
     maxInterval: Duration.toMillis(checkDuration(where, "maxInterval", maxInterval, "> 0")),
-    tolerance: checkNumber(where, "tolerance", "> 0", tolerance, tolerance > 0),
-    backoff: checkNumber(where, "backoff", "between 0 and 1", backoff, backoff > 0 && backoff < 1),
+    tolerance: checkNumber(where, "tolerance", "> 0", tolerance, (value) => value > 0),
+    backoff: checkNumber(where, "backoff", "between 0 and 1", backoff, isShare),
     overloadTolerance: checkNumber(
       where,
       "overloadTolerance",
       ">= 0 and < 1",
       overloadTolerance,
-      overloadTolerance >= 0 && overloadTolerance < 1
+      (value) => value >= 0 && value < 1
     ),
-    failureHold: checkNumber(where, "failureHold", ">= 1", failureHold, failureHold >= 1),
-    probeEvery: checkNumber(where, "probeEvery", ">= 4", probeEvery, probeEvery >= 4)
+    failureHold: checkNumber(where, "failureHold", ">= 1", failureHold, (value) => value >= 1),
+    probeEvery: checkNumber(where, "probeEvery", ">= 4", probeEvery, (value) => value >= 4)
   })
 }
 
 const tolerances = { latency: 0.15, balanced: 0.25, throughput: 0.5 }
+const presets = ["latency", "balanced", "throughput"] as const
+const adaptiveOptions = [
+  "preset",
+  "tolerance",
+  "interval",
+  "maxInterval",
+  "backoff",
+  "overloadTolerance",
+  "failureHold",
+  "probeEvery"
+]
+const isShare = (value: number): boolean => value > 0 && value < 1
 
 /**
  * Options of `queue`.
@@ -226,10 +253,11 @@ export interface QueueOptions {
  */
 export const queue = (options: QueueOptions = {}): AutoScalePolicy<QueueState> => {
   const where = "AutoScalePolicy.queue"
-  const { interval = 250, targetWait = 100, utilization = 0.8 } = options
+  const known = ["targetWait", "utilization", "interval"]
+  const { interval = 250, targetWait = 100, utilization = 0.8 } = checkKnown(where, options, known)
   const wait = Duration.toMillis(checkDuration(where, "targetWait", targetWait, "> 0"))
   const window = timed(checkDuration(where, "interval", interval, "> 0"))
-  checkNumber(where, "utilization", "> 0 and <= 1", utilization, utilization > 0 && utilization <= 1)
+  checkNumber(where, "utilization", "> 0 and <= 1", utilization, (value) => value > 0 && value <= 1)
   return {
     name: "queue",
     initial: () => ({ run: 0, wants: [] }),
@@ -297,9 +325,9 @@ export interface AimdOptions {
  */
 export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
   const where = "AutoScalePolicy.aimd"
-  const { backoff = 0.9 } = options
-  const interval = Duration.toMillis(checkDuration(where, "interval", options.interval ?? 250, "> 0"))
-  checkNumber(where, "backoff", "between 0 and 1", backoff, backoff > 0 && backoff < 1)
+  const { backoff = 0.9, interval: shortest = 250 } = checkKnown(where, options, ["backoff", "interval"])
+  const interval = Duration.toMillis(checkDuration(where, "interval", shortest, "> 0"))
+  checkNumber(where, "backoff", "between 0 and 1", backoff, isShare)
   return {
     name: "aimd",
     initial: (bounds) => bounds.initial,
@@ -333,15 +361,18 @@ export const aimd = (options: AimdOptions = {}): AutoScalePolicy<number> => {
  * @category policies
  * @since 0.1.0
  */
-export const fixed = (size: number): AutoScalePolicy<null> => ({
-  name: "fixed",
-  initial: () => null,
-  window: () => timed("10 seconds"),
-  update: (state, sample, bounds) => [
-    state,
-    { size: sizeOf(size, bounds), reason: "FIXED", evidence: { before: sample.size } }
-  ]
-})
+export const fixed = (size: number): AutoScalePolicy<null> => {
+  checkSize("AutoScalePolicy.fixed", "size", size)
+  return {
+    name: "fixed",
+    initial: () => null,
+    window: () => timed("10 seconds"),
+    update: (state, sample, bounds) => [
+      state,
+      { size: sizeOf(size, bounds), reason: "FIXED", evidence: { before: sample.size } }
+    ]
+  }
+}
 
 /**
  * Sizes the pool by the number of waiting tasks per worker, as the original Python library does.
@@ -438,27 +469,31 @@ export const score: AutoScalePolicy<ReadonlyArray<number>> = {
  * @category combinators
  * @since 0.1.0
  */
-export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoScalePolicy<readonly [A, B]> => ({
-  name: `min(${a.name}, ${b.name})`,
-  initial: (bounds) => [a.initial(bounds), b.initial(bounds)],
-  window: ([stateA, stateB], bounds) => {
-    const [windowA, windowB] = [a.window(stateA, bounds), b.window(stateB, bounds)]
-    return {
-      interval: Math.max(windowA.interval, windowB.interval),
-      maxInterval: Math.max(windowA.maxInterval, windowB.maxInterval),
-      minSamples: Math.max(windowA.minSamples, windowB.minSamples),
-      runFactor: Math.max(windowA.runFactor, windowB.runFactor),
-      overloads: Math.min(windowA.overloads, windowB.overloads)
+export const min = <A, B>(a: AutoScalePolicy<A>, b: AutoScalePolicy<B>): AutoScalePolicy<readonly [A, B]> => {
+  checkPolicy("AutoScalePolicy.min", a)
+  checkPolicy("AutoScalePolicy.min", b)
+  return {
+    name: `min(${a.name}, ${b.name})`,
+    initial: (bounds) => [a.initial(bounds), b.initial(bounds)],
+    window: ([stateA, stateB], bounds) => {
+      const [windowA, windowB] = [a.window(stateA, bounds), b.window(stateB, bounds)]
+      return {
+        interval: Math.max(windowA.interval, windowB.interval),
+        maxInterval: Math.max(windowA.maxInterval, windowB.maxInterval),
+        minSamples: Math.max(windowA.minSamples, windowB.minSamples),
+        runFactor: Math.max(windowA.runFactor, windowB.runFactor),
+        overloads: Math.min(windowA.overloads, windowB.overloads)
+      }
+    },
+    update: ([stateA, stateB], sample, bounds) => {
+      const [nextA, decisionA] = a.update(stateA, sample, bounds)
+      const [nextB, decisionB] = b.update(stateB, sample, bounds)
+      const smaller = decisionA.size <= decisionB.size ? decisionA : decisionB
+      const pause = Math.max(decisionA.pause ?? 0, decisionB.pause ?? 0)
+      return [[nextA, nextB], pause > 0 ? { ...smaller, pause } : smaller]
     }
-  },
-  update: ([stateA, stateB], sample, bounds) => {
-    const [nextA, decisionA] = a.update(stateA, sample, bounds)
-    const [nextB, decisionB] = b.update(stateB, sample, bounds)
-    const smaller = decisionA.size <= decisionB.size ? decisionA : decisionB
-    const pause = Math.max(decisionA.pause ?? 0, decisionB.pause ?? 0)
-    return [[nextA, nextB], pause > 0 ? { ...smaller, pause } : smaller]
   }
-})
+}
 
 /**
  * Narrows the bounds of a policy, which then sees and uses only sizes within them.
@@ -470,9 +505,14 @@ export const clamp = <S>(
   policy: AutoScalePolicy<S>,
   limits: { readonly min?: number | undefined; readonly max?: number | undefined }
 ): AutoScalePolicy<S> => {
+  const where = "AutoScalePolicy.clamp"
+  checkPolicy(where, policy)
+  const { max: most = Infinity, min: least = -Infinity } = checkKnown(where, limits, ["min", "max"])
+  checkSize(where, "max", most)
+  checkSize(where, "min", least)
   const narrow = (bounds: AutoScaleBounds): AutoScaleBounds => {
-    const max = Math.max(bounds.min, Math.min(bounds.max, limits.max ?? bounds.max))
-    const min = Math.min(max, Math.max(bounds.min, limits.min ?? bounds.min))
+    const max = Math.max(bounds.min, Math.min(bounds.max, most))
+    const min = Math.min(max, Math.max(bounds.min, least))
     return { min, max, initial: Math.min(max, Math.max(min, bounds.initial)) }
   }
   return {
@@ -509,16 +549,21 @@ export const clamp = <S>(
 export const mapDecision = <S>(
   policy: AutoScalePolicy<S>,
   f: (decision: AutoScaleDecision, sample: AutoScaleSample, bounds: AutoScaleBounds) => AutoScaleDecision
-): AutoScalePolicy<S> => ({
-  ...policy,
-  update: (state, sample, bounds) => {
-    const [next, decision] = policy.update(state, sample, bounds)
-    const changed = f(decision, sample, bounds)
-    // A size that is not a number is ignored, and the policy's own size applies.
-    const isNumber = typeof changed.size === "number" && !Number.isNaN(changed.size)
-    return [next, { ...changed, size: sizeOf(isNumber ? changed.size : decision.size, bounds) }]
+): AutoScalePolicy<S> => {
+  const where = "AutoScalePolicy.mapDecision"
+  checkPolicy(where, policy)
+  checkFunction(where, "f", f)
+  return {
+    ...policy,
+    update: (state, sample, bounds) => {
+      const [next, decision] = policy.update(state, sample, bounds)
+      const changed = f(decision, sample, bounds)
+      // A size that is not a number is ignored, and the policy's own size applies.
+      const isNumber = typeof changed.size === "number" && !Number.isNaN(changed.size)
+      return [next, { ...changed, size: sizeOf(isNumber ? changed.size : decision.size, bounds) }]
+    }
   }
-})
+}
 
 /**
  * Returns the policy with windows of at least `interval`, a Duration above 0.
@@ -527,7 +572,9 @@ export const mapDecision = <S>(
  * @since 0.1.0
  */
 export const withInterval = <S>(policy: AutoScalePolicy<S>, interval: Duration.Input): AutoScalePolicy<S> => {
-  const millis = Duration.toMillis(checkDuration("AutoScalePolicy.withInterval", "interval", interval, "> 0"))
+  const where = "AutoScalePolicy.withInterval"
+  checkPolicy(where, policy)
+  const millis = Duration.toMillis(checkDuration(where, "interval", interval, "> 0"))
   return {
     ...policy,
     window: (state, bounds) => {

@@ -63,10 +63,18 @@ export const ItemCounter = {
    * These are the items of each `forEach`, `all` and `mapEffect`, and each task of `submit`, `fork`, `submitNowait` and
    * `submitBlocking`. The number of items is known for arrays, and for iterables with a numeric `size` or `length`. What
    * a task submits itself is not counted.
+   *
+   * Dies with `TypeError` if `begin` or `ended` of the counter is not a function.
    */
   count: <A, E, R>(effect: Effect.Effect<A, E, R>, counter: ItemCounter): Effect.Effect<A, E, R> =>
     Effect.acquireUseRelease(
-      Effect.sync(() => void counting.live++),
+      Effect.sync(() => {
+        for (const name of ["begin", "ended"] as const) {
+          if (typeof counter?.[name] === "function") continue
+          throw new TypeError(`ItemCounter.count: counter.${name} must be a function, got ${typeof counter?.[name]}`)
+        }
+        counting.live++
+      }),
       () => Effect.provideService(effect, CurrentCounter, counter),
       () => Effect.sync(() => void counting.live--)
     ),

@@ -41,8 +41,8 @@ export const Job = {
    * waits for the promise, and runs no other job meanwhile. A CommonJS module, which has no `import.meta`, passes
    * `{ url: pathToFileURL(__filename).href }`.
    *
-   * Throws `TypeError` if `fn` is a generator function, whose result cannot leave its thread, or if `meta` has no
-   * `url`. Throws `RangeError` if `url` is not absolute.
+   * Throws `TypeError` if `name` is not a string, if `fn` is not a function or a generator function, whose result cannot
+   * leave its thread, or if `meta` has no `url`. Throws `RangeError` if `url` is not absolute.
    *
    * **Gotchas**
    *
@@ -67,6 +67,8 @@ export const Job = {
     name: string,
     fn: (...args: Args) => A & (A extends AnyGenerator ? "a generator cannot leave its thread" : unknown)
   ): Job<Args, A> & ((...args: Args) => A) {
+    if (typeof name !== "string") throw new TypeError(`Job.define: name must be a string, got ${typeof name}`)
+    if (typeof fn !== "function") throw new TypeError(`Job.define: ${name} must be a function, got ${typeof fn}`)
     if (/Generator/.test(Object.prototype.toString.call(fn))) {
       throw new TypeError(`Job.define: ${name} must not be a generator function, whose result cannot leave its thread`)
     }

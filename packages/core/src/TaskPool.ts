@@ -622,9 +622,9 @@ export interface PoolControl<in out Self> {
    * that, or at once with `mode: "interrupt"`, waiting tasks are cancelled and running ones interrupted. Their
    * finalizers are awaited for `interruptTimeout`.
    *
-   * Several fibers may close the pool, and all get the same report. A later `close` may end a drain (`mode:
-   * "interrupt"`) or shorten the timeouts. So may the end of the pool's scope. Closing continues if its caller is
-   * interrupted.
+   * Several fibers may close the pool, and all get the same report. A later `close` with `mode: "interrupt"` ends a
+   * drain, and may shorten `interruptTimeout`. One that drains changes nothing. The end of the pool's scope may shorten
+   * both timeouts. Closing continues if its caller is interrupted.
    *
    * **Gotchas**
    *

@@ -503,3 +503,41 @@ describe("combinators", () => {
     assert.deepStrictEqual([window.interval, window.maxInterval, window.minSamples], [1_000, 10_000, 0])
   })
 })
+
+describe("wrong arguments", () => {
+  const { score } = AutoScalePolicy
+  const wrong: ReadonlyArray<readonly [call: () => unknown, message: string]> = [
+    [() => AutoScalePolicy.adaptive({ preset: "fast" as never }), 'adaptive: preset must be "latency" or '],
+    [
+      () => AutoScalePolicy.adaptive({ tolerence: 1 } as never),
+      'adaptive: unknown option "tolerence" (known: preset, '
+    ],
+    [() => AutoScalePolicy.adaptive(null as never), "adaptive: options must be an object, got null"],
+    [() => AutoScalePolicy.adaptive({ backoff: 5n as never }), "adaptive: backoff must be between 0 and 1, got 5n"],
+    [
+      () => AutoScalePolicy.adaptive({ probeEvery: Symbol("p") as never }),
+      "adaptive: probeEvery must be >= 4, got Symbol"
+    ],
+    [() => AutoScalePolicy.queue({ target: 1 } as never), 'queue: unknown option "target"'],
+    [
+      () => AutoScalePolicy.queue({ utilization: "0.5" as never }),
+      'queue: utilization must be > 0 and <= 1, got "0.5"'
+    ],
+    [() => AutoScalePolicy.aimd({ factor: 1 } as never), 'aimd: unknown option "factor"'],
+    [() => AutoScalePolicy.aimd({ interval: null as never }), "aimd: interval must be a Duration > 0, got null"],
+    [() => AutoScalePolicy.fixed(Number.NaN), "fixed: size must be a number, got NaN"],
+    [() => AutoScalePolicy.fixed("8" as never), 'fixed: size must be a number, got "8"'],
+    [() => AutoScalePolicy.clamp(score, { min: 5n as never }), "clamp: min must be a number, got 5n"],
+    [() => AutoScalePolicy.clamp(score, { maximum: 5 } as never), 'clamp: unknown option "maximum" (known: min, max)'],
+    [() => AutoScalePolicy.clamp(null as never, {}), "clamp: policy must be an AutoScalePolicy, got null"],
+    [
+      () => AutoScalePolicy.min(score, AutoScalePolicy.adaptive as never),
+      "min: policy must be an AutoScalePolicy, got "
+    ],
+    [() => AutoScalePolicy.mapDecision(score, 5 as never), "mapDecision: f must be a function, got 5"],
+    [() => AutoScalePolicy.withInterval({} as never, 1), "withInterval: policy.name must be a string, got undefined"]
+  ]
+  for (const [call, message] of wrong) {
+    it(`are refused where they are given: ${message}`, () => assert.throws(call, `AutoScalePolicy.${message}`))
+  }
+})

@@ -27,6 +27,20 @@ function* numbers() {
 }
 
 describe("ItemCounter", () => {
+  it.effect("a counter of another type is a defect that names what is missing", () =>
+    Effect.gen(function* () {
+      const wrong: ReadonlyArray<readonly [counter: unknown, message: string]> = [
+        [undefined, "counter.begin must be a function, got undefined"],
+        [{ begin: () => {} }, "counter.ended must be a function, got undefined"]
+      ]
+      for (const [counter, message] of wrong) {
+        const exit = yield* Effect.exit(ItemCounter.count(TaskPool.forEach([1], double), counter as ItemCounter))
+        assert.strictEqual(String(defectOf(exit)), `TypeError: ItemCounter.count: ${message}`)
+      }
+      assert.strictEqual(counting.live, 0)
+    }).pipe(onPool)
+  )
+
   it.effect.each([
     ["an array", [1, 2], 2],
     ["a Set", new Set([1, 2]), 2],

@@ -37,6 +37,13 @@ describe("Job.define", () => {
     assert.strictEqual(Job.define({ url: "file:///x.cjs" }, "one", () => 1).url, "file:///x.cjs")
   })
 
+  it("rejects a name or a function of another type", () => {
+    const define = Job.define as (...args: ReadonlyArray<unknown>) => unknown
+    assert.throws(() => define(import.meta, () => 1), TypeError, "Job.define: name must be a string, got function")
+    assert.throws(() => define(import.meta, "one"), TypeError, "Job.define: one must be a function, got undefined")
+    assert.throws(() => define(import.meta, Symbol("s"), () => 1), TypeError, "name must be a string, got symbol")
+  })
+
   it("rejects generator functions, by type and at run time", () => {
     assert.throws(
       () =>

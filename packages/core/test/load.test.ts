@@ -15,6 +15,7 @@ import {
   AioFixedTaskPoolLifo,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
+  AutoScalePolicy,
   type PoolOptions,
   type PoolStats,
   PromisePool,
@@ -309,6 +310,51 @@ describe("a promise in place of a Duration", () => {
       assert.lengthOf(log.defects, 1)
     })
   )
+})
+
+// Node ends a process with an unhandled rejection, and the runner fails a file with one.
+describe("a promise that rejects does not end the process", () => {
+  const rejected = (): any => Promise.reject(new Error("late"))
+  const asked = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+  const calls: Record<string, (pool: TaskPoolService) => Effect.Effect<unknown, unknown>> = {
+    "as a key": (pool) => pool.submit(Effect.void, { key: rejected() }),
+    "as the key of an item": (pool) => pool.forEach([1], () => Effect.void, { key: rejected }),
+    "as the weight of an item": (pool) => pool.forEach([1], () => Effect.void, { weight: rejected }),
+    "as a delta": (pool) => pool.scale(rejected()),
+    "as the effect of withPaused": (pool) => pool.withPaused(rejected()),
+    "as the items of forEach": (pool) => pool.forEach(rejected(), () => Effect.void)
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it.effect(`${name}: the operation dies (load 0)`, () =>
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1 })
+        assert.include(String(yield* Effect.exit(Effect.suspend(() => call(pool)))), "Promise")
+        yield* asked
+        assert.deepInclude(yield* pool.stats, { phase: "Open", running: 0, waiting: 0 })
+      })
+    )
+  }
+
+  it("as the function of a PromisePool: the promise rejects (load 11)", async () => {
+    const pool = await PromisePool.make(AioFixedTaskPoolSimple.layer(1))
+    const error: unknown = await pool.submit(rejected()).catch((cause) => cause)
+    assert.include(String(error), "PromisePool.submit: fn must be a function, got Promise")
+    await Effect.runPromise(asked)
+    await pool.close()
+  })
+
+  for (const part of ["window", "update"] as const) {
+    it.effect(`from the ${part} of a policy: the pool runs on (load 0)`, () =>
+      Effect.gen(function* () {
+        const policy = { ...AutoScalePolicy.score, [part]: rejected }
+        const pool = yield* AioAutoScaleTaskPoolSimple.make({ minSize: 1, maxSize: 4, interval: 1000, policy })
+        yield* pool.fork(Effect.sleep(5000))
+        yield* TestClock.adjust(10_000)
+        yield* asked
+        assert.strictEqual(yield* pool.submit(Effect.succeed("runs")), "runs")
+      }).pipe(Effect.provide(defectLog().layer))
+    )
+  }
 })
 
 /** A task that submits to a pool when it is interrupted. */

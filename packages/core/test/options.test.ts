@@ -4,6 +4,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import {
   AioAutoScaleTaskPoolLifo,
   AioAutoScaleTaskPoolPriority,
@@ -11,6 +12,7 @@ import {
   AioFixedTaskPoolLifo,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
+  AutoScalePolicy,
   Executor,
   Job,
   TaskPool,
@@ -60,8 +62,13 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, error: new ()
   ["cost", null, RangeError, "cost must be a finite number >= 0, or an object of them, got null"],
   ["cost", { tokens: -1 }, RangeError, "cost.tokens must be a finite number >= 0, got -1"],
   ["cost", { apples: 1 }, RangeError, 'unknown unit "apples" (known: tokens)'],
+  ["cost", [], RangeError, "cost must be a finite number >= 0, or an object of them, got []"],
+  ["cost", Promise.resolve(1), RangeError, "cost must be a finite number >= 0, or an object of them, got Promise({})"],
   ["maxWait", -1, RangeError, "maxWait must be a Duration >= 0, got -1"],
   ["maxWait", Number.NaN, RangeError, "maxWait must be a Duration >= 0, got NaN"],
+  ["maxWait", { second: 5 }, RangeError, 'maxWait must be a Duration >= 0, got {"second":5}'],
+  ["maxWait", { seconds: Number.NaN }, RangeError, 'maxWait must be a Duration >= 0, got {"seconds":NaN}'],
+  ["maxWait", [Number.NaN, 5], RangeError, "maxWait must be a Duration >= 0, got [NaN,5]"],
   ["maxWait", "soon", RangeError, 'maxWait must be a Duration >= 0, got "soon"'],
   ["retry", 5, RangeError, "retry: options must be an object, got 5"],
   ["retry", null, RangeError, "retry: options must be an object, got null"],
@@ -160,6 +167,22 @@ describe("the options of the other operations", () => {
           Stream.runDrain(TaskPool.mapEffect(Stream.make(1), () => never, { unordered: 1 as never })),
           "TaskPool.mapEffect: unordered must be a boolean, got 1"
         ],
+        [
+          Stream.runDrain(TaskPool.mapEffect(Stream.make(1), () => never, { bufferSize: null as never })),
+          "TaskPool.mapEffect: bufferSize must be an integer > 0 or Infinity, got null"
+        ],
+        [TaskPool.forEach([1], 5 as never), "TaskPool.forEach: f must be a function, got 5"],
+        [
+          Stream.runDrain(TaskPool.mapEffect(Stream.make(1), 5 as never)),
+          "TaskPool.mapEffect: f must be a function, got 5"
+        ],
+        [TaskPool.withPaused("x" as never), 'TaskPool.withPaused: effect must be an Effect, got "x"'],
+        [TaskPool.withDispatchHeld(null as never), "TaskPool.withDispatchHeld: effect must be an Effect, got null"],
+        [TaskPool.withQuiesced(5 as never), "TaskPool.withQuiesced: effect must be an Effect, got 5"],
+        [
+          TaskPool.submitBlocking(noop, { executor: 5 as never }) as Effect.Effect<unknown, unknown, TaskPool>,
+          "TaskPool.submitBlocking: executor must be the tag of an Executor, got 5"
+        ],
         [TaskPool.awaitStats("idle" as never), 'TaskPool.awaitStats: predicate must be a function, got "idle"']
       ]
       for (const [effect, message] of wrong) {
@@ -170,6 +193,57 @@ describe("the options of the other operations", () => {
   )
 })
 
+describe("all", () => {
+  for (const name of ["weight", "label", "key", "permits", "cost"]) {
+    it.effect(`refuses a function as ${name}, because its effects are no items (load 0)`, () =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(TaskPool.all([never], { [name]: () => 1 }))
+        const defect = defectOf(exit)
+        assert.instanceOf(defect, TypeError)
+        assert.strictEqual(
+          defect.message,
+          `TaskPool.all: ${name} must be a value: only forEach and mapEffect take functions of the item`
+        )
+        assert.strictEqual((yield* TaskPool.stats).submitted, 0)
+      }).pipe(Effect.provide([...layers]))
+    )
+  }
+})
+
+it.effect("a large value does not fill the message, and so the logs (load 0)", () =>
+  Effect.gen(function* () {
+    const large: any = { password: "p".repeat(1000), rows: Array.from({ length: 1000 }, (_, id) => ({ id })) }
+    const calls: ReadonlyArray<Effect.Effect<unknown, unknown, TaskPool>> = [
+      TaskPool.submit(large, {}),
+      TaskPool.submit(never, { weight: large }),
+      TaskPool.submit(never, { cost: large }),
+      TaskPool.submit(never, { maxWait: large }),
+      TaskPool.submit(never, { retry: { schedule: large } }),
+      TaskPool.holdFor(large),
+      TaskPool.forEach(large, () => never)
+    ]
+    for (const call of calls) assert.isBelow((defectOf(yield* Effect.exit(call)) as Error).message.length, 250)
+  }).pipe(Effect.provide([...layers]))
+)
+
+it.effect("a Duration may be an object whose prototype has the units, like those of Temporal", () =>
+  Effect.gen(function* () {
+    class Span {
+      get hours() {
+        return 2
+      }
+    }
+    const handle = yield* Effect.flatMap(TaskPool.fork(Effect.never), () =>
+      TaskPool.fork(never, { maxWait: new Span() })
+    )
+    yield* TestClock.adjust("119 minutes")
+    assert.strictEqual(yield* handle.state, "Waiting")
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(yield* handle.state, "Done")
+    yield* TaskPool.close({ mode: "interrupt" })
+  }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+)
+
 const fixed = { AioFixedTaskPoolSimple, AioFixedTaskPoolLifo, AioFixedTaskPoolPriority }
 const autoScale = { AioAutoScaleTaskPoolSimple, AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority }
 const common =
@@ -178,6 +252,11 @@ const common =
 describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) => {
   const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
   const wrong: ReadonlyArray<readonly [options: object, error: new () => Error, message: string]> = [
+    [{ tag: "app/Db" }, TypeError, 'tag must be a tag, got "app/Db"'],
+    [{ tag: 5n }, TypeError, "tag must be a tag, got 5n"],
+    [{ tag: Symbol("Db") }, TypeError, "tag must be a tag, got Symbol(Db)"],
+    [{ tag: null }, TypeError, "tag must be a tag, got null"],
+    [{ capacity: 5n }, RangeError, "capacity must be an integer >= 0 or Infinity, got 5n"],
     [{ name: 5 }, TypeError, "name must be a string, got 5"],
     [{ name: null }, TypeError, "name must be a string, got null"],
     [{ onFull: "drop" }, RangeError, 'onFull must be "suspend" or "fail" or "dropOldest", got "drop"'],
@@ -212,8 +291,21 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
     ]
   ]
 
+  const wrongSize: typeof wrong =
+    kind in fixed
+      ? [[{ size: 5n }, RangeError, "size must be an integer >= 0 or Infinity, got 5n"]]
+      : [
+          [{ minSize: 5n }, RangeError, "minSize must be an integer >= 0, got 5n"],
+          [{ minSize: Symbol("s") }, RangeError, "minSize must be an integer >= 0, got Symbol(s)"],
+          [{ maxSize: 5n }, RangeError, "maxSize must be an integer >= 0 or Infinity, got 5n"],
+          [{ policy: null }, TypeError, "policy must be an AutoScalePolicy, got null"],
+          [{ policy: AutoScalePolicy.adaptive }, TypeError, "policy must be an AutoScalePolicy, got "],
+          [{ policy: {} }, TypeError, "policy.name must be a string, got undefined"],
+          [{ policy: { ...AutoScalePolicy.score, update: 5 } }, TypeError, "policy.update must be a function, got 5"]
+        ]
+
   it("refuses each bad option where it is given (load 0)", () => {
-    for (const [options, error, message] of wrong) {
+    for (const [options, error, message] of [...wrong, ...wrongSize]) {
       for (const [name, construct] of [
         ["make", make],
         ["layer", layer]
@@ -221,7 +313,7 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
         try {
           construct(options as never)
         } catch (thrown) {
-          assert.strictEqual((thrown as Error).message, `${kind}.${name}: ${message}`)
+          assert.include((thrown as Error).message, `${kind}.${name}: ${message}`)
           assert.instanceOf(thrown, error)
           continue
         }

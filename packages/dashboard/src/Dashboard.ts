@@ -147,7 +147,7 @@ export class Dashboard extends Context.Service<
    */
   static readonly layer = (options: ServerOptions = {}): Layer.Layer<Dashboard, DashboardError> => {
     const where = "Dashboard.layer"
-    const checked = checkOptions(where, { port: 4980, host: "127.0.0.1", ...options })
+    const checked = checkOptions(where, options, { port: 4980, host: "127.0.0.1" })
     const { host, port } = checked
     if (isExposed(checked)) return Layer.effect(Dashboard, Effect.fail(tokenMissing(where, host!)))
     const routes = Layer.effect(Dashboard, make(where, checked, true))

@@ -237,6 +237,15 @@ it.live("a port that is in use is an error with the address in its message", () 
   )
 )
 
+it.live("a host that is undefined, as from a missing variable of the environment, is the default", () =>
+  isolated(
+    Effect.gen(function* () {
+      const { address } = yield* open({ host: undefined })
+      expect(new URL(address).hostname).toBe("127.0.0.1")
+    })
+  )
+)
+
 it("options out of range throw at the call", () => {
   const wrong: ReadonlyArray<readonly [string, object]> = [
     ["port", { port: -1 }],
@@ -261,6 +270,11 @@ it("options out of range throw at the call", () => {
     ["allowedHosts", { allowedHosts: ["http://example.com"] }],
     ["token", { token: "" }],
     ["token", { token: "with space" }],
+    ["history", { history: null }],
+    ["hz", { hz: Symbol("hz") }],
+    ["port", { port: 5n }],
+    ["host", { host: Object.create(null) }],
+    ["options", 5 as never],
     ["colour", { colour: "blue" }]
   ]
   for (const [name, options] of wrong) {
@@ -268,6 +282,8 @@ it("options out of range throw at the call", () => {
     expect(() => Dashboard.layer(options)).toThrow(name)
   }
   expect(() => Dashboard.routes({ prefix: "/" })).toThrow("prefix")
+  expect(() => Dashboard.routes({ prefix: Symbol("/pools") as never })).toThrow("prefix must be like /pools")
+  expect(() => Dashboard.layer(null as never)).toThrow("Dashboard.layer: options must be an object, got null")
   const allowedHosts = ["example.com", "pools.example.com:8080", "10.0.0.1", "[::1]:4980", "a_b"]
   expect(() => Dashboard.layer({ allowedHosts })).not.toThrow()
 })

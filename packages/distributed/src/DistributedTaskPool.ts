@@ -37,6 +37,9 @@ export interface Statics<in out Self> extends Operations<Self> {
    * that they are interrupted and handed back to the pool, where they run again: they are not cancelled, and the attempt
    * does not count.
    *
+   * If a handler closes the scope of its own worker, the worker ends in the background, and waits for the handler as for
+   * the others.
+   *
    * The layer needs the pool and the services of the handlers. It does not wait until the broker is reachable.
    *
    * Throws `RangeError` or `TypeError` if an argument is not valid.

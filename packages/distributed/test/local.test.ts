@@ -64,6 +64,61 @@ describe("the layer of a local pool", () => {
     assert.throws(() => DistributedTaskPool.layerLocal(pool, { name: "local", size: 3 } as never), TypeError, "size")
     assert.throws(() => DistributedTaskPool.layerLocal({} as never, { name: "local" }), TypeError, "layer")
     assert.throws(() => DistributedTaskPool.layerLocal(pool, undefined as never), RangeError, "options")
+    const tag = "app/Pool" as never
+    assert.throws(
+      () => DistributedTaskPool.layerLocal(pool, { name: "local", tag }),
+      TypeError,
+      'DistributedTaskPool.layerLocal: tag must be a tag, got "app/Pool"'
+    )
+    const resultTtl = { second: 5 } as never
+    assert.throws(() => DistributedTaskPool.layerLocal(pool, { name: "local", resultTtl }), RangeError, "resultTtl")
+  })
+
+  it.effect("handles promises that reject in place of effects and values, so that they do not end the process", () =>
+    Effect.gen(function* () {
+      const rejected = (): any => Promise.reject(new Error("late"))
+      const Text = DistributedTask.make("text", {
+        payload: Schema.String,
+        success: Schema.String,
+        progress: Schema.Int
+      })
+      const handler = Text.handle((how, context) =>
+        how === "progress"
+          ? Effect.as(context.progress(rejected()), "done")
+          : how === "result"
+            ? Effect.succeed(rejected())
+            : rejected()
+      )
+      const program = Effect.gen(function* () {
+        const pool = yield* DistributedTaskPool
+        const asynchronous = yield* Effect.exit(pool.submit(Text, "async"))
+        assert.include(String(asynchronous), "the handler of text returned a Promise of an async function")
+        for (const call of [
+          pool.submit(Text, "result"),
+          pool.submit(Text, "progress"),
+          Effect.suspend(() => pool.submit(Text, rejected())),
+          pool.forEach([1], Text, rejected),
+          Effect.suspend(() => pool.forEach(rejected(), Text, () => "result"))
+        ]) {
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(call as Effect.Effect<unknown, unknown>)))
+        }
+        // Node reports an unhandled rejection after the microtasks, and the runner fails the file.
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      })
+      const worker = DistributedTaskPool.worker([handler], { concurrency: 1 })
+      const pool = DistributedTaskPool.layerLocal(AioFixedTaskPoolSimple.layer(1), { name: "local" })
+      yield* Effect.provide(program, Layer.provideMerge(worker, pool))
+    })
+  )
+
+  it("takes a Duration whose units are in its prototype, like those of Temporal", () => {
+    class Span {
+      get hours() {
+        return 2
+      }
+    }
+    const pool = AioFixedTaskPoolSimple.layer(1)
+    assert.doesNotThrow(() => DistributedTaskPool.layerLocal(pool, { name: "local", resultTtl: new Span() }))
   })
 
   it.effect("dies when the core's pool has a capacity, an infinite size or another tag", () =>

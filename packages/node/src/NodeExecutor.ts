@@ -7,12 +7,14 @@
  * @since 0.1.0
  */
 import { checkAddress, Executor, type ExecutorService, type Job, PoolRegistry } from "@aio-task-pool/core"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { availableParallelism } from "node:os"
 import type { ResourceLimits } from "node:worker_threads"
+import { checkKnown } from "./internal/options.ts"
 import { SLOTS } from "./internal/protocol.ts"
 import { Threads } from "./internal/threads.ts"
 
@@ -170,29 +172,47 @@ const scoped = (options: Checked): Effect.Effect<ExecutorService, never, Scope.S
     })
   })
 
+const optionNames = [
+  "threads",
+  "spare",
+  "maxDepth",
+  "resourceLimits",
+  "recycleAfter",
+  "spin",
+  "preload",
+  "env",
+  "execArgv",
+  "name",
+  "worker",
+  "tag"
+]
+
 const check = (where: string, options: Options): Checked => {
   const integer = (option: string, value: number, least: number, most = Infinity): number => {
     if ((Number.isSafeInteger(value) || value === Infinity) && value >= least && value <= most) return value
     const rule = most === Infinity ? `an integer >= ${least}` : `an integer from ${least} to ${most}`
-    throw new RangeError(`${where}: ${option} must be ${rule}, got ${value}`)
+    throw new RangeError(`${where}: ${option} must be ${rule}, got ${format(value)}`)
   }
+  checkKnown(where, options, optionNames)
   // Own properties only, because a property added to `Object.prototype` is not an option.
-  const own: Options = Object.assign(Object.create(null), options)
-  const { env, execArgv, name, preload = [], recycleAfter, resourceLimits, worker } = own
-  const spin = own.spin ?? (availableParallelism() > 1 ? 0.1 : 0)
-  if (!(spin >= 0 && spin <= 1)) throw new RangeError(`${where}: spin must be a number from 0 to 1, got ${spin}`)
-  if (name !== undefined && typeof name !== "string") {
-    throw new TypeError(`${where}: name must be a string, got ${String(name)}`)
+  const own: Options & { readonly tag?: unknown } = Object.assign(Object.create(null), options)
+  const { env, execArgv, maxDepth = 32, name, preload = [], recycleAfter, resourceLimits, spare = 1, worker } = own
+  const { spin = availableParallelism() > 1 ? 0.1 : 0, tag, threads = Math.max(1, availableParallelism() - 1) } = own
+  if (!(typeof spin === "number" && spin >= 0 && spin <= 1)) {
+    throw new RangeError(`${where}: spin must be a number from 0 to 1, got ${format(spin)}`)
   }
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(`${where}: name must be a string, got ${format(name)}`)
+  }
+  if (tag !== undefined && !Context.isKey(tag)) throw new TypeError(`${where}: tag must be a tag, got ${format(tag)}`)
+  if (!Array.isArray(preload)) throw new TypeError(`${where}: preload must be an array, got ${format(preload)}`)
   return {
-    size: integer("threads", own.threads ?? Math.max(1, availableParallelism() - 1), 1, 1024),
-    spare: integer("spare", own.spare ?? 1, 0, 1024),
-    depth: integer("maxDepth", own.maxDepth ?? 32, 1, SLOTS),
+    size: integer("threads", threads, 1, 1024),
+    spare: integer("spare", spare, 0, 1024),
+    depth: integer("maxDepth", maxDepth, 1, SLOTS),
     spin,
     recycleAfter: recycleAfter === undefined ? Infinity : integer("recycleAfter", recycleAfter, 1),
-    preload: preload.map((job) =>
-      checkAddress(where, "preload", typeof job === "string" || "href" in job ? job : job.url)
-    ),
+    preload: preload.map((job: unknown) => checkAddress(where, "preload", addressOf(job))),
     entry: worker === undefined ? workerOf(where, import.meta.url) : new URL(checkAddress(where, "worker", worker)),
     name: name ?? "aio-task-pool",
     entryName: name ?? "executor",
@@ -201,6 +221,10 @@ const check = (where: string, options: Options): Checked => {
     resourceLimits
   }
 }
+
+/** Returns the address of a job, which is an object or a function, or what was given as an address. */
+const addressOf = (job: unknown): string | { readonly href: string } | undefined =>
+  Object(job) === job && !("href" in (job as object)) ? (job as Job<any, any>).url : (job as string | URL)
 
 const workerOf = (where: string, url: string | undefined): URL => {
   // This repository runs from its sources. Bundlers must not resolve that file.

@@ -29,6 +29,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Display, type PoolSample } from "./internal/progress/display.ts"
+import { checkKnown } from "./internal/options.ts"
 import type { Output } from "./internal/progress/screen.ts"
 
 /**
@@ -81,11 +82,11 @@ const Current = Context.Reference<Display | undefined>("@aio-task-pool/node/Prog
  * @since 0.1.0
  */
 export const layer = (options: Options = {}): Layer.Layer<never> => {
-  const { hz = 10, stream = process.stderr } = options
+  const { hz = 10, stream = process.stderr } = checkKnown("Progress.layer", options, ["hz", "stream"])
   if (!(typeof hz === "number" && hz > 0 && hz <= 60)) {
     throw new RangeError(`Progress.layer: hz must be a number above 0 and at most 60, got ${format(hz)}`)
   }
-  if (typeof stream.write !== "function") {
+  if (typeof stream?.write !== "function") {
     throw new RangeError(`Progress.layer: stream must be a writable stream, got ${format(stream)}`)
   }
   return Layer.effect(
@@ -143,8 +144,9 @@ const isLocal = (entry: PoolEntry): entry is LocalEntry => entry._tag === "Local
 export const track: {
   (options: TrackOptions): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(effect: Effect.Effect<A, E, R>, options: TrackOptions): Effect.Effect<A, E, R>
-} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, { label, total }: TrackOptions): Effect.Effect<A, E, R> =>
+} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, options: TrackOptions): Effect.Effect<A, E, R> =>
   Effect.flatMap(Current, (display) => {
+    const { label, total } = checkKnown("Progress.track", options, ["label", "total"])
     if (total !== undefined && !(Number.isSafeInteger(total) && total >= 0)) {
       throw new RangeError(`Progress.track: total must be an integer >= 0, got ${format(total)}`)
     }

@@ -147,6 +147,28 @@ describe("options of an executor", () => {
     )
     assert.throws(() => NodeExecutor.make({ recycleAfter: 0.5 }), RangeError, "NodeExecutor.make: recycleAfter must be")
   })
+
+  const odd: ReadonlyArray<readonly [options: unknown, message: string]> = [
+    [null, "options must be an object, got null"],
+    [5, "options must be an object, got 5"],
+    [{ thread: 2 }, 'unknown option "thread" (known: threads, spare, '],
+    [{ threads: null }, "threads must be an integer from 1 to 1024, got null"],
+    [{ threads: Symbol("t") }, "threads must be an integer from 1 to 1024, got Symbol(t)"],
+    [{ spare: 1n }, "spare must be an integer from 0 to 1024, got 1n"],
+    [{ spin: 1n }, "spin must be a number from 0 to 1, got 1n"],
+    [{ spin: "0.5" }, 'spin must be a number from 0 to 1, got "0.5"'],
+    [{ spin: Symbol("s") }, "spin must be a number from 0 to 1, got Symbol(s)"],
+    [{ name: Object.create(null) }, "name must be a string, got {}"],
+    [{ preload: "node:zlib" }, 'preload must be an array, got "node:zlib"'],
+    [{ preload: [5] }, "preload must be an absolute URL, got number"],
+    [{ preload: [null] }, "preload must be an absolute URL, got null"],
+    [{ tag: "app/Heavy" }, 'tag must be a tag, got "app/Heavy"']
+  ]
+  for (const [options, message] of odd) {
+    it(`options of another type are rejected by the call that passes them: ${message}`, () => {
+      assert.throws(() => NodeExecutor.layer(options as never), `NodeExecutor.layer: ${message}`)
+    })
+  }
 })
 
 describe("modules", () => {

@@ -391,9 +391,29 @@ describe("the options of Progress", () => {
     )
   })
 
+  it("misspelled ones are named", () => {
+    const message = 'Progress.layer: unknown option "herz" (known: hz, stream)'
+    assert.throws(() => Progress.layer({ herz: 5 } as object), TypeError, message)
+    assert.throws(
+      () => Progress.layer(null as never),
+      RangeError,
+      "Progress.layer: options must be an object, got null"
+    )
+  })
+
+  it.effect("a misspelled option of track is a defect that names it", () =>
+    Effect.gen(function* () {
+      const misspelled = { label: "a", totl: 3 } as { label: string }
+      const exit = yield* Effect.exit(Progress.track(Effect.void, misspelled))
+      assert.match(String(exit), /Progress\.track: unknown option \\?"totl\\?" \(known: label, total\)/)
+      const none = yield* Effect.exit(Progress.track(Effect.void, null as never))
+      assert.match(String(none), /Progress\.track: options must be an object, got null/)
+    })
+  )
+
   it.effect("a wrong total or label is a defect", () =>
     Effect.gen(function* () {
-      for (const total of [-1, 1.5, NaN]) {
+      for (const total of [-1, 1.5, NaN, "3" as never, 3n as never, Symbol("3") as never]) {
         const exit = yield* Effect.exit(Progress.track(Effect.void, { label: "a", total }))
         assert.match(String(exit), /Progress\.track: total must be an integer >= 0, got/)
       }

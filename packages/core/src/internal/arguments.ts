@@ -2,13 +2,25 @@
  * The checks of arguments. Each throws in the call that passed the value. The message is one sentence with the function,
  * the argument, the rule and the value.
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import { UnknownTaskWeight } from "../TaskPoolError.ts"
 
+/**
+ * The value in a message, which a large one does not fill: a payload in place of a task would be in every log. No code
+ * awaits a promise that is refused, so its rejection must not end the process.
+ */
+export const show = (value: unknown): string => {
+  handlePromise(value)
+  const text = format(value)
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+}
+
 const refuse = (where: string, what: string, rule: string, value: unknown): never => {
-  throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
+  throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
 /** Checks a number of workers or of places: an integer >= 0. */
@@ -31,19 +43,32 @@ export const checkPositiveLimit = (where: string, what: string, value: number): 
     ? value
     : refuse(where, what, "an integer > 0 or Infinity", value)
 
+/** Checks a finite number by a rule. */
+export const checkNumber = (
+  where: string,
+  what: string,
+  rule: string,
+  value: number,
+  holds: (value: number) => boolean
+): number => (Number.isFinite(value) && holds(value) ? value : refuse(where, what, rule, value))
+
+/** Checks a size that is clamped later: any number. */
+export const checkSize = (where: string, what: string, value: number): number =>
+  isNumber(value) ? value : refuse(where, what, "a number", value)
+
 /** Checks the number of workers that a task takes: an integer above 0. */
 export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)
 
 /** Checks the key of a task. */
 export const checkKey = (where: string, value: string | number): string | number => {
   if (typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))) return value
-  throw new TypeError(`${where}: key must be a string or a number, got ${format(value)}`)
+  throw new TypeError(`${where}: key must be a string or a number, got ${show(value)}`)
 }
 
 /** Checks the label of a task. */
 export const checkLabel = (where: string, value: string): string => {
   if (typeof value === "string") return value
-  throw new TypeError(`${where}: label must be a string, got ${format(value)}`)
+  throw new TypeError(`${where}: label must be a string, got ${show(value)}`)
 }
 
 /**
@@ -52,20 +77,20 @@ export const checkLabel = (where: string, value: string): string => {
  */
 export const checkName = (where: string, value: string): string => {
   if (typeof value === "string") return value.replace(/\p{Surrogate}/gu, "\ufffd")
-  throw new TypeError(`${where}: name must be a string, got ${format(value)}`)
+  throw new TypeError(`${where}: name must be a string, got ${show(value)}`)
 }
 
 /** Checks a function that the caller passes. */
 export const checkFunction = <A>(where: string, what: string, value: A): A => {
   if (typeof value === "function") return value
-  throw new TypeError(`${where}: ${what} must be a function, got ${format(value)}`)
+  throw new TypeError(`${where}: ${what} must be a function, got ${show(value)}`)
 }
 
 /** Checks the result of a caller's predicate. A promise or an effect would count as true, whatever its own result. */
 export const checkAnswer = (where: string, what: string, answer: unknown): boolean => {
   if (typeof answer !== "object" || answer === null) return Boolean(answer)
   handlePromise(answer)
-  throw new TypeError(`${where}: ${what} must return a boolean, got ${format(answer)}`)
+  throw new TypeError(`${where}: ${what} must return a boolean, got ${show(answer)}`)
 }
 
 /** Returns whether the value is a promise. No code awaits it, so a later rejection must not end the process. */
@@ -78,7 +103,32 @@ export const handlePromise = (value: unknown): boolean => {
 /** Checks a boolean. A string such as `"false"` would count as true. */
 export const checkBoolean = (where: string, what: string, value: boolean): boolean => {
   if (typeof value === "boolean") return value
-  throw new TypeError(`${where}: ${what} must be a boolean, got ${format(value)}`)
+  throw new TypeError(`${where}: ${what} must be a boolean, got ${show(value)}`)
+}
+
+/** Checks an effect that an operation runs. The runtime ends a fiber that runs another value, without its finalizers. */
+export const checkEffect = <A>(where: string, value: A): A => {
+  if (Effect.isEffect(value)) return value
+  throw new TypeError(`${where}: effect must be an Effect, got ${show(value)}`)
+}
+
+/** Checks a sizing policy. */
+export const checkPolicy = <A extends object>(where: string, value: A): A => {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${where}: policy must be an AutoScalePolicy, got ${show(value)}`)
+  }
+  const { initial, name, update, window } = value as Partial<Record<"name" | "initial" | "window" | "update", unknown>>
+  if (typeof name !== "string") throw new TypeError(`${where}: policy.name must be a string, got ${show(name)}`)
+  checkFunction(where, "policy.initial", initial)
+  checkFunction(where, "policy.window", window)
+  checkFunction(where, "policy.update", update)
+  return value
+}
+
+/** Checks the tag that a layer provides. */
+export const checkTag = <A>(where: string, value: A): A => {
+  if (value === undefined || Context.isKey(value)) return value
+  throw new TypeError(`${where}: tag must be a tag, got ${show(value)}`)
 }
 
 /** Checks a change of size: a safe integer of either sign. */
@@ -96,13 +146,28 @@ export const checkDuration = (
   value: Duration.Input,
   rule: ">= 0" | "> 0" = ">= 0"
 ): Duration.Duration => {
-  // A promise has no hours and no seconds, and would be a Duration of 0.
-  const duration = Number.isNaN(value) || handlePromise(value) ? Option.none() : Duration.fromInput(value)
+  const duration = isAmount(value) ? Duration.fromInput(value) : Option.none()
   if (Option.isSome(duration)) {
     const millis = Duration.toMillis(duration.value)
     if (millis > 0 || (millis === 0 && rule === ">= 0")) return duration.value
   }
   return refuse(where, what, `a Duration ${rule}`, value)
+}
+
+const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+const isNumber = (value: unknown): boolean => typeof value === "number" && !Number.isNaN(value)
+
+/**
+ * Whether the value may be a Duration. `Duration` takes NaN for 0, and so an object without a unit that it knows: a
+ * promise, or a misspelled unit.
+ */
+export const isAmount = (value: Duration.Input): boolean => {
+  if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
+  if (handlePromise(value)) return false
+  if (Array.isArray(value)) return value.every(isNumber)
+  // The units of a Duration of `Temporal` are in its prototype.
+  const parts = units.map((unit) => (value as Record<string, unknown>)[unit]).filter((part) => part !== undefined)
+  return parts.length > 0 && parts.every(isNumber) && Object.keys(value).every((key) => units.includes(key))
 }
 
 /** Checks that options are an object. */
@@ -119,7 +184,7 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
   // Runs for each task with options: `for in` makes no array of the names.
   for (const key in checkOptions(where, options)) {
     if (known.includes(key) || !Object.hasOwn(options, key) || options[key] === undefined) continue
-    throw new TypeError(`${where}: unknown option ${format(key)} (known: ${known.join(", ")})`)
+    throw new TypeError(`${where}: unknown option ${show(key)} (known: ${known.join(", ")})`)
   }
   return options
 }
@@ -127,11 +192,11 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
 /** Checks the arguments of a task's function, which are spread when it is called. */
 export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
   if (Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)) return args
-  throw new TypeError(`${where}: args must be an array, got ${format(args)}`)
+  throw new TypeError(`${where}: args must be an array, got ${show(args)}`)
 }
 
 /** Checks a task's weight: a safe integer. */
 export const checkWeight = (where: string, value: number): number => {
   if (Number.isSafeInteger(value)) return value
-  throw new UnknownTaskWeight(`${where}: weight must be a safe integer, got ${format(value)}`)
+  throw new UnknownTaskWeight(`${where}: weight must be a safe integer, got ${show(value)}`)
 }

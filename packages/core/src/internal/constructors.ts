@@ -7,7 +7,6 @@ import { SourceError } from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import * as AutoScalePolicy from "../AutoScalePolicy.ts"
@@ -29,8 +28,11 @@ import {
   checkLimit,
   checkName,
   checkOrder,
+  checkPolicy,
   checkPositiveLimit,
-  checkWord
+  checkTag,
+  checkWord,
+  show
 } from "./arguments.ts"
 import { checkRate } from "./pool/rate.ts"
 import { makeService, type ServiceOptions } from "./service.ts"
@@ -85,7 +87,7 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
     layerOfConfig(
-      checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag,
+      tagOf(`${kind}.layerConfig`, options),
       Config.unwrap<number | FixedPoolOptions>(config as Config.Wrap<number | FixedPoolOptions>),
       (value) => serviceOptions(`${kind}.layerConfig`, typeof value === "number" ? { size: value } : value)
     )
@@ -97,13 +99,15 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
 export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const serviceOptions = (where: string, options: AutoScalePoolOptions = {}): ServiceOptions => {
     const { interval, minSize = 3, policy = AutoScalePolicy.adaptive() } = checkKnown(where, options, autoScaleOptions)
-    const { classify, maxSize = minSize + 5 } = options
+    const min = checkCount(where, "minSize", minSize)
+    const { classify, maxSize = min + 5 } = options
     const bounds = {
-      min: checkCount(where, "minSize", minSize),
+      min,
       max: checkLimit(where, "maxSize", maxSize),
       initial: minSize
     }
     checkOrder(where, ["minSize", minSize], ["maxSize", maxSize])
+    checkPolicy(where, policy)
     const period = interval === undefined ? undefined : checkDuration(where, "interval", interval, "> 0")
     return {
       ...common(where, kind, discipline, options),
@@ -123,19 +127,25 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
     config: Config.Wrap<AutoScalePoolOptions>,
     options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
-    layerOfConfig(checkKnown(`${kind}.layerConfig`, options, ["tag"]).tag, Config.unwrap(config), (value) =>
+    layerOfConfig(tagOf(`${kind}.layerConfig`, options), Config.unwrap(config), (value) =>
       serviceOptions(`${kind}.layerConfig`, value)
     )
 
   return { make, layer, layerConfig }
 }
 
-const common = (where: string, kind: string, discipline: QueueDiscipline, options: PoolOptions) => {
+const common = (
+  where: string,
+  kind: string,
+  discipline: QueueDiscipline,
+  options: PoolOptions & TagOption<unknown>
+) => {
   const { capacity = Infinity, name = kind, nested = "lend", onFull = "suspend", perKey = Infinity } = options
   const { ageing, classify, rate, shutdown = {}, spans = "auto", startPaused = false } = options
-  const { timing = false, warnAfter } = options
+  const { tag, timing = false, warnAfter } = options
+  checkTag(where, tag)
   if (ageing !== undefined && discipline.name !== "priority") {
-    throw new TypeError(`${where}: only a priority pool takes ageing, got ${format(ageing)}`)
+    throw new TypeError(`${where}: only a priority pool takes ageing, got ${show(ageing)}`)
   }
   const {
     interruptTimeout = "3 seconds",
@@ -169,6 +179,9 @@ const common = (where: string, kind: string, discipline: QueueDiscipline, option
 /** Milliseconds, or none for an infinite Duration: products with it would not be numbers that order tasks. */
 const finiteMillis = (duration: Duration.Duration): number | undefined =>
   Duration.isFinite(duration) ? Duration.toMillis(duration) : undefined
+
+const tagOf = <Self>(where: string, options: TagOption<Self>): Key<Self> | undefined =>
+  checkTag(where, checkKnown(where, options, ["tag"]).tag)
 
 const layerOf = <Self, E>(
   tag: Key<Self> | undefined,

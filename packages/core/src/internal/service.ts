@@ -32,6 +32,7 @@ import {
   checkCount,
   checkDelta,
   checkDuration,
+  checkEffect,
   checkFunction,
   checkKey,
   checkKnown,
@@ -40,7 +41,7 @@ import {
   checkWord
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
-import { itemOptionsOf } from "./bulk/itemOptions.ts"
+import { itemOptionsOf, perItem } from "./bulk/itemOptions.ts"
 import { mapEffect } from "./bulk/mapEffect.ts"
 import { withBulkSpan } from "./bulk/span.ts"
 import { lengthOf, sourceOf } from "./bulk/source.ts"
@@ -201,7 +202,7 @@ const serviceOf = (
             where,
             source: sourceOf(where, items),
             items,
-            f,
+            f: checkFunction(where, "f", f),
             ...taskOptions,
             collect: discard ? "discard" : unordered ? "unordered" : "ordered",
             span
@@ -213,6 +214,10 @@ const serviceOf = (
     Effect.suspend(() => {
       const where = "TaskPool.all"
       checkKnown(where, allOptions, submitOptions)
+      for (const name of perItem) {
+        if (typeof allOptions[name] !== "function") continue
+        throw new TypeError(`${where}: ${name} must be a value: only forEach and mapEffect take functions of the item`)
+      }
       if (typeof effects !== "object" || effects === null) {
         throw new TypeError(`${where}: effects must be an Iterable or a record, got ${describe(effects)}`)
       }
@@ -315,6 +320,7 @@ const serviceOf = (
           transfer,
           ...taskOptions
         } = checkKnown(where, blockingOptions, blockingOptionNames)
+        checkExecutor(where, executor)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
         if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
@@ -330,21 +336,28 @@ const serviceOf = (
     togglePause: setPaused(() => !machine.pauses.isByHand),
     withPaused: (effect) =>
       Effect.acquireUseRelease(
-        Effect.sync(() => machine.pauses.begin()),
+        Effect.sync(() => {
+          checkEffect("TaskPool.withPaused", effect)
+          return machine.pauses.begin()
+        }),
         () => effect,
         Effect.sync
       ),
     holdDispatch: Effect.asVoid(Effect.acquireRelease(hold, Effect.sync)),
-    withDispatchHeld,
+    withDispatchHeld: (effect) =>
+      Effect.suspend(() => withDispatchHeld(checkEffect("TaskPool.withDispatchHeld", effect))),
     holdFor: (duration) =>
       Effect.sync(() => {
         const millis = Duration.toMillis(checkDuration("TaskPool.holdFor", "duration", duration))
         if (machine.phase !== "Closed") machine.holds.beginFor(millis)
       }),
     withQuiesced: (effect) =>
-      Effect.withFiber((fiber) =>
-        fromOutside("withQuiesced", fiber, () => withDispatchHeld(Effect.andThen(awaitBeside(machine.isQuiet), effect)))
-      ),
+      Effect.withFiber((fiber) => {
+        checkEffect("TaskPool.withQuiesced", effect)
+        return fromOutside("withQuiesced", fiber, () =>
+          withDispatchHeld(Effect.andThen(awaitBeside(machine.isQuiet), effect))
+        )
+      }),
     clear: (clearOptions = {}) =>
       Effect.sync(() => {
         const where = "TaskPool.clear"
@@ -388,6 +401,11 @@ const serviceOf = (
     close,
     start
   }
+}
+
+const checkExecutor = (where: string, executor: unknown): void => {
+  if (typeof (executor as { readonly run?: unknown } | null)?.run === "function") return
+  throw new TypeError(`${where}: executor must be the tag of an Executor, got ${describe(executor)}`)
 }
 
 const closingOf = (options: CloseOptions): Closing => {

@@ -2,6 +2,7 @@
  * The checks of arguments. Each throws in the call that passed the value. The message is one sentence with the function,
  * the argument, the rule and the value.
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
 import { isLayer } from "effect/Layer"
@@ -23,8 +24,16 @@ const refuse = (where: string, what: string, rule: string, value: unknown): neve
   throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
+/** Returns whether the value is a promise. No code awaits it, so a later rejection must not end the process. */
+export const handlePromise = (value: unknown): boolean => {
+  if (!(value instanceof Promise)) return false
+  value.then(undefined, () => {})
+  return true
+}
+
 /** The value in a message, which a long one does not fill. */
 const show = (value: unknown): string => {
+  handlePromise(value)
   const text = format(value)
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
@@ -64,7 +73,11 @@ export const checkMillis = (where: string, what: string, value: Duration.Input, 
   return Math.ceil(Duration.toMillis(duration ?? refuse(where, what, `a finite Duration ${rule}`, value)))
 }
 
-const durationOf = (value: Duration.Input, isValid: (millis: number) => boolean): Duration.Duration | undefined => {
+/** Returns a Duration whose milliseconds are valid; `undefined` if the value is none. */
+export const durationOf = (
+  value: Duration.Input,
+  isValid: (millis: number) => boolean = () => true
+): Duration.Duration | undefined => {
   const duration = isAmount(value) ? Option.getOrUndefined(Duration.fromInput(value)) : undefined
   return duration !== undefined && isValid(Duration.toMillis(duration)) ? duration : undefined
 }
@@ -72,15 +85,14 @@ const durationOf = (value: Duration.Input, isValid: (millis: number) => boolean)
 /** `Duration` takes NaN, and an object without a unit that it knows, such as a promise, for 0. */
 const isAmount = (value: Duration.Input): boolean => {
   if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
-  const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
-  const parts = Object.entries(value)
-  return (
-    parts.length > 0 &&
-    parts.every(
-      ([key, part]) => typeof part === "number" && !Number.isNaN(part) && (Array.isArray(value) || units.includes(key))
-    )
-  )
+  if (Array.isArray(value)) return value.every(isNumber)
+  // The units of a Duration of `Temporal` are in its prototype.
+  const parts = units.map((unit) => (value as Record<string, unknown>)[unit]).filter((part) => part !== undefined)
+  return parts.length > 0 && parts.every(isNumber) && Object.keys(value).every((key) => units.includes(key))
 }
+
+const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+const isNumber = (value: unknown): boolean => typeof value === "number" && !Number.isNaN(value)
 
 /** Checks the time between attempts. */
 export const checkBackoff = (where: string, value: Backoff): WireBackoff => {
@@ -135,6 +147,25 @@ export const checkFunction = <A>(where: string, what: string, value: A): A => {
   throw new TypeError(`${where}: ${what} must be a function, got ${show(value)}`)
 }
 
+/** Checks the tag that a layer provides. */
+export const checkTag = <A>(where: string, value: A): A => {
+  if (value === undefined || Context.isKey(value)) return value
+  throw new TypeError(`${where}: tag must be a tag, got ${show(value)}`)
+}
+
+/** Checks a sizing policy. */
+export const checkPolicy = <A>(where: string, value: A): A => {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${where}: policy must be an AutoScalePolicy, got ${show(value)}`)
+  }
+  const { initial, name, update, window } = value as Partial<Record<"name" | "initial" | "window" | "update", unknown>>
+  if (typeof name !== "string") throw new TypeError(`${where}: policy.name must be a string, got ${show(name)}`)
+  checkFunction(where, "policy.initial", initial)
+  checkFunction(where, "policy.window", window)
+  checkFunction(where, "policy.update", update)
+  return value
+}
+
 /** Checks that the value is one of a few words. */
 export const checkWord = <const A extends string>(where: string, what: string, words: ReadonlyArray<A>, value: A): A =>
   words.includes(value) ? value : refuse(where, what, words.map((word) => format(word)).join(" or "), value)
@@ -180,6 +211,7 @@ export const checkPoolOptions = (
 ) => {
   const names = ["name", "resultTtl", "sizeLimit", ...known]
   const { name, resultTtl = "1 hour", sizeLimit = 1_000_000 } = checkKnown(where, options, names)
+  checkTag(where, (options as { readonly tag?: unknown }).tag)
   return {
     name: checkPoolName(where, name),
     resultTtl: checkMillis(where, "resultTtl", resultTtl, "> 0"),

@@ -6,11 +6,12 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Issue } from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Any } from "../DistributedTask.ts"
+import { handlePromise } from "./arguments.ts"
 import type { Answer } from "./wire.ts"
 
 /** The format of `WireData`. It grows when an older worker would misunderstand a newer task. */
@@ -53,17 +54,25 @@ const makeCodec = (task: Any): TaskCodec => {
   return {
     encodePayload: encoder(payload, "payload"),
     decodePayload: decoder(payload, "payload"),
-    encodeExit: encoder(exit, "result"),
+    encodeExit: encoder(exit, "result", (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value),
     decodeExit: decoder<Exit.Exit<any, any>>(exit, "result"),
     encodeProgress: encoder(progress, "progress"),
     decodeProgress: decoder(progress, "progress")
   }
 }
 
-const encoder = (schema: Schema.Codec<any, Schema.Json>, what: string) => {
+/** `valueOf` returns the user's value, which may be a promise by mistake. */
+const encoder = (
+  schema: Schema.Codec<any, Schema.Json>,
+  what: string,
+  valueOf: (value: any) => unknown = (value) => value
+) => {
   const encode = SchemaParser.encodeUnknownEffect(schema)
   return (value: unknown, sizeLimit: number): Effect.Effect<Schema.Json, Unfit> =>
-    fit(what, () => Effect.flatMap(unfitOf(what, encode(value)), (json) => checkBytes(what, json, sizeLimit)))
+    fit(what, () => {
+      handlePromise(valueOf(value))
+      return Effect.flatMap(unfitOf(what, encode(value)), (json) => checkBytes(what, json, sizeLimit))
+    })
 }
 
 const decoder = <A>(schema: Schema.Codec<A, Schema.Json>, what: string) => {

@@ -15,7 +15,7 @@ import * as Tracer from "effect/Tracer"
 import type { TaskContext, TaskHandler } from "../DistributedTask.ts"
 import { TaskLost } from "../DistributedTaskPoolError.ts"
 import type { WorkerOptions } from "../DistributedTaskPoolOptions.ts"
-import { checkDuration, checkHandlers, checkKnown, checkMillis, checkPositive } from "./arguments.ts"
+import { checkDuration, checkHandlers, checkKnown, checkMillis, checkPositive, handlePromise } from "./arguments.ts"
 import { codecOf, ownFields, parseTraceparent, wireFormat } from "./codec.ts"
 import type { Delivery, Driver, RunResult, WorkerSpec } from "./driver.ts"
 import { enter } from "./nested.ts"
@@ -111,7 +111,7 @@ const runHandler = (
       const effect = run(payload, taskContext)
       return Effect.isEffect(effect)
         ? (effect as Effect.Effect<unknown, unknown>)
-        : Effect.die(new TypeError(`the handler of ${task.name} returned no Effect`))
+        : Effect.die(new TypeError(`the handler of ${task.name} ${returnedOf(effect)}`))
       // What a handler acquires is released when its task ends, not when its worker does.
     }).pipe(Effect.scoped, Effect.exit)
   const whole = Effect.matchEffect(codec.decodePayload(data.p), {
@@ -150,6 +150,9 @@ const runHandler = (
     })
   }
 }
+
+const returnedOf = (value: unknown): string =>
+  handlePromise(value) ? "returned a Promise of an async function: wrap it in Effect.tryPromise" : "returned no Effect"
 
 /** Checks the data of a delivery. */
 const dataOf = (value: unknown) => {

@@ -22,11 +22,12 @@ import {
   checkSize,
   checkTask,
   checkWeight,
-  checkWord
+  checkWord,
+  handlePromise
 } from "./arguments.ts"
 import { codecOf, traceparentOf, wireFormat } from "./codec.ts"
 import type { Driver, Entry } from "./driver.ts"
-import { isInside } from "./nested.ts"
+import { endedFromOutside, isInside } from "./nested.ts"
 import { workerOf } from "./runner.ts"
 import { isTraced } from "./tracing.ts"
 import type { Answer } from "./wire.ts"
@@ -250,7 +251,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
     worker: (handlers, options) =>
       Effect.suspend(() =>
         Effect.flatMap(workerOf("DistributedTaskPool.worker", handlers, options, driver, sizeLimit), (worker) =>
-          driver.work(worker)
+          endedFromOutside(driver.identity, driver.work(worker))
         )
       )
   }
@@ -290,6 +291,7 @@ const sourceOf = <A>(where: string, items: Iterable<A> | AsyncIterable<A>): Stre
       )
     }
   }
+  handlePromise(items)
   throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable`)
 }
 

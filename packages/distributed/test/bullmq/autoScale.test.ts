@@ -7,7 +7,8 @@ import {
 } from "@aio-task-pool/distributed/bullmq"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Stream } from "effect"
+import { Meter } from "../../src/bullmq/internal/meter.ts"
 import { keysOf } from "../../src/bullmq/internal/keys.ts"
 import { defineScripts, runScript, windowKeys } from "../../src/bullmq/internal/scripts.ts"
 import { decodeState, encodeState } from "../../src/bullmq/internal/policyState.ts"
@@ -271,6 +272,47 @@ describe("the state of a policy", () => {
     assert.throws(() => AioDistributedAutoScaleTaskPoolSimple.layer({ name: "a", policy }), RangeError)
     for (const options of [{ minSize: 5, maxSize: 4 }, { minSize: -1 }, { maxSize: Infinity }, { interval: 0 }]) {
       assert.throws(() => AioDistributedAutoScaleTaskPoolSimple.layer({ name: "a", ...options }), RangeError)
+    }
+  })
+
+  it_(
+    "an async classify that rejects does not end the process, and a retryAfter that is no Duration is logged",
+    async () => {
+      const exit = Exit.fail("429")
+      const result = { _tag: "Settled", answer: { cancelled: "TimedOut", started: true }, exit, retry: false } as const
+      const answers: ReadonlyArray<readonly [answer: () => unknown, message: RegExp]> = [
+        [() => Promise.reject(new Error("late")), /unknown outcome/],
+        [() => ({ overload: true, retryAfter: "soon" }), /unknown retryAfter/],
+        [() => ({ overload: true, retryAfter: { second: 5 } }), /unknown retryAfter/],
+        [() => ({ overload: true, retryAfter: Promise.reject(new Error("late")) }), /unknown retryAfter/]
+      ]
+      for (const [answer, message] of answers) {
+        const logged: Array<string> = []
+        const meter = new Meter(answer as BullMqAutoScalePoolOptions["classify"], (text) => logged.push(text))
+        meter.ended(result, 5, meter.started())
+        meter.ended(result, 5, meter.started())
+        meter.close()
+        // Node reports an unhandled rejection after the microtasks.
+        await new Promise((resolve) => setImmediate(resolve))
+        assert.strictEqual(logged.length, 1)
+        assert.match(logged[0]!, message)
+      }
+    }
+  )
+
+  it_("options of another type are refused with an error that names them", () => {
+    const wrong: ReadonlyArray<readonly [options: object, message: string]> = [
+      [{ minSize: 5n }, "minSize must be an integer from 0 to 1000000, got 5n"],
+      [{ minSize: Symbol("s") }, "minSize must be an integer from 0 to 1000000, got Symbol(s)"],
+      [{ policy: null }, "policy must be an AutoScalePolicy, got null"],
+      [{ policy: {} }, "policy.name must be a string, got undefined"],
+      [{ tag: "app/Pool" }, 'tag must be a tag, got "app/Pool"']
+    ]
+    for (const [options, message] of wrong) {
+      assert.throws(
+        () => AioDistributedAutoScaleTaskPoolSimple.layer({ name: "a", ...options }),
+        `AioDistributedAutoScaleTaskPoolSimple.layer: ${message}`
+      )
     }
   })
 })

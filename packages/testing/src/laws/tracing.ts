@@ -353,4 +353,33 @@ export const tracingLaws = (laws: Laws): void => {
       }
     })
   )
+
+  laws.law("a tracer that throws costs a bulk its span and nothing else", {}, (pool) =>
+    Effect.gen(function* () {
+      const bulks = {
+        forEach: pool.forEach([1, 2], (n) => Effect.succeed(n)),
+        mapEffect: Stream.runCollect(pool.mapEffect(Stream.make(1, 2), (n) => Effect.succeed(n)))
+      }
+      for (const [name, bulk] of Object.entries(bulks)) {
+        for (const place of ["span", "attribute", "end", "status"] as const) {
+          const broken = (): never => {
+            throw new Error(`the tracer's own: ${place}`)
+          }
+          const tracer = Tracer.make({
+            span: (options) => {
+              if (options.name !== "task_pool.for_each") return new Tracer.NativeSpan(options)
+              if (place === "span") return broken()
+              return Object.defineProperty(
+                new Tracer.NativeSpan(options),
+                place,
+                place === "status" ? { get: broken } : { value: broken }
+              )
+            }
+          })
+          const traced = bulk.pipe(Effect.withSpan("caller"), Effect.withTracer(tracer))
+          assert.deepStrictEqual(yield* Effect.exit(traced), Exit.succeed([1, 2]), `${name}, ${place}`)
+        }
+      }
+    })
+  )
 }

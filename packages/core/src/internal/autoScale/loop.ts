@@ -23,6 +23,7 @@ import type {
   AutoScaleSample,
   AutoScaleWindow
 } from "../../AutoScaleModel.ts"
+import { handlePromise } from "../arguments.ts"
 import { emptySample } from "../../AutoScalePolicy.ts"
 import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -182,10 +183,15 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     if (machine.target !== bounds.initial) meter.resizedByHand()
     let state = policy.initial(bounds)
     while (true) {
-      meter.arm(sanitizeWindow(policy.window(state, bounds), interval, yield* Random.next))
+      const window = policy.window(state, bounds)
+      handlePromise(window)
+      meter.arm(sanitizeWindow(window, interval, yield* Random.next))
       const sample = yield* awaitWindow
       meter.ended = undefined
-      const [next, decision] = policy.update(state, sample, bounds)
+      const answer = policy.update(state, sample, bounds)
+      handlePromise(answer)
+      const [next, decision] = answer
+      handlePromise(decision)
       state = next
       const { target } = machine
       applyDecision(sample, decision)

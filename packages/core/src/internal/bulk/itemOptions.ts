@@ -9,7 +9,8 @@ import type { ItemOptions } from "../../PoolOptions.ts"
 /** Sets the options of an item on its task. Runs user code, and throws for a wrong value. */
 export type ItemOptionsOf = (task: Task, item: unknown, index: number) => void
 
-const perItem = ["weight", "label", "key", "permits", "cost"] as const
+/** The options that may be functions of the item. */
+export const perItem = ["weight", "label", "key", "permits", "cost"] as const
 
 /** Checks options. Returns the weight, and a function that sets the other options of each task, if there are any. */
 export const itemOptionsOf = (

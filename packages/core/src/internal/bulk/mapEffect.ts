@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
-import { checkBoolean, checkPositiveLimit, checkWord } from "../arguments.ts"
+import { checkBoolean, checkFunction, checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Notifiable, Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -96,14 +96,14 @@ class Mapping implements Traversal {
     this.machine = machine
     this.span = span
     this.results = results
-    this.f = f
+    this.f = checkFunction(where, "f", f)
     const { itemOptions, weight } = itemOptionsOf(machine, where, options, ["unordered", "bufferSize", "spans"])
     if (options.spans !== undefined) checkWord(where, "spans", ["each"], options.spans)
     this.weight = weight
     this.itemOptions = itemOptions
-    const { unordered = false } = options
+    const { bufferSize = 16, unordered = false } = options
     this.unordered = checkBoolean(where, "unordered", unordered)
-    this.bufferSize = checkPositiveLimit(where, "bufferSize", options.bufferSize ?? 16)
+    this.bufferSize = checkPositiveLimit(where, "bufferSize", bufferSize)
     this.endTraversal = machine.traverse(this)
   }
 

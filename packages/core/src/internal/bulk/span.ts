@@ -1,6 +1,10 @@
 /** The span of a bulk, `task_pool.for_each`, and the traces of its items. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import * as References from "effect/References"
 import type { Scope } from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { Machine } from "../pool/machine.ts"
@@ -29,8 +33,13 @@ export const withBulkSpan = <A, E, R>(
   Effect.withFiber((fiber) => {
     const caller = callerOf(machine, fiber)
     if (caller === undefined) return run(undefined)
-    return Effect.useSpan(name, { attributes: attributesOf(machine, items()) }, (span) =>
-      Effect.provideService(run(bulkSpan(machine, fiber, caller, span, spans)), Tracer.ParentSpan, span)
+    return Effect.acquireUseRelease(
+      beginSpan(machine, attributesOf(machine, items())),
+      (span) =>
+        span === undefined
+          ? run(undefined)
+          : Effect.provideService(run(bulkSpan(machine, fiber, caller, span, spans)), Tracer.ParentSpan, span),
+      (span, exit) => endSpan(machine, fiber.context, span, exit)
     )
   })
 
@@ -42,10 +51,47 @@ export const bulkSpanScoped = (
   Effect.withFiber((fiber) => {
     const caller = callerOf(machine, fiber)
     if (caller === undefined) return Effect.undefined
-    return Effect.map(Effect.makeSpanScoped(name, { attributes: attributesOf(machine, undefined) }), (parent) => ({
-      span: bulkSpan(machine, fiber, caller, parent, spans),
-      parent
-    }))
+    const begun = Effect.acquireRelease(beginSpan(machine, attributesOf(machine, undefined)), (span, exit) =>
+      endSpan(machine, fiber.context, span, exit)
+    )
+    return Effect.map(begun, (parent) =>
+      parent === undefined ? undefined : { span: bulkSpan(machine, fiber, caller, parent, spans), parent }
+    )
+  })
+
+/** Begins the span of a bulk; `undefined` if the tracer, which is user code, throws. */
+const beginSpan = (
+  machine: Machine,
+  attributes: Readonly<Record<string, unknown>>
+): Effect.Effect<Tracer.Span | undefined> =>
+  Effect.makeSpan(name).pipe(
+    Effect.tap((span) =>
+      Effect.sync(() => {
+        // An attribute that is missing costs the bulk less than its span.
+        for (const key in attributes) machine.userCode.guard(() => span.attribute(key, attributes[key]), undefined)
+      })
+    ),
+    Effect.catchDefect((defect) =>
+      Effect.sync(() => {
+        machine.userCode.onDefect(defect, "the tracer threw, and a bulk has no span")
+        return undefined
+      })
+    )
+  )
+
+const endSpan = (
+  machine: Machine,
+  context: Context.Context<never>,
+  span: Tracer.Span | undefined,
+  exit: Exit<unknown, unknown>
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const end = (): void => {
+      if (span === undefined || span.status._tag === "Ended") return
+      const hasTimes = Context.get(context, References.TracerTimingEnabled)
+      span.end(hasTimes ? Context.get(context, Clock.Clock).currentTimeNanosUnsafe() : 0n, exit)
+    }
+    machine.userCode.guard(end, undefined)
   })
 
 const name = "task_pool.for_each"

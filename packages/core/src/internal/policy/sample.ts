@@ -1,4 +1,4 @@
-/** Shared by all policies: checks options, sanitizes samples, clamps sizes. */
+/** Shared by all policies: sanitizes samples, clamps sizes. */
 import type { AutoScaleBounds, AutoScaleSample } from "../../AutoScaleModel.ts"
 
 /** A sample with every field present. */
@@ -36,12 +36,6 @@ export const sanitize = (sample: AutoScaleSample): Sample => ({
   timed: Math.min(amount(sample.timed ?? sample.succeeded), amount(sample.succeeded)),
   retryAfter: amount(sample.retryAfter ?? 0)
 })
-
-/** Returns the number. Throws `RangeError` if it breaks the rule. */
-export const checkNumber = (where: string, what: string, rule: string, value: number, holds: boolean): number => {
-  if (!holds || !Number.isFinite(value)) throw new RangeError(`${where}: ${what} must be ${rule}, got ${String(value)}`)
-  return value
-}
 
 /** Returns the number clamped to `low` and `high`; `low` if it is `NaN`. */
 export const clamp = (low: number, value: number, high: number): number =>

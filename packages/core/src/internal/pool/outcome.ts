@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { TaskOutcome } from "../../PoolOptions.ts"
-import { handlePromise } from "../arguments.ts"
+import { handlePromise, isAmount } from "../arguments.ts"
 import type { Entry, MachineObserver } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 import { describe } from "./task.ts"
@@ -45,12 +45,21 @@ export class Outcomes {
     try {
       const outcome: unknown = this.classify(exit)
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
-      if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return millisOf(outcome.retryAfter)
+      if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return this.millisOf(outcome.retryAfter)
+      handlePromise(outcome)
       this.logOnce("classify returned an unknown outcome", describe(outcome))
     } catch (defect) {
       this.logOnce("classify threw", defect)
     }
     return "ignore"
+  }
+
+  /** Returns the milliseconds of a `retryAfter`, 0 if it is not valid. */
+  private millisOf(input: Duration.Input): number {
+    const duration = isAmount(input) ? Duration.fromInput(input) : Option.none()
+    if (Option.isSome(duration)) return Math.min(longestRetryAfter, Duration.toMillis(duration.value))
+    this.logOnce("classify returned an unknown retryAfter", describe(input))
+    return 0
   }
 
   private logOnce(message: string, defect: unknown): void {
@@ -61,11 +70,6 @@ export class Outcomes {
 
 const isOverload = (outcome: unknown): outcome is { readonly overload: true; readonly retryAfter: Duration.Input } =>
   typeof outcome === "object" && outcome !== null && (outcome as { overload?: unknown }).overload === true
-
-const millisOf = (input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  return Option.isSome(duration) ? Math.min(longestRetryAfter, Duration.toMillis(duration.value)) : 0
-}
 
 /** Holds the dispatch of a fixed pool for the `retryAfter` of a server. */
 export class RetryAfter implements MachineObserver {

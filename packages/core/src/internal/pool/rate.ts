@@ -9,9 +9,8 @@
  * arrive here: ten of them fit into 1. Integers below 2^51 are unaffected by the tolerance.
  */
 import * as Duration from "effect/Duration"
-import { format } from "effect/Formatter"
 import type { Cost, Rate } from "../../Rate.ts"
-import { checkDuration, checkKnown } from "../arguments.ts"
+import { checkDuration, checkKnown, handlePromise, show } from "../arguments.ts"
 
 /** A rate whose values are checked. */
 export interface CheckedRate {
@@ -31,7 +30,7 @@ export interface SharedReading {
 export type Costs = ReadonlyArray<number>
 
 const refuse = (where: string, what: string, rule: string, value: unknown): never => {
-  throw new RangeError(`${where}: ${what} must be ${rule}, got ${format(value)}`)
+  throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
 /** Checks one rate or several. Reads each property once, because a getter is user code. */
@@ -80,7 +79,9 @@ const costsOf = (
   if (isValid(cost)) return rates.map(({ unit }) => (unit === undefined ? cost : 0))
   const costs = rates.map(({ unit }) => (unit === undefined ? byDefault : 0))
   if (cost === undefined) return costs
-  if (typeof cost !== "object" || cost === null) return refuse(where, "cost", `${rule}, or an object of them`, cost)
+  if (typeof cost !== "object" || cost === null || Array.isArray(cost) || handlePromise(cost)) {
+    return refuse(where, "cost", `${rule}, or an object of them`, cost)
+  }
   for (const unit of Object.keys(cost)) {
     const value = cost[unit]
     if (value === undefined) continue
@@ -92,7 +93,7 @@ const costsOf = (
     }
     if (!known) {
       const units = new Set(rates.flatMap((rate) => (rate.unit === undefined ? [] : [rate.unit])))
-      throw new RangeError(`${where}: unknown unit ${format(unit)} (known: ${[...units].join(", ") || "none"})`)
+      throw new RangeError(`${where}: unknown unit ${show(unit)} (known: ${[...units].join(", ") || "none"})`)
     }
   }
   return costs

@@ -6,20 +6,21 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exit, Failure } from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
-import { format } from "effect/Formatter"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import type { Alarm } from "./alarm.ts"
 import type { Costs } from "./rate.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
-import { checkAnswer, checkFunction, checkKnown, checkLimit } from "../arguments.ts"
+import { checkAnswer, checkFunction, checkKnown, checkLimit, show } from "../arguments.ts"
 
 type Planned = Exit<number | undefined>
 
 /** The retries of one task. */
 export class Retry {
   private readonly clock: Clock
+  /** The operation that submitted the task, for messages. */
+  private readonly where: string
   private readonly options: RetryOptions
   private attempts = 0
   private step: ((now: number, error: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>) | undefined
@@ -35,8 +36,9 @@ export class Retry {
   /** The fiber of a schedule that suspends. */
   planning: Fiber<unknown, unknown> | undefined = undefined
 
-  constructor(clock: Clock, options: RetryOptions) {
+  constructor(clock: Clock, where: string, options: RetryOptions) {
     this.clock = clock
+    this.where = where
     this.options = options
   }
 
@@ -57,10 +59,11 @@ export class Retry {
 
   private next(error: unknown): Effect.Effect<number | undefined> {
     const { schedule, times = Infinity, until, while: whileTrue } = this.options
+    const where = `${this.where}: retry`
     return Effect.suspend(() => {
       if (++this.attempts > times) return Effect.undefined
-      if (whileTrue !== undefined && !checkAnswer("retry", "while", whileTrue(error))) return Effect.undefined
-      if (until !== undefined && checkAnswer("retry", "until", until(error))) return Effect.undefined
+      if (whileTrue !== undefined && !checkAnswer(where, "while", whileTrue(error))) return Effect.undefined
+      if (until !== undefined && checkAnswer(where, "until", until(error))) return Effect.undefined
       return schedule === undefined ? Effect.succeed(0) : this.delay(schedule, error)
     })
   }
@@ -82,15 +85,15 @@ export class Retry {
 
 /** Checks the option `retry`. */
 export const retryOf = (clock: Clock, where: string, retry: RetryOptions | Schedule.Schedule<unknown, any>): Retry => {
-  if (Schedule.isSchedule(retry)) return new Retry(clock, { schedule: retry })
+  if (Schedule.isSchedule(retry)) return new Retry(clock, where, { schedule: retry })
   const { schedule, times, until, while: whileTrue } = checkKnown(`${where}: retry`, retry, retryOptions)
   if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
-    throw new TypeError(`${where}: retry.schedule must be a Schedule, got ${format(schedule)}`)
+    throw new TypeError(`${where}: retry.schedule must be a Schedule, got ${show(schedule)}`)
   }
   if (whileTrue !== undefined) checkFunction(`${where}: retry`, "while", whileTrue)
   if (until !== undefined) checkFunction(`${where}: retry`, "until", until)
   if (times !== undefined) checkLimit(`${where}: retry`, "times", times)
-  return new Retry(clock, { schedule, times, until, while: whileTrue })
+  return new Retry(clock, where, { schedule, times, until, while: whileTrue })
 }
 
 const retryOptions = ["schedule", "times", "while", "until"]

@@ -13,10 +13,9 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
-import { format } from "effect/Formatter"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight, handlePromise } from "../arguments.ts"
+import { checkArgs, checkKnown, checkWeight, handlePromise, show } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -103,7 +102,6 @@ const makeFunctionTask = (
   if (typeof work === "function") {
     return new Task(machine, work as Work, checkArgs(where, options?.args ?? []), weight, context)
   }
-  handlePromise(work)
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${describe(work)}`)
 }
 
@@ -117,11 +115,11 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
   )
 }
 
-/** Like `format`, but names only the type of a value whose own code throws when it is read. */
+/** Like `show`, but names only the type of a value whose own code throws when it is read. */
 export const describe = (value: unknown): string => {
-  // A plain `try`: `format` runs getters and proxies of an unchecked value.
+  // A plain `try`: this runs getters and proxies of an unchecked value.
   try {
-    return format(value)
+    return show(value)
   } catch {
     return `an unreadable ${typeof value}`
   }

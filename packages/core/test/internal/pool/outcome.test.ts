@@ -80,6 +80,35 @@ describe("classify on a fixed pool", () => {
     )
   })
 
+  it.effect("the rejection of an async function is handled, and one line in the log (load 3)", () => {
+    const logged = defectLog()
+    return Effect.gen(function* () {
+      const classify = async (): Promise<never> => {
+        throw new Error("late")
+      }
+      const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, classify: classify as never })
+      yield* Effect.ignore(pool.submit(Effect.fail("429")))
+      // Node reports an unhandled rejection after the microtasks.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      yield* settle
+      assert.lengthOf(logged.defects, 1)
+    }).pipe(Effect.provide(logged.layer))
+  })
+
+  const wrong = { "not a number": Number.NaN, "no Duration": "soon", undefined, "of an unknown unit": { second: 5 } }
+  for (const [name, value] of Object.entries(wrong)) {
+    it.effect(`a retryAfter that is ${name} is one line in the log (load 3)`, () => {
+      const logged = defectLog()
+      return Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, classify: () => retryAfter(value) })
+        yield* Effect.ignore(pool.submit(Effect.fail("429")))
+        yield* Effect.ignore(pool.submit(Effect.fail("429")))
+        yield* settle
+        assert.lengthOf(logged.defects, 1)
+      }).pipe(Effect.provide(logged.layer))
+    })
+  }
+
   it.effect(
     "what it throws, or a getter of its answer, is one line in the log and no outcome of the task (load 3)",
     () => {

@@ -550,7 +550,7 @@ describe("the checks", () => {
     [rates, { tokens: -1 }, "RangeError: Pool.layer: cost.tokens must be a finite number >= 0, got -1"],
     [rates, { tokns: 1 }, 'RangeError: Pool.layer: unknown unit "tokns" (known: tokens, __proto__)'],
     [[], { tokens: 1 }, 'RangeError: Pool.layer: unknown unit "tokens" (known: none)'],
-    [[], [1], 'RangeError: Pool.layer: unknown unit "0" (known: none)']
+    [[], [1], "RangeError: Pool.layer: cost must be a finite number >= 0, or an object of them, got [1]"]
   ])("a wrong cost is refused: %#", (rates, cost: any, message) => {
     assert.strictEqual(
       thrownBy(() => checkCost(where, rates, cost)),

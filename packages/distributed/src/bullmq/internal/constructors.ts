@@ -14,9 +14,11 @@ import {
   checkFunction,
   checkKnown,
   checkMillis,
+  checkPolicy,
   checkPoolName,
   checkPositive,
   checkSize,
+  checkTag,
   maxSize
 } from "../../internal/arguments.ts"
 import { registration } from "../../internal/registration.ts"
@@ -124,7 +126,7 @@ const constructors = <Options>(kind: string, open: OpenWith<Options>) => {
   ): Layer.Layer<Self, PoolMismatch | Config.ConfigError, BullMq> => {
     const where = `${kind}.layerConfig`
     return layerOf(
-      checkKnown(where, options, ["tag"]).tag,
+      checkTag(where, checkKnown(where, options, ["tag"]).tag),
       Effect.flatten(fromConfig(config, (value) => open(where, value)))
     )
   }
@@ -169,14 +171,15 @@ export const autoScalePool = (kind: string, discipline: string) => {
       minSize = 3,
       policy = AutoScalePolicy.adaptive()
     } = checkKnown(where, options, autoScaleOptions)
-    const { maxSize: max = Math.min(maxSize, minSize + 5) } = options
     checkSize(where, minSize, "minSize")
+    const { maxSize: max = Math.min(maxSize, minSize + 5) } = options
     checkSize(where, max, "maxSize")
     if (max < minSize) {
       throw new RangeError(`${where}: maxSize must be an integer >= minSize, which is ${minSize}, got ${max}`)
     }
     if (classify !== undefined) checkFunction(where, "classify", classify)
     const bounds = { min: minSize, max, initial: minSize }
+    checkPolicy(where, policy)
     encodeState(where, policy.initial(bounds))
     const period = interval === undefined ? undefined : checkMillis(where, "interval", interval, "> 0")
     return service(
@@ -202,7 +205,8 @@ interface Common {
   readonly rate: PoolIdentity["rate"]
 }
 
-const common = (where: string, options: BullMqPoolOptions): Common => {
+const common = (where: string, options: BullMqPoolOptions & TagOption<unknown>): Common => {
+  checkTag(where, options.tag)
   const { name, rate, resultTtl = "1 hour", sizeLimit = 1_000_000, sweep = "5 seconds" } = options
   return {
     name: checkPoolName(where, name),

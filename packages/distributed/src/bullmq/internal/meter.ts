@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { durationOf, handlePromise } from "../../internal/arguments.ts"
 import type { RunResult } from "../../internal/driver.ts"
 import type { Broker } from "./broker.ts"
 import { whenSettled } from "./promises.ts"
@@ -97,18 +98,27 @@ export class Meter {
     const decided = Option.liftThrowable(() => this.read(this.classify(exit)))
     const outcome = Option.getOrUndefined(decided())
     if (outcome !== undefined) return outcome
-    if (!this.hasLogged) this.onDefect('classify threw or returned an unknown outcome, which counts as "ignore"', exit)
-    this.hasLogged = true
+    this.logOnce('classify threw or returned an unknown outcome, which counts as "ignore"', exit)
     return "ignore"
   }
 
+  private logOnce(message: string, defect: unknown): void {
+    if (!this.hasLogged) this.onDefect(message, defect)
+    this.hasLogged = true
+  }
+
   private read(outcome: TaskOutcome): "success" | "overload" | "ignore" | number | undefined {
+    handlePromise(outcome)
     if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
     if (typeof outcome !== "object" || (outcome as { readonly overload?: unknown } | null)?.overload !== true) {
       return undefined
     }
-    const duration = Option.getOrUndefined(Duration.fromInput(outcome.retryAfter))
-    return duration === undefined ? "overload" : Math.min(longestRetryAfter, Duration.toMillis(duration))
+    const { retryAfter } = outcome
+    handlePromise(retryAfter)
+    const duration = durationOf(retryAfter)
+    if (duration !== undefined) return Math.min(longestRetryAfter, Duration.toMillis(duration))
+    this.logOnce("classify returned an unknown retryAfter, and dispatch does not stop", retryAfter)
+    return "overload"
   }
 
   private schedule(after: number): void {

@@ -15,6 +15,7 @@ import type { AutoScalePolicy } from "@aio-task-pool/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
+import { handlePromise } from "../../internal/arguments.ts"
 import type { Broker } from "./broker.ts"
 import { decodeState, encodeState } from "./policyState.ts"
 import { runScript, windowKeys } from "./scripts.ts"
@@ -81,7 +82,9 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
     const heldFor = amount(reading["heldUntil"]) - amount(reading["now"])
     if (heldFor > 0) return Math.min(longestTick, heldFor)
 
-    const window = sanitizeWindow(policy.window(state, bounds), interval)
+    const asked = policy.window(state, bounds)
+    handlePromise(asked)
+    const window = sanitizeWindow(asked, interval)
     const measured = sampleOf(reading)
     // A policy starts from `initial`. The pool may have another size by then.
     const isElsewhere = stored === undefined && measured.size !== bounds.initial
@@ -90,7 +93,10 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
     const reason = endOf(window, sample)
     if (reason !== undefined) {
       lastProgress = performance.now()
-      const [next, decision] = policy.update(state, { ...sample, reason }, bounds)
+      const answer = policy.update(state, { ...sample, reason }, bounds)
+      handlePromise(answer)
+      const [next, decision] = answer
+      handlePromise(decision)
       if (!isSize(decision.size) && !loggedSize) {
         loggedSize = true
         yield* Effect.logError(`${where} returned a size that is not a number, the size stays`, decision.size)

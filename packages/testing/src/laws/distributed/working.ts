@@ -149,6 +149,27 @@ export const workerLaws = (laws: DistributedLaws): void => {
     })
   )
 
+  laws.law(
+    "a handler that closes its own worker is not waited for by itself, and the worker leaves after it",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        yield* Scope.provide(world.worker({ shutdown: {} }), scope)
+        const beside = gate("beside")
+        const other = yield* world.fork(beside.body)
+        yield* beside.started
+        const closing = yield* world.fork(Effect.as(Scope.close(scope, Exit.void), "closed"))
+        assert.strictEqual(yield* closing.join, "closed")
+        assert.strictEqual(beside.counts.ended, 0)
+        yield* beside.open
+        assert.strictEqual(yield* other.join, "beside")
+        yield* world.until(({ running, workers }) => running === 0 && workers === 0)
+        yield* world.worker()
+        assert.strictEqual(yield* world.submit(Effect.succeed("next")), "next")
+      })
+  )
+
   laws.law("a worker leaves although the fiber that closes it is interrupted", {}, (world) =>
     Effect.gen(function* () {
       const left = yield* start(
