@@ -74,7 +74,8 @@ export default defineConfig(({ mode }) => {
     extends: true as const,
     test: {
       name,
-      root,
+      // Not the project's `root`: `coverage.include` is relative to that, and would match no file.
+      dir: root,
       include: [...(options.include ?? [all])],
       exclude: [...(options.exclude ?? [])],
       // Most files share their worker, which saves half a second each. A proof takes much longer than its worker's start.

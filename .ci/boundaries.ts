@@ -37,7 +37,13 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
   ],
   [
     `${core}/internal/timing/*.ts`,
-    [`${core}/internal/timing/*`, `${core}/internal/pool/entry.ts`, `${core}/PoolTiming.ts`, "effect/{Clock,Exit}"],
+    [
+      `${core}/internal/timing/*`,
+      `${core}/internal/pool/entry.ts`,
+      `${core}/internal/runtime/clock.ts`,
+      `${core}/PoolTiming.ts`,
+      "effect/{Clock,Exit}"
+    ],
     "Times are taken from the machine's reports, and change nothing in it."
   ],
   [
@@ -65,12 +71,12 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
     ],
     "Metrics are read from the pools and executors of a registry."
   ],
+  [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
   [
     `${core}/internal/*.ts`,
     [`${core}/internal/**`, `${core}/[A-Z]*.ts`, effect],
     "The core imports itself and effect, each module by its own path."
   ],
-  [`${core}/internal/pipeable.ts`, [effect], "The contract uses it."],
   [
     `${core}/TaskPool.ts`,
     [`${core}/!(Aio*|index).ts`, `${core}/internal/{pipeable,runtime/evaluate}.ts`, effect],

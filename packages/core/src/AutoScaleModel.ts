@@ -94,7 +94,7 @@ export interface AutoScaleSample {
    * rate or a key's limit keeps the next task from starting.
    */
   readonly queued: number
-  /** The fewest tasks that waited so at once. */
+  /** The fewest tasks that waited for a worker at any time of the window. */
   readonly queuedMin: number
   /** The longest time that a waiting task has waited so far, in milliseconds; 0 when none waits. */
   readonly oldestWait: number

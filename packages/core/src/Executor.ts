@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,7 +17,7 @@ import type { ExecutorDriver, ExecutorStats } from "./ExecutorDriver.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
 import { checkBoolean, checkKnown, checkPositive } from "./internal/arguments.ts"
 import * as inline from "./internal/executorInline.ts"
-import { CurrentRegistry } from "./internal/registry.ts"
+import { entered } from "./internal/registry.ts"
 import type { Cloneable, Job } from "./Job.ts"
 
 export type {
@@ -240,21 +239,11 @@ function make(driver: ExecutorDriver): ExecutorService {
 
 // Lists the executor in the registry until the scope closes.
 function makeInline(): Effect.Effect<ExecutorService, never, Scope> {
-  return Effect.withFiber(({ context }) => {
+  return Effect.suspend(() => {
     const driver = inline.driver()
     const { stats, threads } = driver
-    const name = "executor"
-    const enter = Effect.sync(() =>
-      Context.get(context, CurrentRegistry).enterExecutor(name, Context.get(context, Clock.Clock), (id, openedAt) => ({
-        id,
-        name,
-        openedAt,
-        stats,
-        threads
-      }))
-    )
     return Effect.as(
-      Effect.acquireRelease(enter, (leave) => Effect.sync(leave)),
+      entered((registry, clock) => registry.enterExecutor({ name: "executor", stats, threads }, clock)),
       make(driver)
     )
   })
@@ -263,14 +252,13 @@ function makeInline(): Effect.Effect<ExecutorService, never, Scope> {
 function makeTag<Self>() {
   return <const Id extends string>(id: Id): ExecutorTag<Self, Id> => {
     const tag = Context.Service<Self, ExecutorService>()(id)
-    const service = Effect.withFiber
     return Object.assign(tag, {
       run: (job: any, args: any, options?: RunOptions) =>
-        service((fiber) => Context.getUnsafe(fiber.context, tag).run(job, args, options)),
+        Effect.withFiber((fiber) => Context.getUnsafe(fiber.context, tag).run(job, args, options)),
       map: (job: any, items: any, options?: MapOptions) =>
-        service((fiber) => Context.getUnsafe(fiber.context, tag).map(job, items, options)),
+        Effect.withFiber((fiber) => Context.getUnsafe(fiber.context, tag).map(job, items, options)),
       stats: Effect.flatMap(tag, (executor) => executor.stats),
-      layerInline: Layer.effect(tag, Effect.suspend(makeInline))
+      layerInline: Layer.effect(tag, makeInline())
     }) as any
   }
 }

@@ -289,12 +289,9 @@ type Holder = Record<string, any>
 // Compilers turn `export default` in CommonJS into the default export of a default export.
 const holdersOf = (module: Holder): ReadonlyArray<Holder> => {
   const holders: Array<Holder> = []
-  for (let holder = module; isHolder(holder) && holders.length < 3; holder = holder["default"]) holders.push(holder)
+  for (let holder = module; isObject(holder) && holders.length < 3; holder = holder["default"]) holders.push(holder)
   return holders
 }
-
-const isHolder = (value: unknown): value is Holder =>
-  (typeof value === "object" && value !== null) || typeof value === "function"
 
 // Getters of a CommonJS module are not called, because packages use them to load parts of themselves. Getters of an ES
 // module are its exports if a tool has compiled it.
@@ -559,7 +556,7 @@ const visitPart = (value: object, key: string | number, path: string, visit: Vis
   return visit(path, part)
 }
 
-const isObject = (value: unknown): boolean =>
+const isObject = (value: unknown): value is Holder =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 
 // Shared by all copies of this module in a thread.

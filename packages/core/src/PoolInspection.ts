@@ -11,7 +11,7 @@ import type { PoolStats } from "./PoolStats.ts"
  *
  * **Details**
  *
- * Each is an integer of 0 or more, default 100. A larger number counts as 100.
+ * Each is an integer of 0 or more or `Infinity`, default 100. A larger number counts as 100.
  *
  * @category options
  * @since 0.1.0

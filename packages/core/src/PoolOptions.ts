@@ -18,6 +18,9 @@ import type { Cost, Rate } from "./Rate.ts"
  *
  * With a function, `args` are its arguments. `forEach` and `mapEffect` take `ItemOptions`.
  *
+ * An option that is out of range, of another type or unknown is a defect of the operation: `RangeError`, `TypeError`, or
+ * `UnknownTaskWeight` for the weight.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -102,6 +105,11 @@ export type PerItem<A, T> = T | ((item: A, index: number) => T)
 
 /**
  * Options of the tasks of `forEach` and `mapEffect`: those of `submit`, some of which may depend on the item.
+ *
+ * **Details**
+ *
+ * A wrong value for one item, and what a function throws, is a defect of the operation. No further item is pulled, and
+ * the submitted tasks settle first.
  *
  * @category options
  * @since 0.1.0
@@ -259,6 +267,10 @@ export interface PoolShutdownOptions extends ShutdownOptions {
 
 /**
  * Options of `close`; the timeouts default to the pool's own.
+ *
+ * **Details**
+ *
+ * `close` dies with `RangeError` if a timeout is negative or invalid.
  *
  * @category options
  * @since 0.1.0

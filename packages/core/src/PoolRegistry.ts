@@ -22,14 +22,13 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecutorStats, ExecutorThread } from "./ExecutorDriver.ts"
 import { checkName } from "./internal/arguments.ts"
-import { CurrentRegistry, Registry, registryOf } from "./internal/registry.ts"
+import { CurrentRegistry, entered, Registry, registryOf } from "./internal/registry.ts"
 import type { PoolTiming } from "./PoolTiming.ts"
 import type { PoolStats } from "./PoolStats.ts"
 import type { TaskPoolService } from "./TaskPool.ts"
@@ -273,36 +272,15 @@ export const PoolRegistry: PoolRegistry = Object.assign(
     }: Pick<DistributedPoolEntry, "name" | "kind" | "service" | "local">) =>
       entered((registry, clock) => {
         const name = checkName("PoolRegistry.registerPool", given.name)
-        let entry: DistributedPoolEntry
-        const leave = registry.enterPool(name, clock, (id, openedAt) => {
+        return registry.enterPool(name, clock, (id, openedAt): DistributedPoolEntry => {
           const known = { _tag: "Distributed", id, name, kind, openedAt, service } as const
-          entry = local === undefined ? known : { ...known, local }
-          return entry
+          return local === undefined ? known : { ...known, local }
         })
-        return [entry!, leave]
       }),
     registerExecutor: ({ stats, threads, ...given }: Pick<ExecutorEntry, "name" | "stats" | "threads">) =>
       entered((registry, clock) => {
         const name = checkName("PoolRegistry.registerExecutor", given.name)
-        let entry: ExecutorEntry
-        const leave = registry.enterExecutor(name, clock, (id, openedAt) => {
-          entry = { id, name, openedAt, stats, threads }
-          return entry
-        })
-        return [entry!, leave]
+        return registry.enterExecutor({ name, stats, threads }, clock)
       })
   }
 )
-
-const entered = <A>(
-  enter: (registry: Registry, clock: Clock.Clock) => readonly [A, leave: () => void]
-): Effect.Effect<A, never, Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.withFiber(({ context }) =>
-        Effect.sync(() => enter(registryOf(context), Context.get(context, Clock.Clock)))
-      ),
-      ([, leave]) => Effect.sync(leave)
-    ),
-    ([entry]) => entry
-  )

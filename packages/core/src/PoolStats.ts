@@ -105,7 +105,7 @@ export interface UnfinishedTask {
   readonly weight: number
   /** Whether the task had started, and may have had effects. */
   readonly started: boolean
-  /** The effect or the function that was submitted; for an item of a bulk, a function without parameters. */
+  /** The effect or the function that was submitted; for an item of `forEach`, a function without parameters. */
   readonly task: Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
   /** The arguments of a submitted function. */
   readonly args: ReadonlyArray<unknown>

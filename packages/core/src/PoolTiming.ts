@@ -46,10 +46,10 @@ export interface TimeHistogram {
   readonly max: number
   /** Returns the times that this histogram has and an older one of the same pool has not. */
   minus(older: TimeHistogram): TimeHistogram
-  /** Returns how many times are at most so long, in milliseconds. Exact for powers of two. */
+  /** Returns how many of the times are at most `millis`, in milliseconds. Exact for powers of two. */
   countUpTo(millis: number): number
   /**
-   * Returns the time that `percent` of the times do not exceed, in milliseconds; `undefined` without times.
+   * Returns the time that `percent` of the times (0 to 100) do not exceed, in milliseconds; `undefined` without times.
    *
    * Buckets are at most a quarter wide, and the result is interpolated within one.
    */

@@ -10,15 +10,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type { Schedule } from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import {
-  checkFunction,
-  checkLayer,
-  effectOf,
-  onAbort,
-  promiseOf,
-  type Signal,
-  takeOptions
-} from "./internal/promises.ts"
+import { checkLayer, checkTask, effectOf, promiseOf, takeOptions } from "./internal/promises.ts"
+import { onAbort, type Signal } from "./internal/signals.ts"
 import type {
   ClearOptions,
   CloseOptions,
@@ -320,11 +313,17 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
 
   const handleOf = (handle: TaskHandle<any, unknown>, signal: Signal | undefined): PromiseTaskHandle<any> => {
     let aborted = false
-    const forget = onAbort(signal, () => {
-      aborted = true
+    // A plain `try`: a signal is user code. If the call fails, its task must not continue.
+    try {
+      const forget = onAbort(signal, () => {
+        aborted = true
+        inBackground(handle.cancel)
+      })
+      if (signal !== undefined) inBackground(handle.await, forget)
+    } catch (error) {
       inBackground(handle.cancel)
-    })
-    if (signal !== undefined) inBackground(handle.await, forget)
+      throw error
+    }
     return {
       join: () =>
         promise(Effect.mapError(handle.join, (error) => (aborted && isCancelled(error) ? signal!.reason : error))),
@@ -339,13 +338,13 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
       promiseOf(context, () => {
         const where = "PromisePool.submit"
         const { options, signal } = takeOptions(where, given)
-        return { effect: pool.submit(effectOf(where, checkFunction(where, fn), [], signal), options), signal }
+        return { effect: pool.submit(effectOf(where, checkTask(where, fn), [], signal), options), signal }
       }),
     fork: (fn, given) =>
       promiseOf(context, () => {
         const where = "PromisePool.fork"
         const { options, signal } = takeOptions(where, given)
-        const forked = pool.fork(effectOf(where, checkFunction(where, fn), [], signal), options)
+        const forked = pool.fork(effectOf(where, checkTask(where, fn), [], signal), options)
         return { effect: Effect.map(forked, (handle) => handleOf(handle, signal)), signal }
       }),
     forEach: (
@@ -356,7 +355,7 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
       promiseOf(context, () => {
         const where = "PromisePool.forEach"
         const { options, signal } = takeOptions(where, given, true)
-        const f = checkFunction(where, fn)
+        const f = checkTask(where, fn)
         return {
           effect: pool.forEach(items, (item, index) => effectOf(where, f, [item, index], signal), options),
           signal

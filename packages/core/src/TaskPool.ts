@@ -14,8 +14,8 @@ import * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
-import type { Scope } from "effect/Scope"
 import type { Fiber } from "effect/Fiber"
+import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Executor } from "./Executor.ts"
 import type { ExecutorError } from "./ExecutorError.ts"
@@ -567,6 +567,10 @@ export interface PoolControl<in out Self> {
   /**
    * Returns how many tasks of a key wait and how many run.
    *
+   * **Details**
+   *
+   * Dies with `TypeError` if the key is neither a string nor a number.
+   *
    * Guide: docs/guide/fairness-and-keys.md
    */
   readonly statsOf: (key: string | number) => Effect.Effect<KeyStats, never, Self>
@@ -576,7 +580,7 @@ export interface PoolControl<in out Self> {
    * **Details**
    *
    * A line has the time, the reason and the measurements. `last` is the number of decisions, an integer of 0 or more,
-   * default 20. The pool keeps 256. A fixed pool returns one sentence.
+   * default 20. Dies with `RangeError` for another number. The pool keeps 256. A fixed pool returns one sentence.
    *
    * **Example** (Asking why)
    *
@@ -596,8 +600,8 @@ export interface PoolControl<in out Self> {
    *
    * **Details**
    *
-   * `last` is the number of decisions, an integer of 0 or more, default 20. The pool keeps 256. A fixed pool decides
-   * nothing, so its list is empty.
+   * `last` is the number of decisions, an integer of 0 or more, default 20. Dies with `RangeError` for another number.
+   * The pool keeps 256. A fixed pool decides nothing, so its list is empty.
    *
    * Guide: docs/guide/looking.md
    */
@@ -835,11 +839,11 @@ function makeTag<Self>() {
       new Call(tag, operation, first, second, third)
     const taskCall = (operationOf: (pool: TaskPoolService) => TaskOperation) => {
       const operation: Operation = (pool, task, options, _, fiber) => {
-        const operation = operationOf(pool)
-        return operation.inFiber === undefined ? operation(task, options) : operation.inFiber(fiber, task, options)
+        const own = operationOf(pool)
+        return own.inFiber === undefined ? own(task, options) : own.inFiber(fiber, task, options)
       }
       // The service knows its options.
-      const piped: Operation = (pool, options, task) => (operationOf(pool)(options) as any)(task)
+      const piped: Operation = (pool, options, task) => operationOf(pool)(options)(task)
       const taskLast = (options: unknown, refusal: Call) =>
         pipeable(refusal, (task) => new Call(tag, piped, options, task, undefined))
       return (task: unknown, options?: unknown) => {

@@ -296,6 +296,27 @@ describe("the event loop", () => {
 })
 
 describe("a signal", () => {
+  it("whose addEventListener throws rejects that call, whose task ends, and still aborts a later task", () =>
+    withPool(layer(1), async (pool) => {
+      const controller = new AbortController()
+      const { signal } = controller
+      const error = new Error("no listeners")
+      const broken = Object.assign(signal, {
+        addEventListener: () => {
+          throw error
+        }
+      })
+      const task = gated("task")
+      assert.strictEqual(await rejection(pool.submit(task.task, { signal: broken })), error)
+      assert.strictEqual(await rejection(pool.fork(task.task, { signal: broken })), error)
+      await pool.awaitIdle()
+      assert.deepInclude(await pool.stats(), { running: 0, waiting: 0, succeeded: 0, failed: 0 })
+      Reflect.deleteProperty(signal, "addEventListener")
+      const later = rejection(pool.submit(task.task, { signal }))
+      controller.abort("enough")
+      assert.strictEqual(await later, "enough")
+    }))
+
   const reasons: Record<string, unknown> = {
     "an error": new Error("enough"),
     "a string": "enough",

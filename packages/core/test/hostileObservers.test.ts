@@ -16,6 +16,7 @@ import {
   AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolSimple,
   AutoScalePolicy,
+  Executor,
   ItemCounter,
   PoolRegistry,
   TaskPool,
@@ -125,6 +126,16 @@ describe("metrics", () => {
 })
 
 describe("a registry of pools that PoolRegistry.make has not made", () => {
+  const own = { pools: Effect.succeed([]), executors: Effect.succeed([]), changes: undefined as any }
+  const message = "TypeError: PoolRegistry: a registry must be made by PoolRegistry.make"
+
+  it.effect("is a defect of the inline executor's layer", () =>
+    Effect.gen(function* () {
+      const build = Effect.provideService(Layer.build(Executor.layerInline), PoolRegistry, own)
+      assert.include(String(defectOf(yield* Effect.exit(Effect.scoped(build)))), message)
+    })
+  )
+
   it.effect("is a defect of the pool's constructor, which starts nothing", () =>
     Effect.gen(function* () {
       let asked = 0
@@ -134,10 +145,9 @@ describe("a registry of pools that PoolRegistry.make has not made", () => {
         window: () => AutoScalePolicy.timed("1 second"),
         update: () => [undefined, { size: 3, reason: "X" }]
       }
-      const own = { pools: Effect.succeed([]), executors: Effect.succeed([]), changes: undefined as any }
       const make = Effect.provideService(AioAutoScaleTaskPoolSimple.make({ policy }), PoolRegistry, own)
       const defect = defectOf(yield* Effect.exit(Effect.scoped(make)))
-      assert.include(String(defect), "TypeError: PoolRegistry: a registry must be made by PoolRegistry.make")
+      assert.include(String(defect), message)
       assert.strictEqual(asked, 0)
     })
   )

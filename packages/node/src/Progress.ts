@@ -95,8 +95,11 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
       const read = readerOf(yield* PoolRegistry)
       const clock = yield* Clock.Clock
       const terminals = [process.stdout, process.stderr]
-      const display = new Display(stream, terminals, clock, process.env, 1000 / hz, yield* read)
-      yield* Effect.addFinalizer(() => Effect.map(read, (samples) => display.close(samples)))
+      // One step: a display that nothing closes would keep the terminal.
+      const display = yield* Effect.acquireRelease(
+        Effect.map(read, (samples) => new Display(stream, terminals, clock, process.env, 1000 / hz, samples)),
+        (display) => Effect.map(read, (samples) => display.close(samples))
+      )
       yield* Effect.map(read, (samples) => display.tick(samples)).pipe(
         Effect.repeat(Schedule.spaced(1000 / hz)),
         Effect.catchCause((cause) => Effect.logError("Progress: nothing more is shown", cause)),

@@ -401,6 +401,13 @@ export class PoolWorld {
       if (unfit !== undefined)
         violated(`I3: told ${String(unfit.told)}, begun ${unfit.begun}, ended ${unfit.ended}`, stats)
       if (this.scopeEnds) return
+      if (stats.phase === "Open") {
+        // What has ended must not get the rejection of a pause.
+        yield* this.pool.pause
+        const { rejected } = statsOf(this.pool)
+        if (rejected > stats.rejected) violated("an operation that has ended still asks for admission", stats)
+        yield* this.pool.resume
+      }
       // The rate forgets the starts so far.
       yield* this.clock.adjust("1 second")
       yield* checkStillWorks(this.pool)

@@ -19,8 +19,14 @@ export const show = (value: unknown): string => {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
 
-const refuse = (where: string, what: string, rule: string, value: unknown): never => {
+/** Throws `RangeError`: a value of the right type breaks a rule. */
+export const refuse = (where: string, what: string, rule: string, value: unknown): never => {
   throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
+}
+
+/** Throws `TypeError`: a value has the wrong type. */
+const refuseType = (where: string, what: string, rule: string, value: unknown): never => {
+  throw new TypeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
 /** Checks a number of workers or of places: an integer >= 0. */
@@ -60,31 +66,25 @@ export const checkSize = (where: string, what: string, value: number): number =>
 export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)
 
 /** Checks the key of a task. */
-export const checkKey = (where: string, value: string | number): string | number => {
-  if (typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))) return value
-  throw new TypeError(`${where}: key must be a string or a number, got ${show(value)}`)
-}
+export const checkKey = (where: string, value: string | number): string | number =>
+  typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))
+    ? value
+    : refuseType(where, "key", "a string or a number", value)
 
 /** Checks the label of a task. */
-export const checkLabel = (where: string, value: string): string => {
-  if (typeof value === "string") return value
-  throw new TypeError(`${where}: label must be a string, got ${show(value)}`)
-}
+export const checkLabel = (where: string, value: string): string =>
+  typeof value === "string" ? value : refuseType(where, "label", "a string", value)
 
 /**
  * Checks the name of a pool or an executor. A name that was cut within a character cannot be part of an address, so the
  * rest of that character is replaced.
  */
-export const checkName = (where: string, value: string): string => {
-  if (typeof value === "string") return value.replace(/\p{Surrogate}/gu, "\ufffd")
-  throw new TypeError(`${where}: name must be a string, got ${show(value)}`)
-}
+export const checkName = (where: string, value: string): string =>
+  typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\ufffd") : refuseType(where, "name", "a string", value)
 
 /** Checks a function that the caller passes. */
-export const checkFunction = <A>(where: string, what: string, value: A): A => {
-  if (typeof value === "function") return value
-  throw new TypeError(`${where}: ${what} must be a function, got ${show(value)}`)
-}
+export const checkFunction = <A>(where: string, what: string, value: A): A =>
+  typeof value === "function" ? value : refuseType(where, what, "a function", value)
 
 /** Checks the result of a caller's predicate. A promise or an effect would count as true, whatever its own result. */
 export const checkAnswer = (where: string, what: string, answer: unknown): boolean => {
@@ -101,15 +101,13 @@ export const handlePromise = (value: unknown): boolean => {
 }
 
 /** Checks a boolean. A string such as `"false"` would count as true. */
-export const checkBoolean = (where: string, what: string, value: boolean): boolean => {
-  if (typeof value === "boolean") return value
-  throw new TypeError(`${where}: ${what} must be a boolean, got ${show(value)}`)
-}
+export const checkBoolean = (where: string, what: string, value: boolean): boolean =>
+  typeof value === "boolean" ? value : refuseType(where, what, "a boolean", value)
 
 /** Checks an effect that an operation runs. The runtime ends a fiber that runs another value, without its finalizers. */
 export const checkEffect = <A>(where: string, value: A): A => {
   if (Effect.isEffect(value)) return value
-  throw new TypeError(`${where}: effect must be an Effect, got ${show(value)}`)
+  return refuseType(where, "effect", "an Effect", value)
 }
 
 /** Checks a sizing policy. */
@@ -190,10 +188,10 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
 }
 
 /** Checks the arguments of a task's function, which are spread when it is called. */
-export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
-  if (Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)) return args
-  throw new TypeError(`${where}: args must be an array, got ${show(args)}`)
-}
+export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)
+    ? args
+    : refuseType(where, "args", "an array", args)
 
 /** Checks a task's weight: a safe integer. */
 export const checkWeight = (where: string, value: number): number => {

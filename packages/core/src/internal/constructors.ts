@@ -198,11 +198,11 @@ const layerOfConfig = <Self, A>(
     Effect.flatMap(config, (value) =>
       Effect.flatMap(
         // A wrong value in a configuration is not a bug of the program, so it fails. A wrong argument throws.
-        Effect.try({ try: () => optionsOf(value), catch: (cause) => invalidConfig(cause as RangeError) }),
+        Effect.try({ try: () => optionsOf(value), catch: (cause) => invalidConfig(cause as Error) }),
         makeService
       )
     )
   )
 
-const invalidConfig = (cause: RangeError): Config.ConfigError =>
+const invalidConfig = (cause: Error): Config.ConfigError =>
   new Config.ConfigError(new SourceError({ message: cause.message, cause }))

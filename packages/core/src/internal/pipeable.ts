@@ -8,6 +8,16 @@
 import * as Effect from "effect/Effect"
 import type { Fiber } from "effect/Fiber"
 
+/** An operation on a task, such as `submit`. */
+export interface TaskOperation {
+  (task: any, options?: any): any
+  /**
+   * The operation in the evaluation of another effect, which has looked whether `task` is a task. Returns what the fiber
+   * evaluates next.
+   */
+  readonly inFiber?: (fiber: Fiber<any, any>, task: any, options: any) => Effect.Effect<any, any>
+}
+
 /** Returns whether the value is an effect or a function. */
 export const isTask = (value: unknown): boolean => {
   if (typeof value !== "object" || value === null) return typeof value === "function"
@@ -23,13 +33,3 @@ export const isTask = (value: unknown): boolean => {
 /** Makes the function `takeTask` also an effect, with the behavior of `submission`. */
 export const pipeable = <A extends object, B>(submission: A, takeTask: (task: any) => B): A & ((task: any) => B) =>
   Object.assign(Object.setPrototypeOf(takeTask, Object.getPrototypeOf(submission)), submission)
-
-/** An operation on a task, such as `submit`. */
-export interface TaskOperation {
-  (task: any, options?: any): any
-  /**
-   * The operation in the evaluation of another effect, which has looked whether `task` is a task. Returns what the fiber
-   * evaluates next.
-   */
-  readonly inFiber?: (fiber: Fiber<any, any>, task: any, options: any) => Effect.Effect<any, any>
-}

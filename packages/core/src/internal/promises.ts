@@ -1,6 +1,4 @@
-/**
- * The parts of `PromisePool`: functions as tasks, effects as promises, and abort signals.
- */
+/** The parts of `PromisePool`: functions as tasks, effects as promises, and the options. */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import type { Input as DurationInput } from "effect/Duration"
@@ -12,21 +10,7 @@ import { UnknownTaskType } from "../TaskPoolError.ts"
 import { checkDuration, checkKnown } from "./arguments.ts"
 import { describe, submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
-
-/** The platform's `AbortSignal`. Its type is part of the types of Node and of the DOM, which the core does not need. */
-export type Signal = typeof globalThis extends { readonly AbortSignal: { readonly prototype: infer A } }
-  ? A
-  : {
-      readonly aborted: boolean
-      readonly reason: unknown
-      addEventListener(type: "abort", listener: () => void, options: { readonly once: boolean }): void
-      removeEventListener(type: "abort", listener: () => void): void
-    }
-
-interface Controller {
-  readonly signal: Signal
-  abort(reason: unknown): void
-}
+import { type Controller, onAbort, type Signal } from "./signals.ts"
 
 type Fn = (...args: Array<any>) => unknown
 
@@ -78,7 +62,7 @@ export const checkLayer = (where: string, layer: unknown): void => {
 }
 
 /** Checks a task's function. */
-export const checkFunction = (where: string, fn: unknown): Fn => {
+export const checkTask = (where: string, fn: unknown): Fn => {
   if (typeof fn === "function") return fn as Fn
   throw new UnknownTaskType(`${where}: fn must be a function, got ${describe(fn)}`)
 }
@@ -156,60 +140,23 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
     // Functions that return no promise settle in their own step. A loop that awaits them would starve the event loop.
     const fair = ++started % promisesPerTurn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
     const fiber = Effect.runForkWith(taskContext.get() ?? context)(fair)
-    const forget = onAbort(signal, () => {
-      reject(signal!.reason)
+    const end = (reason: unknown): void => {
+      reject(reason)
       fiber.interruptUnsafe()
-    })
+    }
+    let forget: (() => void) | undefined
+    // A plain `try`: a signal is user code. If the call fails, its task must not continue.
+    try {
+      forget = onAbort(signal, () => end(signal!.reason))
+    } catch (error) {
+      end(error)
+    }
     fiber.addObserver((exit) => {
       if (exit._tag === "Success") resolve(exit.value)
       else reject(Cause.squash(exit.cause))
-      forget()
+      forget?.()
     })
   })
-
-// ---- signals ----------------------------------------------------------------------------------------------------
-
-/** Calls `f` when the signal aborts, or now if it has aborted. Returns a function that cancels the call. */
-export const onAbort = (signal: Signal | undefined, f: () => void): (() => void) => {
-  if (signal === undefined) return nothing
-  if (signal.aborted) {
-    f()
-    return nothing
-  }
-  const watch = watches.get(signal) ?? new Watch(signal)
-  watch.calls.add(f)
-  return () => watch.forget(f)
-}
-
-const nothing = (): void => {}
-
-/**
- * The calls to make when a signal aborts. A signal has one listener, however many tasks use it: Node warns about more
- * than ten, and compares each new listener with all others.
- */
-class Watch {
-  readonly calls = new Set<() => void>()
-  private readonly signal: Signal
-
-  constructor(signal: Signal) {
-    this.signal = signal
-    watches.set(signal, this)
-    signal.addEventListener("abort", this.abort, { once: true })
-  }
-
-  forget(call: () => void): void {
-    if (!this.calls.delete(call) || this.calls.size > 0) return
-    watches.delete(this.signal)
-    this.signal.removeEventListener("abort", this.abort)
-  }
-
-  private readonly abort = (): void => {
-    // The newest first: otherwise a worker that an old task frees would start a task that is aborted next.
-    for (const call of Array.from(this.calls).toReversed()) call()
-  }
-}
-
-const watches = new WeakMap<Signal, Watch>()
 
 // ---- options ----------------------------------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
  *
  * Only the identity of pools and executors is known here. `PoolRegistry.ts` adds the types of their services.
  */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecutorStats } from "../ExecutorDriver.ts"
 import type { DecisionCounts } from "./autoScale/decisionCounts.ts"
@@ -61,23 +62,25 @@ export interface Change {
   readonly entry: Named
 }
 
+type Entered<A> = readonly [entry: A, leave: () => void]
+
 /** How many changes a slow reader may lag behind before it loses the oldest ones. */
 const changeBuffer = 256
 
 export class Registry {
-  private readonly local = new Entries<Registered>()
-  private readonly threads = new Entries<RegisteredExecutor>()
+  private readonly poolsById = new Entries<Registered>()
+  private readonly executorsById = new Entries<RegisteredExecutor>()
   private readonly readers = new Set<Queue.Queue<Change>>()
   private readonly observers = new Set<RegistryObserver>()
   /** Ends the measuring of each pool, while the pools measure. */
   private readonly measured = new Map<Registered, () => void>()
-  /** The number of those for whom the pools measure. */
+  /** The number of calls of `measure` that have not ended. */
   private measuring = 0
 
   readonly pools: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() =>
-    Array.from(this.local.values(), ({ entry }) => entry)
+    Array.from(this.poolsById.values(), ({ entry }) => entry)
   )
-  readonly executors: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() => Array.from(this.threads.values()))
+  readonly executors: Effect.Effect<ReadonlyArray<Named>> = Effect.sync(() => Array.from(this.executorsById.values()))
   readonly changes: Stream.Stream<Change> = Stream.unwrap(
     Effect.map(
       Effect.acquireRelease(
@@ -94,25 +97,25 @@ export class Registry {
 
   /** The pools, in the order in which they were made. */
   get registered(): Iterable<Registered> {
-    return this.local.values()
+    return this.poolsById.values()
   }
 
   /** The executors, in the order in which they were made. */
   get registeredExecutors(): Iterable<RegisteredExecutor> {
-    return this.threads.values()
+    return this.executorsById.values()
   }
 
   /**
-   * Adds a pool, and returns the function that removes it, which may be called again. `makeEntry` gets the pool's unique
-   * ID and the time.
+   * Adds a pool. Returns its entry, and the function that removes it, which may be called again. `makeEntry` gets the
+   * pool's unique ID and the time.
    */
-  enterPool(
+  enterPool<A extends Named>(
     name: string,
     clock: Clock.Clock,
-    makeEntry: (id: string, openedAt: number) => Named,
+    makeEntry: (id: string, openedAt: number) => A,
     source?: PoolSource
-  ): () => void {
-    const pool = this.local.add(name, (id) => ({ entry: makeEntry(id, epochMillis(clock)), source }))
+  ): Entered<A> {
+    const pool = this.poolsById.add(name, (id) => ({ entry: makeEntry(id, epochMillis(clock)), source }))
     const { entry } = pool
     if (this.measuring > 0) this.beginMeasuring(pool)
     if (source?.decisions !== undefined) {
@@ -122,28 +125,30 @@ export class Registry {
     }
     for (const observer of this.observers) observer.opened(pool)
     this.publish("Opened", entry, () => entry.openedAt)
-    return () => {
-      if (!this.local.has(entry.id, pool)) return
+    const leave = (): void => {
+      if (!this.poolsById.has(entry.id, pool)) return
       for (const observer of this.observers) observer.closed(pool)
       this.endMeasuring(pool)
-      this.local.remove(entry.id, name)
+      this.poolsById.remove(entry.id, name)
       this.publish("Closed", entry, () => epochMillis(clock))
     }
+    return [entry, leave]
   }
 
   /** Adds an executor, as `enterPool` adds a pool. */
-  enterExecutor(
-    name: string,
-    clock: Clock.Clock,
-    makeEntry: (id: string, openedAt: number) => RegisteredExecutor
-  ): () => void {
-    const entry = this.threads.add(name, (id) => makeEntry(id, epochMillis(clock)))
+  enterExecutor<A extends Omit<RegisteredExecutor, "id" | "openedAt">>(
+    executor: A,
+    clock: Clock.Clock
+  ): Entered<A & Named> {
+    const { name } = executor
+    const entry = this.executorsById.add(name, (id) => ({ ...executor, id, openedAt: epochMillis(clock) }))
     for (const observer of this.observers) observer.executorOpened(entry)
-    return () => {
-      if (!this.threads.has(entry.id, entry)) return
+    const leave = (): void => {
+      if (!this.executorsById.has(entry.id, entry)) return
       for (const observer of this.observers) observer.executorClosed(entry)
-      this.threads.remove(entry.id, name)
+      this.executorsById.remove(entry.id, name)
     }
+    return [entry, leave]
   }
 
   /** Lets all pools measure the times of their tasks, until the returned function is called. */
@@ -193,6 +198,20 @@ export const registryOf = (context: Context.Context<never>): Registry => {
   throw new TypeError("PoolRegistry: a registry must be made by PoolRegistry.make")
 }
 
+/** Adds a pool or an executor to the registry of the fiber until the scope closes, and returns its entry. */
+export const entered = <A>(
+  enter: (registry: Registry, clock: Clock.Clock) => Entered<A>
+): Effect.Effect<A, never, Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.withFiber(({ context }) =>
+        Effect.sync(() => enter(registryOf(context), Context.get(context, Clock.Clock)))
+      ),
+      ([, leave]) => Effect.sync(leave)
+    ),
+    ([entry]) => entry
+  )
+
 /** Entries by ID. Entries of one name are `name`, `name#2`, `name#3`, as long as any of them is there. */
 class Entries<A> {
   private readonly byId = new Map<string, A>()
@@ -207,7 +226,7 @@ class Entries<A> {
   }
 
   /** Adds the entry that `make` returns for a new ID. */
-  add(name: string, make: (id: string) => A): A {
+  add<B extends A>(name: string, make: (id: string) => B): B {
     const used = this.names.get(name) ?? { open: 0, last: 0 }
     let id: string
     // Another entry may have the name `name#2`.

@@ -128,16 +128,18 @@ const enterRegistry = (
   { kind, name }: ServiceOptions,
   service: TaskPoolService,
   sizing: Sizing | undefined
-): (() => void) =>
-  registry.enterPool(
+): (() => void) => {
+  const [, leave] = registry.enterPool(
     name,
     machine.clock,
     (id, openedAt): LocalPoolEntry => {
       const bounds = sizing === undefined ? undefined : { min: machine.min, max: machine.max }
       return { _tag: "Local", id, name, kind, openedAt, service, timing: timingOf(machine), bounds }
     },
-    { machine, decisions: sizing?.counts }
+    { machine, decisions: sizing?.log.counts }
   )
+  return leave
+}
 
 const timingOf = (machine: Machine): Effect.Effect<PoolTiming | undefined> => {
   // A watcher reads the times once a second, and most pools of a large program are idle: a copy serves until a task is
@@ -378,7 +380,7 @@ const serviceOf = (
     decisions: (last = 20) =>
       Effect.sync(() => {
         checkCount("TaskPool.decisions", "last", last)
-        return sizing?.decisions(last) ?? []
+        return sizing?.log.last(last) ?? []
       }),
     statsOf: (key) => Effect.sync(() => machine.statsOf(checkKey("TaskPool.statsOf", key))),
     adjustCost: (cost) =>
@@ -394,7 +396,7 @@ const serviceOf = (
       Effect.sync(() => {
         checkCount("TaskPool.explain", "last", last)
         return (
-          sizing?.explain(last) ?? `${machine.name}: a fixed pool, ${workers(machine.target)}, which decides nothing`
+          sizing?.log.table(last) ?? `${machine.name}: a fixed pool, ${workers(machine.target)}, which decides nothing`
         )
       }),
     events: Stream.unwrap(Effect.map(subscribe(machine, lifecycle), Stream.fromQueue)),

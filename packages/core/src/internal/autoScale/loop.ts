@@ -25,10 +25,8 @@ import type {
 } from "../../AutoScaleModel.ts"
 import { handlePromise } from "../arguments.ts"
 import { emptySample } from "../../AutoScalePolicy.ts"
-import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
-import type { DecisionCounts } from "./decisionCounts.ts"
 import { DecisionLog } from "./decisionLog.ts"
 import { type Classify, classifyDefault } from "../pool/outcome.ts"
 import { Meter, type MeterWindow } from "./meter.ts"
@@ -36,11 +34,7 @@ import { Meter, type MeterWindow } from "./meter.ts"
 /** The sizing of a pool while the pool is open. */
 export interface Sizing {
   readonly run: Effect.Effect<void>
-  /** Returns the last decisions as a table. */
-  readonly explain: (last: number) => string
-  /** Returns the last decisions, oldest first. */
-  readonly decisions: (last: number) => ReadonlyArray<PoolDecision>
-  readonly counts: DecisionCounts
+  readonly log: DecisionLog
 }
 
 /** The options of an auto-scale pool, which its constructor has checked. */
@@ -65,12 +59,12 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   const { bounds, classify = classifyDefault, interval, policy } = options
   const clock = Context.get(context, Clock.Clock)
   const log = new DecisionLog(machine, policy.name, bounds)
+  let detach: (() => void) | undefined
   const attach = (): Meter => {
     const meter = new Meter(machine, classify)
     detach = machine.observers.observe(meter)
     return meter
   }
-  let detach: (() => void) | undefined
   let meter = attach()
 
   let loggedSize = false
@@ -91,13 +85,13 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   }
 
   /**
-   * Resizes by demand alone, when no task has ended for `interval` or three mean run times. Adds one worker if all are busy and tasks wait; removes up to a quarter of the workers above the minimum if some are
-   * unused.
+   * Resizes by demand alone, when no task has ended for `interval` or three mean run times. Adds one worker if all are
+   * busy and tasks wait. Removes up to a quarter of the workers above the minimum if some are unused.
    */
   const decideByDemand = (): void => {
     const { target } = machine
     const peak = meter.takePeak()
-    const quiet = peak === 0 && meter.queued === 0
+    const quiet = peak === 0 && machine.queued === 0
     const { wanting } = meter
     const wanted = wanting > 0 && machine.isSaturated
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
@@ -143,8 +137,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   let idleWindows = 0
 
   /** Returns whether nothing changes until another task arrives, neither with time nor with falling demand. */
-  const isAtRest = (): boolean => {
-    if (!meter.isIdle) return false
+  const needsNoTimer = (): boolean => {
+    if (!machine.isAtRest) return false
     if (machine.target > machine.min) return idleWindows >= idleWindowsAnywhere
     return meter.needsTask || idleWindows >= idleWindowsAtMin
   }
@@ -153,7 +147,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     while (true) {
       if (meter.ended !== undefined) return meter.ended
       if (meter.isOverdue()) decideByDemand()
-      if (isAtRest()) yield* woken
+      if (needsNoTimer()) yield* woken
       else yield* wokenWithin(Math.max(1, Math.ceil(meter.millisUntilCheck())))
       meter.checkNow()
     }
@@ -196,7 +190,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       const { target } = machine
       applyDecision(sample, decision)
       // Tasks may run for many windows in which none starts. The policy must also see the windows after their end.
-      const hadNoTask = sample.started === 0 && sample.arrivals === 0 && sample.maxInflight === 0 && meter.isIdle
+      const hadNoTask = sample.started === 0 && sample.arrivals === 0 && sample.maxInflight === 0 && machine.isAtRest
       const isIdle = machine.target === target && hadNoTask
       idleWindows = isIdle ? idleWindows + 1 : 0
       const left = machine.phase === "Open" ? pauseOf(decision) : 0
@@ -223,7 +217,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
       })
     )
   )
-  return { run, explain: (last) => log.table(last), decisions: (last) => log.last(last), counts: log.counts }
+  return { run, log }
 }
 
 /** Returns the window with every number valid, and with its interval spread at random. */

@@ -96,7 +96,7 @@ export class Meter implements MachineObserver {
   private lastProgressAt = 0
   private peak = 0
 
-  constructor(machine: Machine, classify: Classify = classifyDefault) {
+  constructor(machine: Machine, classify: Classify) {
     this.machine = machine
     this.watch = machine.observers.watch
     this.outcomes = new Outcomes(machine, classify)
@@ -118,7 +118,7 @@ export class Meter implements MachineObserver {
   /** Counts a task that joined the queue or the door. A task that is not timed gets the last reading of the clock. */
   arrived(task: Entry): void {
     if (this.asleep) this.awaken()
-    if (isSampled(++this.arrivals) || this.queued === 0) this.watch.read()
+    if (isSampled(++this.arrivals) || this.machine.queued === 0) this.watch.read()
     task.since = this.watch.tick
     task.mark = waiting(task.mark)
   }
@@ -220,7 +220,7 @@ export class Meter implements MachineObserver {
     this.watch.stale = true
     const { wanting } = this
     if (wanting < this.minWaiting) this.minWaiting = wanting
-    if (this.isIdle && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
+    if (this.machine.isAtRest && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
     if (!this.wakes) return
     this.wakes = false
     this.wakeUp?.()
@@ -231,7 +231,7 @@ export class Meter implements MachineObserver {
     this.restCheckScheduled = true
     this.machine.userCode.later(() => {
       this.restCheckScheduled = false
-      if (!this.asleep && this.isIdle) this.wakeUp?.()
+      if (!this.asleep && this.machine.isAtRest) this.wakeUp?.()
     })
   }
 
@@ -276,14 +276,10 @@ export class Meter implements MachineObserver {
     if (this.window !== undefined) this.endIfDue(this.now())
   }
 
-  get isIdle(): boolean {
-    return this.machine.isAtRest
-  }
-
   /** Whether the pool is idle, and the window cannot end before another task comes. */
   get needsTask(): boolean {
     const { window } = this
-    if (window === undefined || !this.isIdle || this.retryAsked > 0) return false
+    if (window === undefined || !this.machine.isAtRest || this.retryAsked > 0) return false
     return this.succeeded + this.failed + this.overloaded < Math.min(10, window.minSamples)
   }
 
@@ -328,10 +324,6 @@ export class Meter implements MachineObserver {
     const { peak } = this
     this.peak = this.running
     return peak
-  }
-
-  get queued(): number {
-    return this.machine.queued
   }
 
   /** Tasks that more workers would help. A hold by the user, the rate or a key's limit keeps the others waiting. */

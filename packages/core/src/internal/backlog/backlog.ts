@@ -3,7 +3,7 @@
  *
  * - `listBacklog.ts`: first in first out, last in first out.
  * - `priority.ts`, `ageing.ts`: by weight, and by weight and age, on the heap of `heap.ts`.
- * - `keyed.ts`: keys take turns, and each key has its own backlog.
+ * - `keyed.ts`, on `lanes.ts`: keys take turns, and each key has its own backlog.
  */
 import type { Linked } from "./list.ts"
 

@@ -37,12 +37,6 @@ export class LinkedList<T extends Linked<T>> {
     return entry
   }
 
-  pop(): T | undefined {
-    const entry = this.tail
-    if (entry !== undefined) this.remove(entry)
-    return entry
-  }
-
   toArray(): Array<T> {
     const entries: Array<T> = []
     for (let entry = this.head; entry !== undefined; entry = entry.next) entries.push(entry)

@@ -55,7 +55,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     }
   }
 
-  override pop(): T | undefined {
+  pop(): T | undefined {
     const entry = this.peek()
     if (entry !== undefined) this.remove(entry)
     return entry

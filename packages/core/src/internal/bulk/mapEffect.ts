@@ -20,7 +20,7 @@ import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
 import { checkBoolean, checkFunction, checkPositiveLimit, checkWord } from "../arguments.ts"
-import type { Notifiable, Traversal } from "../pool/entry.ts"
+import type { Traversal } from "../pool/entry.ts"
 import type { Wait } from "../pool/lending.ts"
 import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
@@ -44,8 +44,12 @@ export const mapEffect = (
   Stream.unwrap(
     Effect.gen(function* () {
       const spans = yield* bulkSpanScoped(machine, options?.spans)
-      const mapping = new Mapping(machine, f, options, yield* Queue.unbounded<unknown, unknown>(), spans?.span)
-      yield* Effect.addFinalizer(() => mapping.leave)
+      const results = yield* Queue.unbounded<unknown, unknown>()
+      // One step: the machine would keep a mapping whose stream was interrupted before it had its finalizer.
+      const mapping = yield* Effect.acquireRelease(
+        Effect.sync(() => new Mapping(machine, f, options, results, spans?.span)),
+        ({ leave }) => leave
+      )
       const start = mapping.start(stream, yield* CurrentCounter)
       yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
@@ -269,7 +273,7 @@ class Mapping implements Traversal {
 }
 
 /** The task of one element. */
-class ElementTask extends Task implements Notifiable {
+class ElementTask extends Task {
   readonly index: number
   rejected = false
   private readonly mapping: Mapping

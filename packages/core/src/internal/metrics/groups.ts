@@ -86,8 +86,9 @@ export class PoolGroup implements PoolsOfName {
   }
 
   /** Whether a distributed pool has a value, unless the pools of this process have no sum. */
-  private isKnown({ applies = always, known }: PoolMetric, value: string): boolean {
-    if (known === undefined || this.remote.size === 0 || (this.open.size > 0 && !applies(this))) return false
+  private isKnown(metric: PoolMetric, value: string): boolean {
+    const { known } = metric
+    if (known === undefined || this.remote.size === 0 || (this.open.size > 0 && !applies(metric, this))) return false
     for (const { stats } of this.remote.values()) if (known(stats, value) !== undefined) return true
     return false
   }
@@ -178,9 +179,7 @@ export class PoolGroup implements PoolsOfName {
 
 const noPools: ReadonlyArray<DistributedPool> = []
 
-const always = (): boolean => true
-
-const applies = ({ applies = always }: PoolMetric, group: PoolsOfName): boolean => applies(group)
+const applies = (metric: PoolMetric, group: PoolsOfName): boolean => metric.applies?.(group) ?? true
 
 /** The attribute's value of a metric that has no attribute besides the name. */
 const noValue = [""]

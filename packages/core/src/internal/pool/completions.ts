@@ -1,5 +1,9 @@
 /** The waiters that a pool must notify, in order. */
-import type { Notifiable } from "./entry.ts"
+
+/** A waiter that a flush notifies. What `notify` throws is logged. */
+export interface Notifiable {
+  notify(): void
+}
 
 // After a burst longer than this, the array is released. Otherwise it is kept: a new array costs as much as a task.
 const keptLength = 1024

@@ -42,7 +42,7 @@ export class Deadline implements Due {
   private reading: SharedReading | undefined
   private readonly entries: Array<Waiting | undefined>
   /** The number of tasks that still wait. */
-  private waiting = 1
+  count = 1
 
   constructor(pool: Expiring, entry: Waiting, maxWait: number, reading: SharedReading | undefined) {
     this.pool = pool
@@ -52,26 +52,21 @@ export class Deadline implements Due {
     this.entries = [entry]
   }
 
-  /** The number of tasks that `fire` may end. */
-  get count(): number {
-    return this.waiting
-  }
-
   /** Returns whether a task with a `maxWait` that comes now has this deadline. */
   isFor(maxWait: number): boolean {
     const { reading } = this
-    return reading !== undefined && reading === this.pool.ages.shared && this.maxWait === maxWait && this.waiting > 0
+    return reading !== undefined && reading === this.pool.ages.shared && this.maxWait === maxWait && this.count > 0
   }
 
   /** Adds a task, and returns its slot. */
   add(entry: Waiting): number {
-    this.waiting++
+    this.count++
     return this.entries.push(entry) - 1
   }
 
   remove(slot: number): void {
     this.entries[slot] = undefined
-    if (--this.waiting === 0) this.pool.agenda.remove(this)
+    if (--this.count === 0) this.pool.agenda.remove(this)
   }
 
   fire(at: number): void {

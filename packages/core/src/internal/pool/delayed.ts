@@ -67,14 +67,12 @@ export class Delayed {
         this.attempts.flush()
       })
       entry.extra!.retry!.due = due
-      if (delay < Infinity) this.plan(entry, due, this.agenda.now() + delay)
+      if (!(delay < Infinity)) return
+      const at = this.agenda.now() + delay
+      this.entries.remove(entry)
+      this.entries.add(entry, at)
+      due.plan(at)
     }
-  }
-
-  private plan(entry: Entry, due: Alarm, at: number): void {
-    this.entries.remove(entry)
-    this.entries.add(entry, at)
-    due.plan(at)
   }
 
   private requeue(entry: Entry): void {

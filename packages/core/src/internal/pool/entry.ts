@@ -12,13 +12,9 @@ import type { NotAvailableReason, TaskCancelledReason } from "../../TaskPoolErro
 import type { Weighted } from "../backlog/backlog.ts"
 import type { AsyncContext } from "../runtime/asyncContext.ts"
 import type { Waiter } from "../runtime/fiber.ts"
+import type { Notifiable } from "./completions.ts"
 import type { TaskExtra } from "./extra.ts"
 import type { Trace } from "./span.ts"
-
-/** A waiter that a flush notifies. What `notify` throws is logged. */
-export interface Notifiable {
-  notify(): void
-}
 
 /** A launch as the machine sees it. */
 interface EntryLaunch {

@@ -5,7 +5,7 @@
 import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type { SubmitOptions } from "../../PoolOptions.ts"
-import { checkDuration, checkKey, checkLabel, checkPermits } from "../arguments.ts"
+import { checkDuration, checkKey, checkLabel, checkPositive } from "../arguments.ts"
 import type { Deadline, HasDeadline } from "./deadline.ts"
 import { checkCost, type CheckedRate, type Costs } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
@@ -90,7 +90,7 @@ export const extraOf = (
   const extra = new TaskExtra()
   if (label !== undefined) extra.label = checkLabel(where, label)
   if (key !== undefined) extra.key = checkKey(where, key)
-  if (permits !== undefined) extra.permits = checkPermits(where, permits)
+  if (permits !== undefined) extra.permits = checkPositive(where, "permits", permits)
   if (cost !== undefined) extra.costs = checkCost(where, rates, cost)
   if (maxWait !== undefined) extra.maxWait = millisOf(where, maxWait)
   if (retry !== undefined) extra.retry = retryOf(clock, where, retry)

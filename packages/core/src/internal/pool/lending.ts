@@ -10,7 +10,8 @@
  * back is not a dispatch: holds, rates and key limits do not prevent it.
  */
 import { type Linked, LinkedList } from "../backlog/list.ts"
-import type { Entry, Notifiable } from "./entry.ts"
+import type { Notifiable } from "./completions.ts"
+import type { Entry } from "./entry.ts"
 
 /** The workers of a pool, as lending sees them. */
 export interface Workers {

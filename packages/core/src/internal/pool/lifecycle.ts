@@ -91,7 +91,7 @@ export class Lifecycle {
       readonly startPaused: boolean
       readonly shutdown: ClosingDefaults
       readonly whileOpen: Effect.Effect<void> | undefined
-      readonly onEnd?: (() => void) | undefined
+      readonly onEnd: () => void
     }
   ) {
     this.machine = machine
@@ -99,16 +99,18 @@ export class Lifecycle {
     this.startPaused = options.startPaused
     this.defaults = options.shutdown
     this.whileOpen = options.whileOpen
-    this.onEnd = options.onEnd ?? (() => {})
+    this.onEnd = options.onEnd
     this.open()
   }
 
   /** Begins to close, or tightens the present closing, in this step. Returns an effect that waits for the report. */
   closeUnsafe(how: Closing): Effect.Effect<CloseReport> {
-    if (this.machine.phase === "Open") this.begin(how)
-    // A closer that drains does not shorten the drain of another closer.
-    else if (this.machine.phase === "Draining")
+    const { phase } = this.machine
+    if (phase === "Open") this.begin(how)
+    else if (phase === "Draining") {
+      // A closer that drains does not shorten the drain of another closer.
       this.tighten(this.closing!, how.mode === "interrupt" ? how : { mode: "drain", collect: how.collect })
+    }
     this.machine.flush()
     return this.reported(this.closing!)
   }

@@ -86,7 +86,7 @@ const lendWhile = <A, E, R>(
     : Effect.uninterruptibleMask((restore) => {
         const wait = machine.lend(entry)
         machine.flush()
-        return Effect.flatMap(Effect.exit(restore(admitted(machine, wait, operation))), (exit) =>
+        return Effect.flatMap(Effect.exit(restore(afterDispatch(machine, wait, operation))), (exit) =>
           endWait(machine, wait, exit, restore)
         )
       })
@@ -128,22 +128,24 @@ const lendWithin: <A, E, R>(
       const lent = new Lent(machine, entry)
       pushEnding(fiber as RuntimeFiber, lent)
       machine.flush()
-      return admitted(machine, lent.wait, operation)
+      return afterDispatch(machine, lent.wait, operation)
     }
   : (machine, _fiber, entry, operation) => lendWhile(machine, entry, operation)
-
-const admitted = <A, E, R>(
-  machine: Machine,
-  wait: Wait,
-  operation: (wait: Wait) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  machine.isAboutToDispatch ? afterDispatch(Effect.suspend(() => operation(wait))) : operation(wait)
 
 /**
  * Runs an operation after the next dispatch: the lent worker takes a waiting task, which frees a place of a full queue.
  */
-const afterDispatch = <A, E, R>(admitted: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.andThen(Effect.yieldNow, admitted)
+const afterDispatch = <A, E, R>(
+  machine: Machine,
+  wait: Wait,
+  operation: (wait: Wait) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  machine.isAboutToDispatch
+    ? Effect.andThen(
+        Effect.yieldNow,
+        Effect.suspend(() => operation(wait))
+      )
+    : operation(wait)
 
 type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
 

@@ -27,7 +27,7 @@ export const classifyDefault: Classify = (exit) => {
 /** Calls a pool's `classify`, and handles every result and every error of it. */
 export class Outcomes {
   private readonly machine: Machine
-  readonly classify: Classify
+  private readonly classify: Classify
   /** Whether a defect was logged. Only the first one is. */
   private logged = false
 

@@ -10,7 +10,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { Cost, Rate } from "../../Rate.ts"
-import { checkDuration, checkKnown, handlePromise, show } from "../arguments.ts"
+import { checkDuration, checkKnown, handlePromise, refuse, show } from "../arguments.ts"
 
 /** A rate whose values are checked. */
 export interface CheckedRate {
@@ -28,10 +28,6 @@ export interface SharedReading {
 
 /** The cost of a start: one number per rate. */
 export type Costs = ReadonlyArray<number>
-
-const refuse = (where: string, what: string, rule: string, value: unknown): never => {
-  throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
-}
 
 /** Checks one rate or several. Reads each property once, because a getter is user code. */
 export const checkRate = (where: string, rate: Rate | ReadonlyArray<Rate>): ReadonlyArray<CheckedRate> => {

@@ -23,12 +23,8 @@ import { type NotAvailableReason, TaskCancelled } from "../../TaskPoolError.ts"
 import { overlaySpan } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { noStamp } from "./ages.ts"
+import type { Notifiable } from "./completions.ts"
 import type { UserCode } from "./log.ts"
-
-/** What a flush does for a trace. */
-interface Notifiable {
-  notify(): void
-}
 
 /** How a task has ended, as the statistics count it. */
 export type Outcome = "succeeded" | "failed" | "interrupted" | "cancelled"

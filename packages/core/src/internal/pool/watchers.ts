@@ -1,6 +1,5 @@
 /** Conditions that fibers wait for, checked at the end of each flush. */
-import type { Completions } from "./completions.ts"
-import type { Notifiable } from "./entry.ts"
+import type { Completions, Notifiable } from "./completions.ts"
 
 export class Watchers {
   /** Fibers that pass the same function share one check. */

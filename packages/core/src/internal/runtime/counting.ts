@@ -1,4 +1,4 @@
-/** Who counts the items of the operations that a fiber runs. */
+/** The counter of the items of the operations that a fiber runs. */
 import * as Context from "effect/Context"
 import type { Exit } from "effect/Exit"
 

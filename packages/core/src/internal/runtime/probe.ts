@@ -213,14 +213,14 @@ const makesFibersAsExpected = (): boolean => {
   other.evaluate(alone)
   setParent(
     other,
-    new Told((ended) => called.push(`${ended === other} ${ended._observers} ${ended.pollUnsafe()?._tag}`))
+    new Told((ended) => called.push(`${ended === other} ${ended._observers === undefined} ${ended.pollUnsafe()?._tag}`))
   )
   answerCaller(alone, Exit.succeed("answer"))
   return (
     before === undefined &&
     orphan === undefined &&
     own === 1 &&
-    called.join() === "its own,guarded,Success,true undefined Success" &&
+    called.join() === "its own,guarded,Success,true true Success" &&
     exit?._tag === "Success" &&
     exit.value === 1
   )

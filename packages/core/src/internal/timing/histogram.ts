@@ -1,8 +1,8 @@
 /**
  * A histogram of times with four buckets per octave: a bucket is at most a quarter wider than its lower bound.
  *
- * Bucket 0 holds times that were measured as zero, and bucket `n` the times above the bound of bucket `n - 1`, up to its own bound. All powers of two
- * ticks are bounds, so the coarser buckets of a metric are exact sums of these.
+ * Bucket 0 holds times that were measured as zero, and bucket `n` the times above the bound of bucket `n - 1`, up to
+ * its own bound. All powers of two ticks are bounds, so the coarser buckets of a metric are exact sums of these.
  */
 import type { TimeHistogram } from "../../PoolTiming.ts"
 import { ticksPerMilli } from "./ticks.ts"

@@ -9,6 +9,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type { Entry } from "../pool/entry.ts"
+import { monotonicMillis } from "../runtime/clock.ts"
 import { ticksBetween, ticksOf, unstamped } from "./ticks.ts"
 
 export class Stopwatch {
@@ -33,10 +34,7 @@ export class Stopwatch {
     this.stale = false
     // A plain `try`: the clock is user code, and must not interrupt a transition of the pool.
     try {
-      const millis = Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
-      // An answer that is no time counts as none.
-      if (Number.isNaN(millis)) return this.millis
-      this.millis = millis
+      this.millis = monotonicMillis(this.clock)
       this.tick = ticksOf(this.millis)
     } catch {
       // The last reading stays.
@@ -63,7 +61,6 @@ export class Stopwatch {
     lentAt.delete(entry)
     // A task that was dispatched before the pool began to measure has no time.
     if (entry.since === unstamped) return
-    const lent = ticksBetween(at, this.tick)
-    entry.since = (entry.since + lent) | 0
+    entry.since = (entry.since + ticksBetween(at, this.tick)) | 0
   }
 }

@@ -155,6 +155,31 @@ describe("mapEffect", () => {
     }).pipe(Effect.provide(layer(1, { capacity: 0, onFull: "fail" })))
   )
 
+  for (const operation of ["mapEffect", "forEach"] as const) {
+    it.effect(`dies of what an option's function throws when its accepted tasks have settled, as ${operation}`, () =>
+      Effect.gen(function* () {
+        const task = gated("first")
+        const error = new Error("no label")
+        const label = (n: number) => {
+          if (n === 2) throw error
+          return undefined
+        }
+        const work = () => task.task
+        const bulk =
+          operation === "forEach"
+            ? TaskPool.forEach([1, 2, 3], work, { label })
+            : Stream.runCollect(TaskPool.mapEffect(Stream.make(1, 2, 3), work, { label }))
+        const fiber = yield* start(Effect.exit(bulk))
+        yield* task.started
+        yield* settle
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* task.open
+        assert.strictEqual(defectOf(yield* Fiber.join(fiber)), error)
+        yield* expectStats({ submitted: 1, succeeded: 1, interrupted: 0 })
+      }).pipe(Effect.provide(layer(1)))
+    )
+  }
+
   it.effect("with a wrong buffer dies with RangeError", () =>
     Effect.gen(function* () {
       for (const bufferSize of [0, -1, 1.5, Number.NaN]) {

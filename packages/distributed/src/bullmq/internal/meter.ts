@@ -7,7 +7,6 @@ import { type AutoScalePoolOptions, type TaskOutcome } from "@aio-task-pool/core
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import { durationOf, handlePromise } from "../../internal/arguments.ts"
 import type { RunResult } from "../../internal/driver.ts"
 import type { Broker } from "./broker.ts"
@@ -95,10 +94,14 @@ export class Meter {
 
   /** Calls `classify`, which is user code, as are the getters of what it returns. A number is a `retryAfter`. */
   private outcomeOf(exit: Exit.Exit<unknown, unknown>): "success" | "overload" | "ignore" | number {
-    const decided = Option.liftThrowable(() => this.read(this.classify(exit)))
-    const outcome = Option.getOrUndefined(decided())
-    if (outcome !== undefined) return outcome
-    this.logOnce('classify threw or returned an unknown outcome, which counts as "ignore"', exit)
+    try {
+      const given = this.classify(exit)
+      const outcome = this.read(given)
+      if (outcome !== undefined) return outcome
+      this.logOnce('classify returned an unknown outcome, which counts as "ignore"', given)
+    } catch (defect) {
+      this.logOnce('classify threw, which counts as "ignore"', defect)
+    }
     return "ignore"
   }
 

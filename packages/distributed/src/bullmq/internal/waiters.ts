@@ -17,6 +17,14 @@ import { whenSettled } from "./promises.ts"
 import { type JobState, jobStates, runScript } from "./scripts.ts"
 import { type Fields, StreamReader } from "./streamReader.ts"
 
+const listen = <A>(listeners: Array<A>, listener: A): (() => void) => {
+  listeners.push(listener)
+  return () => {
+    const at = listeners.indexOf(listener)
+    if (at >= 0) listeners.splice(at, 1)
+  }
+}
+
 /** One task that this process waits for. */
 export class Waiter {
   readonly jobId: string
@@ -43,21 +51,11 @@ export class Waiter {
       listener(this.answer)
       return () => {}
     }
-    const listeners = (this.listeners ??= [])
-    listeners.push(listener)
-    return () => {
-      const at = listeners.indexOf(listener)
-      if (at >= 0) listeners.splice(at, 1)
-    }
+    return listen((this.listeners ??= []), listener)
   }
 
   onProgress(listener: (value: unknown) => void): () => void {
-    const listeners = (this.progressListeners ??= [])
-    listeners.push(listener)
-    return () => {
-      const at = listeners.indexOf(listener)
-      if (at >= 0) listeners.splice(at, 1)
-    }
+    return listen((this.progressListeners ??= []), listener)
   }
 
   progress(value: unknown): void {
