@@ -105,9 +105,8 @@ export const checkBoolean = (where: string, what: string, value: boolean): boole
   typeof value === "boolean" ? value : refuseType(where, what, "a boolean", value)
 
 /** Checks an effect that an operation runs. The runtime ends a fiber that runs another value, without its finalizers. */
-export const checkEffect = <A>(where: string, value: A): A => {
-  if (Effect.isEffect(value)) return value
-  return refuseType(where, "effect", "an Effect", value)
+export const checkEffect = (where: string, value: unknown): void => {
+  if (!Effect.isEffect(value)) refuseType(where, "effect", "an Effect", value)
 }
 
 /** Checks a sizing policy. */

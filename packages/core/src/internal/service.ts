@@ -347,7 +347,10 @@ const serviceOf = (
       ),
     holdDispatch: Effect.asVoid(Effect.acquireRelease(hold, Effect.sync)),
     withDispatchHeld: (effect) =>
-      Effect.suspend(() => withDispatchHeld(checkEffect("TaskPool.withDispatchHeld", effect))),
+      Effect.suspend(() => {
+        checkEffect("TaskPool.withDispatchHeld", effect)
+        return withDispatchHeld(effect)
+      }),
     holdFor: (duration) =>
       Effect.sync(() => {
         const millis = Duration.toMillis(checkDuration("TaskPool.holdFor", "duration", duration))
