@@ -3,11 +3,11 @@
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
+import type { KeyStats, PoolStats } from "../../PoolStats.ts"
+import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
-import type { KeyStats, PoolStats } from "../../PoolStats.ts"
-import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import { Counts } from "./counts.ts"
 import type { Delayed } from "./delayed.ts"
 import type { Entry } from "./entry.ts"
