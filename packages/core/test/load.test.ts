@@ -280,7 +280,7 @@ describe("a promise in place of a Duration", () => {
       Effect.gen(function* () {
         const pool = yield* AioFixedTaskPoolSimple.make({ size: 1 })
         const defect = defectOf(yield* Effect.exit(refused(pool)))
-        assert.match(String(defect), /must be a Duration >= 0, got Promise/)
+        assert.match(String(defect), /must be a Duration >= 0, got a Promise/)
         assert.strictEqual((yield* pool.stats).phase, "Open")
       })
     )
@@ -294,7 +294,7 @@ describe("a promise in place of a Duration", () => {
       throw new Error("own")
     }
     const error: unknown = await pool.submit(fails, { retry: { times: 1, delay: () => promise } }).catch((e) => e)
-    assert.match(String(error), /delay must be a Duration >= 0, got Promise/)
+    assert.match(String(error), /delay must be a Duration >= 0, got a Promise/)
     assert.strictEqual(begun, 1)
     await pool.close()
   })
@@ -338,7 +338,7 @@ describe("a promise that rejects does not end the process", () => {
   it("as the function of a PromisePool: the promise rejects (load 11)", async () => {
     const pool = await PromisePool.make(AioFixedTaskPoolSimple.layer(1))
     const error: unknown = await pool.submit(rejected()).catch((cause) => cause)
-    assert.include(String(error), "PromisePool.submit: fn must be a function, got Promise")
+    assert.include(String(error), "PromisePool.submit: fn must be a function, got a Promise")
     await Effect.runPromise(asked)
     await pool.close()
   })

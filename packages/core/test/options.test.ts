@@ -63,7 +63,7 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, error: new ()
   ["cost", { tokens: -1 }, RangeError, "cost.tokens must be a finite number >= 0, got -1"],
   ["cost", { apples: 1 }, RangeError, 'unknown unit "apples" (known: tokens)'],
   ["cost", [], RangeError, "cost must be a finite number >= 0, or an object of them, got []"],
-  ["cost", Promise.resolve(1), RangeError, "cost must be a finite number >= 0, or an object of them, got Promise({})"],
+  ["cost", Promise.resolve(1), RangeError, "cost must be a finite number >= 0, or an object of them, got a Promise"],
   ["maxWait", -1, RangeError, "maxWait must be a Duration >= 0, got -1"],
   ["maxWait", Number.NaN, RangeError, "maxWait must be a Duration >= 0, got NaN"],
   ["maxWait", { second: 5 }, RangeError, 'maxWait must be a Duration >= 0, got {"second":5}'],

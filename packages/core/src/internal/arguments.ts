@@ -14,7 +14,8 @@ import { UnknownTaskWeight } from "../TaskPoolError.ts"
  * awaits a promise that is refused, so its rejection must not end the process.
  */
 export const show = (value: unknown): string => {
-  handlePromise(value)
+  // On Node 22 a promise shows the runtime's own fields.
+  if (handlePromise(value)) return "a Promise"
   const text = format(value)
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }

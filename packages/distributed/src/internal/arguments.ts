@@ -33,7 +33,8 @@ export const handlePromise = (value: unknown): boolean => {
 
 /** The value in a message, which a long one does not fill. */
 const show = (value: unknown): string => {
-  handlePromise(value)
+  // On Node 22 a promise shows the runtime's own fields.
+  if (handlePromise(value)) return "a Promise"
   const text = format(value)
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
