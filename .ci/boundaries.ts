@@ -184,7 +184,7 @@ const rows: ReadonlyArray<readonly [files: string, mayImport: ReadonlyArray<stri
         [
           `packages/${name}/**`,
           "@aio-task-pool/{core,node,testing,distributed,dashboard}{,/[A-Z]*}",
-          "@aio-task-pool/testing/{kit,random,terminal}",
+          "@aio-task-pool/testing/{interrupting,kit,random,terminal}",
           "!(@aio-task-pool)**",
           "!(@aio-task-pool)**/**"
         ],

@@ -28,7 +28,7 @@ const read = (file: string): Manifest => JSON.parse(readFileSync(file, "utf8"))
 const { bugs, homepage, repository } = read(join(root, "package.json"))
 
 /** Modules that a package has for its own tests. They are not published. */
-const isPublished = (entry: string): boolean => !["./kit", "./random", "./terminal"].includes(entry)
+const isPublished = (entry: string): boolean => !["./interrupting", "./kit", "./random", "./terminal"].includes(entry)
 
 const compiled = (source: string): unknown => {
   if (!source.endsWith(".ts")) return source

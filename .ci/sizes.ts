@@ -23,7 +23,7 @@ for (const manifestFile of globSync("packages/*/package.json", { cwd: root }).so
   const { exports, name, private: isPrivate } = JSON.parse(readFileSync(join(root, manifestFile), "utf8"))
   if (isPrivate === true) continue
   for (const [entry, source] of Object.entries<string>(exports)) {
-    if (!source.endsWith(".ts") || /^\.\/(kit|random|terminal)$/.test(entry)) continue
+    if (!source.endsWith(".ts") || /^\.\/(interrupting|kit|random|terminal)$/.test(entry)) continue
     const isPeer = (id: string): boolean => !/^[./]/.test(id) && !id.startsWith(root)
     sizes[join(name, entry)] = await sizeOf(join(root, dirname(manifestFile), source), isPeer)
   }

@@ -1,4 +1,10 @@
 import { describe } from "@effect/vitest"
-import { stepTests } from "./steps.ts"
+import { scenarioOfOpening, scenariosAlone, scenariosOfClosing, stepTests } from "./steps.ts"
 
 describe("at every step of a local pool", () => stepTests({ budgets: [16], paddings: [0], offsets: [-1, 0, 1] }))
+
+describe("at every operation of a local pool", () => stepTests({ budgets: [3, 4, 5] }, scenariosAlone))
+
+describe("at every step of a local pool that closes", () => stepTests({ budgets: [7] }, scenariosOfClosing))
+
+describe("at every operation of a local pool that opens", () => stepTests({ budgets: [3, 4, 5] }, [scenarioOfOpening]))

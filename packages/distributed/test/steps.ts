@@ -1,5 +1,10 @@
-import { AioFixedTaskPoolSimple } from "@aio-task-pool/core"
-import { DistributedTask, DistributedTaskPool, type DistributedTaskPoolService } from "@aio-task-pool/distributed"
+import { AioFixedTaskPoolSimple, PoolRegistry } from "@aio-task-pool/core"
+import {
+  DistributedTask,
+  type DistributedTaskHandle,
+  DistributedTaskPool,
+  type DistributedTaskPoolService
+} from "@aio-task-pool/distributed"
 import { everyStep, type EveryStepOptions, type Scenario } from "@aio-task-pool/testing/EveryStep"
 import { assert, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -24,6 +29,7 @@ class World {
   running = 0
   most = 0
   readonly outcomes: Array<string> = []
+  readonly forked: Array<DistributedTaskHandle<number>> = []
 
   constructor(pool: DistributedTaskPoolService) {
     this.pool = pool
@@ -82,6 +88,10 @@ const scenario = (
       yield* world.gate.open
     }),
   watch: ({ most, places }) => assert.isAtMost(most, Math.min(2, places)),
+  // The gate is closed until the release: a subject that has ended has interrupted what it had submitted.
+  resting: ({ outcomes, running }) => {
+    if (outcomes.includes("subject: failure")) assert.strictEqual(running, 0)
+  },
   check: (world, { subject }) =>
     Effect.gen(function* () {
       // An answer comes once. A subject that was interrupted before its first step has none.
@@ -130,11 +140,73 @@ export const scenarios: ReadonlyArray<Scenario<World>> = [
   scenario("a named submit with a timeout", ({ pool }) => pool.submit(Gated, 1, { id: "one", timeout: 1000 }), actors)
 ]
 
+/** The same without other actors, for budgets of few operations, and what else may be interrupted in the middle. */
+export const scenariosAlone: ReadonlyArray<Scenario<World>> = [
+  ...scenarios.map((each) => ({ ...each, actors: {} })),
+  { ...scenario("a fork", ({ pool }) => pool.fork(Gated, 1), {}), resting: undefined },
+  {
+    ...scenario(
+      "a cancel of a waiting task",
+      ({ pool }) =>
+        Effect.flatMap(Effect.all([pool.fork(Gated, 1), pool.fork(Gated, 2)]), ([, waiting]) => waiting.cancel),
+      {}
+    ),
+    resting: undefined
+  }
+]
+
+const closers: typeof actors = {
+  "a close": ({ pool }) => pool.close(),
+  "a close with cancel": ({ pool }) => pool.close({ mode: "cancel" }),
+  "a submit": ({ pool }) => pool.submit(Quick, 1),
+  "a worker that comes and goes": actors["a worker that comes and goes"]!
+}
+
+/** Closes that are interrupted and that meet others. Whoever waits for a task gets an answer. */
+export const scenariosOfClosing: ReadonlyArray<Scenario<World>> = (["keep", "cancel"] as const).map((mode) => ({
+  ...scenario(`a close with the mode ${mode}`, ({ pool }) => pool.close({ mode }), closers),
+  setup: () =>
+    Effect.tap(setup, ({ forked, pool }) =>
+      Effect.gen(function* () {
+        for (const n of [1, 2]) forked.push(yield* pool.fork(Gated, n))
+        forked.push(yield* pool.fork(Quick, 3, { delay: 1000 }))
+      })
+    ),
+  resting: undefined,
+  check: (world: World) =>
+    Effect.gen(function* () {
+      const { forked, outcomes, pool } = world
+      assert.isAtMost(outcomes.length, 1)
+      // An interrupted close may have changed nothing. The next one ends what is left.
+      yield* pool.close({ mode })
+      for (const each of forked) yield* each.await
+      assert.strictEqual(world.running, 0)
+      assert.deepInclude(yield* Effect.flip(pool.stats), { reason: "Closed" })
+    })
+}))
+
+/** A pool and a worker that are interrupted while they open. */
+export const scenarioOfOpening: Scenario<PoolRegistry["Service"]> = {
+  name: "a pool that opens",
+  setup: () => PoolRegistry.make,
+  subject: (registry) =>
+    Effect.gen(function* () {
+      const layer = DistributedTaskPool.layerLocal(AioFixedTaskPoolSimple.layer(2), { name: "steps" })
+      const pool = Context.get(yield* Layer.build(layer), DistributedTaskPool)
+      yield* pool.worker([Quick.handle(Effect.succeed)], { concurrency: 1 })
+      yield* pool.submit(Quick, 1)
+    }).pipe(Effect.scoped, Effect.provideService(PoolRegistry, registry)),
+  check: (registry) => Effect.map(registry.pools, (pools) => assert.deepStrictEqual(pools, []))
+}
+
 /** Registers a test for each scenario. */
-export const stepTests = (options: EveryStepOptions): void => {
-  for (const each of scenarios) {
-    it.live(`${each.name} has at most one answer, and no place or hold is lost`, () =>
-      Effect.map(everyStep(each, options), ({ distinct }) => assert.isAbove(distinct, 50))
+export const stepTests = <W = World>(
+  options: EveryStepOptions,
+  of: ReadonlyArray<Scenario<W>> = scenarios as ReadonlyArray<Scenario<any>>
+): void => {
+  for (const each of of) {
+    it.live(`${each.name} has at most one answer, and nothing is lost`, () =>
+      Effect.map(everyStep(each, options), ({ distinct }) => assert.isAbove(distinct, 20))
     )
   }
 }

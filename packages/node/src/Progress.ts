@@ -98,7 +98,12 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
       // One step: a display that nothing closes would keep the terminal.
       const display = yield* Effect.acquireRelease(
         Effect.map(read, (samples) => new Display(stream, terminals, clock, process.env, 1000 / hz, samples)),
-        (display) => Effect.map(read, (samples) => display.close(samples))
+        // A registry that fails must not keep the terminal.
+        (display) =>
+          Effect.map(
+            Effect.catchCause(read, () => Effect.succeed([])),
+            (samples) => display.close(samples)
+          )
       )
       yield* Effect.map(read, (samples) => display.tick(samples)).pipe(
         Effect.repeat(Schedule.spaced(1000 / hz)),

@@ -401,6 +401,23 @@ describe("the options of Progress", () => {
     )
   })
 
+  it.effect("a registry that fails while the layer closes does not keep the terminal", () =>
+    Effect.gen(function* () {
+      const terminal = makeTerminal(80)
+      const registry = yield* PoolRegistry.make
+      let fails = false
+      const pools = Effect.suspend(() => (fails ? Effect.die("of a registry") : registry.pools))
+      const work = Effect.sync(() => (fails = true)).pipe(Progress.track({ label: "a" }), Effect.andThen(tick))
+      const exit = yield* Progress.track(Effect.andThen(tick, work), { label: "b" }).pipe(
+        Effect.provide(Progress.layer({ stream: terminal.stream })),
+        Effect.provideService(PoolRegistry, { ...registry, pools, changes: registry.changes }),
+        Effect.exit
+      )
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.isFalse(Object.hasOwn(terminal.stream, "write"))
+    })
+  )
+
   it.effect("a misspelled option of track is a defect that names it", () =>
     Effect.gen(function* () {
       const misspelled = { label: "a", totl: 3 } as { label: string }

@@ -136,13 +136,18 @@ export class Collector {
   }
 
   private forget(entry: PoolEntry, { fiber }: Watched): Effect.Effect<unknown> {
-    this.pools.delete(entry)
-    return fiber === undefined ? Effect.void : Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        this.pools.delete(entry)
+        return fiber === undefined ? Effect.void : Effect.forkIn(Fiber.interrupt(fiber), this.scope)
+      })
+    )
   }
 
-  // A frame, a sample and a change of the registry may all find a new pool. Only the first may begin to watch it.
+  // A frame, a sample and a change of the registry may all find a new pool. Only the first may begin to watch it. A
+  // browser that is closed interrupts its frame. If it did so between two of these steps, the pool would never be read.
   private watch(entry: PoolEntry) {
-    return Effect.clockWith((clock) => {
+    const begin = Effect.clockWith((clock) => {
       if (this.pools.has(entry)) return Effect.void
       const watch = new PoolWatch(entry, this.length)
       const at = clock.currentTimeMillisUnsafe()
@@ -163,6 +168,7 @@ export class Collector {
         watched.fiber = fiber
       })
     })
+    return Effect.uninterruptible(begin)
   }
 
   /**
@@ -352,6 +358,11 @@ const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   }
 }
 
-/** Ends with success, whatever happens: what a pool of another package does must not end the dashboard. */
+/**
+ * Ends with success, whatever happens: what a pool of another package does must not end the dashboard. A logger is user
+ * code, and what it throws is dropped.
+ */
 export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
-  Effect.catchCause(Effect.asVoid(effect), (cause) => Effect.logDebug("dashboard: a pool does not answer", cause))
+  Effect.catchCause(Effect.asVoid(effect), (cause) =>
+    Effect.catchDefect(Effect.logDebug("dashboard: a pool does not answer", cause), () => Effect.void)
+  )

@@ -2,6 +2,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Sse } from "../internal/unstableSse.ts"
 import { Frame, Hello, paths } from "../Protocol.ts"
@@ -35,31 +36,43 @@ const reading: Record<number, string> = {
 }
 const acting = { ...reading, 404: "the program allows no actions, or the pool has closed" }
 
-/** Sends a request, and fails with what `refusals` says of the status of its answer. */
+/** Sends a request, and fails with what `refusals` says of the status of its answer. The answer ends with the scope. */
 const request = (
   { address, token }: Target,
   path: string,
   init: Omit<RequestInit, "headers"> & { readonly headers?: Record<string, string> },
   refusals: Record<number, string>
-): Effect.Effect<Response, TopError> => {
+): Effect.Effect<Response, TopError, Scope> => {
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const headers = { ...authorization, ...init.headers }
-  return Effect.tryPromise({
-    try: (signal) => fetch(`${address}${path}`, { ...init, headers, redirect: "error", signal }),
-    catch: () => noAnswer(address)
-  }).pipe(
+  const answer = Effect.flatMap(aborted, (signal) =>
+    Effect.tryPromise({
+      try: () => fetch(`${address}${path}`, { ...init, headers, redirect: "error", signal }),
+      catch: () => noAnswer(address)
+    })
+  )
+  return answer.pipe(
     answeredBy(address),
     Effect.tap((response) => {
       if (response.ok) return Effect.void
       const status = `${address} answered ${response.status}`
       const why = refusals[response.status]
-      return Effect.andThen(
-        discard(response),
-        new TopError({ message: why === undefined ? status : `${status}: ${why}` })
-      )
+      return new TopError({ message: why === undefined ? status : `${status}: ${why}` })
     })
   )
 }
+
+/**
+ * Aborts a request when the scope closes. A finalizer that is added when the answer is there would be too late: the reader
+ * may be interrupted in between, and the connection would stay open.
+ */
+const aborted: Effect.Effect<AbortSignal, never, Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => new AbortController()),
+    (controller) => Effect.sync(() => controller.abort())
+  ),
+  ({ signal }) => signal
+)
 
 /** The longest silence of a server, in milliseconds. A tunnel that breaks leaves a connection that never ends. */
 const patience = 10_000
@@ -69,12 +82,8 @@ const noAnswer = (address: string) => new TopError({ message: `nothing answers a
 /** Fails if an answer takes too long. */
 const answeredBy =
   (address: string) =>
-  <A>(answer: Effect.Effect<A, TopError>): Effect.Effect<A, TopError> =>
+  <A, R>(answer: Effect.Effect<A, TopError, R>): Effect.Effect<A, TopError, R> =>
     Effect.timeoutOrElse(answer, { duration: patience, orElse: () => Effect.fail(noAnswer(address)) })
-
-/** Ends an answer whose body is not read. */
-const discard = ({ body }: Response): Effect.Effect<void> =>
-  Effect.ignore(Effect.tryPromise(async () => body?.cancel()))
 
 const strange = (target: Target) => () =>
   new TopError({ message: `${target.address} answers, but not like a dashboard of this version` })
@@ -88,7 +97,7 @@ export const readOnce = Effect.fnUntraced(function* (target: Target) {
   const body = Effect.tryPromise({ try: async (): Promise<unknown> => response.json(), catch: strange(target) })
   const json = yield* answeredBy(target.address)(body)
   return { json, frame: yield* Effect.mapError(decodeFrame(json), strange(target)) }
-})
+}, Effect.scoped)
 
 /** What a stream of frames brings. */
 export type Message =
@@ -159,5 +168,5 @@ const messageOf = ({ data, event }: Sse.Event, onStrange: () => TopError): Effec
 export const act = (target: Target, id: string, action: "pause" | "resume"): Effect.Effect<void, TopError> => {
   const { origin } = new URL(target.address)
   const init = { method: "POST", headers: { origin, "content-type": "application/json" }, body: "{}" }
-  return Effect.flatMap(request(target, paths.action(id, action), init, acting), discard)
+  return Effect.scoped(Effect.asVoid(request(target, paths.action(id, action), init, acting)))
 }

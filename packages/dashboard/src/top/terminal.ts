@@ -48,40 +48,50 @@ export class Screen {
 
 /** Takes the screen and the keys until the scope closes, and also gives them back if the program exits or crashes. */
 export const openTerminal = (
-  { stdin, stdout }: Tty,
+  tty: Tty,
+  screen: Screen,
   onKey: (key: Key) => void,
-  onResize: (screen: Screen) => void
-): Effect.Effect<Screen, never, Scope> =>
-  Effect.map(
+  onResize: () => void
+): Effect.Effect<void, never, Scope> =>
+  Effect.flatMap(
     Effect.acquireRelease(
-      Effect.sync(() => {
-        const screen = new Screen(stdout)
-        const keypress = (_text: unknown, key: Key): void => onKey(key)
-        const resize = (): void => {
-          screen.clear()
-          onResize(screen)
-        }
-        const restore = (): void => {
-          process.off("exit", restore)
-          process.off("uncaughtExceptionMonitor", restore)
-          stdout.off("resize", resize)
-          stdin.off("keypress", keypress)
-          stdin.setRawMode(false)
-          stdin.pause()
-          stdout.write(leave)
-        }
-        process.on("exit", restore)
-        // Before Node prints the error, which would vanish with the screen.
-        process.on("uncaughtExceptionMonitor", restore)
-        emitKeypressEvents(stdin)
-        stdin.setRawMode(true)
-        stdin.on("keypress", keypress)
-        stdin.resume()
-        stdout.on("resize", resize)
-        stdout.write(enter)
-        return { screen, restore }
-      }),
+      Effect.sync(() => takeable(tty, screen, onKey, onResize)),
       ({ restore }) => Effect.sync(restore)
     ),
-    ({ screen }) => screen
+    // After the finalizer: it may fail half way, because a terminal may hang up.
+    ({ take }) => Effect.sync(take)
   )
+
+const takeable = ({ stdin, stdout }: Tty, screen: Screen, onKey: (key: Key) => void, onResize: () => void) => {
+  let isTaken = false
+  const keypress = (_text: unknown, key: Key): void => onKey(key)
+  const resize = (): void => {
+    screen.clear()
+    onResize()
+  }
+  const restore = (): void => {
+    if (!isTaken) return
+    isTaken = false
+    process.off("exit", restore)
+    process.off("uncaughtExceptionMonitor", restore)
+    stdout.off("resize", resize)
+    stdin.off("keypress", keypress)
+    stdin.pause()
+    stdout.write(leave)
+    // Last, because it throws if the terminal has hung up.
+    stdin.setRawMode(false)
+  }
+  const take = (): void => {
+    isTaken = true
+    process.on("exit", restore)
+    // Before Node prints the error, which would vanish with the screen.
+    process.on("uncaughtExceptionMonitor", restore)
+    emitKeypressEvents(stdin)
+    stdin.setRawMode(true)
+    stdout.on("resize", resize)
+    stdout.write(enter)
+    stdin.on("keypress", keypress)
+    stdin.resume()
+  }
+  return { take, restore }
+}

@@ -6,7 +6,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { act, live, readOnce, type Target, type TopError } from "./connection.ts"
 import { type Command, initial, type Key, onFrame, onHello, onKey, type State } from "./state.ts"
-import { openTerminal, type Screen, type Tty } from "./terminal.ts"
+import { openTerminal, Screen, type Tty } from "./terminal.ts"
 import { type Paint, view } from "./view.ts"
 
 /** How long a selection must last before its details are asked for, so that a held key asks once. */
@@ -23,12 +23,14 @@ export const watch = Effect.fnUntraced(function* (target: Target, tty: Tty, pain
   const selections = yield* Queue.sliding<string | undefined>(1)
   const run = yield* FiberSet.makeRuntime()
 
-  const draw = (screen: Screen): void => screen.draw(view(state, screen.columns, screen.rows, paint))
+  // Made first: a key may be pressed as soon as the terminal is taken.
+  const screen = new Screen(tty.stdout)
+  const draw = (): void => screen.draw(view(state, screen.columns, screen.rows, paint))
   const update = (next: State): void => {
     const isNew = next.selected !== state.selected
     state = next
     if (isNew) Queue.offerUnsafe(selections, next.selected)
-    draw(screen)
+    draw()
   }
   const obey = (command: Command): void => {
     if (command._tag === "Quit") return void Deferred.doneUnsafe(quit, Effect.void)
@@ -45,8 +47,8 @@ export const watch = Effect.fnUntraced(function* (target: Target, tty: Tty, pain
     update(next)
     if (command !== undefined) obey(command)
   }
-  const screen = yield* openTerminal(tty, pressed, draw)
-  draw(screen)
+  yield* openTerminal(tty, screen, pressed, draw)
+  draw()
 
   const lose = (error?: TopError) =>
     Effect.andThen(

@@ -32,6 +32,9 @@ import type { NotAvailable } from "../DistributedTaskPoolError.ts"
 import type { DistributedPoolEvent, DistributedPoolStats } from "../DistributedTaskPoolService.ts"
 import type { Answer, NewTask } from "./wire.ts"
 
+/** Makes an effect interruptible if the caller is. */
+export type Restore = <A, E, R>(effect: Effect<A, E, R>) => Effect<A, E, R>
+
 /** An engine's side of one pool in one process. */
 export interface Driver {
   /** The pool's name. */
@@ -48,9 +51,11 @@ export interface Driver {
    * Adds a task, if the pool has no task of its ID.
    *
    * Fails with `NotAvailable`: `Paused`, `Closed` or `Unreachable`, within a bounded time. Waiters for the answer are
-   * registered before the task is sent. Interruptible: then the task is removed if this call created it.
+   * registered before the task is sent. The service calls it in an uninterruptible region, because an interruption
+   * between the task and its entry would leave a task that nobody cancels. `restore` makes a wait interruptible: then the
+   * task is removed if this call created it.
    */
-  readonly add: (task: NewTask) => Effect<Entry, NotAvailable>
+  readonly add: (task: NewTask, restore: Restore) => Effect<Entry, NotAvailable>
   /** Finds a task by its ID, whoever added it. */
   readonly find: (id: string) => Effect<Entry | undefined, NotAvailable>
   /** Changes the size atomically, and returns the new one. The argument is checked; the driver clamps a delta. */

@@ -2,5 +2,9 @@
 import * as Effect from "effect/Effect"
 
 /** Logs a warning. Never fails and never dies. */
-export const logWarning = (message: string): Effect.Effect<void> =>
-  Effect.catchDefect(Effect.logWarning(message), () => Effect.void)
+export const logWarning = (message: string): Effect.Effect<void> => quiet(Effect.logWarning(message))
+
+/** Logs an error. Never fails and never dies. */
+export const logError = (...message: ReadonlyArray<unknown>): Effect.Effect<void> => quiet(Effect.logError(...message))
+
+const quiet = (line: Effect.Effect<void>): Effect.Effect<void> => Effect.catchDefect(line, () => Effect.void)

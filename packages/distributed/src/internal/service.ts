@@ -22,15 +22,15 @@ import {
   checkSize,
   checkTask,
   checkWeight,
-  checkWord,
-  handlePromise
+  checkWord
 } from "./arguments.ts"
 import { codecOf, traceparentOf, wireFormat } from "./codec.ts"
-import type { Driver, Entry } from "./driver.ts"
+import type { Driver, Entry, Restore } from "./driver.ts"
 import { endedFromOutside, isInside } from "./nested.ts"
 import { workerOf } from "./runner.ts"
 import { isTraced } from "./tracing.ts"
 import type { Answer } from "./wire.ts"
+import { sourceOf } from "./source.ts"
 
 /** What the service needs to know of a pool. */
 export interface ServiceOptions {
@@ -48,18 +48,19 @@ const forEachOptions = [...taskOptions, "window"]
 export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): DistributedTaskPoolService => {
   const pool = driver.name
 
-  /** Encodes and sends a task. What the arguments refuse is a defect of this call. */
+  /** Encodes and sends a task, in an uninterruptible region. What the arguments refuse is a defect of this call. */
   const add = (
     where: string,
     task: Any,
     payload: unknown,
     options: SubmitOptions,
     span: Span | undefined,
-    isForked: boolean
+    isForked: boolean,
+    restore: Restore
   ): Effect.Effect<Entry, NotAvailable | TaskLost> =>
     Effect.suspend(() => {
       const { id, ...known } = checkOptions(where, options)
-      return Effect.flatMap(encode(task, payload), (p) => {
+      return Effect.flatMap(restore(encode(task, payload)), (p) => {
         const t = span === undefined ? undefined : traceparentOf(span)
         const data = {
           f: wireFormat,
@@ -69,17 +70,20 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
           ...(known.timeout === undefined ? {} : { l: known.timeout })
         }
         const { attempts, backoff, delay, weight } = known
-        const added = driver.add({
-          id: id === undefined ? crypto.randomUUID() : id,
-          isNamed: id !== undefined,
-          isKnown: id !== undefined || isForked,
-          name: task.name,
-          data,
-          weight,
-          delay,
-          attempts,
-          backoff
-        })
+        const added = driver.add(
+          {
+            id: id === undefined ? crypto.randomUUID() : id,
+            isNamed: id !== undefined,
+            isKnown: id !== undefined || isForked,
+            name: task.name,
+            data,
+            weight,
+            delay,
+            attempts,
+            backoff
+          },
+          restore
+        )
         return id === undefined ? added : Effect.flatMap(added, (entry) => checkEntry(task, entry))
       })
     })
@@ -135,15 +139,26 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
   const awaitEntry = (task: Any, entry: Entry): Effect.Effect<any, any> =>
     Effect.flatten(Effect.flatMap(entry.answer, (answer) => decode(task, entry.id, answer)))
 
-  const submit = (where: string, task: Any, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
-    withSpan("DistributedTaskPool.submit", task, (span) =>
+  /** Adds a task and uses its entry. If `use` is interrupted, a task that this call created is cancelled. */
+  const addAndUse = <A, E>(
+    where: string,
+    task: Any,
+    payload: unknown,
+    options: SubmitOptions,
+    kind: "submit" | "fork",
+    use: (entry: Entry) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | NotAvailable | TaskLost> =>
+    withSpan(`DistributedTaskPool.${kind}`, task, (span) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(add(where, task, payload, options, span, false)), (entry) => {
-          const result = restore(awaitEntry(task, entry))
+        Effect.flatMap(add(where, task, payload, options, span, kind === "fork", restore), (entry) => {
+          const result = restore(use(entry))
           return entry.created ? Effect.onInterrupt(result, () => Effect.ignore(entry.cancel)) : result
         })
       )
     )
+
+  const submit = (where: string, task: Any, payload: unknown, options: SubmitOptions): Effect.Effect<any, any> =>
+    addAndUse(where, task, payload, options, "submit", (entry) => awaitEntry(task, entry))
 
   /** A handle may exist a million times. So it is small: its effects are getters. */
   class Handle implements DistributedTaskHandle<any, any, any> {
@@ -199,10 +214,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.suspend(() => {
         const where = "DistributedTaskPool.fork"
         checkTask(where, task)
-        const added = withSpan("DistributedTaskPool.fork", task, (span) =>
-          add(where, task, payload, options, span, true)
-        )
-        return Effect.map(added, (entry) => handleOf(task, entry))
+        return addAndUse(where, task, payload, options, "fork", (entry) => Effect.succeed(handleOf(task, entry)))
       }),
     attach: (task, id) =>
       Effect.suspend(() => {
@@ -271,46 +283,3 @@ const checkOptions = (where: string, options: SubmitOptions) => {
     timeout: timeout === undefined ? undefined : checkMillis(where, "timeout", timeout, "> 0")
   }
 }
-
-/** The items as a stream that pulls one at a time, and that ends the source when it ends itself. */
-const sourceOf = <A>(where: string, items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A> => {
-  if (typeof items === "string" || (typeof items === "object" && items !== null)) {
-    // A string is an Iterable too, and has no operator `in`.
-    if (typeof items !== "string" && Symbol.asyncIterator in items) {
-      return Stream.orDie(Stream.fromAsyncIterable(items, (error) => error))
-    }
-    if (typeof items === "string" || Symbol.iterator in items) {
-      return Stream.unwrap(
-        Effect.map(
-          Effect.acquireRelease(
-            Effect.sync(() => new Pulled(items[Symbol.iterator]())),
-            endPulled
-          ),
-          (pulled) => Stream.fromIterable({ [Symbol.iterator]: () => pulled }, { chunkSize: 1 })
-        )
-      )
-    }
-  }
-  handlePromise(items)
-  throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable`)
-}
-
-/** An iterator that knows whether it must be ended: not after it has ended or thrown by itself. */
-class Pulled<A> implements Iterator<A> {
-  private readonly iterator: Iterator<A>
-  private isOver = false
-  constructor(iterator: Iterator<A>) {
-    this.iterator = iterator
-  }
-  next(): IteratorResult<A> {
-    this.isOver = true
-    const result = this.iterator.next()
-    this.isOver = result.done === true
-    return result
-  }
-  end(): void {
-    if (!this.isOver) this.iterator.return?.()
-  }
-}
-
-const endPulled = (pulled: Pulled<unknown>): Effect.Effect<void> => Effect.sync(() => pulled.end())

@@ -1,9 +1,9 @@
 /** What the code of a pool's users can do to a pool on Redis: observers, handlers, payloads and loggers. */
-import { BullMq } from "@aio-task-pool/distributed/bullmq"
+import { AioDistributedAutoScaleTaskPoolSimple, BullMq } from "@aio-task-pool/distributed/bullmq"
 import { freePort, isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
-import { eventually, Gates, kinds, Pool, poolLayer, poolName, Work } from "./kit.ts"
+import { connection, eventually, Gates, kinds, Pool, poolLayer, poolName, Work } from "./kit.ts"
 
 const throwing = (): void => {
   throw new Error("of an observer")
@@ -49,4 +49,21 @@ describe.skipIf(!isAvailable("hostile code on a server that restarts", { own: tr
       assert.deepInclude(yield* opened, { _tag: "NotAvailable", reason: "Unreachable" })
     })
   )
+
+  it.live("a logger that throws at what a policy returns does not end the sizing", () => {
+    const window = { interval: 25, maxInterval: 25, minSamples: 0, runFactor: 0, overloads: Infinity }
+    const policy = {
+      name: "odd",
+      initial: () => 0,
+      window: () => window,
+      update: (n: number) => [n + 1, { size: n === 0 ? Number.NaN : 4, reason: "later", pause: 0 }] as const
+    }
+    const name = poolName()
+    const pool = AioDistributedAutoScaleTaskPoolSimple.layer({ name, tag: Pool, minSize: 1, maxSize: 8, policy })
+    return eventually(Pool.stats, ({ targetSize }) => targetSize === 4).pipe(
+      Effect.provide(Layer.provide(pool, connection())),
+      Effect.provide(Logger.layer([Logger.make(throwing)])),
+      Effect.provide(RedisServer.layerVolatile)
+    )
+  })
 })

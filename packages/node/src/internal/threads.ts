@@ -622,11 +622,12 @@ export class Threads {
 
   #spawn(): void {
     const { entry, env, execArgv, name, preload, resourceLimits, spin } = this.#options
-    const memory = protocol.makeMemory()
     const { port1, port2 } = new MessageChannel()
-    const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
+    let memory: SharedArrayBuffer
     let worker: Worker
     try {
+      memory = protocol.makeMemory()
+      const start: protocol.Start = { memory, port: port2, spin, depth: depthOfThreads(), preload }
       // Without a prototype, because Node reads inherited options too, such as properties added to `Object.prototype`.
       const options: WorkerOptions = Object.assign(Object.create(null), {
         name,

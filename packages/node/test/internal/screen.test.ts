@@ -54,6 +54,27 @@ describe("the screen", () => {
     draw()
   })
 
+  it("a held write that throws at the end leaves no stream intercepted", () => {
+    const [one, two] = [makeTerminal(40, 10), makeTerminal(40, 10)]
+    const before = process.listenerCount("exit")
+    const own = one.stream.write.bind(one.stream) as (...args: ReadonlyArray<unknown>) => boolean
+    const write = (...args: ReadonlyArray<unknown>) => {
+      if (args[0] === "half") throw new Error("bad chunk")
+      return own(...args)
+    }
+    one.stream.write = write
+    let shown = ["bar"]
+    const screen = new Screen(one.stream, [two.stream], () => shown)
+    screen.refresh()
+    one.stream.write("half")
+    shown = []
+    assert.throws(() => screen.refresh(), "bad chunk")
+    assert.strictEqual(one.stream.write, write)
+    assert.isFalse(Object.hasOwn(two.stream, "write"))
+    assert.strictEqual(process.listenerCount("exit"), before)
+    assert.strictEqual(one.stream.listenerCount("resize"), 0)
+  })
+
   it("calls the callbacks of the writes it has held", async () => {
     const { draw, stream } = setUp()
     draw("bar")

@@ -74,6 +74,11 @@ export class Broker {
     this.connectTimeout = options.connectTimeout
     this.onContact = onContact
     defineScripts(client)
+  }
+
+  /** Watches the connection and polls, until `close`. */
+  start(): void {
+    const { client } = this
     client.on("ready", () => this.poll())
     client.on("close", () => this.lost())
     client.on("error", (error) => {

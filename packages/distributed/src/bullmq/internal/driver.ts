@@ -160,11 +160,14 @@ export const makeDriver = Effect.fnUntraced(function* (
       return mode === "cancel" ? Effect.andThen(cancelCreated, end) : end
     })
 
-  yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      close("keep"),
-      Effect.sync(() => control.end())
-    )
+  // One step: a broker that nothing closes would poll forever.
+  yield* Effect.acquireRelease(
+    Effect.sync(() => broker.start()),
+    () =>
+      Effect.ensuring(
+        close("keep"),
+        Effect.sync(() => control.end())
+      )
   )
   yield* Effect.ignore(Effect.catchDefect(broker.ready, () => Effect.void))
   if (broker.mismatch !== undefined) return yield* broker.mismatch
@@ -175,7 +178,7 @@ export const makeDriver = Effect.fnUntraced(function* (
     name,
     identity: `${options.server} ${prefix} ${name}`,
     submitter: randomBytes(6).toString("base64url"),
-    add: (task) => submitter.add(task),
+    add: (task, restore) => submitter.add(task, restore),
     find: (id) => submitter.find(id),
     resize: (change) => {
       const [mode, amount] = "delta" in change ? ["scale", change.delta] : ["resize", change.size]

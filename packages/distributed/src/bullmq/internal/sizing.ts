@@ -16,6 +16,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { handlePromise } from "../../internal/arguments.ts"
+import { logError } from "../../internal/log.ts"
 import type { Broker } from "./broker.ts"
 import { decodeState, encodeState } from "./policyState.ts"
 import { runScript, windowKeys } from "./scripts.ts"
@@ -99,7 +100,7 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
       handlePromise(decision)
       if (!isSize(decision.size) && !loggedSize) {
         loggedSize = true
-        yield* Effect.logError(`${where} returned a size that is not a number, the size stays`, decision.size)
+        yield* logError(`${where} returned a size that is not a number, the size stays`, decision.size)
       }
       yield* decide(reading, encodeState(where, next), decision, false)
     } else if (performance.now() - lastProgress >= window.cap) {
@@ -117,7 +118,7 @@ export const runSizing = Effect.fnUntraced(function* (broker: Broker, { interval
   yield* Effect.catchCause(loop, (cause) =>
     Cause.hasInterruptsOnly(cause)
       ? Effect.failCause(cause)
-      : Effect.logError(`${where} died, and this process decides no more`, cause)
+      : logError(`${where} died, and this process decides no more`, cause)
   )
 })
 

@@ -21,6 +21,7 @@ export class StreamReader {
   private readonly onEntry: (fields: Fields) => void
   private readonly watchers = new Set<() => void>()
   private ended = false
+  private again: ReturnType<typeof setTimeout> | undefined
   /** The ID of the last entry that was passed on. */
   cursor: string
 
@@ -53,7 +54,7 @@ export class StreamReader {
       () => {
         clearTimeout(dead)
         // The connection is down, or the key is no stream. ioredis connects again by itself.
-        if (!this.ended) setTimeout(() => this.read(), 100)
+        if (!this.ended) this.again = setTimeout(() => this.read(), 100)
       }
     )
   }
@@ -72,6 +73,7 @@ export class StreamReader {
 
   end(): void {
     this.ended = true
+    clearTimeout(this.again)
     this.watchers.clear()
   }
 }

@@ -7,7 +7,7 @@
 import { type BulkJobOptions, Job, type Queue } from "bullmq"
 import * as Effect from "effect/Effect"
 import type { NotAvailable } from "../../DistributedTaskPoolError.ts"
-import type { Entry } from "../../internal/driver.ts"
+import type { Entry, Restore } from "../../internal/driver.ts"
 import type { NewTask } from "../../internal/wire.ts"
 import type { Broker } from "./broker.ts"
 import { callback } from "../../internal/callback.ts"
@@ -50,15 +50,17 @@ export class Submitter implements EntryHost {
     this.keep = { age: Math.ceil(options.resultTtl / 1000) }
   }
 
-  add(task: NewTask): Effect.Effect<Entry, NotAvailable> {
+  add(task: NewTask, restore: Restore): Effect.Effect<Entry, NotAvailable> {
     const { broker } = this
-    const added = callback<Entry, NotAvailable>((resume) => {
-      if (broker.record?.paused === true) return resume(Effect.fail(broker.notAvailable("Paused")))
-      const adding = new Adding(this, task, this.calls++, resume)
-      this.sender.send(adding)
-      return adding.abandon
-    })
-    return broker.isUp && !broker.isClosed ? added : Effect.andThen(broker.ready, added)
+    const added = restore(
+      callback<Entry, NotAvailable>((resume) => {
+        if (broker.record?.paused === true) return resume(Effect.fail(broker.notAvailable("Paused")))
+        const adding = new Adding(this, task, this.calls++, resume)
+        this.sender.send(adding)
+        return adding.abandon
+      })
+    )
+    return broker.isUp && !broker.isClosed ? added : Effect.andThen(restore(broker.ready), added)
   }
 
   find(id: string): Effect.Effect<Entry | undefined, NotAvailable> {
@@ -127,7 +129,8 @@ export class Submitter implements EntryHost {
   cancelling(waiter: Waiter): void {
     const { broker, control, waiters } = this
     if (waiter.answer !== undefined || broker.isClosed) return
-    const again = () => void setTimeout(() => this.cancelling(waiter), cancelAgain)
+    // Does not keep the process alive: an open pool does, and a closed one asks no more.
+    const again = () => void setTimeout(() => this.cancelling(waiter), cancelAgain).unref()
     if (!broker.isUp) return again()
     this.watch(waiter)
     whenSettled(
@@ -166,6 +169,8 @@ class Adding implements Sending {
   /** Whether the caller was told that the broker does not answer. */
   private isUnknown = false
   private whenDone: (() => void) | undefined = undefined
+  /** What the caller was resumed with. */
+  private entry: JobEntry | undefined = undefined
   readonly name: string
   readonly data: { readonly r: string }
   readonly opts: BulkJobOptions & { readonly jobId: string }
@@ -228,7 +233,8 @@ class Adding implements Sending {
     submitter.sender.forget(this)
     if (created) waiter.created = true
     if (!this.isAbandoned) {
-      return this.resume(Effect.succeed(new JobEntry(submitter, waiter, task.id, name, created, task.isKnown)))
+      this.entry = new JobEntry(submitter, waiter, task.id, name, created, task.isKnown)
+      return this.resume(Effect.succeed(this.entry))
     }
     // Its caller may have sent a named task again meanwhile, and wait for the same job.
     if (this.isUnknown && this.task.isNamed) return submitter.unwatch(waiter)
@@ -241,6 +247,9 @@ class Adding implements Sending {
   /** The caller is interrupted: takes the task back, or removes it after it has arrived. */
   readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
     const { sender, waiters } = this.submitter
+    // The caller was resumed, and interrupted before its next operation.
+    if (this.entry?.created === true) return Effect.ignore(this.entry.cancel)
+    if (this.entry !== undefined) return Effect.sync(() => this.submitter.unwatch(this.waiter))
     this.isAbandoned = true
     if (sender.takeBack(this)) {
       if (!this.isShared) waiters.forget(this.waiter)

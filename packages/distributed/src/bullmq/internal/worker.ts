@@ -210,45 +210,87 @@ export const runWorker = Effect.fnUntraced(function* (
     if (cancels.size > keptCancels) cancels.delete(cancels.keys().next().value!)
   }
 
-  // Connections of its own, because BullMQ's `close` does not end while the broker is away: cutting them ends it.
-  const own = new Connections(connect)
-  const worker = new PoolWorker(broker.name, (job, token) => attempt(job, token ?? ""), {
-    connection: own.connect(),
-    prefix,
-    name,
-    autorun: false,
-    concurrency: spec.concurrency,
-    lockDuration: spec.lease,
-    lockRenewTime: spec.lease / 2,
-    stalledInterval: spec.stalledCheck,
-    maxStalledCount: spec.maxDeaths - 1,
-    // How long an idle worker sleeps if it misses a wake-up, and how long a broken command waits.
-    drainDelay: 1,
-    runRetryDelay: 1000
-  })
-  // Redis wakes the worker with the oldest connection first. It would take the same unknown task forever.
-  worker.handicap = () =>
-    performance.now() - lastUnknown > 5 * absence.longest ? 0 : 0.02 + 0.08 * random.nextDoubleUnsafe()
-  worker.on("error", (error) => {
-    if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
-  })
-  worker.on("active", (job) => worker.renew(job))
-  worker.onProcessed = (jobId) => {
-    const newer = runs.get(jobId)
-    if (newer !== undefined) worker.renew(newer.job)
-  }
-  worker.on("lockRenewalFailed", (jobIds) => {
-    for (const jobId of jobIds) interrupt(jobId, "Lost")
-  })
-  // A job that stalled too often is failed without a run.
-  worker.on("failed", (job, error) => {
-    if (job?.id !== undefined && error.message === "job stalled more than allowable limit") {
-      control.tell("TaskLost", { id: taskIdOf(job.id) ?? job.id, reason: "Poisoned" })
-    }
-  })
-  control.onCancel(cancel)
+  /** Waits until no handler runs. */
+  const allEnded: Effect.Effect<void> = Effect.suspend(() =>
+    runs.size === 0
+      ? Effect.void
+      : Effect.andThen(
+          Effect.forEach([...runs.values()], ({ fiber }) =>
+            callback<void>((resume) => {
+              const stop = fiber.addObserver(() => resume(Effect.void))
+              return Effect.sync(stop)
+            })
+          ),
+          allEnded
+        )
+  )
 
-  yield* Effect.addFinalizer(() => close)
+  const close = Effect.fnUntraced(function* (worker: PoolWorker) {
+    isClosing = true
+    // Fetches no more jobs, and goes on renewing leases. A fetch that is under way is handed back.
+    yield* ended(() => worker.pause(true))
+    yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
+    for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
+    // Without force, BullMQ waits until all results are stored. It would wait for a broker that is away, too.
+    const closed = ended(() => worker.close(!broker.isUp))
+    yield* Effect.timeoutOption(Effect.andThen(allEnded, closed), spec.interruptTimeout)
+    if (runs.size > 0) {
+      const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
+      yield* logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
+    }
+    control.offCancel(cancel)
+    control.tell("WorkerLeft", { worker: name })
+    control.wake()
+    yield* ended(() => worker.endRenewal())
+    // Ends when `own` is cut.
+    void worker.close(true).catch(() => undefined)
+  })
+
+  // Connections of its own, because BullMQ's `close` does not end while the broker is away: cutting them ends it.
+  const own = yield* Effect.acquireRelease(
+    Effect.sync(() => new Connections(connect)),
+    (own) => Effect.sync(() => own.cut())
+  )
+  const open = (): PoolWorker => {
+    const worker = new PoolWorker(broker.name, (job, token) => attempt(job, token ?? ""), {
+      connection: own.connect(),
+      prefix,
+      name,
+      autorun: false,
+      concurrency: spec.concurrency,
+      lockDuration: spec.lease,
+      lockRenewTime: spec.lease / 2,
+      stalledInterval: spec.stalledCheck,
+      maxStalledCount: spec.maxDeaths - 1,
+      // How long an idle worker sleeps if it misses a wake-up, and how long a broken command waits.
+      drainDelay: 1,
+      runRetryDelay: 1000
+    })
+    // Redis wakes the worker with the oldest connection first. It would take the same unknown task forever.
+    worker.handicap = () =>
+      performance.now() - lastUnknown > 5 * absence.longest ? 0 : 0.02 + 0.08 * random.nextDoubleUnsafe()
+    worker.on("error", (error) => {
+      if (!isConnectionError(error)) log(`the worker ${name} reported: ${error.message}`)
+    })
+    worker.on("active", (job) => worker.renew(job))
+    worker.onProcessed = (jobId) => {
+      const newer = runs.get(jobId)
+      if (newer !== undefined) worker.renew(newer.job)
+    }
+    worker.on("lockRenewalFailed", (jobIds) => {
+      for (const jobId of jobIds) interrupt(jobId, "Lost")
+    })
+    // A job that stalled too often is failed without a run.
+    worker.on("failed", (job, error) => {
+      if (job?.id !== undefined && error.message === "job stalled more than allowable limit") {
+        control.tell("TaskLost", { id: taskIdOf(job.id) ?? job.id, reason: "Poisoned" })
+      }
+    })
+    control.onCancel(cancel)
+    return worker
+  }
+  // One step: nothing would close a worker that is made before its finalizer is added.
+  const worker = yield* Effect.acquireRelease(Effect.sync(open), close)
   // The pool's record says whether this process may take its tasks.
   const started = Effect.suspend(() => {
     if (isClosing || !broker.isUp) return Effect.void
@@ -268,42 +310,6 @@ export const runWorker = Effect.fnUntraced(function* (
       return Effect.sync(stop)
     }),
     broker.isUp ? broker.connectTimeout : broker.patience
-  )
-
-  const close = Effect.gen(function* () {
-    isClosing = true
-    // Fetches no more jobs, and goes on renewing leases. A fetch that is under way is handed back.
-    yield* ended(() => worker.pause(true))
-    yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
-    for (const jobId of runs.keys()) interrupt(jobId, "HandBack")
-    // Without force, BullMQ waits until all results are stored. It would wait for a broker that is away, too.
-    const closed = ended(() => worker.close(!broker.isUp))
-    yield* Effect.timeoutOption(Effect.andThen(allEnded, closed), spec.interruptTimeout)
-    if (runs.size > 0) {
-      const names = [...runs.keys()].map((jobId) => taskIdOf(jobId) ?? jobId).join(", ")
-      yield* logWarning(`${broker.name}: tasks did not end within the interruptTimeout: ${names}`)
-    }
-    control.offCancel(cancel)
-    control.tell("WorkerLeft", { worker: name })
-    control.wake()
-    yield* ended(() => worker.endRenewal())
-    void worker.close(true).catch(() => undefined)
-    own.cut()
-  })
-
-  /** Waits until no handler runs. */
-  const allEnded: Effect.Effect<void> = Effect.suspend(() =>
-    runs.size === 0
-      ? Effect.void
-      : Effect.andThen(
-          Effect.forEach([...runs.values()], ({ fiber }) =>
-            callback<void>((resume) => {
-              const stop = fiber.addObserver(() => resume(Effect.void))
-              return Effect.sync(stop)
-            })
-          ),
-          allEnded
-        )
   )
 })
 

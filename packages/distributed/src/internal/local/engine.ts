@@ -22,7 +22,7 @@ import { NotAvailable, type NotAvailableReason } from "../../DistributedTaskPool
 import type { DistributedPoolEvent } from "../../DistributedTaskPoolService.ts"
 import { maxSize } from "../arguments.ts"
 import { guarded } from "../callback.ts"
-import type { Driver, Entry, RunResult, WorkerSpec } from "../driver.ts"
+import type { Driver, Entry, Restore, RunResult, WorkerSpec } from "../driver.ts"
 import { logWarning } from "../log.ts"
 import { isInside } from "../nested.ts"
 import { Signal } from "../signal.ts"
@@ -45,8 +45,6 @@ export interface EngineOptions {
   readonly resultTtl: number
   readonly startPaused: boolean
 }
-
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export class LocalEngine implements Driver {
   readonly name: string
@@ -142,12 +140,13 @@ export class LocalEngine implements Driver {
   private cancel(job: Job): Effect.Effect<void> {
     if (job.state === "Done") return Effect.void
     job.interruptedBy = "cancel"
-    const cancelled = Effect.sync(() => this.settle(job, { cancelled: "Cancelled", started: job.started }))
-    if (job.state === "Delayed") {
-      job.timer?.interruptUnsafe()
-      return cancelled
+    if (job.state !== "Running") {
+      const { handle, timer } = job
+      timer?.interruptUnsafe()
+      // First of all: interrupted before it, this would leave a task that waits and that the core's pool no longer has.
+      this.settle(job, { cancelled: "Cancelled", started: job.started })
+      return Effect.uninterruptible(handle?.cancel ?? Effect.void)
     }
-    if (job.state === "Waiting") return Effect.andThen(job.handle?.cancel ?? Effect.void, cancelled)
     const { interruptTimeout } = job.worker!.spec
     // May end the task in this step.
     job.fiber!.interruptUnsafe()

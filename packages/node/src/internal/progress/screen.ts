@@ -99,6 +99,7 @@ export class Screen {
     process.off("exit", this.end)
     this.stream.off("resize", this.refresh)
     for (const interception of this.interceptions) interception.end()
+    flush(this.interceptions)
   }
 
   private write(text: string): void {
@@ -163,9 +164,9 @@ class Interception {
     this.target.write = this.intercept as Write
   }
 
+  /** Intercepts no more. What is held waits for `release`, which may throw. */
   end(): void {
     this.isActive = false
-    this.release()
     const { original, target } = this
     // Other code may have put its own function above this one, which then stays, and only passes on.
     if (target.write !== this.intercept) return
@@ -178,10 +179,12 @@ class Interception {
     this.quiet.write(text, this.original)
   }
 
-  private release(): void {
-    const { held } = this
+  /** Writes what is held. */
+  release(): void {
+    const { held, target } = this
+    const write = this.original ?? target.write
     this.held = []
-    for (const args of held) this.original!.apply(this.target, args)
+    for (const args of held) write.apply(target, args)
   }
 
   private readonly intercept = (...args: Parameters<Write>): boolean => {
@@ -192,6 +195,17 @@ class Interception {
     this.held.push(isWhole ? args : accepted(chunk, args.slice(1)))
     if (isWhole) this.screen.above(() => this.release())
     return true
+  }
+}
+
+/** Writes what is held for all streams, also if the stream of one throws: the write is the program's own. */
+const flush = ([interception, ...rest]: ReadonlyArray<Interception>): void => {
+  if (interception === undefined) return
+  // A plain `try`: the streams of the others must get their text, too.
+  try {
+    interception.release()
+  } finally {
+    flush(rest)
   }
 }
 

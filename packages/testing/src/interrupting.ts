@@ -1,0 +1,70 @@
+/**
+ * Interrupts an effect before one of its operations, with real promises, timers and sockets.
+ *
+ * `everyStep` interrupts at each step as well, and runs nothing that a promise or a socket has to answer. What opens a
+ * connection or a server is tested with this module.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { MixedScheduler, Scheduler } from "effect/Scheduler"
+
+class InterruptingScheduler extends MixedScheduler {
+  private readonly at: number
+  private subject: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  private count = 0
+  hasInterrupted = false
+
+  constructor(at: number) {
+    super()
+    this.at = at
+  }
+
+  override shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    // The subject's fiber is the first one. Those that it forks run undisturbed.
+    this.subject ??= fiber
+    if (fiber !== this.subject || ++this.count !== this.at) return super.shouldYield(fiber)
+    this.hasInterrupted = true
+    fiber.interruptUnsafe()
+    return true
+  }
+}
+
+/**
+ * Runs an effect and interrupts its fiber before the operation with the number `at`, counted from 1. In an
+ * uninterruptible region the interruption waits. Returns the exit, and whether the effect had so many operations.
+ */
+const interruptedAt = <A, E, R, R2>(
+  effect: Effect.Effect<A, E, R>,
+  at: number,
+  stuck: Effect.Effect<unknown, never, R2>
+): Effect.Effect<{ readonly exit: Exit.Exit<A, E>; readonly hasInterrupted: boolean }, never, R | R2> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const scheduler = new InterruptingScheduler(at)
+    const fiber = Effect.runForkWith(Context.add(context, Scheduler, scheduler))(effect)
+    const ended = Fiber.await(fiber)
+    const given = Effect.andThen(stuck, Effect.andThen(Fiber.interrupt(fiber), ended))
+    return Effect.map(Effect.raceFirst(ended, given), (exit) => ({ exit, hasInterrupted: scheduler.hasInterrupted }))
+  })
+
+/**
+ * Runs an effect again and again, and interrupts it before each of its operations in turn. `check` runs after each run.
+ * `stuck` ends when the effect has no further operation because it waits, if it does not end by itself. `stride` is the
+ * distance of the operations, default 1. Returns the number of operations.
+ */
+export const interruptedEverywhere = <A, E, R, E2, R2, R3 = never>(
+  effect: Effect.Effect<A, E, R>,
+  check: (exit: Exit.Exit<A, E>, at: number) => Effect.Effect<unknown, E2, R2>,
+  {
+    stride = 1,
+    stuck = Effect.never
+  }: { readonly stuck?: Effect.Effect<unknown, never, R3> | undefined; readonly stride?: number | undefined } = {}
+): Effect.Effect<number, E2, R | R2 | R3> =>
+  Effect.gen(function* () {
+    for (let at = 1; ; at += stride) {
+      const { exit, hasInterrupted } = yield* interruptedAt(effect, at, stuck)
+      yield* check(exit, at)
+      if (!hasInterrupted) return at - 1
+    }
+  })
