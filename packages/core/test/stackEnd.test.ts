@@ -5,9 +5,20 @@ import { promisify } from "node:util"
 const run = promisify(execFile)
 const program = new URL("./programs/stackEnd.ts", import.meta.url).pathname
 
-const left = async (what: "submits" | "items", size: number): Promise<unknown> => {
-  const flags = ["--no-opt", "--no-warnings", `--stack-size=${size}`]
-  return JSON.parse((await run(process.execPath, [...flags, program, what])).stdout)
+const left = async (what: string, size: number, ...more: ReadonlyArray<string>): Promise<unknown> => {
+  const flags = ["--no-opt", "--no-warnings", `--stack-size=${size}`, ...more]
+  const { stdout } = await run(process.execPath, [...flags, program, what])
+  // The pool logs what it could not give to any task.
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1)!)
+}
+
+// Compiling a function needs much of the stack, so a function that is not compiled yet hides the overflows after it.
+const compiled = ["--no-lazy", "--no-flush-bytecode"]
+
+const allIsWell = {
+  thrown: true,
+  left: 0,
+  states: [{ busy: 0, lent: 0, running: 0, waiting: 0, runningThen: 3, results: [1, 2, 3] }]
 }
 
 // Kilobytes. The default is 984.
@@ -21,6 +32,21 @@ describe.each([400, 600, 984])("at the end of a stack of %i KB", (size) => {
       runningThen: 3,
       results: [1, 2, 3]
     })
+  })
+
+  it.concurrent("a nested submit loses no worker, and all callers get an answer (I2, I3)", async () => {
+    assert.deepStrictEqual(await left("nested", size, ...compiled), allIsWell)
+  })
+
+  it.concurrent.each(["cancelsRunning", "cancelsWaiting", "clears", "resizes"])(
+    "what starts or ends tasks does it, or changes nothing: %s",
+    async (what) => {
+      assert.deepStrictEqual(await left(what, size, ...compiled), allIsWell)
+    }
+  )
+
+  it.concurrent("an interrupted submitter ends its task (I3)", async () => {
+    assert.deepStrictEqual(await left("interrupts", size, ...compiled), { ...allIsWell, thrown: false })
   })
 
   it.concurrent("an agenda adds an item as a whole, or not at all", async () => {

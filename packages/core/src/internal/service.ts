@@ -63,6 +63,7 @@ import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./poo
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { type Registry, registryOf } from "./registry.ts"
 import type { RuntimeFiber } from "./runtime/fiber.ts"
+import { requireStack } from "./runtime/stack.ts"
 import { keepShapes } from "./shapes.ts"
 import { taskOperation } from "./taskLast.ts"
 import { workers } from "./words.ts"
@@ -235,6 +236,7 @@ const serviceOf = (
     Effect.withFiber((fiber) => {
       const { mode = "soft" } = checkKnown(where, resizeOptions, ["mode"])
       checkWord(where, "mode", ["soft", "hard"], mode)
+      requireStack()
       const target = machine.resizeByHand(size(), why)
       if (mode === "soft") return Effect.succeed(target)
       const leaving = interruptSurplus(machine, fiber.id)

@@ -37,6 +37,11 @@ export class LinkedList<T extends Linked<T>> {
     return entry
   }
 
+  /** Returns whether an entry that is in no other list is in this one. */
+  has(entry: T): boolean {
+    return entry.prev !== undefined || entry === this.head
+  }
+
   toArray(): Array<T> {
     const entries: Array<T> = []
     for (let entry = this.head; entry !== undefined; entry = entry.next) entries.push(entry)

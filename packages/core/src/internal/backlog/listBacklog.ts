@@ -66,7 +66,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   override remove(entry: T): void {
-    if (this.returned === undefined || this.isLinked(entry)) return super.remove(entry)
+    if (this.returned === undefined || this.has(entry)) return super.remove(entry)
     this.returned.remove(entry)
     this.size--
     if (this.returned.size === 0) this.returned = undefined
@@ -78,7 +78,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   sequenceOf(entry: T): number {
-    return this.returned === undefined || this.isLinked(entry) ? entry.slot : this.returned.sequenceOf(entry)
+    return this.returned === undefined || this.has(entry) ? entry.slot : this.returned.sequenceOf(entry)
   }
 
   victim(): T | undefined {
@@ -120,11 +120,6 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
 
   protected newer(returned: T, linked: T | undefined): T {
     return linked === undefined || this.sequenceOf(returned) > linked.slot ? returned : linked
-  }
-
-  /** Returns whether an entry of this backlog is in the list. Entries in the heap have no links. */
-  private isLinked(entry: T): boolean {
-    return entry.prev !== undefined || entry === this.head
   }
 }
 

@@ -395,13 +395,17 @@ export class Bulk implements Traversal {
 
   /** Ends the bulk when its caller is interrupted. Waits until its tasks have ended. */
   readonly interrupt = Effect.callback<void>((resume) => {
-    if (this.state === "Done") return resume(Effect.void)
-    this.onDone = (result) => resume(Effect.catchCause(Effect.asVoid(result), defectsOf))
-    // The caller gets the interruption, and beside it only the error of a source that throws when it is closed.
-    this.failure = undefined
-    this.stop(Exit.interrupt(Fiber.getCurrent()!.id))
-    this.interruptRunning()
-    this.machine.flush()
+    const by = Fiber.getCurrent()!.id
+    const interrupt = (): void => {
+      if (this.state === "Done") return resume(Effect.void)
+      this.onDone = (result) => resume(Effect.catchCause(Effect.asVoid(result), defectsOf))
+      // The caller gets the interruption, and beside it only the error of a source that throws when it is closed.
+      this.failure = undefined
+      this.stop(Exit.interrupt(by))
+      this.interruptRunning()
+      this.machine.flush()
+    }
+    this.machine.userCode.whenStack(interrupt)
   })
 }
 

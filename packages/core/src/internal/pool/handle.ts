@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import type { TaskHandle, TaskState } from "../../TaskHandle.ts"
 import { type NotAvailable, NotWaiting, type TaskCancelled } from "../../TaskPoolError.ts"
 import { checkWeight } from "../arguments.ts"
+import { requireStack } from "../runtime/stack.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import { lendMeanwhile, waitInTask } from "./nested.ts"
 import type { Task } from "./task.ts"
@@ -37,6 +38,7 @@ export class Handle<A, E> implements TaskHandle<A, E> {
 
   get cancel(): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
+      requireStack()
       const task = this.#task
       task.machine.cancel(task, "Cancelled")
       if (task.state !== "Running") return Effect.void

@@ -8,6 +8,8 @@
  * A *wait* is one fiber of a task that waits in an operation of the pool. A *loan* is a task that lends, which it does
  * while any of its fibers waits. The fiber whose wait ends last takes the workers back before it continues. Taking them
  * back is not a dispatch: holds, rates and key limits do not prevent it.
+ *
+ * The stack may overflow at every call here. Each method may be called again then, and does the rest.
  */
 import { type Linked, LinkedList } from "../backlog/list.ts"
 import type { Notifiable } from "./completions.ts"
@@ -15,20 +17,22 @@ import type { Entry } from "./entry.ts"
 
 /** The workers of a pool, as lending sees them. */
 export interface Workers {
-  /** Frees the workers of an entry for others. */
-  lendWorkers(entry: Entry): void
-  /** Takes the workers back if they are free, or in any case if `must`. Returns whether it did. */
-  takeBackWorkers(entry: Entry, must: boolean): boolean
+  /** Frees the workers of an entry for others, and sets `isLent`. */
+  lendWorkers(loan: Loan): void
+  /** Takes the workers back if they are free, or in any case if `must`, and unsets `isLent`. Returns whether it did. */
+  takeBackWorkers(loan: Loan, must: boolean): boolean
   /** Stops dispatch while entries wait for their workers, and resumes it. */
   blockDispatch(blocked: boolean): void
   enqueueCompletion(completion: Notifiable): void
 }
 
-class Loan implements Linked<Loan> {
+export class Loan implements Linked<Loan> {
   prev: Loan | undefined = undefined
   next: Loan | undefined = undefined
   readonly entry: Entry
   waits = 0
+  /** Whether the workers count as lent. The pool writes this together with its counts. */
+  isLent = false
   /** Whether the entry has ended. A fiber that outlives its task may still wait, and takes no workers back. */
   isOver = false
   /** The wait that ended last, while its fiber waits for the workers. */
@@ -44,14 +48,17 @@ export class Wait implements Notifiable {
   private readonly lending: Lending
   /** The loan of its task, until the wait has ended. */
   loan: Loan | undefined
-  /** Whether the fiber may continue. */
-  isDone = false
   /** Resumes the fiber that waits for the workers. */
   onDone: (() => void) | undefined = undefined
 
   constructor(lending: Lending, loan: Loan) {
     this.lending = lending
     this.loan = loan
+  }
+
+  /** Whether the fiber may continue. */
+  get isDone(): boolean {
+    return this.loan === undefined
   }
 
   /** Ends the wait, in the step of the event that the fiber waits for. */
@@ -81,38 +88,38 @@ export class Lending {
   /** Begins the wait of a fiber of the entry. */
   begin(entry: Entry): Wait {
     let loan = this.loans.get(entry)
-    if (loan === undefined) {
-      loan = new Loan(entry)
-      this.loans.set(entry, loan)
-      this.workers.lendWorkers(entry)
-    } else if (loan.returning !== undefined) this.resume(loan)
+    if (loan === undefined) this.loans.set(entry, (loan = new Loan(entry)))
+    else if (loan.returning !== undefined) this.resume(loan)
+    if (!loan.isLent) this.workers.lendWorkers(loan)
+    const wait = new Wait(this, loan)
     loan.waits++
-    return new Wait(this, loan)
+    return wait
   }
 
   end(wait: Wait, must: boolean): void {
     const { loan } = wait
-    if (wait.isDone || loan === undefined) return
-    if (loan.isOver) return this.leave(wait)
-    const first = loan.returning !== wait
-    if (first && --loan.waits > 0) return this.leave(wait)
-    if (!must && (!first || this.returning.size > 0 || !this.workers.takeBackWorkers(loan.entry, false))) {
-      if (first) this.queue(loan, wait)
+    if (loan === undefined) return
+    const isReturning = loan.returning === wait
+    if (loan.isOver || (!isReturning && --loan.waits > 0)) {
+      wait.loan = undefined
       return
     }
-    if (must) this.workers.takeBackWorkers(loan.entry, true)
-    if (!first) this.resume(loan)
-    this.loans.delete(loan.entry)
-    this.leave(wait)
+    if (!must && (isReturning || this.returning.size > 0 || !this.takeBack(loan, false))) {
+      if (!isReturning) this.queue(loan, wait)
+      return
+    }
+    if (must) this.takeBack(loan, true)
+    if (isReturning) this.resume(loan)
+    wait.loan = undefined
   }
 
   /** Gives free workers back to the entries that wait for them. Called before anything is dispatched. */
   flush(): void {
     for (let loan = this.returning.head; loan !== undefined; loan = this.returning.head) {
-      if (!this.workers.takeBackWorkers(loan.entry, false)) return
-      this.loans.delete(loan.entry)
+      if (!this.takeBack(loan, false)) return
       this.resume(loan)
     }
+    this.workers.blockDispatch(false)
   }
 
   /** Ends the loan of an entry that has ended or is delayed. Returns whether it was lending its workers. */
@@ -122,31 +129,35 @@ export class Lending {
     this.loans.delete(entry)
     loan.isOver = true
     if (loan.returning !== undefined) this.resume(loan)
-    return true
+    return loan.isLent
   }
 
   isLent(entry: Entry): boolean {
-    return this.loans.has(entry)
+    const loan = this.loans.get(entry)
+    return loan !== undefined && loan.isLent
+  }
+
+  private takeBack(loan: Loan, must: boolean): boolean {
+    if (loan.isOver) return true
+    if (loan.isLent && !this.workers.takeBackWorkers(loan, must)) return false
+    this.loans.delete(loan.entry)
+    return true
   }
 
   private queue(loan: Loan, wait: Wait): void {
-    loan.returning = wait
-    this.returning.push(loan)
+    // First: a flush resumes a dispatch that is blocked for nothing.
     this.workers.blockDispatch(true)
+    this.returning.push(loan)
+    loan.returning = wait
   }
 
   /** Resumes the fiber that waits for the workers of a loan. */
   private resume(loan: Loan): void {
     const wait = loan.returning!
-    loan.returning = undefined
-    this.returning.remove(loan)
-    this.leave(wait)
+    // First: a fiber that is resumed too early takes the workers back by itself.
     this.workers.enqueueCompletion(wait)
+    this.returning.remove(loan)
+    loan.returning = wait.loan = undefined
     if (this.returning.size === 0) this.workers.blockDispatch(false)
-  }
-
-  private leave(wait: Wait): void {
-    wait.isDone = true
-    wait.loan = undefined
   }
 }

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
+import { hasStack } from "../runtime/stack.ts"
 
 /** Writes a line. */
 export type PoolLog = (
@@ -50,6 +51,16 @@ export class UserCode {
   /** Logs what user code threw. The logger is user code too, so it runs after the present step. */
   readonly onDefect = (defect: unknown, message = "a callback threw, and no task can have its error"): void => {
     this.later(() => this.log("Error", message, undefined, Cause.die(defect)))
+  }
+
+  /** Calls `f` now. If the stack is about to end, calls it after a turn of the event loop, unless that overflows too. */
+  whenStack(f: () => void): void {
+    try {
+      if (!hasStack()) return this.later(f)
+    } catch {
+      // Nothing was done yet. `f` may need less of the stack.
+    }
+    f()
   }
 
   /** Calls `f` after a turn of the event loop. */

@@ -95,7 +95,7 @@ import {
 } from "../runtime/asyncContext.ts"
 import { callersAsyncContext } from "../runtime/fiber.ts"
 import { Agenda } from "./agenda.ts"
-import { type Ages, agesOf } from "./ages.ts"
+import { type Ages, agesOf, noStamp } from "./ages.ts"
 import { Completions, type Notifiable } from "./completions.ts"
 import { Deadlines, type Expiring } from "./deadline.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
@@ -104,7 +104,7 @@ import { Events } from "./events.ts"
 import { hasStarted, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
-import { Lending, type Wait, type Workers } from "./lending.ts"
+import { Lending, type Loan, type Wait, type Workers } from "./lending.ts"
 import { type PoolLog, UserCode } from "./log.ts"
 import { Observers } from "./observers.ts"
 import { Pauses } from "./pauses.ts"
@@ -131,7 +131,6 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   readonly pauses: Pauses
   /** Tasks are dispatched while fewer than `limit` workers are used: `target`, or 0 while dispatch is held. */
   private limit: number
-  private lending: Lending | undefined = undefined
   readonly waitNode = new PoolNode(this)
   readonly holds: Holds
   /** Whether dispatch stops because tasks wait to take their workers back. */
@@ -652,18 +651,16 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private run(entry: Entry): void {
     const exit = entry.fork().pollUnsafe()
     if (exit === undefined) {
+      entry.observe()
       // A task that ends in its first step needs no time. One that closing has abandoned there has no launch.
       if (entry.launch !== undefined) entry.launch.startedAt = this.ages.stamp()
-      entry.observe()
     } else this.onExit(entry, exit)
     entry.onStarted()
   }
 
-  /**
-   * Handles an error of a launch. If the fiber has ended, one of its observers threw. Otherwise the stack overflowed.
-   */
+  /** Handles an error of a launch: an observer of the fiber that has ended threw, or the stack overflowed. */
   private onLaunchThrew(entry: Entry, cause: unknown): void {
-    const exit = entry.state === "Running" ? entry.fiber?.pollUnsafe() : undefined
+    const exit = entry.state === "Running" && this.runningTasks.has(entry) ? entry.fiber?.pollUnsafe() : undefined
     if (exit === undefined) throw cause
     this.userCode.onDefect(cause)
     this.onExit(entry, exit)
@@ -685,20 +682,21 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   private settleLost(lost: Entry): void {
     const overflow = Exit.die(new RangeError("Maximum call stack size exceeded"))
-    const listed = this.runningTasks.toArray()
-    for (const entry of listed) {
-      const exit = entry.fiber?.pollUnsafe()
+    for (const entry of this.runningTasks.toArray()) {
+      const { fiber } = entry
+      const exit = fiber?.pollUnsafe()
       if (exit !== undefined) this.onExit(entry, exit)
-      else if ((entry.fiber === undefined && !this.deferredStarts.includes(entry)) || entry === lost) {
+      else if ((entry.startedAt === noStamp && !this.deferredStarts.includes(entry)) || entry === lost) {
         this.onExit(entry, overflow)
-        if (entry.fiber !== undefined) this.userCode.guard((fiber) => fiber.interruptUnsafe(), entry.fiber)
+        this.userCode.later(() => this.userCode.guard((fiber) => fiber?.interruptUnsafe(), fiber))
       }
     }
     if (lost.state === "Delayed") this.delayed.entries.remove(lost)
     if (lost.state !== "Settled") this.settle(lost, lost.fiber?.pollUnsafe() ?? overflow)
     // A task may be missing from every list, or be counted with a wrong outcome. Derive these counts from the others.
-    this.used = -this.lent
-    for (const entry of this.runningTasks.toArray()) this.used += permitsOf(entry)
+    this.lending?.leftWorkers(lost)
+    this.used = this.lent = 0
+    for (const entry of this.runningTasks.toArray()) this[this.isLent(entry) ? "lent" : "used"] += permitsOf(entry)
     this.counts.submitted = this.counts.settled + this.backlog.size + this.runningTasks.size + this.delayed.entries.size
   }
 
@@ -948,14 +946,17 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   interrupt(entry: Entry, reason: TaskCancelledReason | "Interrupted", by: number | undefined): void {
     if (entry.state !== "Running") return
     entry.cancelReason ??= reason
-    const { fiber } = entry
     // Finalizers and observers of the fiber are user code.
-    if (fiber !== undefined) this.userCode.guard((fiber) => fiber.interruptUnsafe(by), fiber)
+    this.userCode.guard((fiber) => fiber?.interruptUnsafe(by), entry.fiber)
   }
 
   /** Ends the task of a caller that was interrupted before it had an answer. */
   cancelByCaller(entry: Entry, by: number | undefined): void {
     entry.caller = undefined
+    this.userCode.whenStack(() => this.endWithoutCaller(entry, by))
+  }
+
+  private endWithoutCaller(entry: Entry, by: number | undefined): void {
     if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
     if (entry.state === "Settled") return
     if (entry.state === "Waiting" || entry.state === "Delayed")
@@ -1015,28 +1016,27 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     return (this.lending ??= new Lending(this)).begin(entry)
   }
 
-  lendWorkers(entry: Entry): void {
-    this.used -= permitsOf(entry)
-    this.lent += permitsOf(entry)
-    if (this.selective) this.gate.lent(entry)
-    this.observer?.lent(entry)
-    entry.trace?.lent()
+  lendWorkers(loan: Loan): void {
+    const permits = permitsOf(loan.entry)
+    // No call may come between these writes, here and in `takeBackWorkers`: it might overflow the stack.
+    this.used -= permits
+    this.lent += permits
+    loan.isLent = true
+    if (this.selective) this.gate.lent(loan.entry)
+    this.observer?.lent(loan.entry)
+    loan.entry.trace?.lent()
   }
 
-  /** Whether a running task lends its workers. */
-  isLent(entry: Entry): boolean {
-    return this.lending !== undefined && this.lending.isLent(entry)
-  }
-
-  takeBackWorkers(entry: Entry, must: boolean): boolean {
-    const permits = permitsOf(entry)
+  takeBackWorkers(loan: Loan, must: boolean): boolean {
+    const permits = permitsOf(loan.entry)
     const fits = this.used + permits <= this.targetSize || (permits > this.targetSize && this.used === 0)
     if (!fits && !must) return false
     this.used += permits
     this.lent -= permits
-    if (this.selective) this.gate.tookBack(entry)
-    this.observer?.tookBack(entry)
-    entry.trace?.tookBack()
+    loan.isLent = false
+    if (this.selective) this.gate.tookBack(loan.entry)
+    this.observer?.tookBack(loan.entry)
+    loan.entry.trace?.tookBack()
     return true
   }
 

@@ -94,24 +94,23 @@ const lendWhile = <A, E, R>(
 /** The frame under an operation for which a task lends its workers. */
 class Lent implements Ending {
   private readonly machine: Machine
-  readonly wait: Wait
+  wait: Wait | undefined = undefined
   wasInterruptible = false
 
-  constructor(machine: Machine, entry: Entry) {
+  constructor(machine: Machine) {
     this.machine = machine
-    this.wait = machine.lend(entry)
   }
 
   end(): boolean {
     const { machine, wait } = this
-    if (wait.isDone) return true
+    if (wait === undefined || wait.isDone) return true
     wait.end()
     machine.flush()
     return wait.isDone
   }
 
   continueWith<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
-    return awaitWorkers(this.wait, exit, restore)
+    return awaitWorkers(this.wait!, exit, restore)
   }
 }
 Object.assign(Lent.prototype, ending)
@@ -125,10 +124,12 @@ const lendWithin: <A, E, R>(
 ) => Effect.Effect<A, E | NotAvailable, R> = hasKnownRuntime
   ? (machine, fiber, entry, operation) => {
       if (machine.nested === "fail") return Effect.fail(rejectNested(machine))
-      const lent = new Lent(machine, entry)
+      const lent = new Lent(machine)
+      // First: the stack may overflow in what follows, and then the wait must end.
       pushEnding(fiber as RuntimeFiber, lent)
+      const wait = (lent.wait = machine.lend(entry))
       machine.flush()
-      return afterDispatch(machine, lent.wait, operation)
+      return afterDispatch(machine, wait, operation)
     }
   : (machine, _fiber, entry, operation) => lendWhile(machine, entry, operation)
 

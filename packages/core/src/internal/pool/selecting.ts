@@ -1,11 +1,13 @@
 /** The tasks that an operation ends early: which ones, and in what order. */
 import type { ClearOptions } from "../../TaskPool.ts"
 import { permitsOf } from "../backlog/backlog.ts"
+import { requireStack } from "../runtime/stack.ts"
 import type { Entry } from "./entry.ts"
 import type { Machine } from "./machine.ts"
 
 /** Cancels waiting and delayed tasks in one step, and returns how many. */
 export const clear = (machine: Machine, { key, label }: ClearOptions): number => {
+  requireStack()
   const matches = ({ extra }: Entry): boolean =>
     (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
   const all = machine.unstartedEntries.filter(matches)

@@ -13,6 +13,7 @@ import type { Delayed } from "./delayed.ts"
 import type { Entry } from "./entry.ts"
 import type { Gate } from "./gate.ts"
 import type { Holds } from "./holds.ts"
+import type { Lending } from "./lending.ts"
 import type { Pauses } from "./pauses.ts"
 import type { CheckedRate } from "./rate.ts"
 
@@ -64,6 +65,7 @@ export abstract class PoolState {
   protected used = 0
   /** The number of workers that running tasks lend. */
   protected lent = 0
+  protected lending: Lending | undefined = undefined
 
   protected readonly door = new LinkedList<Entry>()
   protected abstract backlog: Backlog<Entry>
@@ -117,6 +119,10 @@ export abstract class PoolState {
   /** The number of workers that running tasks use. */
   get busy(): number {
     return this.used
+  }
+  /** Whether a running task lends its workers. */
+  isLent(entry: Entry): boolean {
+    return this.lending !== undefined && this.lending.isLent(entry)
   }
   /** Whether no task runs, waits in the queue or at the door. */
   get isAtRest(): boolean {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
-import { type Workers, Lending } from "../../../src/internal/pool/lending.ts"
+import { Lending, type Loan, type Workers } from "../../../src/internal/pool/lending.ts"
 import type { Notifiable } from "../../../src/internal/pool/completions.ts"
 import type { Entry } from "../../../src/internal/pool/entry.ts"
 import { Handle } from "../../../src/internal/pool/handle.ts"
@@ -19,13 +19,17 @@ class FreeWorkers implements Workers {
   readonly log: Array<string> = []
   readonly completions: Array<Notifiable> = []
 
-  lendWorkers(entry: Entry): void {
+  lendWorkers(loan: Loan): void {
+    const { entry } = loan
     this.free++
+    loan.isLent = true
     this.log.push(`${nameOf(entry)} lends`)
   }
-  takeBackWorkers(entry: Entry, must: boolean): boolean {
+  takeBackWorkers(loan: Loan, must: boolean): boolean {
+    const { entry } = loan
     if (this.free <= 0 && !must) return false
     this.free--
+    loan.isLent = false
     this.log.push(`${nameOf(entry)} takes back`)
     return true
   }
