@@ -106,7 +106,10 @@ export interface AdaptiveOptions {
   readonly overloadTolerance?: number | undefined
   /** The longest time, in windows, for which a failed size is avoided, at least 1, default 40. */
   readonly failureHold?: number | undefined
-  /** The number of windows under load after which a step down verifies the base, at least 4, default 60. */
+  /**
+   * The number of windows under load after which a step down verifies the base, at least 4, default 60. Checks that find
+   * nothing new make it up to four times as long.
+   */
   readonly probeEvery?: number | undefined
 }
 

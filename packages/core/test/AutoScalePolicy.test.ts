@@ -399,11 +399,30 @@ describe("adaptive", () => {
   it("waits for more tasks instead of growing where congestion is likely but not sure", () => {
     const calm = drive(policy, 40, sharing(40))
     const [, decision] = policy.update(
-      { ...calm.state, hold: 0, mode: "steady", experiment: undefined, level: undefined, unverified: 0 },
+      { ...calm.state, hold: 0, mode: "steady", experiment: undefined, level: undefined, checkIn: 60 },
       busy(calm.size, 1.47 * calm.state.base, { succeeded: 40, duration: 65 }),
       bounds
     )
     assert.deepStrictEqual([decision.reason, decision.size], ["HOLD", calm.size])
+  })
+
+  it("checks less often as long as its checks find nothing new", () => {
+    const { decisions } = drive(policy, 600, (size) => busy(size, 50))
+    const checks = decisions.flatMap(({ reason }, index) => (reason === "VERIFY" ? [index] : []))
+    const periods = checks.slice(1).map((index, i) => index - checks[i]!)
+    assert.isAtLeast(periods.length, 2)
+    assert.isAbove(periods[1]!, 1.5 * periods[0]!)
+    assert.isAtMost(Math.max(...periods), 4 * 60 + 2)
+  })
+
+  it("falls deeper while nearly every new task is rejected", () => {
+    const calm = drive(policy, 40, sharing(40))
+    const rejected = (size: number, started: number) =>
+      busy(size, 50, { reason: "overload", succeeded: 20, overloaded: 9, overloadedFresh: 9, started })
+    const [state, first] = policy.update(calm.state, rejected(calm.size, 29), bounds)
+    const next = (started: number) => policy.update(state, rejected(first.size, started), bounds)[1].size
+    assert.approximately(next(9), 0.65 * first.size, 1)
+    assert.approximately(next(29), 0.8 * first.size, 1)
   })
 
   it("continues from a size set by hand", () => {

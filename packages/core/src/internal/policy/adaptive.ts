@@ -80,6 +80,8 @@ interface Ceiling {
   readonly hold: number
   /** The size that had failed then. */
   readonly failedSize: number
+  /** Whether a Retry-After set it. */
+  readonly refused: boolean
   /** How many times the ceiling has risen since it was set. */
   readonly raises: number
 }
@@ -167,8 +169,14 @@ export interface AdaptiveState {
   /** The number of calm windows in a row in which the policy grew. */
   readonly calm: number
   readonly experiment: Experiment | undefined
-  /** Windows since the last experiment. */
-  readonly unverified: number
+  /** Windows until the next check. */
+  readonly checkIn: number
+  /** Windows from one check to the next one. */
+  readonly checkEvery: number
+  /** The least tasks in flight in a calm window since the last check; 0 when there was none. */
+  readonly climbedFrom: number
+  /** Whether the base has fallen since the last experiment. */
+  readonly baseFell: boolean
   /** The number of windows without growth that are left. */
   readonly hold: number
   readonly ceiling: Ceiling
@@ -210,8 +218,13 @@ const surprise = 3 // standard errors beyond which a window shows a change
 const queueing = 0.7 // elasticity from which tasks are assumed to queue
 const mostElasticity = 3.5 // elasticity beyond which the size cannot be the cause
 const stepDown = 0.75
+const mostPeriods = 4 // usual times between two checks, after checks that found nothing
+const calledFor = 4 // windows until a check that a falling base calls for
 const mostSteps = 6
 const revertHold = 8 // windows
+const refusedHold = 5 // windows
+const deepBackoff = 0.65 // instead of `backoff` while the server admits hardly any task
+const mostRejected = 0.75 // rejected tasks per task started, from which the server admits hardly any
 const hiding = 3 // tasks in flight per completion, in mean run times, from which the run times mean little
 const longestHold = 2_400 // windows
 const mostBackground = 0.07 // the largest share of failures that is taken for one that no size avoids
@@ -246,9 +259,12 @@ export const make = (settings: Settings): AutoScalePolicy<AdaptiveState> => ({
     grown: false,
     calm: 0,
     experiment: undefined,
-    unverified: 0,
+    checkIn: settings.probeEvery,
+    checkEvery: settings.probeEvery,
+    climbedFrom: 0,
+    baseFell: false,
     hold: 0,
-    ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, raises: 0 },
+    ceiling: { value: Infinity, windowsLeft: 0, hold: 0, failedSize: 0, refused: false, raises: 0 },
     failures: {
       debt: 0,
       recent: 0,
@@ -330,7 +346,7 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   else if (sample.resized) adopt(next, sample.size)
   next.hold = Math.max(0, next.hold - 1)
   next.ceiling.windowsLeft = Math.max(0, next.ceiling.windowsLeft - 1)
-  next.unverified++
+  next.checkIn--
 
   const settled = sample.succeeded + sample.failed + sample.overloaded
   // Lost responses are usual at any size. A ceiling that waited for them to stop would never rise.
@@ -394,7 +410,7 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
   if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
   next.idle = 0
   // A window that failures ended early is a bad base for comparison.
-  const check = next.unverified >= settings.probeEvery && sample.reason === "elapsed"
+  const check = next.checkIn <= 0 && sample.reason === "elapsed"
   if (next.mode === "steady" && check) return verify(settings, next, level, undefined)
   return grow(settings, next, level, ratio, error, sample)
 }
@@ -406,7 +422,7 @@ const adoptDemand = (next: Draft, size: number): void => {
   if (next.experiment !== undefined) {
     // Nothing ends at the smaller size either, so the size is not the cause: the one before returns. Without the new
     // period the next window would step down again, and the pool would stay small while tasks wait.
-    next.unverified = 0
+    next.checkIn = next.checkEvery
     if (size >= next.size) next.limit = Math.max(size, next.experiment.limit)
   }
   next.experiment = undefined
@@ -585,7 +601,8 @@ const updateBase = (settings: Settings, next: Draft, level: Reading, error: numb
     next.baseRuns = level.runs
   } else if (run < next.base - surprise * error) {
     next.base += 0.5 * (run - next.base)
-    next.unverified = Math.max(next.unverified, settings.probeEvery - 4)
+    next.checkIn = Math.min(next.checkIn, calledFor)
+    next.baseFell = true
   } else if (next.mode === "start") {
     if (run > calm + margin * error) return
     next.base += (level.runs / (next.baseRuns + level.runs)) * (run - next.base)
@@ -643,8 +660,16 @@ const overload = (
   next.failures.ownGrowth =
     next.failures.ownGrowth || (grown && next.lastGood.heldLimit > 0 && next.lastGood.heldLimit < limit)
   const back = Math.min(limit - 1, next.lastGood.heldLimit)
-  next.limit =
-    grown && back >= limit / 2 ? back : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
+  // The server admits hardly any task, or each further try costs a pause.
+  const refused = sample.retryAfter > 0
+  const closed = refused
+    ? again || next.mode === "start"
+    : again && sample.overloadedFresh >= mostRejected * sample.started
+  next.limit = closed
+    ? deepBackoff * limit
+    : grown && back >= limit / 2
+      ? back
+      : Math.min(settings.backoff * limit, Math.max(sample.inflight, limit / 2))
   if (!next.failures.ownGrowth) next.lastGood.heldLimit = 0
   // Further failures of one incident determine how far to fall, not how far the limit may rise again.
   if (!again || next.ceiling.value === Infinity) {
@@ -653,18 +678,19 @@ const overload = (
     // A limiter may grant a larger size for one window only. The ceiling is halfway to the size that had held.
     const proven = next.failures.ownGrowth && !isLosing(next) ? Math.max(heldLimit, (passed + heldLimit) / 2) : passed
     next.ceiling.value = Math.max(2, next.limit, proven)
+    next.ceiling.refused = refused
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
   const soon = Math.min(3 * next.ceiling.value, next.ceiling.value < 10 ? 10 + next.ceiling.value : Infinity)
   next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, soon))
   // A pause costs all tasks that could have run, so tries cost at most one part in 60 of the time.
-  if (sample.retryAfter > 0) {
+  if (refused) {
     next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (60 * sample.retryAfter) / settings.interval)
     next.failures.debt = 50
   }
   next.ceiling.raises = 0
   next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
-  if (next.mode === "start") endSlowStart(settings, next)
+  if (next.mode === "start") endSlowStart(next)
   next.grown = false
   return { reason: "OVERLOAD" }
 }
@@ -694,7 +720,7 @@ const congested = (
   next.grown = false
   const sustainable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
   if (next.mode === "start") {
-    endSlowStart(settings, next)
+    endSlowStart(next)
     next.limit = Math.min(limit, Math.max(sustainable, limit / 4))
     next.hold = 4
     return { reason: "STEADY" }
@@ -723,13 +749,21 @@ const grow = (
   sample: Sample
 ): Verdict => {
   const calm = ratio <= 1 + settings.tolerance / 2
-  if (calm) next.calmAt = level
+  if (calm) {
+    next.calmAt = level
+    // A calm climb by a third shows what the next check would show. It does not replace one that was called for.
+    const climbed = next.climbedFrom > 0 && stepDown * level.inflight >= next.climbedFrom
+    if (climbed && next.mode === "steady" && next.checkIn > calledFor) {
+      next.checkIn = next.checkEvery
+      next.climbedFrom = level.inflight
+    } else if (next.climbedFrom === 0 || level.inflight < next.climbedFrom) next.climbedFrom = level.inflight
+  }
   if (next.mode === "start" && sample.reason === "elapsed" && !isHiding(sample)) {
     // A doubling that brings less than a tenth more throughput has passed the knee, if the demand was there.
     const flat = sample.saturated >= 0.9 && level.throughput < 1.1 * next.throughput
     next.throughput = Math.max(level.throughput, next.throughput)
     if ((flat && next.threshold === Infinity) || next.limit >= next.threshold) {
-      endSlowStart(settings, next)
+      endSlowStart(next)
       return { reason: "STEADY" }
     }
     const known = next.threshold === Infinity ? fewTasks : next.threshold
@@ -756,7 +790,11 @@ const grow = (
     // fail. Far below that size, passing the ceiling costs latency only: it rises by 1, 2, 4 as soon as a step reaches it.
     const rise = 2 ** Math.floor(ceiling.raises++ / (quick ? 1 : 2))
     ceiling.value = rise > next.limit ? Infinity : ceiling.value + rise
-    if (!quick) next.calm = 0
+    if (!quick) {
+      next.calm = 0
+      // A bucket's tokens last for a while. The next rise waits until they would be used up.
+      if (ceiling.refused) next.hold = refusedHold
+    }
   }
   const step = stepAt(calm ? next.calm++ : (next.calm = 0))
   next.limit = Math.min(next.limit + step, next.ceiling.value)
@@ -767,9 +805,11 @@ const grow = (
 /**
  * Ends slow start. Its base was measured at the initial size, which may be congested, so an experiment checks it soon.
  */
-const endSlowStart = (settings: Settings, next: Draft): void => {
+const endSlowStart = (next: Draft): void => {
   next.mode = "steady"
-  next.unverified = Math.max(next.unverified, settings.probeEvery - 3)
+  // After silence the base is known. After an outage the server may be another one.
+  const known = next.threshold < Infinity && next.outage.up === Infinity
+  if (!known) next.checkIn = Math.min(next.checkIn, 3)
 }
 
 // --- the experiment ------------------------------------------------------------------------------------------------
@@ -780,7 +820,7 @@ const elasticityOf = (from: Reading, to: Reading): number =>
 
 const verify = (settings: Settings, next: Draft, before: Reading, elasticity: number | undefined): Verdict => {
   // After the pool's own growth, including slow start, congestion is not a sign of a slower server.
-  const own = elasticity !== undefined || next.unverified >= settings.probeEvery - 3
+  const own = elasticity !== undefined || next.checkIn <= 3
   next.experiment = { before, limit: next.limit, throughput: before.throughput, steps: 0, own }
   next.limit = Math.min(next.limit, stepDown * before.inflight)
   next.grown = false
@@ -797,9 +837,13 @@ const conclude = (
   bounds: AutoScaleBounds
 ): Verdict => {
   const { before, limit, steps } = experiment
+  const { baseFell, checkEvery } = next
+  next.baseFell = false
+  next.checkEvery = settings.probeEvery
   const end = (reason: string, to: number, elasticity?: number): Verdict => {
     next.experiment = undefined
-    next.unverified = 0
+    next.checkIn = next.checkEvery
+    next.climbedFrom = 0
     next.limit = to
     return { reason, elasticity }
   }
@@ -826,8 +870,12 @@ const conclude = (
     next.base = experiment.own && elasticity > 0 ? before.run : run
     const verdict = end("RESTORE", limit, elasticity)
     next.hold = 2
-    if (soon) next.unverified = settings.probeEvery - revertHold
+    if (soon) next.checkIn = revertHold
     return verdict
+  }
+  // Nothing new: the next check can wait for longer.
+  if (steps === 0 && elasticity < queueing / 2) {
+    next.checkEvery = Math.min(2 * checkEvery, mostPeriods * settings.probeEvery)
   }
   const near = (run - next.base) ** 2 < (6 * run ** 2 * spread(next)) / level.runs
   next.base = near ? (next.base + run) / 2 : run
@@ -838,8 +886,11 @@ const conclude = (
   const best = level.throughput >= before.throughput ? level : before
   const knee = isLosing(next) ? (best.inflight * next.base) / best.run : throughput * next.base
   const ceiling = knee * (1 + settings.tolerance / 2)
-  if (ceiling < next.ceiling.value) {
+  // A server that has become faster has no queue at either size, and its knee is above both.
+  const faster = baseFell && steps === 0 && elasticity < 0.5
+  if (ceiling < next.ceiling.value && !faster) {
     next.ceiling.value = ceiling
+    next.ceiling.refused = false
     next.ceiling.windowsLeft = revertHold
     next.ceiling.raises = 0
   }
