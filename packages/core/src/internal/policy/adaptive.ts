@@ -116,6 +116,8 @@ interface Suspicion {
   readonly limit: number
   /** The share of failures, and the size at which it was that. */
   readonly share: number
+  /** The number of failures that `share` comes from. */
+  readonly failures: number
   readonly size: number
   /** Tasks and failures at smaller sizes that failed too. */
   readonly low: Count
@@ -495,7 +497,8 @@ const sum = (a: Count, b: Count): Count => ({ tasks: a.tasks + b.tasks, failures
 const suspect = (next: Draft, limit: number, size: number): void => {
   const { here, suspicion } = next
   if (suspicion === undefined || size > suspicion.size) {
-    next.suspicion = { limit, size, share: here.failures / Math.max(1, here.tasks), low: none }
+    const { failures, tasks } = here
+    next.suspicion = { limit, size, share: failures / Math.max(1, tasks), failures, low: none }
   } else if (size <= (suspicion.size > 12 ? clearlySmaller : 0.62) * suspicion.size)
     next.suspicion = { ...suspicion, low: sum(suspicion.low, here) }
 }
@@ -517,12 +520,12 @@ const examine = (next: Draft, size: number, failed: boolean): boolean => {
   const low = failed ? sum(suspicion.low, here) : here
   if (!isEnough(low)) return false
   const share = low.failures / low.tasks
-  if (share > 1.7 * suspicion.share) next.suspicion = { ...suspicion, size, share, low: none }
-  if (
-    share > mostBackground ||
-    share < (low.failures < 6 ? 0.6 : 0.35) * suspicion.share ||
-    share > 1.7 * suspicion.share
-  )
+  if (share > 1.7 * suspicion.share) next.suspicion = { ...suspicion, size, share, failures: low.failures, low: none }
+  // A window that a few failures ended shows more of them than usual. If they are lost responses, only what chance does
+  // not explain counts.
+  const chance = isLosing(next) ? 1.5 / Math.sqrt(suspicion.failures) : 0
+  const sure = suspicion.share * Math.max(0, 1 - chance)
+  if (share > mostBackground || share < (low.failures < 6 ? 0.6 : 0.35) * sure || share > 1.7 * suspicion.share)
     return false
   next.suspicion = undefined
   next.failures.background = share
