@@ -340,8 +340,8 @@ export class PoolWorld {
         if (statsOf(this.pool).phase !== "Closed") yield* this.pool.resize(2)
         yield* this.clock.adjust("1 second")
         for (let i = 0; i < 8; i++) yield* Effect.yieldNow
-        const { delayed, running, waiting } = statsOf(this.pool)
-        if (running + waiting + delayed === 0) return
+        const { atDoor, delayed, running, waiting } = statsOf(this.pool)
+        if (running + waiting + delayed + atDoor === 0) return
       }
     })
   }

@@ -21,3 +21,18 @@ it.effect("a stream ends when admission ends between an element and its request 
     })
   )
 })
+
+it.effect("a submit with a retry that waits at the door until the pool is quiesced ends", () =>
+  replay(
+    scenarios.find(({ name }) => name === "busy without a queue: quiesce")!,
+    {
+      scenario: "busy without a queue: quiesce",
+      budget: 11,
+      padding: 7,
+      actor: "submit with a retry later",
+      actorAt: 23,
+      interruptAt: undefined,
+      seed: 1628233020
+    }
+  )
+)
