@@ -71,15 +71,14 @@ describe("a progress display", () => {
   it.live("that is interrupted while it starts leaves no interception, listener or timer", () =>
     Effect.gen(function* () {
       const { stream } = makeTerminal(80)
-      const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-      const [before, listeners] = [timers(), process.listenerCount("exit")]
+      const listeners = process.listenerCount("exit")
       const work = Progress.track(Effect.sleep("20 millis"), { label: "work" })
       const operations = yield* interruptedEverywhere(
         Effect.provide(work, Layer.fresh(Progress.layer({ stream, hz: 60 }))),
-        (_exit, at) =>
+        (_exit, at, alive) =>
           Effect.gen(function* () {
-            yield* until(() => timers() <= before)
-            assert.isAtMost(timers(), before, `interrupted before operation ${at}`)
+            yield* until(() => alive("Timeout") === 0)
+            assert.strictEqual(alive("Timeout"), 0, `interrupted before operation ${at}`)
             assert.isFalse(Object.hasOwn(stream, "write"))
             assert.strictEqual(process.listenerCount("exit"), listeners)
           })

@@ -10,14 +10,19 @@ import * as Option from "effect/Option"
 import { UnknownTaskWeight } from "../TaskPoolError.ts"
 
 /**
- * The value in a message, which a large one does not fill: a payload in place of a task would be in every log. No code
- * awaits a promise that is refused, so its rejection must not end the process.
+ * The value in a message, which a large one does not fill: a payload in place of a task would be in every log. Names only
+ * the type of a value whose own code throws when it is read.
  */
 export const show = (value: unknown): string => {
-  // On Node 22 a promise shows the runtime's own fields.
-  if (handlePromise(value)) return "a Promise"
-  const text = format(value)
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+  // A plain `try`: this runs getters and proxies of an unchecked value.
+  try {
+    // On Node 22 a promise shows the runtime's own fields.
+    if (handlePromise(value)) return "a Promise"
+    const text = format(value)
+    return text.length > 100 ? `${text.slice(0, 100)}…` : text
+  } catch {
+    return `an unreadable ${typeof value}`
+  }
 }
 
 /** Throws `RangeError`: a value of the right type breaks a rule. */

@@ -7,8 +7,8 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkDuration, checkKnown } from "./arguments.ts"
-import { describe, submitOptions } from "./pool/task.ts"
+import { checkDuration, checkKnown, show } from "./arguments.ts"
+import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 import { type Controller, onAbort, type Signal } from "./signals.ts"
 
@@ -56,15 +56,13 @@ const maxDepth = 16
 /** Checks a layer. */
 export const checkLayer = (where: string, layer: unknown): void => {
   if (Layer.isLayer(layer)) return
-  throw new TypeError(
-    `${where}: layer must be a Layer, such as AioFixedTaskPoolSimple.layer(3), got ${describe(layer)}`
-  )
+  throw new TypeError(`${where}: layer must be a Layer, such as AioFixedTaskPoolSimple.layer(3), got ${show(layer)}`)
 }
 
 /** Checks a task's function. */
 export const checkTask = (where: string, fn: unknown): Fn => {
   if (typeof fn === "function") return fn as Fn
-  throw new UnknownTaskType(`${where}: fn must be a function, got ${describe(fn)}`)
+  throw new UnknownTaskType(`${where}: fn must be a function, got ${show(fn)}`)
 }
 
 /**
@@ -186,7 +184,7 @@ export const takeOptions = <A extends { readonly signal?: Signal | undefined; re
 
 const checkSignal = (where: string, signal: Partial<Signal> | undefined): void => {
   if (signal === undefined || typeof signal?.addEventListener === "function") return
-  throw new TypeError(`${where}: signal must be an AbortSignal, got ${describe(signal)}`)
+  throw new TypeError(`${where}: signal must be an AbortSignal, got ${show(signal)}`)
 }
 
 /** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */

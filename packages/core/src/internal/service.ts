@@ -38,7 +38,8 @@ import {
   checkKnown,
   checkLabel,
   checkLimit,
-  checkWord
+  checkWord,
+  show
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf, perItem } from "./bulk/itemOptions.ts"
@@ -59,7 +60,7 @@ import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit, submitNow } from "./pool/submit.ts"
-import { describe, makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
+import { makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { type Registry, registryOf } from "./registry.ts"
 import type { RuntimeFiber } from "./runtime/fiber.ts"
@@ -222,7 +223,7 @@ const serviceOf = (
         throw new TypeError(`${where}: ${name} must be a value: only forEach and mapEffect take functions of the item`)
       }
       if (typeof effects !== "object" || effects === null) {
-        throw new TypeError(`${where}: effects must be an Iterable or a record, got ${describe(effects)}`)
+        throw new TypeError(`${where}: effects must be an Iterable or a record, got ${show(effects)}`)
       }
       if (Symbol.iterator in effects) return forEach(where, effects, identity, allOptions)
       const keys = Object.keys(effects)
@@ -412,7 +413,7 @@ const serviceOf = (
 
 const checkExecutor = (where: string, executor: unknown): void => {
   if (typeof (executor as { readonly run?: unknown } | null)?.run === "function") return
-  throw new TypeError(`${where}: executor must be the tag of an Executor, got ${describe(executor)}`)
+  throw new TypeError(`${where}: executor must be the tag of an Executor, got ${show(executor)}`)
 }
 
 const closingOf = (options: CloseOptions): Closing => {

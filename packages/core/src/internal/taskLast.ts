@@ -1,8 +1,9 @@
 /** The pipeable form of the operations on a task: `effect.pipe(pool.submit(options))`. */
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
+import { show } from "./arguments.ts"
 import { isTask, pipeable, type TaskOperation } from "./pipeable.ts"
-import { describe, taskOptions, type TaskOptions } from "./pool/task.ts"
+import { taskOptions, type TaskOptions } from "./pool/task.ts"
 
 /** Makes an operation that also takes its task in a second call. */
 export const taskOperation = (
@@ -30,11 +31,11 @@ const taskLast = <A extends Effect.Effect<any, any>>(
 const checkPlain = (where: string, options: unknown): TaskOptions => {
   if (options === undefined) return undefined
   if (!isPlain(options)) {
-    throw new UnknownTaskType(`${where}: options must be a plain object, got ${describe(options)}`)
+    throw new UnknownTaskType(`${where}: options must be a plain object, got ${show(options)}`)
   }
   const unknown = Object.keys(options).find((key) => !taskOptions.includes(key) && options[key] !== undefined)
   if (unknown === undefined) return options
-  throw new UnknownTaskType(`${where}: unknown option ${describe(unknown)} (known: ${taskOptions.join(", ")})`)
+  throw new UnknownTaskType(`${where}: unknown option ${show(unknown)} (known: ${taskOptions.join(", ")})`)
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> => {

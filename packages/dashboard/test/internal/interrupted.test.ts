@@ -32,47 +32,57 @@ const settle = Effect.promise(async () => {
   for (let i = 0; i < 5; i++) await nextTurn()
 })
 
-it.effect("a pool is asked, although the reader who was the first to see it goes away", () =>
+/** Interrupts a reader before each of its operations, each time in a new world, and then asks whether all is well. */
+const readInterrupted = <E, R>(
+  make: Effect.Effect<Effect.Success<typeof makeWorld>, E, R>,
+  isWell: (world: Effect.Success<typeof makeWorld>) => Effect.Effect<void>,
+  atLeast: number
+) =>
   Effect.gen(function* () {
-    let world = yield* makeWorld
+    let world = yield* make
     const operations = yield* interruptedEverywhere(
       Effect.suspend(() => read(world)),
       () =>
         Effect.gen(function* () {
-          yield* read(world)
-          yield* settle
-          assert.strictEqual(world.asked, 1)
-          world = yield* makeWorld
+          yield* isWell(world)
+          world = yield* make
         })
     )
-    assert.isAbove(operations, 20)
+    assert.isAbove(operations, atLeast)
   })
+
+it.effect("a pool is asked, although the reader who was the first to see it goes away", () =>
+  readInterrupted(
+    makeWorld,
+    (world) =>
+      Effect.gen(function* () {
+        yield* read(world)
+        yield* settle
+        assert.strictEqual(world.asked, 1)
+      }),
+    20
+  )
 )
 
 it.effect("a pool that has closed is asked no more, although the reader who was the first to miss it goes away", () =>
-  Effect.gen(function* () {
-    const closed = Effect.gen(function* () {
+  readInterrupted(
+    Effect.gen(function* () {
       const world = yield* makeWorld
       yield* read(world)
       yield* settle
       yield* Scope.close(world.open, Exit.void)
       return world
-    })
-    let world = yield* closed
-    const operations = yield* interruptedEverywhere(
-      Effect.suspend(() => read(world)),
-      () =>
-        Effect.gen(function* () {
-          yield* read(world)
-          yield* settle
-          yield* TestClock.adjust("5 seconds")
-          yield* settle
-          assert.strictEqual(world.asked, 1)
-          world = yield* closed
-        })
-    )
-    assert.isAbove(operations, 10)
-  })
+    }),
+    (world) =>
+      Effect.gen(function* () {
+        yield* read(world)
+        yield* settle
+        yield* TestClock.adjust("5 seconds")
+        yield* settle
+        assert.strictEqual(world.asked, 1)
+      }),
+    10
+  )
 )
 
 it.effect("a logger that throws when a pool does not answer does not end the dashboard", () =>
@@ -92,20 +102,16 @@ it.effect("a logger that throws when a pool does not answer does not end the das
   )
 )
 
-/** The resources that keep the process alive. */
-const count = (resource: string): number => process.getActiveResourcesInfo().filter((name) => name === resource).length
-
 it.live("a dashboard that is interrupted while it starts leaves no server and no timer", () =>
   Effect.gen(function* () {
     const registry = yield* PoolRegistry.make
-    const timers = count("Timeout")
-    const isOver = () => count("TCPServerWrap") === 0 && count("Timeout") <= timers
     const operations = yield* interruptedEverywhere(
       Effect.scoped(Layer.build(Dashboard.layer({ port: 0, metrics: true }))).pipe(
         Effect.provideService(PoolRegistry, registry)
       ),
-      (_exit, at) =>
+      (_exit, at, alive) =>
         Effect.promise(async () => {
+          const isOver = () => alive("TCPSERVERWRAP") + alive("Timeout") === 0
           // Servers end in turns of the event loop. What is left stays.
           for (let turns = 0; !isOver() && turns < 100_000; turns++) await nextTurn()
           assert.isTrue(isOver(), `interrupted before operation ${at}`)

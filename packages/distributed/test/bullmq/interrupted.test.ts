@@ -38,30 +38,27 @@ class Connections {
   }
 }
 
-const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-
 /** Interrupts an effect before each of its operations. Nothing may be left of it: no connection, timer or entry. */
 const leavesNothing = (use: Effect.Effect<unknown, unknown, BullMq | Scope.Scope>, stride = 1) =>
   Effect.gen(function* () {
     const { url } = yield* RedisServer
     const connections = new Connections(url)
     const registry = yield* PoolRegistry.make
-    const before = timers()
     const subject = Effect.scoped(use).pipe(
       Effect.provideService(BullMq, connections.service),
       Effect.provideService(PoolRegistry, registry)
     )
     const operations = yield* interruptedEverywhere(
       subject,
-      (exit, at) =>
+      (exit, at, alive) =>
         Effect.gen(function* () {
           const isWell = Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
           assert.isTrue(isWell, `interrupted before operation ${at}: ${String(exit)}`)
           // Sockets end, and short timers run, in turns of the event loop. What is left stays.
           let polls = 0
-          const left = Effect.sync(() => ({ at, connections: connections.open, timers: timers() - before }))
-          const last = yield* eventually(left, (now) => ++polls > 20_000 || (now.connections === 0 && now.timers <= 0))
-          assert.isAtMost(last.connections + last.timers, 0, JSON.stringify(last))
+          const left = Effect.sync(() => ({ at, connections: connections.open, timers: alive("Timeout") }))
+          const last = yield* eventually(left, (now) => ++polls > 20_000 || (now.connections === 0 && now.timers === 0))
+          assert.strictEqual(last.connections + last.timers, 0, JSON.stringify(last))
           assert.deepStrictEqual(yield* registry.pools, [])
         }),
       { stride }

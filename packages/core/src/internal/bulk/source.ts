@@ -1,6 +1,6 @@
 /** The source of a bulk's items: any iterable, iterated as by `for of` and `for await`. */
 import { hasProperty } from "effect/Predicate"
-import { describe } from "../pool/task.ts"
+import { show } from "../arguments.ts"
 
 /** An opened source. */
 export type Source =
@@ -41,7 +41,7 @@ export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable
   if (hasProperty(items, Symbol.asyncIterator)) {
     return { isAsync: true, iterator: checkIterator(where, items[Symbol.asyncIterator]()) }
   }
-  throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${describe(items)}`)
+  throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${show(items)}`)
 }
 
 /** Returns the number of items, if they are an array. */
@@ -60,13 +60,13 @@ const isObject = (value: unknown): boolean =>
 
 const checkIterator = <A>(where: string, iterator: A): A => {
   if (isObject(iterator)) return iterator
-  throw new TypeError(`${where}: the items' iterator must be an object, got ${describe(iterator)}`)
+  throw new TypeError(`${where}: the items' iterator must be an object, got ${show(iterator)}`)
 }
 
 /** Checks what `next` has returned, or what its promise has resolved to. */
 export const checkResult = (where: string, result: IteratorResult<unknown>): IteratorResult<unknown> => {
   if (isObject(result)) return result
-  throw new TypeError(`${where}: the items' next() must return an object, got ${describe(result)}`)
+  throw new TypeError(`${where}: the items' next() must return an object, got ${show(result)}`)
 }
 
 /** Returns whether a source is an array, which runs no user code unless it is a proxy or has getters. */

@@ -4,10 +4,9 @@ import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { TaskOutcome } from "../../PoolOptions.ts"
-import { handlePromise, isAmount } from "../arguments.ts"
+import { handlePromise, isAmount, show } from "../arguments.ts"
 import type { Entry, MachineObserver } from "./entry.ts"
 import type { Machine } from "./machine.ts"
-import { describe } from "./task.ts"
 
 export type Classify = (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
 
@@ -47,7 +46,7 @@ export class Outcomes {
       if (outcome === "success" || outcome === "overload" || outcome === "ignore") return outcome
       if (isOverload(outcome) && !handlePromise(outcome.retryAfter)) return this.millisOf(outcome.retryAfter)
       handlePromise(outcome)
-      this.logOnce("classify returned an unknown outcome", describe(outcome))
+      this.logOnce("classify returned an unknown outcome", show(outcome))
     } catch (defect) {
       this.logOnce("classify threw", defect)
     }
@@ -58,7 +57,7 @@ export class Outcomes {
   private millisOf(input: Duration.Input): number {
     const duration = isAmount(input) ? Duration.fromInput(input) : Option.none()
     if (Option.isSome(duration)) return Math.min(longestRetryAfter, Duration.toMillis(duration.value))
-    this.logOnce("classify returned an unknown retryAfter", describe(input))
+    this.logOnce("classify returned an unknown retryAfter", show(input))
     return 0
   }
 

@@ -102,7 +102,7 @@ const makeFunctionTask = (
   if (typeof work === "function") {
     return new Task(machine, work as Work, checkArgs(where, options?.args ?? []), weight, context)
   }
-  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${describe(work)}`)
+  throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${show(work)}`)
 }
 
 /** Checks the result of a task's function, which must be an effect. */
@@ -111,18 +111,8 @@ export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => 
   throw new UnknownTaskType(
     handlePromise(value)
       ? "TaskPool: a task's function must return an Effect, got a Promise of an async function: wrap it in Effect.tryPromise"
-      : `TaskPool: a task's function must return an Effect, got ${describe(value)}`
+      : `TaskPool: a task's function must return an Effect, got ${show(value)}`
   )
-}
-
-/** Like `show`, but names only the type of a value whose own code throws when it is read. */
-export const describe = (value: unknown): string => {
-  // A plain `try`: this runs getters and proxies of an unchecked value.
-  try {
-    return show(value)
-  } catch {
-    return `an unreadable ${typeof value}`
-  }
 }
 
 /**
