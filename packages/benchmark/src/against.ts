@@ -1,15 +1,18 @@
 /**
  * Compares this checkout with another one, such as the branch before a change, by processor time:
  *
- *     node packages/benchmark/src/against.ts <checkout> [tick | sync | fork | makeClose] [--processes 5] [--pairs 12]
+ *     node packages/benchmark/src/against.ts <checkout> [program] [--processes 5] [--pairs 12]
  *
- * Each checkout works in processes of its own, which take turns, because the engine compiles the same code differently
+ * The programs are `tick` (the default), `sync`, `fork`, `forEach` and `makeClose`. With the name of an option, such as
+ * `key`, tasks with the option in this checkout are compared with plain tasks in the other one, which need not know the
+ * option: see `againstWorker.ts`. Each checkout works in processes of its own, which take turns, because the engine compiles the same code differently
  * each time. Prints the ratio of each pair of processes and their median: below 1 this checkout is faster.
  */
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
+import { isProgram, isOption } from "./againstPrograms.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -17,9 +20,10 @@ const { positionals, values } = parseArgs({
 })
 const [other, work = "tick"] = positionals
 if (other === undefined) throw new Error("against.ts: name the other checkout")
+if (!isProgram(work) && !isOption(work)) throw new Error(`against.ts: unknown program ${work}`)
 const here = join(import.meta.dirname, "../../..")
 
-const worker = async (checkout: string) => {
+const worker = async (checkout: string, work: string) => {
   const child = fork(join(import.meta.dirname, "againstWorker.ts"), [resolve(checkout), work], {
     execArgv: ["--expose-gc"],
     stdio: ["ignore", "inherit", "inherit", "ipc"]
@@ -39,7 +43,7 @@ const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b)
 
 const ratios: Array<number> = []
 for (let process = 0; process < Number(values.processes); process++) {
-  const [ours, theirs] = [await worker(here), await worker(other)]
+  const [ours, theirs] = [await worker(here, work), await worker(other, isOption(work) ? "tick" : work)]
   const pairs: Array<number> = []
   for (let pair = 0; pair < Number(values.pairs); pair++) {
     const first = pair % 2 === 0 ? ours : theirs
