@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
-import type { Reporter, TestCase } from "vitest/node"
+import { BaseSequencer, type Reporter, type TestCase, type TestSpecification } from "vitest/node"
 
 // Reports "N passed, N failed, N skipped". `.ci/test.ts` asks for the line in a file and prints it last of all; other runs
 // print it when they end, below the coverage.
@@ -56,6 +56,21 @@ const progress = (): Reporter => {
   }
 }
 
+// The longest proofs, the longest first. Vitest begins with the largest files, and these are short: they would come last,
+// and the other workers would have nothing to do meanwhile.
+const longest = ["everyStep", "twoPools", "acceptance", "lending", "randomSteps", "randomPrograms", "faults", "hostile"]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = longest.findIndex((name) => moduleId.endsWith(`/${name}.proof.ts`))
+      return index === -1 ? longest.length : index
+    }
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
 // Milliseconds. No test depends on how fast the machine is: one that takes longer hangs.
 const limit = { test: 3 * 60_000, proof: 30 * 60_000 }
 
@@ -99,9 +114,10 @@ export default defineConfig(({ mode }) => {
       ],
       testTimeout: limit[proof ? "proof" : "test"],
       hookTimeout: limit.test,
-      // Many tests wait for a process, a server or a timer: with two workers per core, none is idle meanwhile. The proofs
-      // compute.
-      maxWorkers: (kind === "test" ? 2 : 1) * availableParallelism(),
+      // Some tests wait for a process, a server or a timer: with three workers for two cores, none is idle meanwhile. Each
+      // worker loads the packages of each project, 15 seconds of CPU time in all. The proofs compute.
+      maxWorkers: Math.ceil((kind === "test" ? 1.5 : 1) * availableParallelism()),
+      ...(proof ? { sequence: { sequencer: LongestFirst } } : {}),
       reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), totals()],
       coverage: {
         provider: "v8",

@@ -20,7 +20,6 @@ import * as Schema from "effect/Schema"
 import { benchmarks } from "./benchmarks.ts"
 import { regressions } from "./gate.ts"
 import { runIsolated } from "./isolate.ts"
-import { plot } from "./plot.ts"
 import { page, provenance, Report, table } from "./report.ts"
 import type { RunOptions } from "./run.ts"
 
@@ -80,7 +79,11 @@ const bench = Command.make(
       from.length > 0 ? yield* Effect.forEach(from, readReport) : [yield* measureAll(names, { cpu, quick })]
     yield* Console.log(json ? JSON.stringify(reports[0], undefined, 2) : `${table(reports)}\n\n${provenance(reports)}`)
     if (markdown) yield* writeDocument("results.md", page(reports))
-    if (svg) yield* writeDocument("ratios.svg", plot(reports))
+    if (svg) {
+      // Only here: what draws takes longer to load than all else.
+      const { plot } = yield* Effect.promise(() => import("./plot.ts"))
+      yield* writeDocument("ratios.svg", plot(reports))
+    }
     const found = gate ? reports.flatMap(regressions) : []
     if (found.length > 0) return yield* new Regressed({ regressions: found })
   })

@@ -32,6 +32,15 @@ const awaitNotServing = (address: string) =>
   isServing(address).pipe(Effect.repeat({ while: (serving) => serving, schedule: Schedule.spaced("50 millis") }))
 
 describe("demo", () => {
+  demoTest("a wrong value of a flag gets a helpful message", () =>
+    Effect.gen(function* () {
+      const [zero, word] = yield* Effect.all([run("--files", "0"), run("--only", "nothing")])
+      assert.match(zero.stderr, /Invalid value for flag --files: "0"\. Expected: an integer of 1 or more/)
+      assert.match(word.stderr, /Invalid value for flag --only: "nothing".*"auto-scale"/)
+      assert.deepStrictEqual([zero.exitCode, word.exitCode], [1, 1])
+    })
+  )
+
   demoTest("pools lose nothing where everything at once has failures", () =>
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* run("--files", "40", "--limit", "4", "--cost", "60")

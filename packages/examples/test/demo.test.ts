@@ -40,15 +40,9 @@ describe("demo", () => {
 
   demoTest("a wrong flag gets a helpful message", () =>
     Effect.gen(function* () {
-      const [unknown, zero, word] = yield* Effect.all([
-        run("--flies", "40"),
-        run("--files", "0"),
-        run("--only", "nothing")
-      ])
-      assert.match(unknown.stderr, /Unrecognized flag: --flies[^]*Did you mean this\?\s*--files/)
-      assert.match(zero.stderr, /Invalid value for flag --files: "0"\. Expected: an integer of 1 or more/)
-      assert.match(word.stderr, /Invalid value for flag --only: "nothing".*"auto-scale"/)
-      assert.deepStrictEqual([unknown.exitCode, zero.exitCode, word.exitCode], [1, 1, 1])
+      const { exitCode, stderr } = yield* run("--flies", "40")
+      assert.match(stderr, /Unrecognized flag: --flies[^]*Did you mean this\?\s*--files/)
+      assert.strictEqual(exitCode, 1)
     })
   )
 })

@@ -62,7 +62,8 @@ describe("a program that is bundled into one file", { timeout: 120_000 }, () => 
 
   it("names the missing file, if no worker is beside it", async () => {
     const file = await bundle("alone")
-    assert.include(await run(file), "double: no thread could be started: Error: Cannot find module")
-    assert.include(await run(file), join(scratch, "alone", "worker.js"))
+    const answer = await run(file)
+    assert.include(answer, "double: no thread could be started: Error: Cannot find module")
+    assert.include(answer, join(scratch, "alone", "worker.js"))
   })
 })

@@ -89,20 +89,25 @@ const interruptedAt = <A, E, R, R2>(
 /**
  * Runs an effect again and again, and interrupts it before each of its operations in turn. `check` runs after each run,
  * and may ask which resources of that run keep the process alive.
- * `stuck` ends when the effect has no further operation because it waits, if it does not end by itself. `stride` is the
- * distance of the operations, default 1. Returns the number of operations.
+ * `stuck` ends when the effect has no further operation because it waits, if it does not end by itself. `first` is
+ * the first operation and `stride` the distance to the next one, both default 1. Returns the number of operations.
  */
 export const interruptedEverywhere = <A, E, R, E2, R2, R3 = never>(
   effect: Effect.Effect<A, E, R>,
   check: (exit: Exit.Exit<A, E>, at: number, alive: Alive) => Effect.Effect<unknown, E2, R2>,
   {
+    first = 1,
     stride = 1,
     stuck = Effect.never
-  }: { readonly stuck?: Effect.Effect<unknown, never, R3> | undefined; readonly stride?: number | undefined } = {}
+  }: {
+    readonly stuck?: Effect.Effect<unknown, never, R3> | undefined
+    readonly first?: number | undefined
+    readonly stride?: number | undefined
+  } = {}
 ): Effect.Effect<number, E2, R | R2 | R3> =>
   Effect.gen(function* () {
     hook.enable()
-    for (let at = 1; ; at += stride) {
+    for (let at = first; ; at += stride) {
       const { alive, exit, hasInterrupted } = yield* interruptedAt(effect, at, stuck)
       yield* check(exit, at, alive)
       if (!hasInterrupted) return at - 1

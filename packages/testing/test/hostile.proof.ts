@@ -7,8 +7,8 @@ import { casesOf, failuresOf, poolOfLaws, poolOfSizing } from "../src/laws/hosti
 import { places, sizingPlaces } from "../src/laws/hostilePlaces.ts"
 import { layerOf } from "./laws/pools.ts"
 
-// One of seven cases of each place, on each pool and with each capacity: 196,000 runs. PARTS=1 tries all of them.
-const parts = Number(env["PARTS"] ?? 7)
+// One of 17 cases of each place, on each pool and with each capacity: 80,000 runs. PARTS=1 tries all of them.
+const parts = Number(env["PARTS"] ?? 17)
 const autoScale = { AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority, AioAutoScaleTaskPoolSimple }
 let pools = 0
 

@@ -1,3 +1,3 @@
 import { soakPools } from "./soak.ts"
 
-soakPools(20_000)
+soakPools(8_000)

@@ -8,13 +8,16 @@ registerHooks({
     const loaded = nextLoad(url, context)
     if (!/effect[/]dist[/].*\.js$/.test(url) || loaded.source === undefined || loaded.source === null) return loaded
     const source = typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source)
+    if (!source.includes(field)) return loaded
     return { ...loaded, source: source.replaceAll(new RegExp(`(?<![\\w$])${field}(?![\\w$])`, "g"), `${field}Renamed`) }
   }
 })
 
 const { hasKnownRuntime } = await import(new URL("internal/runtime/probe.js", core))
 const { AioFixedTaskPoolSimple, TaskPool } = await import(new URL("index.js", core))
-const { Effect, Fiber } = await import("effect")
+// The index of effect would load many more modules.
+const Effect = await import("effect/Effect")
+const Fiber = await import("effect/Fiber")
 
 const program = Effect.gen(function* () {
   const submitted = yield* Effect.forEach([1, 2, 3], (n) => TaskPool.submit(Effect.as(Effect.yieldNow, n)), {

@@ -1,7 +1,8 @@
 // Forks three tasks into a pool of one worker and runs until a signal ends it.
 import { AioAutoScaleTaskPoolSimple, AioFixedTaskPoolSimple, TaskPool } from "@aio-task-pool/core"
-import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Latch } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 
 const [kind, onInterrupt] = process.argv.slice(2)
 const shutdown = { onInterrupt: onInterrupt === "drain" ? "drain" : "interrupt" } as const

@@ -66,7 +66,7 @@ const law = (place: Place, poolOf: PoolOf, part: number): void =>
     () =>
       Effect.gen(function* () {
         const all = casesOf(place)
-        // A prime number of parts: each pool runs every deed and every state, in other combinations. The proof runs the rest.
+        // A prime number of parts, so that each pool runs other combinations of deeds and states. The proof runs the rest.
         const some = all.filter((_, index) => index % 61 === part % 61)
         const failures = yield* failuresOf(poolOf, some)
         if (failures.length > 0) {

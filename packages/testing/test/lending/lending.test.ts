@@ -6,7 +6,7 @@ import type { Body, Operation } from "./bodies.ts"
 import { everySmallTask } from "./lending.ts"
 import { runBody, type Setting } from "./run.ts"
 
-for (const pools of [1, 2] as const) everySmallTask(pools, 211)
+for (const pools of [1, 2] as const) everySmallTask(pools, 499)
 
 // What the runs of all small tasks have found: the smallest of each.
 

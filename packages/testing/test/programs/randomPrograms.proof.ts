@@ -1,3 +1,3 @@
 import { programs } from "./programs.ts"
 
-programs(20_000)
+programs(12_000)

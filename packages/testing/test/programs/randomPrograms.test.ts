@@ -1,3 +1,3 @@
 import { programs } from "./programs.ts"
 
-programs(150)
+programs(80)

@@ -1,3 +1,3 @@
 import { everyOperation } from "./everyStep.ts"
 
-everyOperation({ budgets: [3], paddings: [0], sparse: 1000, least: 2_000 })
+everyOperation({ budgets: [5], paddings: [0], sparse: 1000, least: 2_000 })

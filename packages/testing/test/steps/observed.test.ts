@@ -1,3 +1,3 @@
 import { observedSteps } from "./observed.ts"
 
-observedSteps(150)
+observedSteps(60)

@@ -23,7 +23,7 @@ it.effect("the scenarios use every operation of a pool, except for those that ar
     const scenarios = taskPoolScenarios(({ size, ...options }) =>
       recording.of(AioFixedTaskPoolSimple.layer(size, options))
     )
-    yield* randomSteps(scenarios, { seed: 1, runs: 1500 })
+    yield* randomSteps(scenarios, { seed: 1, runs: 700 })
     assert.deepStrictEqual(recording.unused, Object.keys(exceptions).sort())
   })
 )

@@ -1,3 +1,3 @@
 import { randomInterleavings } from "./randomSteps.ts"
 
-randomInterleavings(1_200)
+randomInterleavings(600)

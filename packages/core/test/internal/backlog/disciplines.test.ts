@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { longRun } from "./longRun.ts"
 import { disciplines, type Entry, entryOf, Pair } from "./models.ts"
 
 const Command = Schema.Tuple([
@@ -46,30 +46,10 @@ describe.each(disciplines)("$name", (discipline) => {
         }
         pair.drain()
       }),
-    { arbitrary: { runs: 300 } }
+    { arbitrary: { runs: 200 } }
   )
 
-  it.effect("100 weights and up to 300 waiting entries agree with a sorted array over 20,000 operations (I4)", () =>
-    Effect.gen(function* () {
-      const random = yield* Random.Random
-      const below = (limit: number) => Math.floor(random.nextDoubleUnsafe() * limit)
-      const pair = new Pair(discipline)
-      for (let i = 0; i < 20_000; i++) {
-        const growing = pair.waiting.length < 50 || (pair.waiting.length < 300 && i % 2000 < 1000)
-        const dice = below(20)
-        if (dice < (growing ? 12 : 4)) pair.push(below(100) - 50, undefined)
-        else if (dice < 14) pair.pop()
-        else if (dice < 16) pair.remove(below(1000))
-        else if (dice < 17) pair.pushWithPlace(below(100) - 50, undefined, dice % 2 === 0)
-        else if (dice < 18) pair.comeBack(below(1000))
-        else if (i > 10_000 && dice < 19) pair.checkVictim(below(100) - 50, undefined)
-        else pair.reweigh(below(1000), below(100) - 50)
-        if (i % 500 === 0) pair.checkAll()
-        if (dice === 0) pair.time += below(100)
-      }
-      pair.drain()
-    }).pipe(Random.withSeed("backlog"))
-  )
+  longRun(discipline, 6_000)
 
   it("a burst that came, was cancelled for the most part and came again keeps the order (I4)", () => {
     const pair = new Pair(discipline)

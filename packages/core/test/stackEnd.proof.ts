@@ -1,0 +1,3 @@
+import { atTheEndOfTheStack } from "./stackEnd.ts"
+
+atTheEndOfTheStack([400, 600, 984])

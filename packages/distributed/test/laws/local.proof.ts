@@ -1,0 +1,3 @@
+import { localLaws, localPools } from "./local.ts"
+
+localLaws(...localPools)
