@@ -1,3 +1,3 @@
 import { atTheEndOfTheStack } from "./stackEnd.ts"
 
-atTheEndOfTheStack([400, 600, 984])
+atTheEndOfTheStack([400, 600, 984], { options: true })

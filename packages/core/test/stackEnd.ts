@@ -6,9 +6,14 @@ import { promisify } from "node:util"
 const run = promisify(execFile)
 const program = new URL("./programs/stackEnd.ts", import.meta.url).pathname
 
-const left = async (what: string, size: number, ...more: ReadonlyArray<string>): Promise<unknown> => {
+const left = async (
+  what: string,
+  size: number,
+  more: ReadonlyArray<string> = [],
+  options: ReadonlyArray<string> = []
+): Promise<unknown> => {
   const flags = ["--no-opt", "--no-warnings", `--stack-size=${size}`, ...more]
-  const { stdout } = await run(process.execPath, [...flags, program, what])
+  const { stdout } = await run(process.execPath, [...flags, program, what, ...options])
   // The pool logs what it could not give to any task.
   return JSON.parse(stdout.trimEnd().split("\n").at(-1)!)
 }
@@ -22,8 +27,14 @@ const allIsWell = {
   states: [{ busy: 0, lent: 0, running: 0, waiting: 0, runningThen: 3, results: [1, 2, 3] }]
 }
 
-/** Registers the tests on stacks of these sizes, in kilobytes. The default of Node is 984. */
-export const atTheEndOfTheStack = (sizes: ReadonlyArray<number>): void => {
+/**
+ * Registers the tests on stacks of these sizes, in kilobytes. The default of Node is 984. With `options`, pools and tasks
+ * that have many options are tested too.
+ */
+export const atTheEndOfTheStack = (
+  sizes: ReadonlyArray<number>,
+  { options = false }: { readonly options?: boolean } = {}
+): void => {
   describe.each(sizes)("at the end of a stack of %i KB", (size) => {
     it.concurrent("a submit costs tasks that were being launched, and never the pool or a worker (I2, I3)", async () => {
       assert.deepStrictEqual(await left("submits", size), {
@@ -46,18 +57,25 @@ export const atTheEndOfTheStack = (sizes: ReadonlyArray<number>): void => {
 
   describe.each(newest)("at the end of a stack of %i KB with compiled functions", (size) => {
     it.concurrent("a nested submit loses no worker, and all callers get an answer (I2, I3)", async () => {
-      assert.deepStrictEqual(await left("nested", size, ...compiled), allIsWell)
+      assert.deepStrictEqual(await left("nested", size, compiled), allIsWell)
     })
 
     it.concurrent.each(["cancelsRunning", "cancelsWaiting", "clears", "resizes"])(
       "what starts or ends tasks does it, or changes nothing: %s",
       async (what) => {
-        assert.deepStrictEqual(await left(what, size, ...compiled), allIsWell)
+        assert.deepStrictEqual(await left(what, size, compiled), allIsWell)
+      }
+    )
+
+    it.concurrent.each(options ? ["cancelsRunning", "cancelsWaiting", "clears", "resizes"] : [])(
+      "with options too, what starts or ends tasks does it, or changes nothing: %s",
+      async (what) => {
+        assert.deepStrictEqual(await left(what, size, compiled, ["options"]), allIsWell)
       }
     )
 
     it.concurrent("an interrupted submitter ends its task (I3)", async () => {
-      assert.deepStrictEqual(await left("interrupts", size, ...compiled), { ...allIsWell, thrown: false })
+      assert.deepStrictEqual(await left("interrupts", size, compiled), { ...allIsWell, thrown: false })
     })
   })
 }

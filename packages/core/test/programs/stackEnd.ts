@@ -1,6 +1,6 @@
 /**
- * Operations at the end of the stack: `node stackEnd.ts <program>` prints what is left of a pool, or of an agenda, as
- * JSON.
+ * Operations at the end of the stack: `node stackEnd.ts <program> [options]` prints what is left of a pool, or of an
+ * agenda, as JSON. With `options`, the pool has options that deepen its calls, and so have the tasks of each trial.
  *
  * A process of its own: there the stack has a known size, and no compiled code, so that it ends at the same calls each
  * time. Node gives up a process whose async contexts a stack overflow has left in disorder.
@@ -9,9 +9,27 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
-import { AioFixedTaskPoolSimple, TaskPool, type TaskPoolService } from "../../src/index.ts"
+import {
+  AioFixedTaskPoolSimple,
+  PoolRegistry,
+  type SubmitOptions,
+  TaskPool,
+  type TaskPoolService
+} from "../../src/index.ts"
 import { Agenda, type Due } from "../../src/internal/pool/agenda.ts"
+
+const withOptions = process.argv[3] === "options"
+const taskOptions: SubmitOptions | undefined = withOptions
+  ? { label: "task", key: "key", maxWait: "1 hour", cost: 1 }
+  : undefined
+const layer = withOptions
+  ? Layer.provideMerge(
+      AioFixedTaskPoolSimple.layer(3, { rate: { limit: 1e6, window: "1 second" }, perKey: 100, timing: true }),
+      Layer.effect(PoolRegistry, PoolRegistry.make)
+    )
+  : AioFixedTaskPoolSimple.layer(3)
 
 /**
  * Calls `f` on the way up from the end of the stack, where each frame leaves a little more of it, until it has succeeded
@@ -115,7 +133,7 @@ const trials = (lowest: number, begin: (pool: TaskPoolService, callers: Callers)
           yield* end
           left += yield* unanswered(callers)
           states.add(JSON.stringify(yield* useAllWorkers(pool)))
-        }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(3)))
+        }).pipe(Effect.provide(layer))
       }
     }
     return { thrown: thrown > 0, left, states: Array.from(states, (state) => JSON.parse(state)) }
@@ -142,7 +160,10 @@ const nested = Effect.gen(function* () {
 const cancels = (tasks: number, clears = false) =>
   trials(0, (pool, callers) =>
     Effect.gen(function* () {
-      const handles = yield* Effect.replicateEffect(pool.fork(Effect.ensuring(Effect.never, Effect.yieldNow)), tasks)
+      const handles = yield* Effect.replicateEffect(
+        pool.fork(Effect.ensuring(Effect.never, Effect.yieldNow), taskOptions),
+        tasks
+      )
       const cancel = clears ? pool.clear() : handles[tasks - 1]!.cancel
       for (const handle of handles) callers.push(Effect.runFork(Effect.exit(handle.await)))
       return {
@@ -156,7 +177,7 @@ const cancels = (tasks: number, clears = false) =>
 const resizes = trials(0, (pool, callers) =>
   Effect.gen(function* () {
     yield* pool.resize(0)
-    for (let n = 0; n < 6; n++) callers.push(Effect.runFork(pool.submit(Effect.void)))
+    for (let n = 0; n < 6; n++) callers.push(Effect.runFork(pool.submit(Effect.void, taskOptions)))
     return {
       call: () => void callers.push(Effect.runFork(pool.resize(3))),
       end: Effect.flatMap(pool.stats, ({ targetSize }) => (targetSize === 0 ? pool.resize(3) : Effect.void))
@@ -168,7 +189,7 @@ const resizes = trials(0, (pool, callers) =>
 const interrupts = trials(32, (pool, callers) =>
   Effect.sync(() => {
     const gate = Deferred.makeUnsafe<void>()
-    for (let n = 0; n < 6; n++) callers.push(Effect.runFork(pool.submit(Deferred.await(gate))))
+    for (let n = 0; n < 6; n++) callers.push(Effect.runFork(pool.submit(Deferred.await(gate), taskOptions)))
     return {
       call: () => callers[0]!.interruptUnsafe(),
       end: Effect.sync(() => Deferred.doneUnsafe(gate, Exit.void))

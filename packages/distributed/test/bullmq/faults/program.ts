@@ -7,7 +7,15 @@ import { BullMq } from "@aio-task-pool/distributed/bullmq"
 import { Redis } from "ioredis"
 import { existsSync } from "node:fs"
 import { kinds, Pool, Stranger, Work } from "../kit.ts"
-import { clientName, type Config, enterScript, leaveScript, type Message, type Order } from "./protocol.ts"
+import {
+  clientName,
+  type Config,
+  enterScript,
+  leaveScript,
+  memberPrefix,
+  type Message,
+  type Order
+} from "./protocol.ts"
 
 const config = JSON.parse(process.env["FAULT"]!) as Config
 
@@ -51,20 +59,22 @@ const behave = (key: string): Effect.Effect<void> => {
   }
 }
 
-const count = (script: string) => Effect.promise(() => raw.eval(script, 1, inFlight, String(process.pid)))
+const count = (script: string, member: string) => Effect.promise(() => raw.eval(script, 1, inFlight, member))
+let entered = 0
 
-const handler = Work.handle(({ key }, { attempt, stalls }) =>
-  Effect.gen(function* () {
-    yield* count(enterScript)
+const handler = Work.handle(({ key }, { attempt, stalls }) => {
+  const member = memberPrefix(process.pid) + entered++
+  return Effect.gen(function* () {
+    yield* count(enterScript, member)
     tell({ started: key, attempt, stalls })
     yield* behave(key)
     return key
   }).pipe(
     Effect.onInterrupt(() => Effect.sync(() => tell({ interrupted: key }))),
-    Effect.ensuring(count(leaveScript)),
+    Effect.ensuring(count(leaveScript, member)),
     Effect.tap(() => Effect.sync(() => tell({ ended: key })))
   )
-)
+})
 const handlers = config.unknown === true ? [Stranger.handle(() => Effect.succeed("known"))] : [handler]
 
 const { name, prefix, size = 4, url } = config

@@ -41,14 +41,17 @@ export type Order = { readonly open: string } | { readonly close: true }
 export const clientName = (pid: number): string => `fault-${pid}`
 
 /**
- * Counts the tasks in flight by process, and keeps the largest sum. Redis orders the steps of all processes, so that a
- * task that ended is counted out before its successor is counted in. A killed process is taken out by the test.
+ * Adds a task to those in flight, and keeps their largest number. Redis orders the steps of all processes, so that a task
+ * that ended is taken out before its successor comes in. The tasks are a set: a client sends a command again if its
+ * connection broke before the answer.
  */
 export const enterScript = `
-redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
-local sum = 0
-for _, n in ipairs(redis.call('HVALS', KEYS[1])) do sum = sum + tonumber(n) end
-if sum > tonumber(redis.call('GET', KEYS[1] .. '-max') or '0') then redis.call('SET', KEYS[1] .. '-max', sum) end
-return sum
+redis.call('SADD', KEYS[1], ARGV[1])
+local count = redis.call('SCARD', KEYS[1])
+if count > tonumber(redis.call('GET', KEYS[1] .. '-max') or '0') then redis.call('SET', KEYS[1] .. '-max', count) end
+return count
 `
-export const leaveScript = "return redis.call('HINCRBY', KEYS[1], ARGV[1], -1)"
+export const leaveScript = "return redis.call('SREM', KEYS[1], ARGV[1])"
+
+/** The start of the members of a process in the set. The test takes out those of a killed one. */
+export const memberPrefix = (pid: number): string => `${pid}:`

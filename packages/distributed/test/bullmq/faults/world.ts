@@ -5,7 +5,7 @@ import { Effect, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { eventually, rawClient } from "../kit.ts"
-import { clientName, type Config, type Message, type Order } from "./protocol.ts"
+import { clientName, type Config, memberPrefix, type Message, type Order } from "./protocol.ts"
 
 const program = fileURLToPath(new URL("./program.ts", import.meta.url))
 
@@ -88,6 +88,12 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
   const programs: Array<Program> = []
   const inFlight = `${shared.name}-in-flight`
 
+  const membersOf = (pid: number) =>
+    Effect.promise(async () => {
+      const members = await raw.smembers(inFlight)
+      return members.filter((member) => member.startsWith(memberPrefix(pid)))
+    })
+
   const spawn = (config: Partial<Config> = {}): Effect.Effect<Program, never, Scope.Scope> =>
     Effect.gen(function* () {
       const made = yield* Effect.acquireRelease(
@@ -101,7 +107,9 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
       )
       const forget = Effect.andThen(
         isRead,
-        Effect.promise(() => raw.hdel(inFlight, String(made.pid)))
+        Effect.flatMap(membersOf(made.pid), (members) =>
+          Effect.promise(async () => (members.length === 0 ? 0 : raw.srem(inFlight, members)))
+        )
       )
       const one: Program = { ...made, kill: Effect.andThen(made.kill, forget) }
       programs.push(one)
@@ -135,11 +143,7 @@ export const world = Effect.fnUntraced(function* (shared: Omit<Config, "url">) {
   }
 
   /** Waits until a process runs no task. */
-  const left = ({ pid }: Program) =>
-    eventually(
-      Effect.promise(() => raw.hget(inFlight, String(pid))),
-      (count) => count === "0"
-    )
+  const left = ({ pid }: Program) => eventually(membersOf(pid), (members) => members.length === 0)
 
   return { spawn, expectLimit, left, starts, raw, url }
 })
