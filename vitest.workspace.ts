@@ -115,8 +115,8 @@ export default defineConfig(({ mode }) => {
       testTimeout: limit[proof ? "proof" : "test"],
       hookTimeout: limit.test,
       // Some tests wait for a process, a server or a timer: with three workers for two cores, none is idle meanwhile. Each
-      // worker loads the packages of each project, 15 seconds of CPU time in all. The proofs compute.
-      maxWorkers: Math.ceil((kind === "test" ? 1.5 : 1) * availableParallelism()),
+      // worker loads the packages of each project, 15 seconds of CPU time in all.
+      maxWorkers: Math.ceil(1.5 * availableParallelism()),
       ...(proof ? { sequence: { sequencer: LongestFirst } } : {}),
       reporters: ["default", ...(process.stdout.isTTY ? [] : [progress()]), totals()],
       coverage: {

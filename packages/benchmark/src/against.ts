@@ -3,16 +3,16 @@
  *
  *     node packages/benchmark/src/against.ts <checkout> [program] [--processes 5] [--pairs 12]
  *
- * The programs are `tick` (the default), `sync`, `fork`, `forEach` and `makeClose`. With the name of an option, such as
- * `key`, tasks with the option in this checkout are compared with plain tasks in the other one, which need not know the
- * option: see `againstWorker.ts`. Each checkout works in processes of its own, which take turns, because the engine compiles the same code differently
- * each time. Prints the ratio of each pair of processes and their median: below 1 this checkout is faster.
+ * The programs are `tick` (the default), `sync`, `fork`, `forEach` and `makeClose`, or the name of an option, such as
+ * `key`. Then tasks with the option in this checkout are compared with plain tasks in the other one, which need not know
+ * the option. Each checkout works in processes of its own, which take turns, because the engine compiles the same code
+ * differently each time. Prints the ratio of each pair of processes and their median: below 1 this checkout is faster.
  */
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { isProgram, isOption } from "./againstPrograms.ts"
+import { isOption, isProgram, options, programs } from "./againstPrograms.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -20,7 +20,10 @@ const { positionals, values } = parseArgs({
 })
 const [other, work = "tick"] = positionals
 if (other === undefined) throw new Error("against.ts: name the other checkout")
-if (!isProgram(work) && !isOption(work)) throw new Error(`against.ts: unknown program ${work}`)
+if (!isProgram(work) && !isOption(work)) {
+  const known = [...programs, ...Object.keys(options)].join(", ")
+  throw new Error(`against.ts: unknown program ${work} (known: ${known})`)
+}
 const here = join(import.meta.dirname, "../../..")
 
 const worker = async (checkout: string, work: string) => {

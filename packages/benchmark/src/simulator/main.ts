@@ -1,15 +1,4 @@
-/**
- * The command line. Without options it plays all scenarios with all policies on one seed, and prints the comparison.
- *
- * - `--accept` judges `adaptive` by every threshold on 20 seeds, writes docs/autoscale/acceptance.md, does what
- *   `--families` does, and ends with 1 if a threshold is missed.
- * - `--families` judges `adaptive` by all families, writes families.md, and writes its figures into the guide.
- * - `--others` writes references.md: the families with dialogue's AIMD, Vector's policy and Gradient2. `--draws 24` plays
- *   24 scenarios of each family instead of 4.
- * - `--svg` draws every picture of the documents, and writes servers.md. With `--scenario A1,stalls-3003` it draws only
- *   these.
- * - `--seeds 5`, `--scenario A1,B2` and `--policy adaptive,vegas` choose what is played.
- */
+/** The command line of the simulator: `pnpm simulate --help` prints its options. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -40,18 +29,46 @@ type Policy = AutoScalePolicy.AutoScalePolicy<any>
 const docs = join(import.meta.dirname, "../../../../docs")
 const folder = join(docs, "autoscale")
 
-const { values } = parseArgs({
-  options: {
-    accept: { type: "boolean", default: false },
-    families: { type: "boolean", default: false },
-    others: { type: "boolean", default: false },
-    draws: { type: "string", default: "4" },
-    svg: { type: "boolean", default: false },
-    seeds: { type: "string" },
-    scenario: { type: "string" },
-    policy: { type: "string" }
+const usage = `simulate [options]
+
+Without options it plays all scenarios with all policies on one seed, and prints the comparison.
+
+  --accept      judges \`adaptive\` by every threshold on 20 seeds, writes docs/autoscale/acceptance.md, does what
+                --families does, and ends with 1 if a threshold is missed
+  --families    judges \`adaptive\` by all families, writes families.md, and writes its figures into the guide
+  --others      writes references.md: the families with dialogue's AIMD, Vector's policy and Gradient2
+  --draws 24    for --others: 24 scenarios of each family, default 4
+  --svg         draws every picture of the documents, and writes servers.md; with --scenario only these
+  --seeds 5     the number of seeds
+  --scenario A1,stalls-3003    the scenarios, of a family with their seeds
+  --policy adaptive,vegas      the policies
+  --help        prints this`
+
+const options = {
+  accept: { type: "boolean", default: false },
+  families: { type: "boolean", default: false },
+  others: { type: "boolean", default: false },
+  draws: { type: "string", default: "4" },
+  svg: { type: "boolean", default: false },
+  seeds: { type: "string" },
+  scenario: { type: "string" },
+  policy: { type: "string" },
+  help: { type: "boolean", short: "h", default: false }
+} as const
+
+const valuesOf = () => {
+  try {
+    return parseArgs({ options }).values
+  } catch (cause) {
+    console.error(`${(cause as Error).message}\n\n${usage}`)
+    return process.exit(1)
   }
-})
+}
+const values = valuesOf()
+if (values.help) {
+  console.log(usage)
+  process.exit()
+}
 
 const listed = values.scenario?.split(",")
 const drawn = (listed ?? []).flatMap((id) => {
