@@ -24,9 +24,9 @@ it.effect("random interleavings keep the invariants by public functions (I1, I2,
   Effect.gen(function* () {
     const seed = Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
     const scenarios = taskPoolScenarios((options) => layerOf.fixedSimple({ minSize: 0, maxSize: 3, ...options }))
-    const report = yield* randomSteps(scenarios, { seed, runs: 200 }).pipe(
+    const report = yield* randomSteps(scenarios, { seed, runs: 400 }).pipe(
       Effect.tapError((failure) => Effect.sync(() => console.log(`SEED=${seed}: ${failure.message}`)))
     )
-    assert.isAbove(report.traces.size, 20)
+    assert.isAbove(report.traces.size, 40)
   })
 )
