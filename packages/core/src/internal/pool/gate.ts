@@ -10,7 +10,7 @@ import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Ages, SharedReading } from "./ages.ts"
 import type { Entry } from "./entry.ts"
-import { TaskExtra } from "./extra.ts"
+import { ownExtra, TaskExtra } from "./extra.ts"
 import { Alarm } from "./alarm.ts"
 import { type CheckedRate, type Costs, RateGate } from "./rate.ts"
 
@@ -32,6 +32,9 @@ export class Gate {
   private reading: SharedReading | undefined = undefined
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
+  /** The extra of the last start that a rate has counted, and the one before that start. */
+  private startedExtra: TaskExtra | undefined = undefined
+  private startedFrom: TaskExtra | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
   private readonly nextStart: Alarm
 
@@ -92,20 +95,38 @@ export class Gate {
     this.keyed?.started(entry)
     const { rate } = this
     if (rate === undefined) return
-    // `adjust` needs the start to correct its cost.
-    const extra = (entry.extra ??= new TaskExtra())
-    const { retry } = extra
-    if (retry !== undefined) extra.costs = retry.costs ??= this.costsOf(entry, rate)
-    if (rate.mayShare && this.ages.shares) this.startShared(extra, rate)
-    else extra.startedAt = rate.start(extra.costs ?? rate.defaultCosts, this.agenda.now())
+    const { extra } = entry
+    const retry = extra?.retry
+    if (retry !== undefined) extra!.costs = retry.costs ??= this.costsOf(entry, rate)
+    const costs = this.costsOf(entry, rate)
+    const start =
+      rate.mayShare && this.ages.shares ? this.startShared(costs, rate) : rate.start(costs, this.agenda.now())
+    this.noteStart(entry, start)
   }
 
   /** Reads the clock less often than once per start. Reading it would cost as much as a tenth of the task. */
-  private startShared(extra: TaskExtra, rate: RateGate): void {
+  private startShared(costs: Costs, rate: RateGate): number {
     const { ages } = this
     ages.stamp()
     this.reading = ages.shared
-    extra.startedAt = rate.start(extra.costs ?? rate.defaultCosts, ages.time, ages.shared)
+    return rate.start(costs, ages.time, ages.shared)
+  }
+
+  /** Keeps the time of a start: `adjust` needs it. Tasks with the same extra that start at the same time share one. */
+  private noteStart(entry: Entry, start: number): void {
+    const { extra } = entry
+    const last = this.startedExtra
+    if (extra !== undefined && !extra.shared) extra.startedAt = start
+    else if (last !== undefined && extra === this.startedFrom && start === last.startedAt) entry.extra = last
+    else entry.extra = this.makeStarted(extra, start)
+  }
+
+  private makeStarted(extra: TaskExtra | undefined, start: number): TaskExtra {
+    const started = extra === undefined ? new TaskExtra() : extra.copy()
+    started.startedAt = start
+    started.shared = true
+    this.startedFrom = extra
+    return (this.startedExtra = started)
   }
 
   /** Returns the present time. Ends the sharing of readings, because what follows needs the times of all starts. */
@@ -132,7 +153,8 @@ export class Gate {
     const { extra } = entry
     if (extra?.startedAt === undefined) return
     const rate = this.rate!
-    extra.costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.now())
+    const costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.now())
+    ownExtra(entry).costs = costs
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */

@@ -481,7 +481,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     let rounds = 0
     do {
       if (this.blocked) this.lending!.flush()
-      if (this.hasWork()) this.flushLoop()
+      if (this.mayHaveWork()) this.flushLoop()
       if (!this.endFlush() || this.flushScheduled) return
       // The conditions of watchers are user code: one that submits a task at each check must not keep the event loop.
     } while (++rounds < maxRounds)
@@ -512,7 +512,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
         // Tasks that ended in this round have freed workers. Tasks that wait to take theirs back come before dispatch.
         if (this.blocked) this.lending!.flush()
         // Without progress, the backlog counts an entry as ready but does not return it. Another round would not help.
-      } while (progress && this.budget > 0 && this.hasWork())
+      } while (progress && this.budget > 0 && this.mayHaveWork())
       thrown = false
     } finally {
       this.flushing = false
@@ -529,15 +529,21 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.flushScheduled = true
   }
 
-  private hasWork(): boolean {
+  /** Returns whether a flush may have work. Whether the gate lets a task start, the flush finds out itself. */
+  private mayHaveWork(): boolean {
     return (
       !this.completions.isEmpty ||
       this.deferredStarts.length > 0 ||
-      (this.used < this.limit &&
-        (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0)) &&
-        (!this.selective || this.nextMayStart())) ||
+      (this.used < this.limit && (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0))) ||
       (this.door.size > 0 && this.hasPlace)
     )
+  }
+
+  /** Returns whether a flush has work. */
+  private hasWork(): boolean {
+    if (!this.mayHaveWork()) return false
+    const onlyDispatches = this.completions.isEmpty && this.deferredStarts.length === 0
+    return !(this.selective && onlyDispatches) || (this.door.size > 0 && this.hasPlace) || this.nextMayStart()
   }
 
   /** Launches the next task, or pulls the item of the next request. Returns `false` if there is none. */

@@ -2,6 +2,7 @@
  * The state of a pool, and what can be read from it. The machine is the one subclass, and writes it.
  */
 import * as Cause from "effect/Cause"
+import type { Clock } from "effect/Clock"
 import * as Exit from "effect/Exit"
 import type { KeyStats, PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
@@ -11,6 +12,7 @@ import { LinkedList } from "../backlog/list.ts"
 import { Counts } from "./counts.ts"
 import type { Delayed } from "./delayed.ts"
 import type { Entry } from "./entry.ts"
+import type { ExtraOwner, TaskExtra } from "./extra.ts"
 import type { Gate } from "./gate.ts"
 import type { Holds } from "./holds.ts"
 import type { Lending } from "./lending.ts"
@@ -41,7 +43,8 @@ export interface MachineOptions {
   readonly ageing: number | undefined
 }
 
-export abstract class PoolState {
+export abstract class PoolState implements ExtraOwner {
+  abstract readonly clock: Clock
   readonly name: string
   readonly kind: string
   readonly min: number
@@ -50,6 +53,8 @@ export abstract class PoolState {
   readonly onFull: "suspend" | "fail" | "dropOldest"
   readonly nested: "lend" | "fail" | "queue"
   readonly rates: ReadonlyArray<CheckedRate>
+  readonly hasAgeing: boolean
+  lastExtra: TaskExtra | undefined = undefined
   /** Whether a task has a span, if its submitter has a recorded one. */
   readonly traces: boolean
   protected readonly isFixed: boolean
@@ -87,6 +92,7 @@ export abstract class PoolState {
     this.onFull = options.onFull
     this.nested = options.nested
     this.rates = options.rates
+    this.hasAgeing = options.ageing !== undefined
     this.traces = options.spans === "auto"
     this.isFixed = options.isFixed
     this.isAdmitting = !options.startPaused

@@ -33,7 +33,7 @@ import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
-import { extraOf, extraOptions, TaskExtra } from "./extra.ts"
+import { extraOf, extraOptions, ownExtra, type TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
@@ -202,8 +202,7 @@ export class Task implements Entry, Waiter, Parent {
     return this.extra === undefined ? undefined : this.extra.trace
   }
   set trace(trace: Trace | undefined) {
-    if (this.extra !== undefined) this.extra.trace = trace
-    else if (trace !== undefined) (this.extra = new TaskExtra()).trace = trace
+    if (trace !== this.trace) ownExtra(this).trace = trace
   }
 
   get label(): string {

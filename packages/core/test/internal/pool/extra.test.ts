@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Schedule from "effect/Schedule"
+import type { SubmitOptions } from "@aio-task-pool/core"
 import { attachWait, extraOf, type HasExtra, TaskExtra } from "../../../src/internal/pool/extra.ts"
 
 const machine = {
@@ -9,7 +10,9 @@ const machine = {
   rates: [
     { limit: 5, window: 1000, unit: undefined },
     { limit: 100, window: 1000, unit: "tokens" }
-  ]
+  ],
+  hasAgeing: false,
+  lastExtra: undefined
 }
 const where = "TaskPool.submit"
 
@@ -37,6 +40,31 @@ describe("the extra of a task", () => {
     assert.deepStrictEqual(texts.map(millis), [2000, 2000, 3000, undefined, undefined, 2000, 5, undefined])
     for (const bad of ["2 sconds", "2 sconds", "-1 seconds"]) assert.throws(() => millis(bad), RangeError)
     assert.strictEqual(millis("2 seconds"), 2000)
+  })
+
+  it("is shared by tasks with the same options, if nothing in it belongs to one task (load 12)", () => {
+    const of = (options: SubmitOptions, pool = machine) => extraOf(where, pool, options)
+    const label = { label: "a", permits: 2, cost: 3 }
+    const first = of(label)
+    assert.strictEqual(of({ ...label }), first)
+    for (const change of [{ label: "b" }, { permits: 3 }, { cost: 4 }, { label: undefined }]) {
+      assert.notStrictEqual(of({ ...label, ...change }), of(label))
+    }
+    for (const own of [{ key: "k" }, { maxWait: "1 second" }, { retry: Schedule.recurs(1) }] as const) {
+      assert.notStrictEqual(of({ ...label, ...own }), of({ ...label, ...own }))
+    }
+    const ageing = { ...machine, hasAgeing: true }
+    assert.notStrictEqual(of(label, ageing), of(label, ageing))
+  })
+
+  it("becomes the task's own when the task gets a state", () => {
+    const tasks = [0, 1].map((): HasExtra => ({ extra: extraOf(where, machine, { label: "a", permits: 2 }) }))
+    attachWait(tasks[0]!, { end: () => {} })
+    const [own, shared] = tasks.map(({ extra }) => extra!)
+    assert.deepInclude(own as object, { label: "a", permits: 2 })
+    assert.strictEqual(own!.waits!.length, 1)
+    assert.isTrue(shared!.shared)
+    assert.isUndefined(shared!.waits)
   })
 
   it("has a retry of its own for each task (load 8)", () => {

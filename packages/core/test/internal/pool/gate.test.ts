@@ -159,6 +159,35 @@ describe("a pool with keys", () => {
   }
 })
 
+it.effect("tasks that start together share an extra until one corrects its cost (load 5, load 12)", () =>
+  Effect.gen(function* () {
+    const { gate } = yield* world({ rates: [{ limit: 10, window: 1000, unit: undefined }] })
+    const label = Object.assign(new TaskExtra(), { label: "a", costs: [2], shared: true })
+    const tasks = [entry(), entry(), entry(), entry()]
+    tasks[2]!.extra = tasks[3]!.extra = label
+    for (const task of tasks) gate.started(task)
+    const extras = tasks.map(({ extra }) => extra!)
+    assert.strictEqual(extras[0], extras[1])
+    assert.strictEqual(extras[2], extras[3])
+    assert.deepInclude(extras[2] as object, { label: "a", costs: [2], startedAt: extras[0]!.startedAt })
+    assert.isUndefined(label.startedAt)
+    // It becomes 1, 0 and 2 again.
+    for (const change of [-1, -3, 2]) gate.adjust(tasks[2]!, [change])
+    assert.deepStrictEqual(tasks[2]!.extra!.costs, [2])
+    assert.strictEqual(tasks[3]!.extra, extras[3])
+    assert.deepStrictEqual(extras[3]!.costs, [2])
+    for (const [cost, allowed] of [
+      [4, true],
+      [5, false]
+    ] as const) {
+      assert.strictEqual(gate.allows(entry({ costs: [cost] })), allowed)
+    }
+    yield* TestClock.adjust(1000)
+    gate.started(tasks[1]!)
+    assert.notStrictEqual(tasks[1]!.extra!.startedAt, extras[0]!.startedAt)
+  })
+)
+
 it("a gate ends the sharing of a reading before it says when the rate allows a start (load 2)", () => {
   let nanos = 1_000_000_000n
   const clock = { monotonicTimeNanosUnsafe: () => nanos } as Clock.Clock
