@@ -54,7 +54,7 @@ export const tuning: ReadonlyArray<number> = Array.from({ length: 24 }, (_, i) =
  * @category families
  * @since 0.3.0
  */
-export const heldOut: ReadonlyArray<number> = Array.from({ length: 24 }, (_, i) => i + 5001)
+export const heldOut: ReadonlyArray<number> = Array.from({ length: 24 }, (_, i) => i + 6001)
 
 /** Draws parameters. */
 class Draw {

@@ -222,7 +222,6 @@ const mostElasticity = 3.5 // elasticity beyond which the size cannot be the cau
 const stepDown = 0.75
 const mostPeriods = 4 // usual times between two checks, after checks that found nothing
 const calledFor = 4 // windows until a check that a falling base calls for
-const mostSteps = 6
 const revertHold = 8 // windows
 const refusedHold = 5 // windows
 const deepBackoff = 0.65 // instead of `backoff` while the server admits hardly any task
@@ -402,14 +401,14 @@ const decide = (settings: Settings, next: Draft, sample: Sample, bounds: AutoSca
 
   const demand = sample.saturated >= 0.1 || sample.queuedMin > 0
   if (next.experiment !== undefined) return conclude(settings, next, next.experiment, level, demand, bounds)
-  if (!demand) return idle(next, level, settings, bounds)
+  if (!demand) return idle(next, bounds)
   const ratio = level.run / next.base
   if (level.run > next.base * (1 + settings.tolerance) + margin * error) {
     return congested(settings, next, level, ratio, bounds)
   }
   if (doubtful) return { reason: "HOLD" }
   // Another policy or a bound keeps the size below the limit. Whether the server can handle the limit is not known.
-  if (sample.size < sizeOf(next.limit, bounds)) return idle(next, level, settings, bounds)
+  if (sample.size < sizeOf(next.limit, bounds)) return idle(next, bounds)
   next.idle = 0
   // A window that failures ended early is a bad base for comparison.
   const check = next.checkIn <= 0 && sample.reason === "elapsed"
@@ -477,7 +476,6 @@ const updateShare = (next: Draft, tasks: number, failures: number): void => {
   if (tasks <= 0) return
   next.failures.tasks += 0.2 * (Math.min(tasks, 100_000) - next.failures.tasks)
   next.failures.share += Math.min(1, tasks / memory) * (failures / tasks - next.failures.share)
-  next.failures.background = Math.min(next.failures.background, next.failures.share * 1.5)
 }
 const memory = 500 // tasks
 
@@ -499,8 +497,7 @@ const suspect = (next: Draft, limit: number, size: number): void => {
   if (suspicion === undefined || size > suspicion.size) {
     const { failures, tasks } = here
     next.suspicion = { limit, size, share: failures / Math.max(1, tasks), failures, low: none }
-  } else if (size <= (suspicion.size > 12 ? clearlySmaller : 0.62) * suspicion.size)
-    next.suspicion = { ...suspicion, low: sum(suspicion.low, here) }
+  } else if (size <= clearlySmaller * suspicion.size) next.suspicion = { ...suspicion, low: sum(suspicion.low, here) }
 }
 
 /**
@@ -511,10 +508,9 @@ const examine = (next: Draft, size: number, failed: boolean): boolean => {
   const { here, suspicion } = next
   // At some size hardly any task fails.
   if (here.failures === 0 && here.tasks * next.failures.background > 4) next.failures.background = 0
-  if (suspicion === undefined || size > (suspicion.size > 12 ? clearlySmaller : 0.62) * suspicion.size) return false
+  if (suspicion === undefined || size > clearlySmaller * suspicion.size) return false
   if (here.failures === 0) {
-    const expected = here.tasks * suspicion.share
-    next.suspicion = expected > 5 ? undefined : expected > 1.5 ? { ...suspicion, low: none } : suspicion
+    if (here.tasks * suspicion.share > 5) next.suspicion = undefined
     return false
   }
   const low = failed ? sum(suspicion.low, here) : here
@@ -525,8 +521,7 @@ const examine = (next: Draft, size: number, failed: boolean): boolean => {
   // not explain counts.
   const chance = isLosing(next) ? 1.5 / Math.sqrt(suspicion.failures) : 0
   const sure = suspicion.share * Math.max(0, 1 - chance)
-  if (share > mostBackground || share < (low.failures < 6 ? 0.6 : 0.35) * sure || share > 1.7 * suspicion.share)
-    return false
+  if (share > mostBackground || share < 0.5 * sure || share > 1.7 * suspicion.share) return false
   next.suspicion = undefined
   next.failures.background = share
   next.failures.share = share
@@ -663,11 +658,8 @@ const overload = (
   next.failures.ownGrowth =
     next.failures.ownGrowth || (grown && next.lastGood.heldLimit > 0 && next.lastGood.heldLimit < limit)
   const back = Math.min(limit - 1, next.lastGood.heldLimit)
-  // The server admits hardly any task, or each further try costs a pause.
-  const refused = sample.retryAfter > 0
-  const closed = refused
-    ? again || next.mode === "start"
-    : again && sample.overloadedFresh >= mostRejected * sample.started
+  // The server admits hardly any task.
+  const closed = again && sample.overloadedFresh >= mostRejected * sample.started
   next.limit = closed
     ? deepBackoff * limit
     : grown && back >= limit / 2
@@ -679,30 +671,28 @@ const overload = (
     const { heldLimit, inflight } = next.lastGood
     const passed = Math.min(inflight, sample.size - 1)
     // A limiter may grant a larger size for one window only. The ceiling is halfway to the size that had held.
-    const proven = next.failures.ownGrowth && !isLosing(next) ? Math.max(heldLimit, (passed + heldLimit) / 2) : passed
+    const proven = next.failures.ownGrowth ? Math.max(heldLimit, (passed + heldLimit) / 2) : passed
     next.ceiling.value = Math.max(2, next.limit, proven)
-    next.ceiling.refused = refused
+    next.ceiling.refused = sample.retryAfter > 0
   }
   // A pool of two or three workers tries a larger size soon: few tasks risk failing, and the gain is large.
   const soon = Math.min(3 * next.ceiling.value, next.ceiling.value < 10 ? 10 + next.ceiling.value : Infinity)
   next.ceiling.windowsLeft = Math.ceil(Math.min(next.ceiling.hold, soon))
   // A pause costs all tasks that could have run, so tries cost at most one part in 60 of the time.
-  if (refused) {
+  if (sample.retryAfter > 0) {
     next.ceiling.windowsLeft = Math.max(next.ceiling.windowsLeft, (60 * sample.retryAfter) / settings.interval)
     next.failures.debt = 50
   }
   next.ceiling.raises = 0
-  next.lastGood.inflight = Math.min(next.lastGood.inflight, next.limit)
   if (next.mode === "start") endSlowStart(next)
   next.grown = false
   return { reason: "OVERLOAD" }
 }
 
 /** Decides when the demand is below the limit. Growing now would let the next burst exceed what was tested. */
-const idle = (next: Draft, level: Reading, settings: Settings, bounds: AutoScaleBounds): Verdict => {
+const idle = (next: Draft, bounds: AutoScaleBounds): Verdict => {
   next.idle++
   next.grown = false
-  if (level.run <= next.base * (1 + settings.tolerance / 2)) next.calmAt = level
   const enough = Math.max(bounds.initial, 2 * Math.max(...next.peaks))
   if (next.idle < demandWindows || next.limit <= enough) return { reason: "HOLD" }
   startAgain(next)
@@ -724,7 +714,7 @@ const congested = (
   const sustainable = (level.inflight / ratio) * (1 + settings.tolerance / 3)
   if (next.mode === "start") {
     endSlowStart(next)
-    next.limit = Math.min(limit, Math.max(sustainable, limit / 4))
+    next.limit = Math.min(limit, sustainable)
     next.hold = 4
     return { reason: "STEADY" }
   }
@@ -733,11 +723,9 @@ const congested = (
     next.base = level.run
     return { reason: "RESTORE" }
   }
-  // Tasks that end just after growth began while fewer tasks ran.
-  const now = next.moved > 0 ? { ...level, run: Math.max(level.run, level.inflight / level.throughput) } : level
   const elasticity =
-    grown && before !== undefined && level.inflight > 1.02 * before.inflight ? elasticityOf(before, now) : undefined
-  if (elasticity === undefined || elasticity < queueing) return verify(settings, next, now, elasticity)
+    grown && before !== undefined && level.inflight > 1.02 * before.inflight ? elasticityOf(before, level) : undefined
+  if (elasticity === undefined || elasticity < queueing) return verify(settings, next, level, elasticity)
   next.limit = Math.min(limit, Math.max(before!.inflight, sustainable))
   next.hold = revertHold
   return { reason: "REVERT", elasticity }
@@ -769,8 +757,7 @@ const grow = (
       endSlowStart(next)
       return { reason: "STEADY" }
     }
-    const known = next.threshold === Infinity ? fewTasks : next.threshold
-    const factor = 4 * next.limit <= known ? 4 : 2
+    const factor = 4 * next.limit <= fewTasks ? 4 : 2
     next.limit = Math.min(factor * next.limit, next.threshold)
     next.grown = true
     return { reason: "START" }
@@ -857,7 +844,7 @@ const conclude = (
   const elasticity = elasticityOf(before, level)
   // The run time fell more than a smaller size explains: a stall has passed.
   if (elasticity > mostElasticity) return end("RESTORE", limit, elasticity)
-  if (elasticity >= queueing && steps < mostSteps && stepDown * level.inflight >= minSize(bounds)) {
+  if (elasticity >= queueing && stepDown * level.inflight >= minSize(bounds)) {
     next.experiment = { before: level, limit, throughput, steps: steps + 1, own: false }
     next.limit = stepDown * level.inflight
     return { reason: "STEP", elasticity }
@@ -882,8 +869,6 @@ const conclude = (
   }
   const near = (run - next.base) ** 2 < (6 * run ** 2 * spread(next)) / level.runs
   next.base = near ? (next.base + run) / 2 : run
-  // Tasks whose responses are lost hold workers at any size, so throughput and base do not tell the knee.
-  if (steps === 0 && next.failures.background > 0) return end("RESTORE", limit, elasticity)
   // Tasks that no run time tells of, such as those that will time out, are in flight at any size.
   // A server that loses responses: throughput leaves out the workers that lost tasks hold, tasks in flight do not.
   const best = level.throughput >= before.throughput ? level : before

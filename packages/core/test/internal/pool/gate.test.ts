@@ -173,7 +173,7 @@ it.effect("tasks that start together share an extra until one corrects its cost 
     assert.isUndefined(label.startedAt)
     // It becomes 1, 0 and 2 again.
     for (const change of [-1, -3, 2]) gate.adjust(tasks[2]!, [change])
-    assert.deepStrictEqual(tasks[2]!.extra!.costs, [2])
+    assert.deepStrictEqual(tasks[2]!.extra?.costs, [2])
     assert.strictEqual(tasks[3]!.extra, extras[3])
     assert.deepStrictEqual(extras[3]!.costs, [2])
     for (const [cost, allowed] of [
