@@ -1,11 +1,11 @@
 /**
  * Compares this checkout with another one, such as the branch before a change, by processor time:
  *
- *     node packages/benchmark/src/against.ts <checkout> [program] [--processes 5] [--pairs 12]
+ *     node packages/benchmark/src/against.ts <checkout> [program] [--both] [--processes 5] [--pairs 12]
  *
  * The programs are `tick` (the default), `sync`, `fork`, `forEach` and `makeClose`, or the name of an option, such as
  * `key`. Then tasks with the option in this checkout are compared with plain tasks in the other one, which need not know
- * the option. Each checkout works in processes of its own, which take turns, because the engine compiles the same code
+ * the option. With `--both` they are compared with tasks with the option there. Each checkout works in processes of its own, which take turns, because the engine compiles the same code
  * differently each time. Prints the ratio of each pair of processes and their median: below 1 this checkout is faster.
  */
 import { fork } from "node:child_process"
@@ -16,7 +16,11 @@ import { isOption, isProgram, options, programs } from "./againstPrograms.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { processes: { type: "string", default: "5" }, pairs: { type: "string", default: "12" } }
+  options: {
+    both: { type: "boolean", default: false },
+    processes: { type: "string", default: "5" },
+    pairs: { type: "string", default: "12" }
+  }
 })
 const [other, work = "tick"] = positionals
 if (other === undefined) throw new Error("against.ts: name the other checkout")
@@ -46,7 +50,7 @@ const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b)
 
 const ratios: Array<number> = []
 for (let process = 0; process < Number(values.processes); process++) {
-  const [ours, theirs] = [await worker(here, work), await worker(other, isOption(work) ? "tick" : work)]
+  const [ours, theirs] = [await worker(here, work), await worker(other, isOption(work) && !values.both ? "tick" : work)]
   const pairs: Array<number> = []
   for (let pair = 0; pair < Number(values.pairs); pair++) {
     const first = pair % 2 === 0 ? ours : theirs
