@@ -150,10 +150,13 @@ export class Gate {
 
   /** Corrects the cost of the last start of an entry. */
   adjust(entry: Entry, changes: Costs): void {
+    const { rate } = this
+    if (rate === undefined) return
+    // First, because a clock may be user code that ends the task.
+    const now = this.now()
     const { extra } = entry
     if (extra?.startedAt === undefined) return
-    const rate = this.rate!
-    const costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, this.now())
+    const costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, now)
     ownExtra(entry).costs = costs
   }
 

@@ -188,6 +188,26 @@ it.effect("tasks that start together share an extra until one corrects its cost 
   })
 )
 
+it("a gate gives nothing to a task that ends while the clock is read for its correction (load 5)", () => {
+  const task = entry()
+  let isRead = false
+  const now = () => {
+    if (isRead) task.extra = undefined
+    return 1000
+  }
+  const clock = { monotonicTimeNanosUnsafe: () => 1_000_000_000n } as Clock.Clock
+  const gate = new Gate(
+    { rates: [{ limit: 4, window: 1000, unit: undefined }], perKey: Infinity, makeBacklog },
+    { now } as Agenda,
+    new Ages(clock, false),
+    () => {}
+  )
+  gate.started(task)
+  isRead = true
+  gate.adjust(task, [1])
+  assert.isUndefined(task.extra)
+})
+
 it("a gate ends the sharing of a reading before it says when the rate allows a start (load 2)", () => {
   let nanos = 1_000_000_000n
   const clock = { monotonicTimeNanosUnsafe: () => nanos } as Clock.Clock
