@@ -119,6 +119,48 @@ describe.for(Object.entries(operations))("the options of %s", ([operation, [call
   )
 })
 
+describe("the options of a submission", () => {
+  it.effect("may be an object of a class, or inherit from another object", () =>
+    Effect.gen(function* () {
+      class Settings {
+        get key() {
+          return "a"
+        }
+      }
+      for (const options of [
+        new Settings(),
+        Object.create({ key: "a" }),
+        Object.assign(Object.create(null), { key: "a" })
+      ]) {
+        const task = gated("done")
+        yield* start(TaskPool.submit(task.task, options))
+        assert.deepStrictEqual(yield* TaskPool.statsOf("a"), { waiting: 0, running: 1 })
+        yield* task.open
+        yield* TaskPool.awaitIdle
+      }
+      for (const options of [
+        Object.assign(new Settings(), { kye: "a" }),
+        Object.assign(Object.create(null), { kye: "a" })
+      ]) {
+        assert.instanceOf(defectOf(yield* Effect.exit(TaskPool.submit(never, options))), TypeError)
+      }
+    }).pipe(Effect.provide([...layers]))
+  )
+
+  it.effect("are read once, because a getter is user code", () =>
+    Effect.gen(function* () {
+      const reads: Array<string> = []
+      const values = { weight: 1, label: "a", key: "k", permits: 1, maxWait: 1, args: [] }
+      const options = Object.create(Object.prototype)
+      for (const [name, value] of Object.entries(values)) {
+        Object.defineProperty(options, name, { enumerable: true, get: () => (reads.push(name), value) })
+      }
+      yield* TaskPool.submit(() => Effect.void, options)
+      assert.deepStrictEqual(reads.sort(), Object.keys(values).sort())
+    }).pipe(Effect.provide([...layers]))
+  )
+})
+
 describe("the options of the other operations", () => {
   const calls: ReadonlyArray<readonly [name: string, known: string, call: Call]> = [
     ["scale", "mode", (options) => TaskPool.scale(1, options)],

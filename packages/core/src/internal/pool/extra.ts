@@ -15,28 +15,29 @@ import type { Trace } from "./span.ts"
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
 
 export class TaskExtra implements HasDeadline {
-  label: string | undefined = undefined
+  // First the fields that each start and each end of a task read: they are in fewer lines of the cache then.
   key: string | number | undefined = undefined
   /** The number of workers that the task takes. */
   permits = 1
-  /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
-  costs: Costs | undefined = undefined
-  /** The time of the last start, which the rate has counted. */
-  startedAt: number | undefined = undefined
-  /** Whether several tasks may have this extra, which then has only the fields above, without a key, and must not change. */
-  shared = false
-  maxWait: number | undefined = undefined
-  deadline: Deadline | undefined = undefined
-  deadlineSlot = 0
-  retry: Retry | undefined = undefined
-  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
-  arrival: number | undefined = undefined
   /** The lane of its key, which the keyed backlog owns. */
   lane: unknown = undefined
+  maxWait: number | undefined = undefined
+  retry: Retry | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
   waits: Array<AttachedWait> | undefined = undefined
   /** The span of the present attempt, if the submitter has a recorded span. */
   trace: Trace | undefined = undefined
+  label: string | undefined = undefined
+  /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
+  costs: Costs | undefined = undefined
+  /** The time of the last start, which the rate has counted. */
+  startedAt: number | undefined = undefined
+  /** Whether several tasks may have this extra. Then it has no state of one task and no key, and must not change. */
+  shared = false
+  deadline: Deadline | undefined = undefined
+  deadlineSlot = 0
+  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
+  arrival: number | undefined = undefined
 
   /** Returns a copy of a shared extra. */
   copy(): TaskExtra {
