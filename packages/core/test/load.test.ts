@@ -372,3 +372,125 @@ const outcomeOf = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A | stri
     yield* Effect.forkDetach(Fiber.interrupt(fiber))
     return "hangs"
   })
+
+describe.each(Object.entries(pools))("%s", (_, make) => {
+  it.effect("each attempt costs what was estimated, whatever was corrected before (load 2, load 5, load 8)", () =>
+    Effect.gen(function* () {
+      for (const change of [-5, 15]) {
+        const pool = yield* make(3, { rate: { limit: 10, window: "1 hour" } })
+        let attempts = 0
+        let other: TaskHandle<unknown, unknown> | undefined
+        const task = yield* pool.fork(
+          Effect.gen(function* () {
+            if (++attempts > 1) return
+            yield* pool.adjustCost(change)
+            other = yield* pool.submitNowait(Effect.void, { cost: 10 })
+            yield* Effect.fail("429")
+          }),
+          { cost: 5, retry: { times: 1 } }
+        )
+        yield* settle
+        // The other task takes all that the first attempt gave back, or nothing fits any more.
+        assert.strictEqual(attempts, 1)
+        assert.strictEqual(yield* other!.state, change < 0 ? "Done" : "Waiting")
+        yield* TestClock.adjust("1 hour")
+        yield* TestClock.adjust("1 hour")
+        yield* settle
+        assert.strictEqual(attempts, 2)
+        assert.strictEqual(yield* task.state, "Done")
+        assert.strictEqual(yield* other!.state, "Done")
+      }
+    })
+  )
+
+  it.effect("a task that classify or a retry submits does not start before the decision (load 4, load 8)", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const decide = (name: string): void => {
+        log.push(name)
+        Effect.runSync(pool.submitNowait(Effect.sync(() => log.push("other"))))
+        log.push("decided")
+      }
+      const classify = (exit: { readonly _tag: string }) => {
+        if (exit._tag === "Success") return "ignore" as const
+        decide("classify")
+        return { overload: true, retryAfter: 100 } as const
+      }
+      const pool: TaskPoolService = yield* make(2, { classify })
+      const retried = {
+        while: () => {
+          decide("while")
+          return false
+        }
+      }
+      yield* pool.fork(Effect.andThen(Effect.yieldNow, Effect.fail("429")), { retry: retried })
+      yield* settle
+      assert.deepStrictEqual(log, ["while", "decided", "classify", "decided"])
+      assert.include((yield* pool.stats).holds, "RetryAfter")
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      assert.strictEqual(log.length, 6)
+    })
+  )
+
+  it.effect("dropOldest drops only tasks that never started, and keeps the capacity (load 7, load 8)", () =>
+    Effect.gen(function* () {
+      const pool = yield* make(1, { capacity: 1, onFull: "dropOldest" })
+      const retried = yield* Effect.forEach([1, 2, 3], () =>
+        pool.fork(Effect.fail("x"), { retry: { schedule: Schedule.spaced(10), times: 1 }, weight: 9 })
+      )
+      const latch = Latch.makeUnsafe()
+      yield* pool.fork(latch.await)
+      const first = yield* pool.fork(Effect.void, { weight: 8 })
+      yield* TestClock.adjust(10)
+      assert.deepInclude(yield* pool.stats, { waiting: 4 })
+      const second = yield* pool.fork(Effect.void)
+      assert.deepInclude(yield* pool.stats, { waiting: 4, dropped: 1 })
+      const error = yield* Effect.flip(first.join)
+      assert.deepInclude(error as object, { _tag: "TaskCancelled", reason: "Dropped", started: false })
+      for (const task of retried) assert.strictEqual(yield* task.state, "Waiting")
+      yield* latch.open
+      yield* pool.awaitIdle
+      assert.strictEqual(yield* second.state, "Done")
+      assert.deepInclude(yield* pool.stats, { failed: 3, cancelled: 1 })
+    })
+  )
+})
+
+describe.each(Object.entries(priorityPools))("%s", (_, make) => {
+  it.effect(
+    "a task that reprioritize makes the next one starts at once, if only the other was too large (load 2)",
+    () =>
+      Effect.gen(function* () {
+        const pool = yield* make(2)
+        const latch = Latch.makeUnsafe()
+        yield* pool.fork(latch.await)
+        const heavy = yield* pool.fork(Effect.void, { permits: 2, weight: 1 })
+        const light = yield* pool.fork(Effect.void, { weight: 2 })
+        yield* settle
+        assert.strictEqual(yield* light.state, "Waiting")
+        yield* light.reprioritize(0)
+        yield* settle
+        assert.strictEqual(yield* light.state, "Done")
+        assert.strictEqual(yield* heavy.state, "Waiting")
+        yield* latch.open
+      })
+  )
+})
+
+it("a result whose own code throws is a result (load 11)", async () => {
+  const pool = await PromisePool.make(AioFixedTaskPoolSimple.layer(1))
+  const strict = new Proxy(
+    {},
+    {
+      has: () => {
+        throw new Error("strict")
+      }
+    }
+  )
+  const results = [await pool.submit(async () => [strict]), await pool.submit(() => [strict])]
+  assert.strictEqual(results.length, 2)
+  assert.strictEqual(await pool.submit(() => Promise.resolve(strict)), strict)
+  assert.strictEqual(await pool.submit(() => strict), strict)
+  await pool.close()
+})

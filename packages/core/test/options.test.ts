@@ -161,6 +161,47 @@ describe("the options of a submission", () => {
   )
 })
 
+describe.for(Object.entries(operations))("the options of %s", ([operation, [call]]) => {
+  it.effect("may be inherited, as from a class", () =>
+    Effect.gen(function* () {
+      // A wrong value shows that the option is read.
+      class Settings {
+        get permits() {
+          return 0
+        }
+      }
+      const defect = defectOf(yield* Effect.exit(call(new Settings())))
+      assert.strictEqual((defect as Error).message, `TaskPool.${operation}: permits must be an integer > 0, got 0`)
+    }).pipe(Effect.provide([...layers]))
+  )
+})
+
+it.effect("the options of a pool may be inherited, as from a class", () =>
+  Effect.gen(function* () {
+    class Settings {
+      get capacity() {
+        return 7
+      }
+      get shutdown() {
+        return new Shutdown()
+      }
+    }
+    class Shutdown {
+      get drainTimeout() {
+        return "1 week"
+      }
+      get interruptTimeout() {
+        return -1
+      }
+    }
+    const message = /interruptTimeout must be a Duration >= 0, got -1/
+    assert.throws(() => AioFixedTaskPoolSimple.layer(1, new Settings() as object), message)
+    assert.throws(() => AioAutoScaleTaskPoolSimple.layer(new Settings() as object), message)
+    const layer = AioFixedTaskPoolSimple.layer(1, Object.create({ capacity: 7 }))
+    assert.deepInclude(yield* Effect.provide(TaskPool.stats, layer), { capacity: 7, size: 1 })
+  })
+)
+
 describe("the options of the other operations", () => {
   const calls: ReadonlyArray<readonly [name: string, known: string, call: Call]> = [
     ["scale", "mode", (options) => TaskPool.scale(1, options)],

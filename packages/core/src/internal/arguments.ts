@@ -192,6 +192,10 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
   return options
 }
 
+/** Returns the options of these names, also those that an object inherits, which a spread would lose. */
+export const pick = (options: object, names: ReadonlyArray<string>): Record<string, any> =>
+  Object.fromEntries(names.map((name) => [name, (options as Record<string, unknown>)[name]]))
+
 /** Checks the arguments of a task's function, which are spread when it is called. */
 export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   Array.isArray(args) || (typeof args === "object" && args !== null && Symbol.iterator in args)

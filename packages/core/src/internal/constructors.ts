@@ -25,6 +25,7 @@ import {
   checkDuration,
   checkFunction,
   checkKnown,
+  pick,
   checkLimit,
   checkName,
   checkOrder,
@@ -78,7 +79,10 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     first?: number | (FixedPoolOptions & TagOption<Self>),
     options?: FixedPoolOptions & TagOption<Self>
   ): Layer.Layer<Self> {
-    const all = typeof first === "object" && first !== null ? first : { ...options, size: first }
+    const all =
+      typeof first === "object" && first !== null
+        ? first
+        : { ...options, ...pick(options ?? {}, commonOptions), size: first }
     return layerOf(all.tag, makeService(serviceOptions(`${kind}.layer`, all)))
   }
 
@@ -150,9 +154,8 @@ const common = (
   const {
     interruptTimeout = "3 seconds",
     onInterrupt = "interrupt",
-    ...limits
+    drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity
   } = checkKnown(`${where}: shutdown`, shutdown, ["drainTimeout", "interruptTimeout", "onInterrupt"])
-  const { drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity } = limits
   return {
     name: checkName(where, name),
     kind,

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkDuration, checkKnown, show } from "./arguments.ts"
+import { checkDuration, checkKnown, pick, show } from "./arguments.ts"
 import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 import { type Controller, onAbort, type Signal } from "./signals.ts"
@@ -103,9 +103,19 @@ export const effectOf = (
 const isPrimitive = (value: unknown): boolean =>
   value === null || (typeof value !== "object" && typeof value !== "function")
 
+/** Whether a value is an Effect. A proxy whose own code throws is none. */
+const isEffect = (value: unknown): boolean => {
+  // A plain `try`: an error here would leave the task without an outcome.
+  try {
+    return Effect.isEffect(value)
+  } catch {
+    return false
+  }
+}
+
 /** Dies if a function returns an Effect, which would never run. */
 const checkResult = (where: string, value: unknown): Effect.Effect<unknown> =>
-  Effect.isEffect(value)
+  isEffect(value)
     ? Effect.die(
         new UnknownTaskType(
           `${where}: fn must return a value or a promise, got an Effect: return Effect.runPromise(effect), or submit it to the TaskPool`
@@ -174,7 +184,8 @@ export const takeOptions = <A extends { readonly signal?: Signal | undefined; re
   forItems = false
 ): Taken<A> => {
   if (given === undefined) return { signal: undefined, options: undefined }
-  const { retry, signal, ...options } = checkKnown(where, given, forItems ? itemOptions : taskOptions)
+  const known = forItems ? itemOptions : taskOptions
+  const { retry, signal, ...options } = pick(checkKnown(where, given, known), known)
   checkSignal(where, signal)
   return {
     signal,
@@ -190,11 +201,14 @@ const checkSignal = (where: string, signal: Partial<Signal> | undefined): void =
 /** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */
 const retryOf = (where: string, retry: object): object => {
   if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
-  const { delay, ...options } = retry as Retry
+  // A name that is unknown stays, so that the pool refuses it.
+  const { delay, ...options } = { ...retry, ...pick(retry, retryOptions) } as Retry
   if (delay === undefined) return options
   if (options.schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)
   return { ...options, schedule: scheduleOf(where, delay) }
 }
+
+const retryOptions = ["delay", "schedule", "times", "until", "while"]
 
 interface Retry {
   readonly delay?: DurationInput | ((attempt: number) => DurationInput)

@@ -39,6 +39,7 @@ import {
   checkLabel,
   checkLimit,
   checkWord,
+  pick,
   show
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
@@ -322,14 +323,13 @@ const serviceOf = (
           executor = Executor,
           onInterrupt,
           timeout,
-          transfer,
-          ...taskOptions
+          transfer
         } = checkKnown(where, blockingOptions, blockingOptionNames)
         checkExecutor(where, executor)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
         if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
-        return new Submit(machine, where, limited, taskOptions as TaskOptions)
+        return new Submit(machine, where, limited, pick(blockingOptions, submitOptions))
       }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),

@@ -1,5 +1,5 @@
 /** The options of the tasks of a bulk: values, or functions of each item. */
-import { checkKnown } from "../arguments.ts"
+import { checkKnown, pick } from "../arguments.ts"
 import { extraOf, extraOptions } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
 import { submitOptions, type Task, weightOf } from "../pool/task.ts"
@@ -21,7 +21,7 @@ export const itemOptionsOf = (
 ): { readonly weight: number; readonly itemOptions: ItemOptionsOf | undefined } => {
   checkKnown(where, options, [...submitOptions, ...known])
   const functions = perItem.filter((name) => typeof options[name] === "function")
-  const values: Record<string, any> = { ...options }
+  const values = pick(options, submitOptions)
   for (const name of functions) values[name] = undefined
   const weight = weightOf(where, values)
   if (functions.length === 0 && extraOptions.every((name) => options[name] === undefined)) {

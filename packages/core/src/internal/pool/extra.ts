@@ -28,8 +28,10 @@ export class TaskExtra implements HasDeadline {
   /** The span of the present attempt, if the submitter has a recorded span. */
   trace: Trace | undefined = undefined
   label: string | undefined = undefined
-  /** The cost of a start for each rate of the pool, with the corrections of the last start; `undefined` for the default. */
+  /** The cost of a start for each rate of the pool; `undefined` for the default. */
   costs: Costs | undefined = undefined
+  /** The cost of the last start, if it was corrected. */
+  corrected: Costs | undefined = undefined
   /** The time of the last start, which the rate has counted. */
   startedAt: number | undefined = undefined
   /** Whether several tasks may have this extra. Then it has no state of one task and no key, and must not change. */

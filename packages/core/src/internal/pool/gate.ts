@@ -95,9 +95,6 @@ export class Gate {
     this.keyed?.started(entry)
     const { rate } = this
     if (rate === undefined) return
-    const { extra } = entry
-    const retry = extra?.retry
-    if (retry !== undefined) extra!.costs = retry.costs ??= this.costsOf(entry, rate)
     const costs = this.costsOf(entry, rate)
     const start =
       rate.mayShare && this.ages.shares ? this.startShared(costs, rate) : rate.start(costs, this.agenda.now())
@@ -116,8 +113,10 @@ export class Gate {
   private noteStart(entry: Entry, start: number): void {
     const { extra } = entry
     const last = this.startedExtra
-    if (extra !== undefined && !extra.shared) extra.startedAt = start
-    else if (last !== undefined && extra === this.startedFrom && start === last.startedAt) entry.extra = last
+    if (extra !== undefined && !extra.shared) {
+      extra.startedAt = start
+      extra.corrected = undefined
+    } else if (last !== undefined && extra === this.startedFrom && start === last.startedAt) entry.extra = last
     else entry.extra = this.makeStarted(extra, start)
   }
 
@@ -156,8 +155,9 @@ export class Gate {
     const now = this.now()
     const { extra } = entry
     if (extra?.startedAt === undefined) return
-    const costs = rate.adjust(extra.startedAt, this.costsOf(entry, rate), changes, now)
-    ownExtra(entry).costs = costs
+    // Apart from the cost that the next attempt needs.
+    const costs = extra.corrected ?? this.costsOf(entry, rate)
+    ownExtra(entry).corrected = rate.adjust(extra.startedAt, costs, changes, now)
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */

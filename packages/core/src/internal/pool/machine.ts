@@ -135,6 +135,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   readonly holds: Holds
   /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
+  /** How many calls of user code decide on what follows a task that has ended. No task starts meanwhile. */
+  private deciding = 0
   protected backlog: Backlog<Entry>
   protected readonly gate: Gate
   protected readonly delayed: Delayed
@@ -238,13 +240,30 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
    * Cancels a waiting task, and gives its place to the entry. Rejects the entry if it is itself the least urgent one.
    */
   private enqueueInstead(entry: Entry): void {
-    const victim = this.backlog.size === 0 ? undefined : this.backlog.victim(entry)
+    const victim = this.victimFor(entry)
     if (victim === undefined) return this.reject(entry, "QueueFull")
     this.counts.dropped++
     this.takeOut(victim)
     this.admitWaiting(entry)
-    this.events.emit({ _tag: "Cancelled", reason: "Dropped", started: hasStarted(victim) })
-    this.settle(victim, this.cancellation("Dropped", hasStarted(victim)))
+    this.events.emit({ _tag: "Cancelled", reason: "Dropped", started: false })
+    this.settle(victim, this.cancellation("Dropped", false))
+  }
+
+  /**
+   * Returns the task that gives its place to the entry. It has never started: a task that is tried again may wait beyond
+   * the capacity, and would give no place.
+   */
+  private victimFor(entry: Entry): Entry | undefined {
+    const { backlog } = this
+    const next = (): Entry | undefined => (backlog.size === 0 ? undefined : backlog.victim(entry))
+    const started: Array<Entry> = []
+    let victim = next()
+    for (; victim !== undefined && hasStarted(victim); victim = next()) {
+      backlog.remove(victim)
+      started.push(victim)
+    }
+    for (const each of started) backlog.insert(each, each.extra!.retry!.sequence)
+    return victim
   }
 
   /** Returns whether a submitter of this entry would have to wait at the door. */
@@ -795,7 +814,10 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private delayForRetry(entry: Entry, exit: Exit.Failure<unknown, unknown>): boolean {
     if (entry.cancelReason !== undefined || !entry.mayStart || this.holds.has("Closing")) return false
     const { trace } = entry
+    const { limit } = this
     this.launchDepth++
+    this.deciding++
+    this.limit = 0
     try {
       if (trace !== undefined) {
         this.endTrace(entry, exit)
@@ -807,7 +829,11 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
       if (!isDelayed) entry.trace = trace
       return isDelayed
     } finally {
+      // No call before these: it might overflow the stack.
       this.launchDepth--
+      this.deciding--
+      this.limit = limit
+      this.refreshLimit()
     }
   }
 
@@ -823,11 +849,18 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Reports an outcome to the observer. `classify` is user code, and no task is dispatched before it returns. */
   private report(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+    const { limit } = this
     this.launchDepth++
+    this.deciding++
+    this.limit = 0
     try {
       this.ownObserver!.settled(entry, exit)
     } finally {
+      // No call before these: it might overflow the stack.
       this.launchDepth--
+      this.deciding--
+      this.limit = limit
+      this.refreshLimit()
     }
   }
 
@@ -982,10 +1015,11 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.flush()
   }
 
-  /** Changes the weight of a waiting or delayed task. */
+  /** Changes the weight of a waiting or delayed task. Another task may be the next one then, and may start. */
   reweigh(entry: Entry, weight: number): void {
     if (entry.state === "Waiting") this.backlog.reweigh(entry, weight)
     else entry.weight = weight
+    this.flush()
   }
 
   // ---- sizing ----------------------------------------------------------------------------------------------------
@@ -1012,7 +1046,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   refreshLimit(): void {
-    this.limit = this.holds.isHeld || this.blocked ? 0 : this.targetSize
+    this.limit = this.holds.isHeld || this.blocked || this.deciding > 0 ? 0 : this.targetSize
   }
 
   // ---- lending ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import type { Alarm } from "./alarm.ts"
-import type { Costs } from "./rate.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
 import { checkAnswer, checkFunction, checkKnown, checkLimit, show } from "../arguments.ts"
 
@@ -27,8 +26,6 @@ export class Retry {
 
   /** The number of starts so far. */
   starts = 0
-  /** The costs of each start, before corrections. */
-  costs: Costs | undefined = undefined
   /** The task's place in the queue, which it keeps: its sequence. */
   sequence = -1
   /** The next attempt, while the task is delayed. */
