@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { defectLog, defectOf, hasEnded, settle, start } from "@aio-task-pool/testing/kit"
 import { TestClock } from "effect/testing"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
@@ -430,6 +432,31 @@ describe.each(Object.entries(pools))("%s", (_, make) => {
       yield* TestClock.adjust("1 minute")
       yield* settle
       assert.strictEqual(log.length, 6)
+    })
+  )
+
+  it.effect("a wait for another pool ends in the step in which the awaited task settles (load 1)", () =>
+    Effect.gen(function* () {
+      const [own, other] = [yield* make(1), yield* make(3)]
+      const [first, second] = [Deferred.makeUnsafe<void>(), Deferred.makeUnsafe<void>()]
+      const order: Array<string> = []
+      // The pools wait for each other, so the task of `own` lends its worker.
+      const inner = Effect.andThen(own.submit(Effect.void), Deferred.await(first))
+      const outer = yield* own.fork(Effect.map(other.submit(inner), () => order.push("back")))
+      yield* settle
+      yield* own.fork(Effect.map(Deferred.await(second), () => order.push("between")))
+      yield* own.fork(Effect.sync(() => order.push("next")))
+      yield* settle
+      // The worker becomes free after the awaited task has settled, before the waiting fiber has run.
+      yield* other.submit(
+        Effect.sync(() => {
+          Deferred.doneUnsafe(first, Exit.void)
+          Deferred.doneUnsafe(second, Exit.void)
+        })
+      )
+      yield* outer.join
+      yield* own.awaitIdle
+      assert.deepStrictEqual(order, ["between", "back", "next"])
     })
   )
 

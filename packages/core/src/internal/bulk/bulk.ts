@@ -25,7 +25,7 @@ import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
-import type { Wait } from "../pool/lending.ts"
+import type { AttachedWait } from "../pool/extra.ts"
 import { endLaunch } from "../pool/launch.ts"
 import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
@@ -85,7 +85,7 @@ export class Bulk implements Traversal {
   /** The number of requests and tasks that have not settled. */
   private unsettled = 0
   /** The wait of a task that runs a bulk in its own pool. */
-  wait: Wait | undefined = undefined
+  wait: AttachedWait | undefined = undefined
   /** The newest request or task. Every older one runs, has settled, or waits for a retry. */
   private newest: BulkTask | undefined = undefined
   /** Settled tasks, to be reused for the next items. No other code refers to them. */

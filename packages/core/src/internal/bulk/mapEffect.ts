@@ -21,7 +21,7 @@ import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
 import { checkBoolean, checkFunction, checkPositiveLimit, checkWord } from "../arguments.ts"
 import type { Traversal } from "../pool/entry.ts"
-import type { Wait } from "../pool/lending.ts"
+import type { AttachedWait } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
@@ -70,7 +70,7 @@ class Mapping implements Traversal {
   /** The context of the feeder, in which the tasks run. */
   private context: Context.Context<never> | undefined = undefined
   /** The wait for the next result, if a task of the pool consumes the stream. */
-  private wait: Wait | undefined = undefined
+  private wait: AttachedWait | undefined = undefined
   /** Open while the buffer of results has room. */
   private readonly room = Latch.makeUnsafe(true)
   /** Tasks whose outcome the mapping has not been notified of. */

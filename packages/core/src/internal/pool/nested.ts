@@ -6,16 +6,18 @@ import type { NotAvailable } from "../../TaskPoolError.ts"
 import { type Ending, ending, pushEnding, type RuntimeFiber } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
+import type { AttachedWait } from "./extra.ts"
 import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 import { rejectedIn } from "./span.ts"
+import type { CrossWait } from "./waitForGraph.ts"
 
 /** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
-  operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
+  operation: (wait: AttachedWait | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> => {
   const entry = innermostEntry(fiber)
   return entry === undefined ? operation(undefined) : waitInTask(machine, fiber, entry, operation)
@@ -26,14 +28,25 @@ export const waitInTask = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
   entry: Entry,
-  operation: (wait: Wait | undefined) => Effect.Effect<A, E, R>
+  operation: (wait: AttachedWait | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotAvailable, R> => {
   const own = machine.nested === "queue" ? undefined : entry.machine === machine ? entry : entryOf(machine, fiber)
   if (own === entry) return lendWithin(machine, fiber, own, operation)
-  const within = own === undefined ? Effect.suspend(() => operation(undefined)) : lendWhile(machine, own, operation)
+  const within = (crossWait: CrossWait | undefined): Effect.Effect<A, E | NotAvailable, R> =>
+    own === undefined
+      ? Effect.suspend(() => operation(crossWait))
+      : lendWhile(machine, own, (wait) => operation(crossWait === undefined ? wait : both(wait, crossWait)))
   const refused = Effect.suspend(() => Effect.fail(rejectNested(machine)))
-  return entry.machine === machine ? within : waitInOtherPool(entry, machine, within, refused)
+  return entry.machine === machine ? within(undefined) : waitInOtherPool(entry, machine, within, refused)
 }
+
+/** Returns a wait that ends two waits of one fiber, whose tasks are in different pools. */
+const both = (first: AttachedWait, second: AttachedWait): AttachedWait => ({
+  end: () => {
+    first.end()
+    second.end()
+  }
+})
 
 /**
  * Runs an operation that waits for the pool without a task of its own, such as `awaitEmpty`. It cannot be refused: in a pool
@@ -48,7 +61,7 @@ export const lendMeanwhile = <A, E, R>(
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
   const within = own === undefined ? operation : lendWhile(machine, own, () => operation)
-  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, within, within)) as Effect.Effect<
+  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, within)) as Effect.Effect<
     A,
     E,
     R
@@ -62,14 +75,14 @@ export const lendMeanwhile = <A, E, R>(
 const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
-  operation: Effect.Effect<A, E, R>,
+  operation: (crossWait: CrossWait) => Effect.Effect<A, E, R>,
   refused: Effect.Effect<A, E | NotAvailable, R>
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
     const crossWait = own.waitNode.begin(other.waitNode, entry)
     if (crossWait === undefined) return restore(refused)
-    return Effect.flatMap(Effect.exit(restore(operation)), (exit) => {
+    return Effect.flatMap(Effect.exit(restore(operation(crossWait))), (exit) => {
       own.waitNode.end(crossWait)
       return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, restore)
     })

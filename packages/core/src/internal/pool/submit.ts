@@ -6,11 +6,10 @@ import { mayEvaluateNow } from "../runtime/evaluate.ts"
 import { counting, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { asEffects, type RuntimeFiber, wait } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
-import { attachWait } from "./extra.ts"
+import { type AttachedWait, attachWait } from "./extra.ts"
 import type { Entry } from "./entry.ts"
 import { Handle } from "./handle.ts"
 import { innermostEntry, withoutLaunch } from "./launch.ts"
-import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 import { waitInTask } from "./nested.ts"
 import { traceOf } from "./span.ts"
@@ -39,7 +38,7 @@ export class Submit {
   }
 
   /** Admits the task. `wait` is the wait of the submitter's task, if it lends its workers of this pool. */
-  admit(fiber: RuntimeFiber, wait: Wait | undefined): Answer | Task {
+  admit(fiber: RuntimeFiber, wait: AttachedWait | undefined): Answer | Task {
     return submitTask(fiber, this.machine, this.where, this.work, this.options, wait)
   }
 }
@@ -50,7 +49,7 @@ const submitTask = (
   where: string,
   work: Work,
   options: TaskOptions,
-  wait: Wait | undefined
+  wait: AttachedWait | undefined
 ): Answer | Task => {
   const task = makeTaskUnsafe(machine, where, work, options, fiber.context)
   if (counting.live > 0) countTask(task, fiber)
@@ -82,9 +81,9 @@ export const submitNow = (
 interface SubmitWithin extends Effect.Effect<any, any> {}
 class SubmitWithin {
   private readonly submit: Submit
-  private readonly wait: Wait | undefined
+  private readonly wait: AttachedWait | undefined
 
-  constructor(submit: Submit, wait: Wait | undefined) {
+  constructor(submit: Submit, wait: AttachedWait | undefined) {
     this.submit = submit
     this.wait = wait
   }
@@ -129,9 +128,9 @@ export class Fork {
 interface ForkWithin extends Effect.Effect<any, any> {}
 class ForkWithin {
   private readonly task: Task
-  private readonly wait: Wait | undefined
+  private readonly wait: AttachedWait | undefined
 
-  constructor(task: Task, wait: Wait | undefined) {
+  constructor(task: Task, wait: AttachedWait | undefined) {
     this.task = task
     this.wait = wait
   }

@@ -6,6 +6,7 @@
  * worker of the other. In such a cycle all waiting tasks lend their workers, also those that kept them before.
  */
 import type { Entry } from "./entry.ts"
+import type { AttachedWait } from "./extra.ts"
 import type { Wait } from "./lending.ts"
 
 /** A pool, as the graph sees it. */
@@ -17,7 +18,7 @@ export interface Lender {
 }
 
 /** A fiber of a task that waits in an operation of another pool. */
-export class CrossWait {
+export class CrossWait implements AttachedWait {
   readonly to: PoolNode
   readonly entry: Entry
   /** The launch of its task: the entry may serve for another attempt or item before the fiber has ended. */
@@ -29,6 +30,11 @@ export class CrossWait {
     this.to = to
     this.entry = entry
     this.launch = entry.launch
+  }
+
+  /** Lets its task take its workers back, in the step of the event that the fiber waits for. */
+  end(): void {
+    this.wait?.end()
   }
 
   /** Whether its task still runs. */

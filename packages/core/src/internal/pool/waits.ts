@@ -6,9 +6,8 @@ import { checkAnswer } from "../arguments.ts"
 import { answerCaller, asEffects, wait, type Waiter, waiter } from "../runtime/fiber.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import type { Entry } from "./entry.ts"
-import { attachWait, detachWait } from "./extra.ts"
+import { type AttachedWait, attachWait, detachWait } from "./extra.ts"
 import { entryOf } from "./launch.ts"
-import type { Wait } from "./lending.ts"
 import type { PoolStats } from "../../PoolStats.ts"
 import type { Machine } from "./machine.ts"
 
@@ -16,10 +15,10 @@ import type { Machine } from "./machine.ts"
 class OutcomeWaiter implements Waiter {
   caller: Waiter["caller"] = undefined
   private readonly task: Entry
-  private readonly wait: Wait | undefined
+  private readonly wait: AttachedWait | undefined
   private readonly observer: (exit: Exit.Exit<any, any>) => void
 
-  constructor(task: Entry, flat: boolean, wait: Wait | undefined) {
+  constructor(task: Entry, flat: boolean, wait: AttachedWait | undefined) {
     this.task = task
     this.wait = wait
     this.observer = (exit) => answerCaller(this, flat ? exit : Exit.succeed(exit))
@@ -44,9 +43,9 @@ export interface AwaitOutcome extends Effect.Effect<any, any> {}
 export class AwaitOutcome {
   private readonly task: Entry
   private readonly flat: boolean
-  private readonly wait: Wait | undefined
+  private readonly wait: AttachedWait | undefined
 
-  constructor(task: Entry, flat: boolean, wait?: Wait) {
+  constructor(task: Entry, flat: boolean, wait?: AttachedWait) {
     this.task = task
     this.flat = flat
     this.wait = wait
