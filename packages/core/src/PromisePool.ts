@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type { Schedule } from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { isInstance } from "./internal/arguments.ts"
 import { checkLayer, checkTask, effectOf, promiseOf, takeOptions } from "./internal/promises.ts"
 import { onAbort, type Signal } from "./internal/signals.ts"
 import type {
@@ -380,4 +381,4 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
   }
 }
 
-const isCancelled = (error: unknown): boolean => error instanceof TaskCancelled && error.reason === "Cancelled"
+const isCancelled = (error: unknown): boolean => isInstance(error, TaskCancelled) && error.reason === "Cancelled"

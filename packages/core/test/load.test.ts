@@ -46,6 +46,32 @@ const pools: Record<string, Make> = {
 }
 
 describe.each(Object.entries(priorityPools))("%s", (_, make) => {
+  it.effect("a task ages from its submission, also while it waits at the door (load 6)", () =>
+    Effect.gen(function* () {
+      for (const options of [{}, { retry: { times: 1 } }, { key: "a" }]) {
+        const pool = yield* make(1, { ageing: 10, capacity: 2 })
+        const [latch, fillers] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+        const order: Array<string> = []
+        const note = (name: string) => Effect.sync(() => order.push(name))
+        yield* pool.fork(latch.await)
+        yield* pool.fork(fillers.await, { weight: -9 })
+        yield* pool.fork(fillers.await, { weight: -9 })
+        yield* start(pool.submit(note("early"), { weight: 5, ...options }))
+        assert.strictEqual((yield* pool.stats).atDoor, 1)
+        yield* TestClock.adjust(1000)
+        yield* latch.open
+        yield* settle
+        yield* TestClock.adjust(11)
+        // 2 weights are 20 ms, and it comes 1,011 ms later.
+        yield* start(pool.submit(note("late"), { weight: 3 }))
+        assert.deepInclude(yield* pool.stats, { waiting: 2, atDoor: 1 })
+        yield* fillers.open
+        yield* pool.awaitIdle
+        assert.deepStrictEqual(order, ["early", "late"])
+      }
+    })
+  )
+
   it.effect("with an infinite ageing no task ages, and the weights decide (load 6)", () =>
     Effect.gen(function* () {
       const pool = yield* make(1, { ageing: Infinity })

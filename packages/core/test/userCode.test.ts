@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schedule from "effect/Schedule"
@@ -1176,4 +1177,41 @@ describe("numbers", () => {
       }
     })
   )
+})
+
+describe("an error that cannot be looked at", () => {
+  const errors: Record<string, () => unknown> = {
+    "a revoked proxy": () => {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      return proxy
+    },
+    "a proxy that throws": () =>
+      new Proxy(
+        {},
+        {
+          getPrototypeOf: () => {
+            throw new Error("no")
+          }
+        }
+      )
+  }
+  for (const [name, make] of Object.entries(errors)) {
+    it.effect(`${name} is the error of its task, which is tried again, and closing tells it from its own`, () =>
+      Effect.gen(function* () {
+        let attempts = 0
+        const failing = Effect.suspend(() => Effect.andThen(Effect.yieldNow, Effect.fail([++attempts, make()][1])))
+        const task = yield* TaskPool.fork(failing, { retry: { times: 1 } })
+        assert.strictEqual((yield* task.await)._tag, "Failure")
+        assert.strictEqual(attempts, 2)
+        const latch = Latch.makeUnsafe()
+        yield* TaskPool.fork(Effect.uninterruptible(Effect.flatMap(latch.await, () => Effect.fail(make()))))
+        const closing = yield* start(TaskPool.close({ mode: "interrupt", collect: true }))
+        yield* settle
+        yield* latch.open
+        // It ended by itself while it was being cut.
+        assert.deepInclude((yield* Fiber.join(closing)) as object, { completed: 1, interrupted: 0, tasks: [] })
+      }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+    )
+  }
 })

@@ -99,9 +99,19 @@ export const checkAnswer = (where: string, what: string, answer: unknown): boole
   throw new TypeError(`${where}: ${what} must return a boolean, got ${show(answer)}`)
 }
 
+/** Like `instanceof`; `false` for a proxy that does not let itself be looked at, such as a revoked one. */
+export const isInstance = <A extends object>(value: unknown, of: abstract new (...args: any) => A): value is A => {
+  // A plain `try`: callers are within a transition, and the value is what user code returned or failed with.
+  try {
+    return value instanceof of
+  } catch {
+    return false
+  }
+}
+
 /** Returns whether the value is a promise. No code awaits it, so a later rejection must not end the process. */
 export const handlePromise = (value: unknown): boolean => {
-  if (!(value instanceof Promise)) return false
+  if (!isInstance(value, Promise)) return false
   value.then(undefined, () => {})
   return true
 }
@@ -192,9 +202,15 @@ export const checkKnown = <A extends object>(where: string, options: A, known: R
   return options
 }
 
-/** Returns the options of these names, also those that an object inherits, which a spread would lose. */
-export const pick = (options: object, names: ReadonlyArray<string>): Record<string, any> =>
-  Object.fromEntries(names.map((name) => [name, (options as Record<string, unknown>)[name]]))
+/**
+ * Checks options like `checkKnown`, and returns an object that a spread copies whole. A spread loses what an object
+ * inherits, such as the getters of its class.
+ */
+export const checkOwn = <A extends object>(where: string, options: A, known: ReadonlyArray<string>): A => {
+  checkKnown(where, options, known)
+  if (Object.getPrototypeOf(options) === Object.prototype) return options
+  return Object.fromEntries(known.map((name) => [name, options[name as keyof A]])) as A
+}
 
 /** Checks the arguments of a task's function, which are spread when it is called. */
 export const checkArgs = (where: string, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>

@@ -25,7 +25,7 @@ import {
   checkDuration,
   checkFunction,
   checkKnown,
-  pick,
+  checkOwn,
   checkLimit,
   checkName,
   checkOrder,
@@ -82,7 +82,7 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     const all =
       typeof first === "object" && first !== null
         ? first
-        : { ...options, ...pick(options ?? {}, commonOptions), size: first }
+        : { ...checkOwn(`${kind}.layer`, options ?? {}, fixedOptions), size: first }
     return layerOf(all.tag, makeService(serviceOptions(`${kind}.layer`, all)))
   }
 

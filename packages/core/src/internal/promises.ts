@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkDuration, checkKnown, pick, show } from "./arguments.ts"
+import { checkDuration, checkOwn, show } from "./arguments.ts"
 import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
 import { type Controller, onAbort, type Signal } from "./signals.ts"
@@ -184,8 +184,7 @@ export const takeOptions = <A extends { readonly signal?: Signal | undefined; re
   forItems = false
 ): Taken<A> => {
   if (given === undefined) return { signal: undefined, options: undefined }
-  const known = forItems ? itemOptions : taskOptions
-  const { retry, signal, ...options } = pick(checkKnown(where, given, known), known)
+  const { retry, signal, ...options } = checkOwn(where, given, forItems ? itemOptions : taskOptions)
   checkSignal(where, signal)
   return {
     signal,
@@ -201,8 +200,7 @@ const checkSignal = (where: string, signal: Partial<Signal> | undefined): void =
 /** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */
 const retryOf = (where: string, retry: object): object => {
   if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
-  // A name that is unknown stays, so that the pool refuses it.
-  const { delay, ...options } = { ...retry, ...pick(retry, retryOptions) } as Retry
+  const { delay, ...options } = checkOwn(where, retry, retryOptions) as Retry
   if (delay === undefined) return options
   if (options.schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)
   return { ...options, schedule: scheduleOf(where, delay) }

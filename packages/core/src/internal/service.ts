@@ -38,8 +38,8 @@ import {
   checkKnown,
   checkLabel,
   checkLimit,
+  checkOwn,
   checkWord,
-  pick,
   show
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
@@ -323,13 +323,14 @@ const serviceOf = (
           executor = Executor,
           onInterrupt,
           timeout,
-          transfer
-        } = checkKnown(where, blockingOptions, blockingOptionNames)
+          transfer,
+          ...taskOptions
+        } = checkOwn(where, blockingOptions, blockingOptionNames)
         checkExecutor(where, executor)
         const run: Effect.Effect<any, any, any> = executor.run(job, args, { transfer, onInterrupt })
         const limited = timeout === undefined ? run : Effect.timeout(run, checkDuration(where, "timeout", timeout))
         if (Effect.isEffect(limited) && typeof job?.name === "string") nameEffect(limited, job.name)
-        return new Submit(machine, where, limited, pick(blockingOptions, submitOptions))
+        return new Submit(machine, where, limited, taskOptions as TaskOptions)
       }),
     scale: (delta, resizeOptions) =>
       resize("TaskPool.scale", "scale", () => machine.target + checkDelta("TaskPool.scale", delta), resizeOptions),

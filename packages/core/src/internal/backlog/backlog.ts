@@ -77,4 +77,23 @@ export interface Backlog<T> {
    * Without a newcomer, returns the entry that would be dropped first.
    */
   victim(newcomer?: T): T | undefined
+  /** Like `victim`, among the entries that are not kept. Changes no order. Costs O(log n) for each kept one before it. */
+  victimExcept(isKept: (entry: T) => boolean, newcomer?: T): T | undefined
+}
+
+/** Implements `victimExcept` for a backlog in which an entry comes back to its place if it has its sequence. */
+export const victimExcept = <T>(
+  backlog: Backlog<T>,
+  isKept: (entry: T) => boolean,
+  newcomer: T | undefined
+): T | undefined => {
+  const kept: Array<readonly [entry: T, sequence: number]> = []
+  const next = (): T | undefined => (backlog.size === 0 ? undefined : backlog.victim(newcomer))
+  let victim = next()
+  for (; victim !== undefined && isKept(victim); victim = next()) {
+    kept.push([victim, backlog.sequenceOf(victim)])
+    backlog.remove(victim)
+  }
+  for (const [entry, sequence] of kept) backlog.insert(entry, sequence)
+  return victim
 }

@@ -211,6 +211,17 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return ranking.first?.victim(undefined, this.make)
   }
 
+  victimExcept(isKept: (entry: T) => boolean, newcomer?: T): T | undefined {
+    const ranking = (this.ranking ??= this.rank())
+    const own = newcomer === undefined ? undefined : this.laneOf(newcomer)
+    if (own !== undefined && own.size === ranking.most) return own.victimExcept(isKept, newcomer, this.make)
+    for (const lane of ranking.byMost()) {
+      const victim = lane.victimExcept(isKept, undefined, this.make)
+      if (victim !== undefined) return victim
+    }
+    return undefined
+  }
+
   // ---- running tasks ---------------------------------------------------------------------------------------------
 
   /** Returns whether the limit of its key lets a task start that is not in this backlog. */

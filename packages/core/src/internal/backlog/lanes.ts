@@ -133,6 +133,10 @@ export class Lane<T extends Weighted<T>> extends Link {
     if (this.backlog === undefined && newcomer === undefined) return this.only
     return this.backlogOf(make).victim(newcomer)
   }
+
+  victimExcept(isKept: (entry: T) => boolean, newcomer: T | undefined, make: () => Backlog<T>): T | undefined {
+    return this.size === 0 ? undefined : this.backlogOf(make).victimExcept(isKept, newcomer)
+  }
 }
 
 /**
@@ -203,6 +207,14 @@ export class Ranking<T extends Weighted<T>> {
   /** The lane that has had `most` tasks for the longest time. */
   get first(): Lane<T> | undefined {
     return this.lists[this.most]?.next.lane
+  }
+
+  /** Returns the lanes, those with the most tasks first. */
+  *byMost(): Generator<Lane<T>> {
+    for (let size = this.most; size > 0; size--) {
+      const list = this.lists[size]
+      if (list !== undefined) for (let rank = list.next; rank !== list; rank = rank.next) yield rank.lane!
+    }
   }
 
   /** Updates the place of a lane whose size was `from`. */

@@ -1,7 +1,7 @@
 /**
  * First in first out, and last in first out: a list in the order of arrival, read from one end or the other.
  */
-import type { Backlog, Weighted } from "./backlog.ts"
+import { type Backlog, victimExcept, type Weighted } from "./backlog.ts"
 import { LinkedList } from "./list.ts"
 import { PriorityBacklog } from "./priority.ts"
 
@@ -83,6 +83,10 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
 
   victim(): T | undefined {
     return this.oldest()
+  }
+
+  victimExcept(this: Backlog<T>, isKept: (entry: T) => boolean): T | undefined {
+    return victimExcept(this, isKept, undefined)
   }
 
   reweigh(entry: T, weight: number): void {

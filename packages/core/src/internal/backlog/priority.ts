@@ -1,7 +1,7 @@
 /**
  * Smallest weight first, equal weights first in, first out.
  */
-import type { Backlog, Weighted } from "./backlog.ts"
+import { type Backlog, victimExcept, type Weighted } from "./backlog.ts"
 import { Arrivals } from "./arrivals.ts"
 import { Heap, minCapacity } from "./heap.ts"
 
@@ -152,6 +152,10 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
       lastFirst.shift()
     }
     return undefined
+  }
+
+  victimExcept(isKept: (entry: T) => boolean, newcomer?: T): T | undefined {
+    return victimExcept(this, isKept, newcomer)
   }
 
   /** Returns the key of an entry that arrives now. */

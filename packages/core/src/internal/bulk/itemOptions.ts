@@ -1,5 +1,5 @@
 /** The options of the tasks of a bulk: values, or functions of each item. */
-import { checkKnown, pick } from "../arguments.ts"
+import { checkOwn } from "../arguments.ts"
 import { extraOf, extraOptions } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
 import { submitOptions, type Task, weightOf } from "../pool/task.ts"
@@ -19,12 +19,12 @@ export const itemOptionsOf = (
   options: ItemOptions,
   known: ReadonlyArray<string>
 ): { readonly weight: number; readonly itemOptions: ItemOptionsOf | undefined } => {
-  checkKnown(where, options, [...submitOptions, ...known])
-  const functions = perItem.filter((name) => typeof options[name] === "function")
-  const values = pick(options, submitOptions)
+  const own = checkOwn(where, options, [...submitOptions, ...known])
+  const functions = perItem.filter((name) => typeof own[name] === "function")
+  const values: Record<string, any> = { ...own }
   for (const name of functions) values[name] = undefined
   const weight = weightOf(where, values)
-  if (functions.length === 0 && extraOptions.every((name) => options[name] === undefined)) {
+  if (functions.length === 0 && extraOptions.every((name) => own[name] === undefined)) {
     return { weight, itemOptions: undefined }
   }
   // A value that is wrong for every item fails the call, not its first item.

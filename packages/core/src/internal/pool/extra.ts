@@ -38,7 +38,7 @@ export class TaskExtra implements HasDeadline {
   shared = false
   deadline: Deadline | undefined = undefined
   deadlineSlot = 0
-  /** When the task first arrived, if it has `retry` or the discipline supports ageing. */
+  /** When the task first arrived, at the door or in the queue, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
 
   /** Returns a copy of a shared extra. */

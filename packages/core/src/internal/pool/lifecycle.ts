@@ -17,6 +17,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { UnfinishedTask } from "../../PoolStats.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
+import { isInstance } from "../arguments.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import type { Entry } from "./entry.ts"
 import { hasStarted } from "./extra.ts"
@@ -335,7 +336,7 @@ const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
   exit.cause.reasons.some(
     (reason) =>
       reason._tag === "Fail" &&
-      reason.error instanceof TaskCancelled &&
+      isInstance(reason.error, TaskCancelled) &&
       reason.error.reason === "Closed" &&
       reason.error.pool === machine.name
   )

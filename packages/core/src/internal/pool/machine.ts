@@ -101,7 +101,7 @@ import { Deadlines, type Expiring } from "./deadline.ts"
 import { type Attempts, Delayed } from "./delayed.ts"
 import type { Entry, MachineObserver, TaskObserver, Traversal } from "./entry.ts"
 import { Events } from "./events.ts"
-import { hasStarted, type TaskExtra } from "./extra.ts"
+import { hasStarted, ownExtra, type TaskExtra } from "./extra.ts"
 import { Gate } from "./gate.ts"
 import { type Held, Holds } from "./holds.ts"
 import { Lending, type Loan, type Wait, type Workers } from "./lending.ts"
@@ -255,15 +255,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
    */
   private victimFor(entry: Entry): Entry | undefined {
     const { backlog } = this
-    const next = (): Entry | undefined => (backlog.size === 0 ? undefined : backlog.victim(entry))
-    const started: Array<Entry> = []
-    let victim = next()
-    for (; victim !== undefined && hasStarted(victim); victim = next()) {
-      backlog.remove(victim)
-      started.push(victim)
-    }
-    for (const each of started) backlog.insert(each, each.extra!.retry!.sequence)
-    return victim
+    const victim = backlog.size === 0 ? undefined : backlog.victim(entry)
+    return victim !== undefined && hasStarted(victim) ? backlog.victimExcept(hasStarted, entry) : victim
   }
 
   /** Returns whether a submitter of this entry would have to wait at the door. */
@@ -413,7 +406,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
     extra.retry!.sequence = this.backlog.nextSequence()
-    extra.arrival = this.agenda.now()
+    extra.arrival ??= this.agenda.now()
   }
 
   private enqueue(entry: Entry): void {
@@ -434,6 +427,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private enqueueAtDoor(entry: Entry): void {
+    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).arrival ??= this.agenda.now()
     entry.state = "AtDoor"
     entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)

@@ -11,7 +11,7 @@ import * as Schedule from "effect/Schedule"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import type { Alarm } from "./alarm.ts"
 import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
-import { checkAnswer, checkFunction, checkKnown, checkLimit, show } from "../arguments.ts"
+import { checkAnswer, checkFunction, checkKnown, checkLimit, isInstance, show } from "../arguments.ts"
 
 type Planned = Exit<number | undefined>
 
@@ -99,5 +99,5 @@ const retryOptions = ["schedule", "times", "while", "until"]
 export const failureToRetry = ({ cause }: Failure<unknown, unknown>): { readonly error: unknown } | undefined => {
   const [first] = cause.reasons
   if (first === undefined || !Cause.isFailReason(first) || !cause.reasons.every(Cause.isFailReason)) return undefined
-  return first.error instanceof NotAvailable || first.error instanceof TaskCancelled ? undefined : first
+  return isInstance(first.error, NotAvailable) || isInstance(first.error, TaskCancelled) ? undefined : first
 }

@@ -103,9 +103,9 @@ export class Line {
     if (this.discipline.ordersByWeight) modelled.sequence = sequence
   }
 
-  /** The entries of which a newcomer may push out one; none if it must go itself. */
-  victims(newcomer: Modelled): Array<Entry | undefined> {
-    return [this.victimOf(this.waiting, newcomer)]
+  /** The entries of which a newcomer may push out one, of those that are not kept; none if it must go itself. */
+  victims(newcomer: Modelled, isKept: (entry: Entry) => boolean): Array<Entry | undefined> {
+    return [this.victimOf(except(this.waiting, isKept), newcomer)]
   }
 
   /** The task that waits longest, or the least urgent one, the newest among equals. */
@@ -120,6 +120,10 @@ export class Line {
     return waiting.toSorted(this.discipline.compare)
   }
 }
+
+/** Returns the entries that are not kept. */
+export const except = (waiting: ReadonlyArray<Modelled>, isKept: (entry: Entry) => boolean): Array<Modelled> =>
+  waiting.filter(({ entry }) => !isKept(entry))
 
 // An assertion costs more than the operation that it checks, and these run a million times: only a difference calls it.
 
@@ -264,7 +268,11 @@ export class Pair {
   checkVictim(weight: number, extra: { key?: Key; permits?: number } | undefined): void {
     const newcomer: Modelled = { entry: entryOf(-1, weight, extra), sequence: Infinity, arrival: this.time }
     const victim = this.backlog.victim(newcomer.entry)
-    assert.include(ids(this.model.victims(newcomer)), victim?.id)
+    assert.include(ids(this.model.victims(newcomer, () => false)), victim?.id)
+    // Some of those that have a place to come back to, as attempts that wait again have.
+    const isKept = (entry: Entry): boolean => this.places.has(entry) && entry.id % 4 > 0
+    const another = this.backlog.victimExcept(isKept, newcomer.entry)
+    assert.include(ids(this.model.victims(newcomer, isKept)), another?.id)
     this.check()
   }
 }

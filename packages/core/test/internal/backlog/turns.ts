@@ -4,7 +4,17 @@
 import { assert } from "@effect/vitest"
 import { type Backlog, permitsOf } from "../../../src/internal/backlog/backlog.ts"
 import { KeyedBacklog } from "../../../src/internal/backlog/keyed.ts"
-import { type Discipline, type Entry, entryOf, expectSame, type Key, Line, type Modelled, Pair } from "./models.ts"
+import {
+  type Discipline,
+  type Entry,
+  entryOf,
+  except,
+  expectSame,
+  type Key,
+  Line,
+  type Modelled,
+  Pair
+} from "./models.ts"
 
 /** How many keys a backlog keeps. */
 export const lanesOf = (backlog: object): number => (Reflect.get(backlog, "lanes") as Map<unknown, unknown>).size
@@ -113,15 +123,19 @@ export class Turns extends Line {
     this.update(entry.extra?.key)
   }
 
-  override victims(newcomer: Modelled): Array<Entry | undefined> {
+  override victims(newcomer: Modelled, isKept: (entry: Entry) => boolean): Array<Entry | undefined> {
     const keys = [...this.ring, ...this.blocked]
     const most = Math.max(0, ...keys.map((key) => this.of(key).length))
     if (most === 0) return [undefined]
-    const fullest = keys.filter((key) => this.of(key).length === most)
     const own = newcomer.entry.extra?.key
-    return fullest.includes(own)
-      ? [this.victimOf(this.of(own), newcomer)]
-      : fullest.map((key) => this.victimOf(this.of(key), undefined))
+    if (this.of(own).length === most) return [this.victimOf(except(this.of(own), isKept), newcomer)]
+    for (let size = most; size > 0; size--) {
+      const fullest = keys.filter((key) => this.of(key).length === size)
+      const victims = fullest.map((key) => this.victimOf(except(this.of(key), isKept), undefined))
+      const some = victims.filter((victim) => victim !== undefined)
+      if (some.length > 0) return some
+    }
+    return [undefined]
   }
 }
 
