@@ -410,10 +410,10 @@ describe.each(Object.entries(pools))("%s", (_, make) => {
         let other: TaskHandle<unknown, unknown> | undefined
         const task = yield* pool.fork(
           Effect.gen(function* () {
-            if (++attempts > 1) return
+            if (++attempts > 1) return undefined
             yield* pool.adjustCost(change)
             other = yield* pool.submitNowait(Effect.void, { cost: 10 })
-            yield* Effect.fail("429")
+            return yield* Effect.fail("429")
           }),
           { cost: 5, retry: { times: 1 } }
         )
