@@ -105,7 +105,10 @@ export interface UnfinishedTask {
   readonly weight: number
   /** Whether the task had started, and may have had effects. */
   readonly started: boolean
-  /** The effect or the function that was submitted; for an item of `forEach`, a function without parameters. */
+  /**
+   * The effect or the function that was submitted; for an item of `forEach`, `all` or `mapEffect`, a function without
+   * parameters.
+   */
   readonly task: Effect<unknown, unknown, any> | ((...args: ReadonlyArray<any>) => unknown)
   /** The arguments of a submitted function. */
   readonly args: ReadonlyArray<unknown>

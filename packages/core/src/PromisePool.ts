@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import type { Schedule } from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { isInstance } from "./internal/arguments.ts"
-import { checkLayer, checkTask, effectOf, promiseOf, takeOptions } from "./internal/promises.ts"
+import { Call, callsOf, checkLayer, checkTask, promiseOf, reportOf, takeOptions } from "./internal/promises.ts"
 import { onAbort, type Signal } from "./internal/signals.ts"
 import type {
   ClearOptions,
@@ -310,7 +310,11 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
     Effect.runForkWith(context)(effect).addObserver(onEnd)
   }
 
-  const close = (options?: CloseOptions) => Effect.tap(pool.close(options), () => Scope.close(scope, Exit.void))
+  const close = (options?: CloseOptions) =>
+    Effect.map(
+      Effect.tap(pool.close(options), () => Scope.close(scope, Exit.void)),
+      reportOf
+    )
 
   const handleOf = (handle: TaskHandle<any, unknown>, signal: Signal | undefined): PromiseTaskHandle<any> => {
     let aborted = false
@@ -339,13 +343,13 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
       promiseOf(context, () => {
         const where = "PromisePool.submit"
         const { options, signal } = takeOptions(where, given)
-        return { effect: pool.submit(effectOf(where, checkTask(where, fn), [], signal), options), signal }
+        return { effect: pool.submit(new Call(where, checkTask(where, fn), [], signal), options), signal }
       }),
     fork: (fn, given) =>
       promiseOf(context, () => {
         const where = "PromisePool.fork"
         const { options, signal } = takeOptions(where, given)
-        const forked = pool.fork(effectOf(where, checkTask(where, fn), [], signal), options)
+        const forked = pool.fork(new Call(where, checkTask(where, fn), [], signal), options)
         return { effect: Effect.map(forked, (handle) => handleOf(handle, signal)), signal }
       }),
     forEach: (
@@ -356,9 +360,8 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
       promiseOf(context, () => {
         const where = "PromisePool.forEach"
         const { options, signal } = takeOptions(where, given, true)
-        const f = checkTask(where, fn)
         return {
-          effect: pool.forEach(items, (item, index) => effectOf(where, f, [item, index], signal), options),
+          effect: pool.forEach(items, callsOf(where, checkTask(where, fn), signal), options),
           signal
         }
       }),

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -1105,4 +1106,60 @@ describe("retry", () => {
       const error = await rejection(pool.submit(fail, { retry: { delay: nonsense } }))
       assert.include(String(error), "PromisePool.submit: retry: delay must be a Duration >= 0")
     }))
+})
+
+describe("the report of a closed pool (load 9)", () => {
+  it("lists functions, which can run elsewhere", async () => {
+    const pool = await PromisePool.make(layer(1))
+    const began: Array<string> = []
+    const wait = (name: string) => (): Promise<void> => {
+      began.push(name)
+      return new Promise(() => {})
+    }
+    const running = pool.submit(wait("running"), { label: "running" })
+    const fn = ({ signal }: { readonly signal: { readonly aborted: boolean } }): string => `aborted: ${signal.aborted}`
+    const waiting = pool.submit(fn)
+    const items = pool.forEach(["a"], (item, index, { signal }) => `${item} ${index} ${signal.aborted}`)
+    const ends = Promise.allSettled([running, waiting, items])
+    await pool.stats()
+    const { tasks = [] } = await pool.close({ mode: "interrupt", collect: true })
+    await ends
+    assert.deepStrictEqual(began, ["running"])
+    assert.deepStrictEqual(
+      tasks.map(({ label, started }) => ({ label, started })),
+      [
+        { label: "running", started: true },
+        { label: undefined, started: false },
+        { label: undefined, started: false }
+      ]
+    )
+    assert.strictEqual(tasks[1]!.task, fn)
+    const again = tasks
+      .slice(1)
+      .map(({ args, task }) => (task as (...args: ReadonlyArray<unknown>) => unknown)(...args))
+    assert.deepStrictEqual(again, ["aborted: false", "a 0 false"])
+    assert.deepStrictEqual(tasks[2]!.args, [])
+  })
+})
+
+describe("the name of a task", () => {
+  it("is the name of its function", async () => {
+    let service: TaskPool["Service"] | undefined
+    const observed = Layer.tap(layer(1), (context) => {
+      service = Context.get(context, TaskPool)
+      return Effect.void
+    })
+    await withPool(observed, async (pool) => {
+      const forever = (): Promise<never> => new Promise(() => {})
+      const ends = Promise.allSettled([pool.submit(forever), pool.forEach(["a"], async function perItem() {})])
+      await pool.stats()
+      const { tasks } = await Effect.runPromise(service!.inspect())
+      assert.deepStrictEqual(
+        tasks.map(({ label }) => label),
+        ["forever", "perItem"]
+      )
+      await pool.close({ mode: "interrupt" })
+      await ends
+    })
+  })
 })

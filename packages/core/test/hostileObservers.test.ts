@@ -9,16 +9,20 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as Tracer from "effect/Tracer"
 import {
   AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolLifo,
+  AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
   AutoScalePolicy,
   Executor,
   ItemCounter,
   PoolRegistry,
+  type TaskHandle,
   TaskPool,
   TaskPoolMetrics
 } from "../src/index.ts"
@@ -373,4 +377,62 @@ describe("a logger of a warning that uses the pool", () => {
       yield* Effect.provide(Effect.scoped(program), Logger.layer([logger]))
     })
   )
+})
+
+describe("a clock that looks at the pool", () => {
+  const pools = {
+    AioFixedTaskPoolSimple: AioFixedTaskPoolSimple.layer(2, { capacity: 3 }),
+    AioFixedTaskPoolLifo: AioFixedTaskPoolLifo.layer(2, { capacity: 3 }),
+    AioFixedTaskPoolPriority: AioFixedTaskPoolPriority.layer(2, { capacity: 3, ageing: "1 second" })
+  }
+  for (const [name, layer] of Object.entries(pools)) {
+    it.effect(`${name}: finds each task in one place, and counted (load 0)`, () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let pool: TaskPool["Service"] | undefined
+        let looks = 0
+        const wrong = new Set<string>()
+        const look = (): void => {
+          if (pool === undefined) return
+          const looked = pool
+          pool = undefined
+          const stats = Effect.runSync(looked.stats)
+          pool = looked
+          looks++
+          const { cancelled, delayed, failed, interrupted, running, submitted, succeeded, waiting } = stats
+          const placed = succeeded + failed + interrupted + cancelled + waiting + delayed + running
+          if (submitted !== placed) wrong.add(new Error(`${submitted} submitted, ${placed} placed`).stack!)
+        }
+        const looking: Clock.Clock = Object.assign(Object.create(clock), clock, {
+          monotonicTimeNanosUnsafe: () => {
+            look()
+            return clock.monotonicTimeNanosUnsafe()
+          }
+        })
+        yield* Effect.gen(function* () {
+          pool = yield* TaskPool
+          const sleeping = (millis: number) => Effect.sleep(millis)
+          const forks: ReadonlyArray<Effect.Effect<TaskHandle<unknown, unknown>, unknown, TaskPool>> = [
+            TaskPool.fork(sleeping(10)),
+            TaskPool.fork(sleeping(20), { key: "a" }),
+            TaskPool.fork(sleeping(5), { maxWait: 50 }),
+            TaskPool.fork(Effect.fail("no"), { retry: { times: 2, schedule: Schedule.spaced(10) } }),
+            TaskPool.fork(Effect.void, { permits: 2, weight: 2 }),
+            TaskPool.fork(TaskPool.submit(sleeping(5)), { label: "outer" }),
+            TaskPool.fork(Effect.never)
+          ]
+          const forking = yield* start(Effect.all(forks))
+          for (let millis = 0; millis < 1000; millis += 10) yield* TestClock.adjust(10)
+          const handles = yield* Fiber.join(forking)
+          yield* handles[6]!.cancel
+          yield* start(TaskPool.forEach([1, 2, 3], sleeping, { retry: { times: 1 }, discard: true }))
+          for (let millis = 0; millis < 500; millis += 10) yield* TestClock.adjust(10)
+          yield* TaskPool.close({ mode: "interrupt" })
+          pool = undefined
+        }).pipe(Effect.provide(Layer.provide(layer, Layer.succeed(Clock.Clock, looking)), { local: true }))
+        assert.isAbove(looks, 20)
+        assert.deepStrictEqual([...wrong], [])
+      })
+    )
+  }
 })

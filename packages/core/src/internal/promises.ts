@@ -6,10 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type { CloseReport, UnfinishedTask } from "../PoolStats.ts"
 import { UnknownTaskType } from "../TaskPoolError.ts"
 import { checkDuration, checkOwn, show } from "./arguments.ts"
+import { functionName } from "./pool/label.ts"
 import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
+import { asEffects } from "./runtime/fiber.ts"
 import { type Controller, onAbort, type Signal } from "./signals.ts"
 
 type Fn = (...args: Array<any>) => unknown
@@ -66,16 +69,35 @@ export const checkTask = (where: string, fn: unknown): Fn => {
 }
 
 /**
- * Calls `fn` with `args` and the signal of this run, which aborts when the run is interrupted. Fails with what the
- * function throws, or with what its promise rejects with. `signal` is the caller's signal.
+ * Calls a function with arguments and the signal of this run, which aborts when the run is interrupted. Fails with what
+ * the function throws, or with what its promise rejects with.
  */
-export const effectOf = (
-  where: string,
-  fn: Fn,
-  args: ReadonlyArray<unknown>,
-  signal: Signal | undefined
-): Effect.Effect<any, unknown> => {
-  const call = Effect.callback<any, unknown>((resume) => {
+export interface Call extends Effect.Effect<any, unknown> {}
+export class Call {
+  private readonly where: string
+  private readonly fn: Fn
+  private readonly args: ReadonlyArray<unknown>
+  /** The caller's signal. */
+  private readonly signal: Signal | undefined
+
+  constructor(where: string, fn: Fn, args: ReadonlyArray<unknown>, signal: Signal | undefined) {
+    this.where = where
+    this.fn = fn
+    this.args = args
+    this.signal = signal
+  }
+
+  get [functionName](): unknown {
+    return this.fn.name
+  }
+
+  /** The function with its arguments, for a report. */
+  get unfinished(): Pick<UnfinishedTask, "task" | "args"> {
+    return { task: this.fn, args: [...this.args, new Run()] }
+  }
+
+  begin(resume: (effect: Effect.Effect<any, unknown>) => void): Effect.Effect<void> | undefined {
+    const { args, fn, signal, where } = this
     // The end of another aborted task has started this one. The abort reaches this one next, so its function never runs.
     if (signal?.aborted === true) return undefined
     const run = new Run()
@@ -96,8 +118,30 @@ export const effectOf = (
       depth--
     }
     return Effect.sync(() => run.abort(signal?.aborted === true ? signal.reason : undefined))
-  })
+  }
+}
+asEffects(Call, function () {
+  const call = Effect.callback<any, unknown>((resume) => this.begin(resume))
   return depth < maxDepth ? call : Effect.andThen(Effect.yieldNow, call)
+})
+
+/** Returns the function of the effects of items, which has the name of `fn`. */
+export const callsOf = (where: string, fn: Fn, signal: Signal | undefined) => {
+  const call = (item: unknown, index: number): Call => new Call(where, fn, [item, index], signal)
+  return Object.defineProperty(call, "name", { get: () => fn.name })
+}
+
+/** Returns a report with functions instead of their effects. Those of items need no parameters. */
+export const reportOf = (report: CloseReport): CloseReport =>
+  report.tasks === undefined ? report : { ...report, tasks: report.tasks.map(unfinishedOf) }
+
+const unfinishedOf = (unfinished: UnfinishedTask): UnfinishedTask => {
+  const { task } = unfinished
+  if (task instanceof Call) return { ...unfinished, ...task.unfinished }
+  // The effect of an item, which is made only now.
+  if (typeof task !== "function") return unfinished
+  const { args, task: fn } = (task() as Call).unfinished
+  return { ...unfinished, task: () => (fn as Fn)(...args) }
 }
 
 const isPrimitive = (value: unknown): boolean =>

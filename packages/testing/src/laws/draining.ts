@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { disciplineOf } from "./discipline.ts"
 import {
@@ -222,6 +223,33 @@ export const drainingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law("an element of a stream is listed as a function without parameters (load 9)", { needs: 1 }, (pool) =>
+    Effect.gen(function* () {
+      const began: Array<string> = []
+      const f = (element: string, index: number) =>
+        Effect.andThen(
+          Effect.sync(() => void began.push(`${element}${index}`)),
+          Effect.never
+        )
+      const running = yield* start(Stream.runDrain(pool.mapEffect(Stream.make("a", "b"), f)))
+      yield* settle
+      const { tasks } = yield* pool.close({ mode: "interrupt", collect: true })
+      yield* settle
+      assert.isTrue(hasEnded(running))
+      assert.deepStrictEqual(
+        tasks.map(({ args, started }) => ({ args, started })),
+        [
+          { args: [], started: true },
+          { args: [], started: false }
+        ].slice(0, tasks.length)
+      )
+      const { task } = tasks[0]!
+      assert.isTrue(typeof task === "function" && task.length === 0)
+      yield* start((task as () => Effect.Effect<never>)())
+      assert.deepStrictEqual(began, ["a0", "a0"])
+    })
+  )
+
   laws.law("what completes while the pool drains is not listed (load 9)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const busy = yield* occupy(pool, 1)
@@ -252,7 +280,7 @@ export const drainingLaws = (laws: Laws): void => {
     {},
     (pool) =>
       Effect.gen(function* () {
-        const other = yield* scoped(laws, { name: "another pool" })
+        const other = yield* scoped(laws, { name: pool.name })
         const handle = yield* pool.fork(Effect.uninterruptible(other.pool.submit(Effect.never)))
         yield* settle
         const closer = yield* start(pool.close({ mode: "interrupt", collect: true }))
@@ -338,6 +366,41 @@ export const drainingLaws = (laws: Laws): void => {
       }
       yield* pool.start
       assert.notProperty(yield* pool.close(), "tasks")
+    })
+  )
+
+  laws.law(
+    "a task that fails with the cancellation of another task of the pool has ended by itself (load 9)",
+    { size: 2, needs: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const cut = yield* pool.fork(Effect.never, { label: "cut" })
+        yield* pool.fork(Effect.uninterruptible(cut.join), { label: "joins" })
+        yield* settle
+        const { tasks, ...counts } = yield* pool.close({ mode: "interrupt", collect: true })
+        assert.deepStrictEqual(counts, { completed: 1, interrupted: 1, neverRun: 0 })
+        assert.deepStrictEqual(
+          tasks.map(({ label }) => label),
+          ["cut"]
+        )
+      })
+  )
+
+  laws.law("a closer that asks while the pool interrupts gets the tasks that have not ended (load 9)", {}, (pool) =>
+    Effect.gen(function* () {
+      yield* pool.fork(Effect.uninterruptible(Effect.never), { label: "stays" })
+      yield* pool.fork(Effect.never, { label: "waits" })
+      yield* settle
+      const first = yield* start(pool.close({ mode: "interrupt", interruptTimeout: 100 }))
+      yield* settle
+      const later = yield* start(pool.close({ mode: "interrupt", collect: true }))
+      yield* pass(100)
+      const { tasks } = yield* Fiber.join(later)
+      assert.deepStrictEqual(
+        tasks.map(({ label, started }) => `${label} ${started}`),
+        ["stays true"]
+      )
+      assert.deepStrictEqual((yield* Fiber.join(first)).tasks, tasks)
     })
   )
 

@@ -923,7 +923,6 @@ const failingLaws = (laws: Laws): void => {
         Effect.gen(function* () {
           const inner = gated("inner")
           yield* inner.open
-          // A task that has settled is not waited for.
           const body = name in handleWaits ? Effect.never : inner.task
           const exit = yield* promptly(pool, pool.submit(Effect.exit(wait(pool, body))))
           expectNotAvailable(exit, "Nested")
@@ -934,6 +933,22 @@ const failingLaws = (laws: Laws): void => {
         })
     )
   }
+
+  laws.law(
+    "with nested: fail, join and await fail in a task even if their task has ended (load 11a, Nested)",
+    { nested: "fail" },
+    (pool) =>
+      Effect.gen(function* () {
+        const ended = yield* pool.fork(Effect.void)
+        yield* ended.join
+        const exits = yield* promptly(
+          pool,
+          pool.submit(Effect.all([Effect.exit(ended.join), Effect.exit(ended.await)]))
+        )
+        for (const exit of exits) expectNotAvailable(exit, "Nested")
+        assert.strictEqual((yield* pool.stats).rejectedBy.Nested, 2)
+      })
+  )
 
   laws.law(
     "with nested: fail, a fork fails in a task only if it finds no place (load 11a, Nested)",

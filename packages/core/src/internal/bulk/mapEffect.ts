@@ -293,6 +293,10 @@ class ElementTask extends Task {
     this.index = args[1]
     this.started = started
   }
+  override get unfinished(): Task["unfinished"] {
+    const { args, work } = this
+    return { task: () => (work as Map)(...(args as Parameters<Map>)), args: [] }
+  }
   override onRejected(reason: NotAvailableReason): void {
     this.rejected = true
     this.mapping.onRejected(this, reason)

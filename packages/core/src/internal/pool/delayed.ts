@@ -10,7 +10,7 @@ import { failureToRetry } from "./retry.ts"
 
 /** The pool, as its delayed tasks see it. */
 export interface Attempts {
-  /** Puts a task whose next attempt is due back into the queue. */
+  /** Moves a delayed task whose next attempt is due back into the queue. */
   requeue(entry: Entry): void
   /** Settles a task that has no next attempt with `exit`. */
   fail(entry: Entry, exit: Exit<unknown, unknown>): void
@@ -60,10 +60,10 @@ export class Delayed {
     if (delay === undefined) {
       this.entries.remove(entry)
       this.attempts.fail(entry, planned._tag === "Success" ? exit : planned)
-    } else if (delay <= 0) this.requeue(entry)
+    } else if (delay <= 0) this.attempts.requeue(entry)
     else {
       const due = new Alarm(this.agenda, () => {
-        this.requeue(entry)
+        this.attempts.requeue(entry)
         this.attempts.flush()
       })
       entry.extra!.retry!.due = due
@@ -73,10 +73,5 @@ export class Delayed {
       this.entries.add(entry, at)
       due.plan(at)
     }
-  }
-
-  private requeue(entry: Entry): void {
-    this.entries.remove(entry)
-    this.attempts.requeue(entry)
   }
 }

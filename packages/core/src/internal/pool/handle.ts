@@ -29,7 +29,9 @@ export class Handle<A, E> implements TaskHandle<A, E> {
 
   #awaitIn(fiber: Fiber<unknown, unknown>, flat: boolean): Effect.Effect<any, any> {
     const task = this.#task
-    const entry = task.exit === undefined ? innermostEntry(fiber) : undefined
+    // In a pool with `nested: "fail"` the operation fails even if it has nothing to wait for.
+    const waits = task.exit === undefined || task.machine.nested === "fail"
+    const entry = waits ? innermostEntry(fiber) : undefined
     if (entry === undefined) return new AwaitOutcome(task, flat)
     return entryOf(task.machine, fiber) === task
       ? waitsForItself

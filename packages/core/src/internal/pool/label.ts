@@ -33,8 +33,12 @@ const effectNames = new WeakMap<object, string>()
 /** Gives an effect the name that a task of it has. */
 export const nameEffect = (effect: object, name: string): void => void effectNames.set(effect, name)
 
+/** Where a class of effects that stand for a function has the name of the function, which may be user code. */
+export const functionName = Symbol("functionName")
+
 /** Returns the name of an effect; `undefined` if it has none. */
-export const nameOfEffect = (effect: object): string | undefined => effectNames.get(effect)
+export const nameOfEffect = (effect: object): unknown =>
+  effectNames.get(effect) ?? (effect as { readonly [functionName]?: unknown })[functionName]
 
 /** Returns the label of a task: the option, the function's name, the name of the nearest span, or `task`. */
 export const labelOf = (entry: Entry): string =>

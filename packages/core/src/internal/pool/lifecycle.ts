@@ -16,8 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { UnfinishedTask } from "../../PoolStats.ts"
 import type { CloseReport, PoolEvent } from "../../TaskPool.ts"
-import { NotAvailable, TaskCancelled } from "../../TaskPoolError.ts"
-import { isInstance } from "../arguments.ts"
+import { NotAvailable } from "../../TaskPoolError.ts"
 import { captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import type { Entry } from "./entry.ts"
 import { hasStarted } from "./extra.ts"
@@ -165,7 +164,7 @@ export class Lifecycle {
   /** Applies the options of a later closer, which can only make the closing end earlier. */
   private tighten(closing: CloseState, { collect = false, drainTimeout, interruptTimeout, mode }: Closing): void {
     if (mode === "interrupt") closing.mode = mode
-    if (collect) closing.collect = collect
+    if (collect && !closing.collect) this.collectFromNowOn(closing)
     if (drainTimeout !== undefined) {
       closing.drainUntil = Math.min(closing.drainUntil, this.now() + Duration.toMillis(drainTimeout))
     }
@@ -242,6 +241,7 @@ export class Lifecycle {
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
       closing.report = closing.collect ? { ...report, tasks } : report
       closing.candidates = []
+      machine.collected = undefined
       closing.closed = machine.endClosing(closing.report)
       if (this.closedForGood) this.endForGood()
       machine.flush()
@@ -283,12 +283,19 @@ export class Lifecycle {
     })
   }
 
+  /** Collects for a later closer. If closing interrupts already, only the tasks that have not ended. */
+  private collectFromNowOn(closing: CloseState): void {
+    closing.collect = true
+    if (closing.abandonAt !== undefined) this.collect(closing)
+  }
+
   /** Notes the tasks that may be cancelled from here on. A settled task no longer has its work. */
   private collect(closing: CloseState): void {
     if (!closing.collect) return
     const { machine } = this
     // The submitter of a noted task may have been interrupted since then.
-    const cancelled = closing.candidates.filter(([entry]) => wasCancelled(machine, entry)).map(([entry]) => entry)
+    const collected = (machine.collected ??= new Set())
+    const cancelled = closing.candidates.filter(([entry]) => collected.has(entry)).map(([entry]) => entry)
     const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
     const known = new Map(closing.candidates)
     closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
@@ -330,17 +337,7 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Returns whether closing has cancelled a task. The task may have failed with the `TaskCancelled` of another pool. */
-const wasCancelled = (machine: Machine, { exit }: Entry): boolean =>
-  exit?._tag === "Failure" &&
-  exit.cause.reasons.some(
-    (reason) =>
-      reason._tag === "Fail" &&
-      isInstance(reason.error, TaskCancelled) &&
-      reason.error.reason === "Closed" &&
-      reason.error.pool === machine.name
-  )
-
 /** Returns whether a task has ended by itself: closing did not cancel it, and did not interrupt its submitter. */
 const hasCompleted = (machine: Machine, entry: Entry): boolean =>
-  entry.exit?._tag !== "Failure" || !(Cause.hasInterruptsOnly(entry.exit.cause) || wasCancelled(machine, entry))
+  entry.exit?._tag !== "Failure" ||
+  !(Cause.hasInterruptsOnly(entry.exit.cause) || machine.collected?.has(entry) === true)

@@ -143,6 +143,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private readonly deadlines: Deadlines
 
   readonly observers: Observers
+  /** The tasks that closing has cancelled, while it collects them. */
+  collected: Set<Entry> | undefined = undefined
   // The fields of `observers`, which each task looks at.
   private observer: TaskObserver | undefined = undefined
   private ownObserver: MachineObserver | undefined = undefined
@@ -210,10 +212,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     else if (this.selective || entry.extra !== undefined) this.admitSelectively(entry, mayWait)
     else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
-    } else {
-      this.onAdmitted(entry)
-      this.launch(entry)
-    }
+    } else this.launchNew(entry)
     this.flush()
   }
 
@@ -221,10 +220,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     if (this.isTooLarge(entry)) return this.reject(entry, "TooLarge")
     this.prepare(entry)
     if (this.door.size > 0 || this.backlog.size > 0 || !this.mayStart(entry)) this.enqueueOrReject(entry, mayWait)
-    else {
-      this.onAdmitted(entry)
-      this.launch(entry)
-    }
+    else this.launchNew(entry)
     if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
 
@@ -321,6 +317,14 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private admitWaiting(entry: Entry): void {
     this.onAdmitted(entry)
     this.enqueue(entry)
+    this.counts.submitted++
+  }
+
+  /** Admits an entry to a free worker. */
+  private launchNew(entry: Entry): void {
+    this.onAdmitted(entry)
+    this.counts.submitted++
+    this.launch(entry)
   }
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
@@ -386,9 +390,11 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.events.emit({ _tag: "Rejected", reason })
   }
 
-  /** Counts the task as submitted, and notifies a caller at the door that waits for admission only. */
+  /**
+   * Prepares a task for its place, and notifies a caller at the door that waits for admission only. The task is counted
+   * when it has its place, because a clock that is read before may be user code.
+   */
   private onAdmitted(entry: Entry): void {
-    this.counts.submitted++
     if (entry.extra !== undefined) this.onExtraAdmitted(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
@@ -413,6 +419,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     // A task that arrived at the door has its stamp.
     if (entry.state !== "AtDoor") entry.arrivedAt = this.ages.stamp()
     if (this.observer !== undefined) this.reportPlace(entry)
+    // Only now: until here a clock, which is user code, has found the task where it was.
+    if (entry.state === "Delayed") this.delayed.entries.remove(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
     if (retry === undefined) this.backlog.push(entry)
@@ -572,8 +580,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     // Without a queue (capacity 0) a task moves from the door to a worker.
     if (backlog.size > 0 || door.size === 0) return false
     const first = door.shift()!
-    this.onAdmitted(first)
-    this.launch(first)
+    this.launchNew(first)
     this.endWaitAtDoor(first)
     return true
   }
@@ -761,6 +768,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.count(entry, "cancelled")
     this.events.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
+    if (reason === "Closed") this.collected?.add(entry)
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
   }
 
@@ -971,7 +979,9 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     for (const entry of entries) this.events.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
     for (const entry of entries) {
       // Settling another item may have stopped the bulk, and so settled this entry.
-      if (entry.state !== "Settled") this.settle(entry, hasStarted(entry) ? ran : neverRan)
+      if (entry.state === "Settled") continue
+      if (reason === "Closed") this.collected?.add(entry)
+      this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
   }
 
