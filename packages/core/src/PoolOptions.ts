@@ -260,7 +260,7 @@ export interface PoolShutdownOptions extends ShutdownOptions {
    * Whether the pool interrupts its tasks (`"interrupt"`, the default) or drains (`"drain"`) when an interruption ends
    * its scope, such as SIGTERM.
    *
-   * With `"drain"` the default `drainTimeout` is 10 seconds.
+   * With `"drain"` the pool drains for 10 seconds then, unless `drainTimeout` is given.
    */
   readonly onInterrupt?: "interrupt" | "drain" | undefined
 }

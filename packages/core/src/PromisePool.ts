@@ -310,9 +310,11 @@ const poolOf = (pool: TaskPoolService, context: Context.Context<never>, scope: S
     Effect.runForkWith(context)(effect).addObserver(onEnd)
   }
 
+  // All closers wait until everything is released.
+  const released = Effect.runSync(Effect.cached(Scope.close(scope, Exit.void)))
   const close = (options?: CloseOptions) =>
     Effect.map(
-      Effect.tap(pool.close(options), () => Scope.close(scope, Exit.void)),
+      Effect.tap(pool.close(options), () => released),
       reportOf
     )
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -149,6 +150,37 @@ describe("the registry", () => {
           assert.deepInclude(yield* entry!.stats, { settled: 1, replaced: 0 })
         }).pipe(Effect.provide(Layer.fresh(Executor.layerInline)))
         assert.deepStrictEqual(yield* PoolRegistry.executors, [])
+      })
+    )
+  )
+})
+
+describe("measuring that ends and begins again", () => {
+  it.effect("gives a task that lent its worker meanwhile its own run time, also on a pool that classifies", () =>
+    isolated(
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, classify: () => "ignore" })
+        const [entry] = yield* PoolRegistry.pools
+        const first = yield* Scope.make()
+        yield* Scope.provide(PoolRegistry.measure, first)
+        let attempts = 0
+        const work = Effect.suspend(() =>
+          Effect.andThen(pool.submit(Effect.sleep(1000)), ++attempts === 1 ? Effect.fail("again") : Effect.void)
+        )
+        yield* pool.fork(work, { retry: { times: 1, schedule: Schedule.spaced(10_000) } })
+        yield* TestClock.adjust(500)
+        yield* Scope.close(first, Exit.void)
+        yield* TestClock.adjust(5000)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* PoolRegistry.measure
+            yield* TestClock.adjust(20_000)
+            assert.strictEqual(entry!._tag, "Local")
+            const timing = entry!._tag === "Local" ? yield* entry!.timing : undefined
+            // The second attempt and its inner task. The outer one has lent its worker for all of its time.
+            assert.deepInclude(timing?.run, { count: 2, sum: 1000, max: 1000 })
+          })
+        )
       })
     )
   )

@@ -1163,3 +1163,104 @@ describe("the name of a task", () => {
     })
   })
 })
+
+describe("the parameter of a function", () => {
+  it("has its signal as a property that copies keep (load 11)", async () => {
+    await withPool(layer(1), async (pool) => {
+      const copied = await pool.submit((task) => [Object.keys(task), typeof { ...task, method: "POST" }.signal])
+      assert.deepStrictEqual(copied, [["signal"], "object"])
+      const items = await pool.forEach(["a"], (item, index, task) => [item, index, Object.keys(task)])
+      assert.deepStrictEqual(items, [["a", 0, ["signal"]]])
+    })
+  })
+
+  it("has no other property, also for a function that declares no parameter", async () => {
+    await withPool(layer(1), async (pool) => {
+      const keys = await pool.submit(function () {
+        const [task] = arguments as unknown as [{ readonly signal: { readonly aborted: boolean } }]
+        return [Object.keys(task), task.signal.aborted]
+      })
+      assert.deepStrictEqual(keys, [[], false])
+    })
+  })
+
+  it("aborts a copied signal", async () => {
+    await withPool(layer(1), async (pool) => {
+      const controller = new AbortController()
+      let copy: AbortSignal | undefined
+      const ended = rejection(
+        pool.submit(
+          (task) => {
+            copy = { ...task }.signal
+            return new Promise(() => {})
+          },
+          { signal: controller.signal }
+        )
+      )
+      await pool.stats()
+      controller.abort("why")
+      assert.strictEqual(await ended, "why")
+      assert.isTrue(copy?.aborted)
+    })
+  })
+})
+
+describe("an abort that another listener keeps from the pool", () => {
+  it("rejects the promise all the same, and the task leaves its worker (load 11)", async () => {
+    await withPool(layer(1), async (pool) => {
+      const controller = new AbortController()
+      controller.signal.addEventListener("abort", (event) => event.stopImmediatePropagation())
+      const first = gate()
+      const running = pool.submit(() => first.opened)
+      let began = false
+      const aborted = rejection(
+        pool.submit(
+          () => {
+            began = true
+          },
+          { signal: controller.signal }
+        )
+      )
+      controller.abort("why")
+      first.open()
+      await running
+      assert.strictEqual(await aborted, "why")
+      assert.isFalse(began)
+      assert.strictEqual(await pool.submit(() => "next"), "next")
+    })
+  })
+})
+
+describe("a loop over promises that reject at once", () => {
+  const calls: Record<string, (pool: PromisePool) => Promise<unknown>> = {
+    "an aborted signal": (pool) => pool.submit(() => 1, { signal: AbortSignal.abort("no") }),
+    "a wrong argument": (pool) => pool.submit(3 as never)
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it(`lets the event loop turn: ${name} (load 11)`, async () => {
+      await withPool(layer(1), async (pool) => {
+        let turned = false
+        setImmediate(() => {
+          turned = true
+        })
+        for (let i = 0; i < 10_000 && !turned; i++) await rejection(call(pool))
+        assert.isTrue(turned)
+      })
+    })
+  }
+})
+
+describe("several closers", () => {
+  it("all wait until everything that the layer has acquired is released", async () => {
+    const log: Array<string> = []
+    const released = Effect.andThen(
+      Effect.sleep(5),
+      Effect.sync(() => log.push("released"))
+    )
+    const resource = Layer.effectDiscard(Effect.addFinalizer(() => released))
+    const pool = await PromisePool.make(Layer.provideMerge(layer(1), resource))
+    const close = (name: string) => pool.close().then(() => log.push(name))
+    await Promise.all([close("first"), close("second")])
+    assert.deepStrictEqual(log, ["released", "first", "second"])
+  })
+})

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { pipe } from "effect/Function"
+import { flow, pipe } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -289,6 +289,25 @@ describe("in a pipe", () => {
       assert.strictEqual(yield* Effect.provide(target, layer(2)), 2)
       assert.strictEqual(yield* Effect.provide(target, layer(5)), 5)
     })
+  )
+
+  it.effect("the piped form is a function, which flow and apply call", () =>
+    Effect.gen(function* () {
+      const submit: (task: Effect.Effect<number>) => Effect.Effect<number, unknown, TaskPool> = TaskPool.submit({
+        weight: 1
+      })
+      const double = flow(
+        submit,
+        Effect.map((n) => n * 2)
+      )
+      assert.strictEqual(yield* double(Effect.succeed(1)), 2)
+      const pool = yield* TaskPool
+      const { apply, bind, call } = pool.submit({ weight: 1 }) as unknown as Function
+      assert.deepStrictEqual(
+        [apply, bind, call],
+        [Function.prototype.apply, Function.prototype.bind, Function.prototype.call]
+      )
+    }).pipe(Effect.provide(layer(1)))
   )
 
   class Options {

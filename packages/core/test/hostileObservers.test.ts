@@ -340,6 +340,49 @@ describe("a clock that throws", () => {
       })
     )
   )
+
+  it.effect("delays what waits for a rate, and nothing else", () =>
+    Effect.gen(function* () {
+      let broken = false
+      const clock = yield* clockWith((read) => {
+        if (broken) throw new Error("no time")
+        return read()
+      })
+      const rate = { limit: 1, window: "1 hour" } as const
+      const pool = yield* Effect.provideService(AioFixedTaskPoolSimple.make({ size: 1, rate }), Clock.Clock, clock)
+      const task = Effect.sync(() => void (broken = true))
+      yield* pool.submit(task)
+      const waiting = yield* pool.fork(Effect.void)
+      assert.deepInclude(yield* pool.stats, { waiting: 1, running: 0, succeeded: 1 })
+      assert.strictEqual((yield* pool.inspect()).tasks.length, 1)
+      broken = false
+      yield* TestClock.adjust("1 hour")
+      yield* waiting.join
+    })
+  )
+})
+
+describe("a first step that takes long", () => {
+  it.effect("is part of the run time in inspect, and not of the wait", () =>
+    Effect.gen(function* () {
+      let passed = 0n
+      const clock = yield* clockWith((read) => {
+        const time = read()
+        return typeof time === "bigint" ? ((time + passed) as typeof time) : time
+      })
+      const pool = yield* Effect.provideService(AioFixedTaskPoolSimple.make({ size: 1 }), Clock.Clock, clock)
+      yield* pool.fork(Effect.sleep(20))
+      const compute = Effect.sync(() => void (passed = 200_000_000n))
+      yield* pool.fork(Effect.andThen(compute, Effect.never))
+      yield* TestClock.adjust(30)
+      const { tasks } = yield* pool.inspect()
+      assert.deepStrictEqual(
+        tasks.map(({ ran, waited }) => ({ ran, waited })),
+        [{ ran: 210, waited: 20 }]
+      )
+      yield* pool.close({ mode: "interrupt" })
+    })
+  )
 })
 
 describe("a logger of a warning that uses the pool", () => {

@@ -154,7 +154,7 @@ const common = (
   const {
     interruptTimeout = "3 seconds",
     onInterrupt = "interrupt",
-    drainTimeout = onInterrupt === "drain" ? "10 seconds" : Duration.infinity
+    drainTimeout
   } = checkKnown(`${where}: shutdown`, shutdown, ["drainTimeout", "interruptTimeout", "onInterrupt"])
   return {
     name: checkName(where, name),
@@ -172,7 +172,8 @@ const common = (
     warnAfter: warnAfter === undefined ? undefined : finiteMillis(checkDuration(where, "warnAfter", warnAfter, "> 0")),
     classify: classify === undefined ? undefined : checkFunction(where, "classify", classify),
     shutdown: {
-      drainTimeout: checkDuration(where, "drainTimeout", drainTimeout),
+      drainTimeout: checkDuration(where, "drainTimeout", drainTimeout ?? Duration.infinity),
+      drainOnInterrupt: checkDuration(where, "drainTimeout", drainTimeout ?? "10 seconds"),
       interruptTimeout: checkDuration(where, "interruptTimeout", interruptTimeout),
       onInterrupt: checkWord(where, "onInterrupt", ["interrupt", "drain"], onInterrupt)
     }

@@ -30,6 +30,9 @@ export const isTask = (value: unknown): boolean => {
   }
 }
 
+/** What functions inherit, and the functions of `pipeable` do not. */
+const { apply, bind, call } = Function.prototype
+
 /** Makes the function `takeTask` also an effect, with the behavior of `submission`. */
 export const pipeable = <A extends object, B>(submission: A, takeTask: (task: any) => B): A & ((task: any) => B) =>
-  Object.assign(Object.setPrototypeOf(takeTask, Object.getPrototypeOf(submission)), submission)
+  Object.assign(Object.setPrototypeOf(takeTask, Object.getPrototypeOf(submission)), { apply, bind, call }, submission)

@@ -26,27 +26,44 @@ const taskContext = makeLocal<Context.Context<never>>()
 // ---- functions as tasks -----------------------------------------------------------------------------------------
 
 /**
- * The last parameter of a task's function. Makes the signal when it is read: that takes as long as the rest of a task.
+ * The last parameter of a function that declares no parameter for it. Makes the signal when it is read: that takes as long
+ * as the rest of a task.
  */
-class Run {
-  private controller: Controller | undefined = undefined
-  private aborted: { readonly reason: unknown } | undefined = undefined
+class LazyTask {
+  #controller: Controller | undefined = undefined
+  #aborted: { readonly reason: unknown } | undefined = undefined
 
   get signal(): Signal {
-    if (this.controller === undefined) {
-      this.controller = makeController()
-      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason)
+    if (this.#controller === undefined) {
+      this.#controller = makeController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
     }
-    return this.controller.signal
+    return this.#controller.signal
   }
 
   abort(reason: unknown): void {
-    this.aborted = { reason }
-    this.controller?.abort(reason)
+    this.#aborted = { reason }
+    this.#controller?.abort(reason)
   }
 }
 
 const makeController = (): Controller => new (globalThis as any).AbortController()
+
+/** The last parameter of a task's function, and how to abort its signal. */
+interface Run {
+  readonly task: { readonly signal: Signal }
+  readonly abort: (reason: unknown) => void
+}
+
+/** A function that declares the parameter may copy its properties, so the signal is one. */
+const runOf = (fn: Fn, args: ReadonlyArray<unknown>): Run => {
+  if (fn.length > args.length) {
+    const controller = makeController()
+    return { task: { signal: controller.signal }, abort: (reason) => controller.abort(reason) }
+  }
+  const task = new LazyTask()
+  return { task, abort: (reason) => task.abort(reason) }
+}
 
 /** The number of task functions on the stack, each of which submitted the next one. */
 let depth = 0
@@ -93,18 +110,23 @@ export class Call {
 
   /** The function with its arguments, for a report. */
   get unfinished(): Pick<UnfinishedTask, "task" | "args"> {
-    return { task: this.fn, args: [...this.args, new Run()] }
+    return { task: this.fn, args: [...this.args, runOf(this.fn, this.args).task] }
   }
 
   begin(resume: (effect: Effect.Effect<any, unknown>) => void): Effect.Effect<void> | undefined {
     const { args, fn, signal, where } = this
     // The end of another aborted task has started this one. The abort reaches this one next, so its function never runs.
-    if (signal?.aborted === true) return undefined
-    const run = new Run()
+    if (signal?.aborted === true) {
+      // Another listener may have kept the abort from reaching it.
+      resume(Effect.andThen(Effect.yieldNow, Effect.fail(signal.reason)))
+      return undefined
+    }
+    let run: Run | undefined
     // A plain `try`: the function is user code, and so is the `then` of what it returns.
     depth++
     try {
-      const result = taskContext.run(Fiber.getCurrent()!.context, () => fn(...args, run))
+      const { task } = (run = runOf(fn, args))
+      const result = taskContext.run(Fiber.getCurrent()!.context, () => fn(...args, task))
       if (isPrimitive(result)) resume(Effect.succeed(result))
       else {
         Promise.resolve(result).then(
@@ -117,7 +139,7 @@ export class Call {
     } finally {
       depth--
     }
-    return Effect.sync(() => run.abort(signal?.aborted === true ? signal.reason : undefined))
+    return Effect.sync(() => run?.abort(signal?.aborted === true ? signal.reason : undefined))
   }
 }
 asEffects(Call, function () {
@@ -187,10 +209,10 @@ export interface Prepared<A> {
  */
 export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Prepared<A>): Promise<A> =>
   new Promise((resolve, reject) => {
-    const { effect, signal } = prepare()
-    if (signal?.aborted === true) return reject(signal.reason)
-    // Functions that return no promise settle in their own step. A loop that awaits them would starve the event loop.
-    const fair = ++started % promisesPerTurn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
+    // Many promises settle in their own step. A loop that awaits them would starve the event loop.
+    const isFair = ++started % promisesPerTurn === 0
+    const { effect, signal } = prepared(prepare)
+    const fair = isFair ? Effect.ensuring(effect, Effect.yieldNow) : effect
     const fiber = Effect.runForkWith(taskContext.get() ?? context)(fair)
     const end = (reason: unknown): void => {
       reject(reason)
@@ -209,6 +231,16 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
       forget?.()
     })
   })
+
+/** Returns what a promise runs: a failure if `prepare` throws, or if the signal has aborted before. */
+const prepared = <A>(prepare: () => Prepared<A>): Prepared<A> => {
+  try {
+    const all = prepare()
+    return all.signal?.aborted === true ? { effect: Effect.fail(all.signal.reason) } : all
+  } catch (error) {
+    return { effect: Effect.fail(error) }
+  }
+}
 
 // ---- options ----------------------------------------------------------------------------------------------------
 

@@ -114,7 +114,8 @@ export const makeService = (options: ServiceOptions): Effect.Effect<TaskPoolServ
     const closeForGood = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.withFiber((fiber) => {
         const inside = entryOf(machine, fiber) !== undefined
-        const report = lifecycle.closeForGoodUnsafe(inside ? "interrupt" : closingModeOf(exit, options.shutdown))
+        const mode = inside ? "interrupt" : closingModeOf(exit, options.shutdown)
+        const report = lifecycle.closeForGoodUnsafe(mode, Exit.isFailure(exit))
         // A task that closes the scope of its own pool would wait for itself.
         return inside ? Effect.void : lendMeanwhile(machine, fiber, report)
       })

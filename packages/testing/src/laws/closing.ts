@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import {
@@ -257,6 +258,18 @@ export const closingLaws = (laws: Laws): void => {
         assert.deepStrictEqual(yield* pool.close(), { completed: 0, interrupted: 0, neverRun: 1 })
         expectCancelled(yield* handle.await, { reason: "Closed", started: false })
       })
+  )
+
+  laws.law("a drain without any worker cancels delayed tasks too", { minSize: 0 }, (pool) =>
+    Effect.gen(function* () {
+      const handle = yield* pool.fork(Effect.fail("again"), { retry: Schedule.spaced("1 hour") })
+      yield* settle
+      yield* pool.resize(0)
+      const closer = yield* start(pool.close())
+      yield* settle
+      assert.isTrue(hasEnded(closer))
+      expectCancelled(yield* handle.await, { reason: "Closed", started: true })
+    })
   )
 
   laws.law("a pool that loses its last worker while it drains still closes", { minSize: 0, needs: 1 }, (pool) =>

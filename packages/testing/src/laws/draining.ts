@@ -1,4 +1,4 @@
-import type { CloseReport, UnfinishedTask } from "@aio-task-pool/core"
+import type { CloseReport, SubmitOptions, TaskHandle, TaskPoolService, UnfinishedTask } from "@aio-task-pool/core"
 import { TaskPool } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -64,6 +64,21 @@ export const drainingLaws = (laws: Laws): void => {
       yield* task.open
       yield* Fiber.join(ending)
       assert.strictEqual(yield* handle.join, "done")
+    })
+  )
+
+  laws.law("onInterrupt: drain does not limit close, or the drain of a scope that ends well (load 9)", {}, () =>
+    Effect.gen(function* () {
+      for (const how of ["close", "scope"]) {
+        const { end, pool } = yield* scoped(laws, drains)
+        const handle = yield* pool.fork(Effect.as(Effect.sleep("1 minute"), "done"))
+        const ending = how === "close" ? yield* start(pool.close()) : yield* end(Exit.void)
+        yield* pass(59_999)
+        yield* expectStats(pool, { phase: "Draining", running: 1 })
+        yield* pass(1)
+        assert.isTrue(hasEnded(ending))
+        assert.strictEqual(yield* handle.join, "done")
+      }
     })
   )
 
@@ -367,6 +382,57 @@ export const drainingLaws = (laws: Laws): void => {
       yield* pool.start
       assert.notProperty(yield* pool.close(), "tasks")
     })
+  )
+
+  for (const [name, options, act] of [
+    ["its maxWait ends", { maxWait: 10 }, () => pass(20)],
+    ["its handle cancels it", {}, (_, handle) => handle.cancel],
+    ["clear removes it", {}, (pool) => pool.clear()]
+  ] satisfies ReadonlyArray<
+    readonly [
+      string,
+      SubmitOptions,
+      (pool: TaskPoolService, handle: TaskHandle<unknown, unknown>) => Effect.Effect<unknown>
+    ]
+  >) {
+    laws.law(`a task that leaves while the pool drains, because ${name}, is listed (load 9)`, { needs: 1 }, (pool) =>
+      Effect.gen(function* () {
+        const busy = yield* occupy(pool, 1)
+        const handle = yield* pool.fork(Effect.void, { label: "left", ...options })
+        const closer = yield* start(pool.close({ collect: true }))
+        yield* settle
+        yield* act(pool, handle)
+        yield* busy.release
+        const { neverRun, tasks } = yield* Fiber.join(closer)
+        assert.strictEqual(neverRun, 1)
+        assert.deepStrictEqual(
+          tasks.map(({ label, started, task }) => ({ label, started, task })),
+          [{ label: "left", started: false, task: Effect.void }]
+        )
+      })
+    )
+  }
+
+  laws.law(
+    "a task that a hard scale-down ends while the pool drains is listed (load 9)",
+    { size: 2, minSize: 1, maxSize: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const task = gated("done")
+        yield* pool.fork(task.task, { label: "stays" })
+        yield* pool.fork(Effect.never, { label: "cut" })
+        yield* settle
+        const closer = yield* start(pool.close({ collect: true }))
+        yield* settle
+        yield* pool.resize(1, { mode: "hard" })
+        yield* task.open
+        const { interrupted, tasks } = yield* Fiber.join(closer)
+        assert.strictEqual(interrupted, 1)
+        assert.deepStrictEqual(
+          tasks.map(({ label, started }) => `${label} ${started}`),
+          ["cut true"]
+        )
+      })
   )
 
   laws.law(

@@ -1,3 +1,4 @@
+import type { TaskPoolService } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -9,6 +10,11 @@ import { expectNotAvailable, expectStats, gated, hasEnded, type Laws, occupy, se
 
 /** Lets time pass, and everything run that can run then. */
 const pass = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.adjust(millis), settle)
+
+async function* twoLater(): AsyncGenerator<number> {
+  await Promise.resolve()
+  yield* [1, 2]
+}
 
 /** `maxWait`: tasks that must start soon, or never. */
 export const expiringLaws = (laws: Laws): void => {
@@ -173,6 +179,29 @@ export const expiringLaws = (laws: Laws): void => {
       assert.strictEqual(yield* Fiber.join(waiter), 3)
     })
   )
+
+  for (const [name, run] of Object.entries({
+    forEach: (pool: TaskPoolService, f: (item: number) => Effect.Effect<void>) =>
+      pool.forEach(twoLater(), f, { maxWait: 1000 }),
+    mapEffect: (pool: TaskPoolService, f: (item: number) => Effect.Effect<void>) =>
+      Stream.runDrain(pool.mapEffect(Stream.make(1, 2), f, { maxWait: 1000 }))
+  })) {
+    laws.law(
+      `an item of ${name} that waits too long interrupts the others, at the door as in the queue (load 6)`,
+      { capacity: 0 },
+      (pool) =>
+        Effect.gen(function* () {
+          const log: Array<string> = []
+          const f = (item: number) =>
+            Effect.onInterrupt(Effect.sleep(5000), () => Effect.sync(() => void log.push(`interrupted ${item}`)))
+          const caller = yield* start(Effect.exit(run(pool, f)))
+          yield* pass(1001)
+          assert.isTrue(hasEnded(caller))
+          expectNotAvailable(yield* Fiber.join(caller), "WaitedTooLong")
+          assert.deepStrictEqual(log, ["interrupted 1"])
+        })
+    )
+  }
 
   laws.law("the time of an item of a bulk begins when it is pulled (load 6)", {}, (pool) =>
     Effect.gen(function* () {

@@ -651,6 +651,30 @@ const warningLaws = (laws: Laws): void => {
     })
   )
 
+  law("no warning applies in the step in which a task has ended or has begun to wait", { size: 1 }, (pool) =>
+    Effect.gen(function* () {
+      const warnings = Effect.map(pool.inspect(), ({ warnings }) => warnings)
+      yield* pass(60_000)
+      // A fresh pool: a task submits before the flush that has started it ends.
+      const first = yield* pool.submit(Effect.andThen(pool.fork(Effect.void), warnings))
+      assert.deepStrictEqual(first, [])
+      // The submitter goes on in the flush in which its task has ended.
+      const slow = gated("slow")
+      const second = yield* start(
+        Effect.gen(function* () {
+          yield* pool.submit(slow.task)
+          yield* pool.fork(Effect.never)
+          yield* pool.fork(Effect.never)
+          return yield* warnings
+        })
+      )
+      yield* pass(60_000)
+      yield* slow.open
+      assert.deepStrictEqual(yield* Fiber.join(second), [])
+      yield* pool.close({ mode: "interrupt" })
+    })
+  )
+
   laws.law("warnAfter must be a Duration above 0", {}, () =>
     Effect.sync(() => {
       for (const warnAfter of [0, -1, "soon", Number.NaN]) {

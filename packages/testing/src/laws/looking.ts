@@ -69,6 +69,35 @@ export const lookingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law("awaitStats hears of a nested wait that is refused (load 10)", { nested: "fail" }, (pool) =>
+    Effect.gen(function* () {
+      const waiter = yield* start(pool.awaitStats(({ rejectedBy }) => rejectedBy.Nested === 1))
+      yield* pool.fork(
+        Effect.andThen(Effect.yieldNow, Effect.andThen(Effect.exit(pool.submit(Effect.void)), Effect.never))
+      )
+      yield* settle
+      assert.isTrue(hasEnded(waiter))
+      yield* pool.close({ mode: "interrupt" })
+    })
+  )
+
+  laws.law("awaitStats hears of an interrupted waiter that takes its worker back (load 10)", {}, (pool) =>
+    Effect.gen(function* () {
+      const cleanup = gated("cleanup")
+      const joins = Effect.flatMap(pool.fork(Effect.never), ({ join }) => Effect.ensuring(join, cleanup.task))
+      const handle = yield* pool.fork(joins)
+      const waiter = yield* start(pool.awaitStats(({ busy }) => busy === 2))
+      yield* settle
+      assert.isFalse(hasEnded(waiter))
+      const cancelling = yield* start(handle.cancel)
+      yield* settle
+      assert.isTrue(hasEnded(waiter))
+      yield* cleanup.open
+      yield* Fiber.join(cancelling)
+      yield* pool.close({ mode: "interrupt" })
+    })
+  )
+
   laws.law(
     "awaitStats covers a queue below a length, saturation, and a pool in which nothing runs (load 10)",
     { size: 2, needs: 1 },

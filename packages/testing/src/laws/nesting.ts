@@ -105,6 +105,43 @@ const waitingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law(
+    "a task that leaves a stream early lends its worker until the stream's tasks have ended (load 1)",
+    {},
+    (pool) =>
+      Effect.gen(function* () {
+        const f = (element: number): Effect.Effect<void, unknown> =>
+          element === 1
+            ? Effect.fail("boom")
+            : Effect.onInterrupt(Effect.andThen(settle, pool.submit(settle)), () => Effect.ignore(pool.submit(settle)))
+        const mapped = Stream.runDrain(pool.mapEffect(Stream.make(0, 1), f))
+        const exit: Exit.Exit<void, unknown> = yield* promptly(pool, Effect.exit(pool.submit(mapped)))
+        assert.deepStrictEqual(exit, Exit.fail("boom"))
+        yield* promptly(pool, pool.awaitIdle)
+      })
+  )
+
+  laws.law(
+    "a fork that is too large for the pool is refused at once, also in a task (load 5, load 11a, Nested)",
+    { capacity: laws.bound },
+    (pool) =>
+      Effect.gen(function* () {
+        const inner = gated("inner")
+        const outer = yield* start(
+          pool.submit(
+            Effect.gen(function* () {
+              yield* Effect.forEach(Array.from({ length: laws.bound }), () => pool.fork(inner.task))
+              yield* settle
+              return yield* Effect.exit(pool.fork(Effect.void, { permits: 99 }))
+            })
+          )
+        )
+        expectNotAvailable(yield* promptly(pool, Fiber.join(outer)), "TooLarge")
+        yield* inner.open
+        yield* promptly(pool, pool.awaitIdle)
+      })
+  )
+
   laws.law("a fork that finds a place does not lend its task's worker (load 1)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const seen = yield* pool.submit(Effect.andThen(pool.fork(Effect.void), pool.stats))
@@ -308,8 +345,6 @@ const waitingLaws = (laws: Laws): void => {
 
 const takingBackLaws = (laws: Laws): void => {
   for (const [name, wait] of Object.entries({ ...waits, ...handleWaits })) {
-    // After its last result a stream has yet to end, and its reader waits again.
-    if (name === "mapEffect up to its end") continue
     laws.law(
       `a task that waited in ${name} takes its worker back ahead of the queue (load 1, load 11a, Nested)`,
       { needs: 1 },

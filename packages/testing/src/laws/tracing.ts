@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
 import { type KeptSpan, KeptSpans } from "../internal/spans.ts"
-import { gated, gatedFinalizer, type Laws, occupy, settle, start } from "./kit.ts"
+import { gated, gatedFinalizer, hasEnded, type Laws, occupy, settle, start } from "./kit.ts"
 
 const pass = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.adjust(millis), settle)
 
@@ -351,6 +351,29 @@ export const tracingLaws = (laws: Laws): void => {
         yield* task.open
         assert.strictEqual(yield* Fiber.join(fiber), "done")
       }
+    })
+  )
+
+  laws.law("a task that closing abandons while the tracer makes its span has a span that ends once", {}, (pool) =>
+    Effect.gen(function* () {
+      const spans = new KeptSpans()
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = spans.tracer.span(options)
+          if (options.name === "task_pool.task") Effect.runFork(pool.close({ mode: "interrupt", interruptTimeout: 0 }))
+          return span
+        }
+      })
+      const submitted = pool.submit(Effect.void).pipe(Effect.withSpan("caller"), Effect.withTracer(tracer))
+      const fiber = yield* start(Effect.exit(submitted))
+      yield* settle
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      assert.isTrue(hasEnded(fiber))
+      assert.deepStrictEqual(
+        spans.tasks.map(({ ends }) => ends),
+        [1]
+      )
     })
   )
 

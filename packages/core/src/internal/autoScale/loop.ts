@@ -159,6 +159,7 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
   /** Holds dispatch until the pause is over or the pool begins to close. */
   const pause = Effect.fnUntraced(function* (first: number) {
     machine.holds.begin("Policy")
+    machine.flush()
     const closing = awaitUntil(machine, () => machine.phase !== "Open")
     // A task that was still running may report a longer `retryAfter`.
     for (let left = first, longest = longestPause; left > 0 && machine.phase === "Open";) {

@@ -37,6 +37,7 @@ const sampleWeight = (count: number): number => 1 << Math.max(0, 23 - Math.clz32
 const isSampled = (count: number): boolean => (count & (sampleWeight(count) - 1)) === 0
 
 export class Meter implements MachineObserver {
+  readonly usesStopwatch = true
   private readonly machine: Machine
   private readonly watch: Stopwatch
   private readonly outcomes: Outcomes

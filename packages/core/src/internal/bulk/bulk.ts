@@ -33,7 +33,7 @@ import { checkEffect, Task } from "../pool/task.ts"
 import { type AsyncContext, captureAsyncContext, runIsolated } from "../runtime/asyncContext.ts"
 import { type Counter, CurrentCounter, uncounted } from "../runtime/counting.ts"
 import { unstamped } from "../timing/ticks.ts"
-import type { ItemOptionsOf } from "./itemOptions.ts"
+import { endsAdmission, type ItemOptionsOf } from "./itemOptions.ts"
 import type { BulkSpan } from "./span.ts"
 import { checkResult, isAtEnd, isPlainArray, sizeOf, type Source } from "./source.ts"
 
@@ -285,8 +285,10 @@ export class Bulk implements Traversal {
   }
 
   private onFailure(task: BulkTask, exit: Exit.Failure<unknown, unknown>): void {
-    if (task.rejected) this.onRejection(task, exit as Exit.Failure<never, NotAvailable>)
-    else {
+    if (task.rejected !== undefined && endsAdmission(task.rejected)) {
+      this.onRejection(task, exit as Exit.Failure<never, NotAvailable>)
+    } else {
+      if (task.rejected !== undefined && this.options.span?.items === undefined) this.reportRejection(task.rejected)
       this.stop(Exit.failCause(exit.cause))
       this.interruptRunning()
     }
@@ -489,7 +491,8 @@ export class BulkTask extends Task {
     // The other fields belong to the bulk, and are reused for the next item.
     this.item = this.fiber = undefined
     this.bulk.onSettled()
-    if (exit?._tag === "Failure" && this.rejected === undefined && this.bulk.state !== "Stopped") {
+    const ends = this.rejected !== undefined && endsAdmission(this.rejected)
+    if (exit?._tag === "Failure" && !ends && this.bulk.state !== "Stopped") {
       this.bulk.stop(Exit.failCause(exit.cause))
     }
   }

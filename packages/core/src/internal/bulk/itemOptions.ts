@@ -5,6 +5,7 @@ import type { Machine } from "../pool/machine.ts"
 import { submitOptions, type Task, weightOf } from "../pool/task.ts"
 import { runIsolated } from "../runtime/asyncContext.ts"
 import type { ItemOptions } from "../../PoolOptions.ts"
+import type { NotAvailableReason } from "../../TaskPoolError.ts"
 
 /** Sets the options of an item on its task. Runs user code, and throws for a wrong value. */
 export type ItemOptionsOf = (task: Task, item: unknown, index: number) => void
@@ -43,3 +44,7 @@ export const itemOptionsOf = (
     }
   }
 }
+
+/** Whether a pool that rejects an item for this reason rejects all further ones. Otherwise the item itself is at fault. */
+export const endsAdmission = (reason: NotAvailableReason): boolean =>
+  reason !== "TooLarge" && reason !== "WaitedTooLong"

@@ -23,13 +23,13 @@ import { checkBoolean, checkFunction, checkPositiveLimit, checkWord } from "../a
 import type { Traversal } from "../pool/entry.ts"
 import type { AttachedWait } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
-import { waitWithin } from "../pool/nested.ts"
+import { lendInFinalizer, waitWithin } from "../pool/nested.ts"
 import { Fork } from "../pool/submit.ts"
 import { Task } from "../pool/task.ts"
 import { awaitEnds } from "../pool/waits.ts"
 import { type Counter, CurrentCounter } from "../runtime/counting.ts"
 import { type BulkSpan, bulkSpanScoped } from "./span.ts"
-import { type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
+import { endsAdmission, type ItemOptionsOf, itemOptionsOf } from "./itemOptions.ts"
 
 type Map = (element: any, index: number) => Effect.Effect<any, any, any>
 
@@ -87,6 +87,8 @@ class Mapping implements Traversal {
   /** Why no more elements are pulled. The stream fails with it when the submitted tasks have settled. */
   private failure: Cause.Cause<unknown> | undefined = undefined
   private feeder: Fiber<unknown, unknown> | undefined = undefined
+  /** Whether the stream gets no more results than it has. */
+  private hasEnded = false
   /** The failure of the task that stopped the mapping. */
   private stoppedBy: Cause.Cause<unknown> | undefined = undefined
 
@@ -158,9 +160,14 @@ class Mapping implements Traversal {
   }
 
   private endIfSettled(): void {
-    if (this.state !== "Ending" || this.live.size > 0) return
-    if (this.failure === undefined) Queue.endUnsafe(this.results)
-    else Queue.failCauseUnsafe(this.results, this.failure)
+    if (this.state === "Ending" && this.live.size === 0) this.endResults(this.failure)
+  }
+
+  /** Ends the stream behind the results that it has, or fails it. */
+  private endResults(failure: Cause.Cause<unknown> | undefined): void {
+    this.hasEnded = true
+    if (failure === undefined) Queue.endUnsafe(this.results)
+    else Queue.failCauseUnsafe(this.results, failure)
   }
 
   onAdmissionEnd(): void {
@@ -215,7 +222,7 @@ class Mapping implements Traversal {
     if (this.counter !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     // Tasks that were stopped because of a failed one may be notified before the failed one.
-    else if (!task.rejected) Queue.failCauseUnsafe(this.results, this.stoppedBy ?? exit.cause)
+    else if (!task.rejected) this.endResults(this.stoppedBy ?? exit.cause)
     this.endIfSettled()
   }
 
@@ -225,7 +232,7 @@ class Mapping implements Traversal {
       counter.ended(exit)
     } catch (cause) {
       this.stop(Cause.die(cause))
-      Queue.failCauseUnsafe(this.results, Cause.die(cause))
+      this.endResults(Cause.die(cause))
     }
   }
 
@@ -243,7 +250,7 @@ class Mapping implements Traversal {
   readonly take = Effect.withFiber((fiber) => {
     const { results } = this
     const next = Queue.takeAll(results)
-    if (Queue.sizeUnsafe(results) > 0) return next
+    if (this.hasEnded || Queue.sizeUnsafe(results) > 0) return next
     return waitWithin(this.machine, fiber, (wait) => {
       this.wait = wait
       return next
@@ -260,15 +267,16 @@ class Mapping implements Traversal {
     return value
   }
 
-  /** Stops everything when the stream's scope ends. */
-  readonly leave = Effect.suspend(() => {
+  /** Stops everything when the stream's scope ends. A task of the pool lends its worker until all has ended. */
+  readonly leave = Effect.withFiber((fiber) => {
     this.endTraversal()
     this.span?.counted(this.fed)
     this.stop()
     const tasks = Array.from(this.live)
     for (const task of tasks) this.machine.cancelByCaller(task, undefined)
     this.machine.flush()
-    return awaitEnds(this.machine, tasks)
+    const ends = awaitEnds(this.machine, tasks)
+    return tasks.length === 0 ? ends : lendInFinalizer(this.machine, fiber, ends)
   })
 }
 
@@ -298,7 +306,7 @@ class ElementTask extends Task {
     return { task: () => (work as Map)(...(args as Parameters<Map>)), args: [] }
   }
   override onRejected(reason: NotAvailableReason): void {
-    this.rejected = true
+    this.rejected = endsAdmission(reason)
     this.mapping.onRejected(this, reason)
   }
   override get mayStart(): boolean {

@@ -50,7 +50,7 @@ export class Warnings {
   flushEnded(): void {
     const { ended, queued } = this.machine
     const isWaiting = queued > 0
-    if (!this.wasWaiting || ended !== this.ended) {
+    if (!this.isQuiet) {
       this.quietSince = this.machine.ages.stamp()
       this.ended = ended
       this.logged.NothingEnded = false
@@ -92,7 +92,13 @@ export class Warnings {
   private millisOf(rule: Rule, now: number): number {
     const oldest = this.machine.oldestQueued
     if (oldest === undefined) return 0
-    return millisBetween(rule === "OldestWait" ? oldest.arrivedAt : this.quietSince, now)
+    if (rule === "OldestWait") return millisBetween(oldest.arrivedAt, now)
+    return this.isQuiet ? millisBetween(this.quietSince, now) : 0
+  }
+
+  /** Whether tasks have waited, and none has ended, since the last flush. A flush that is under way is not noted yet. */
+  private get isQuiet(): boolean {
+    return this.wasWaiting && this.machine.ended === this.ended
   }
 
   private messageOf(rule: Rule, millis: number): string {

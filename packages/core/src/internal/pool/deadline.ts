@@ -108,7 +108,7 @@ export class Deadlines {
   private begin(entry: Waiting, maxWait: number): Deadline {
     const { agenda, ages } = this.pool
     const deadline = new Deadline(this.pool, entry, maxWait, ages.shared)
-    agenda.add(deadline, (ages.shares ? ages.time : agenda.now()) + maxWait)
+    agenda.add(deadline, (ages.shares ? ages.time : agenda.nowOrLast()) + maxWait)
     return deadline
   }
 

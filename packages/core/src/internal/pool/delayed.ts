@@ -68,7 +68,7 @@ export class Delayed {
       })
       entry.extra!.retry!.due = due
       if (!(delay < Infinity)) return
-      const at = this.agenda.now() + delay
+      const at = this.agenda.nowOrLast() + delay
       this.entries.remove(entry)
       this.entries.add(entry, at)
       due.plan(at)

@@ -48,7 +48,7 @@ export interface Entry extends Weighted<Entry>, Notifiable {
    * task that found a free worker.
    */
   arrivedAt: number
-  /** The stamp of the end of the first step of the fiber; `noStamp` before. */
+  /** The stamp of the start; `noStamp` until the fiber first suspends. */
   readonly startedAt: number
   /** For observers: the time of the arrival, of the admission, or of the dispatch, as `Stopwatch` says. */
   since: number
@@ -106,6 +106,8 @@ export interface TaskObserver {
  * `settled` returns. `flushEnded` is called at the end of a flush, when an observer may also change the pool.
  */
 export interface MachineObserver extends TaskObserver {
+  /** Whether it tells the pool's stopwatch which tasks lend their workers. */
+  readonly usesStopwatch: boolean
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
   resized(from: number, to: number): void
   resizedByHand(): void

@@ -75,7 +75,7 @@ export class Gate {
     const { rate } = this
     if (rate === undefined || rate.isAllowed(this.costsOf(entry, rate))) return true
     const millis = this.untilStart(entry)
-    if (millis > 0) this.nextStart.plan(this.agenda.now() + millis)
+    if (millis > 0) this.nextStart.plan(this.agenda.nowOrLast() + millis)
     return millis <= 0
   }
 
@@ -97,7 +97,7 @@ export class Gate {
     if (rate === undefined) return
     const costs = this.costsOf(entry, rate)
     const start =
-      rate.mayShare && this.ages.shares ? this.startShared(costs, rate) : rate.start(costs, this.agenda.now())
+      rate.mayShare && this.ages.shares ? this.startShared(costs, rate) : rate.start(costs, this.agenda.nowOrLast())
     this.noteStart(entry, start)
   }
 
@@ -132,7 +132,7 @@ export class Gate {
   private now(): number {
     if (this.reading?.until === Infinity) this.ages.endSharing()
     this.reading = undefined
-    return this.agenda.now()
+    return this.agenda.nowOrLast()
   }
 
   ended(entry: Entry, lent: boolean): void {

@@ -76,7 +76,7 @@ export class Holds {
 
   /** Holds dispatch for some milliseconds from now on. A later call may extend the time, and never shortens it. */
   beginFor(millis: number): void {
-    const until = this.agenda.now() + millis
+    const until = this.agenda.nowOrLast() + millis
     if (!(millis > 0) || (this.has("RetryAfter") && this.retryAfter.at >= until)) return
     if (!this.has("RetryAfter")) this.begin("RetryAfter")
     if (until < Infinity) this.retryAfter.plan(until)

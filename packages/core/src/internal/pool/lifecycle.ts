@@ -37,6 +37,8 @@ export interface Closing {
 /** The options of a pool for closing. They apply if `close` does not override them. */
 export interface ClosingDefaults {
   readonly drainTimeout: Duration.Duration
+  /** The `drainTimeout` if an interruption ends its scope. */
+  readonly drainOnInterrupt: Duration.Duration
   readonly interruptTimeout: Duration.Duration
   /** Whether the pool drains if an interruption ends its scope. */
   readonly onInterrupt: "interrupt" | "drain"
@@ -54,9 +56,8 @@ interface CloseState {
   interruptMillis: number
   /** The time until which it waits, from the interruption on. */
   abandonAt: number | undefined
-  collect: boolean
-  /** The tasks that closing may cancel, in the order of dispatch, with their entries in the report. */
-  candidates: ReadonlyArray<readonly [Entry, UnfinishedTask]>
+  /** The tasks for the report, if a closer has asked for them. */
+  collection: Collection | undefined
   /** The number of changes by later closers, so that the closing fiber notices them. */
   changes: number
   report: CloseReport | undefined
@@ -119,10 +120,12 @@ export class Lifecycle {
    * Like `closeUnsafe`, when the pool's scope ends. The present closing must not outlast the limits of the pool's
    * options.
    */
-  closeForGoodUnsafe(mode: "drain" | "interrupt"): Effect.Effect<CloseReport> {
+  closeForGoodUnsafe(mode: "drain" | "interrupt", isInterrupted: boolean): Effect.Effect<CloseReport> {
+    const { drainOnInterrupt, drainTimeout, interruptTimeout } = this.defaults
+    const how = { mode, interruptTimeout, drainTimeout: isInterrupted ? drainOnInterrupt : drainTimeout }
     this.closedForGood = true
-    if (this.machine.phase === "Draining") this.tighten(this.closing!, { mode, ...this.defaults })
-    const report = this.closeUnsafe({ mode, ...this.defaults })
+    if (this.machine.phase === "Draining") this.tighten(this.closing!, how)
+    const report = this.closeUnsafe(how)
     if (this.machine.phase === "Closed") this.endForGood()
     return report
   }
@@ -145,8 +148,7 @@ export class Lifecycle {
       drainUntil: this.now() + Duration.toMillis(drainTimeout),
       interruptMillis: Duration.toMillis(interruptTimeout),
       abandonAt: undefined,
-      collect,
-      candidates: [],
+      collection: collect ? new Collection(this.machine) : undefined,
       changes: 0,
       report: undefined,
       closed: undefined,
@@ -164,7 +166,7 @@ export class Lifecycle {
   /** Applies the options of a later closer, which can only make the closing end earlier. */
   private tighten(closing: CloseState, { collect = false, drainTimeout, interruptTimeout, mode }: Closing): void {
     if (mode === "interrupt") closing.mode = mode
-    if (collect && !closing.collect) this.collectFromNowOn(closing)
+    if (collect && closing.collection === undefined) this.collectFromNowOn(closing)
     if (drainTimeout !== undefined) {
       closing.drainUntil = Math.min(closing.drainUntil, this.now() + Duration.toMillis(drainTimeout))
     }
@@ -237,11 +239,8 @@ export class Lifecycle {
       if (this.openScope !== undefined) yield* Scope.close(this.openScope, Exit.void)
       const completed = completedBy(machine) - completedBefore
       const neverRun = machine.neverRun - neverRunBefore
-      const tasks = closing.candidates.filter(([entry]) => !hasCompleted(machine, entry)).map(([, task]) => task)
       const report = { completed, neverRun, interrupted: held - completed - neverRun }
-      closing.report = closing.collect ? { ...report, tasks } : report
-      closing.candidates = []
-      machine.collected = undefined
+      closing.report = closing.collection === undefined ? report : { ...report, tasks: closing.collection.end() }
       closing.closed = machine.endClosing(closing.report)
       if (this.closedForGood) this.endForGood()
       machine.flush()
@@ -257,7 +256,7 @@ export class Lifecycle {
       while (!isOver()) {
         // A task that takes more workers than the target would never run.
         if (isStranded(machine)) {
-          this.collect(closing)
+          closing.collection?.note()
           cancelStranded(machine, cancelledPerStep)
           yield* Effect.yieldNow
         } else if (!(yield* this.changed(closing, () => isOver() || isStranded(machine), closing.drainUntil))) return
@@ -270,7 +269,7 @@ export class Lifecycle {
     const { machine } = this
     return Effect.gen({ self: this }, function* () {
       machine.holds.begin("Closing")
-      this.collect(closing)
+      closing.collection?.note()
       closing.abandonAt = this.now() + closing.interruptMillis
       let cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
       for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
@@ -285,20 +284,8 @@ export class Lifecycle {
 
   /** Collects for a later closer. If closing interrupts already, only the tasks that have not ended. */
   private collectFromNowOn(closing: CloseState): void {
-    closing.collect = true
-    if (closing.abandonAt !== undefined) this.collect(closing)
-  }
-
-  /** Notes the tasks that may be cancelled from here on. A settled task no longer has its work. */
-  private collect(closing: CloseState): void {
-    if (!closing.collect) return
-    const { machine } = this
-    // The submitter of a noted task may have been interrupted since then.
-    const collected = (machine.collected ??= new Set())
-    const cancelled = closing.candidates.filter(([entry]) => collected.has(entry)).map(([entry]) => entry)
-    const entries = Array.from(new Set([...cancelled, ...machine.runningEntries, ...machine.unstartedEntries]))
-    const known = new Map(closing.candidates)
-    closing.candidates = entries.map((entry) => [entry, known.get(entry) ?? unfinishedOf(entry)] as const)
+    closing.collection = new Collection(this.machine)
+    if (closing.abandonAt !== undefined) closing.collection.note()
   }
 
   /** Waits until `ready()`, or until a closer has changed the limits. Returns `false` if `until` has passed first. */
@@ -328,6 +315,45 @@ export class Lifecycle {
   }
 }
 
+/** The tasks of a report. Those that are cancelled are noted before they settle, because a settled task has no work. */
+class Collection {
+  private readonly machine: Machine
+  /** The tasks that were cancelled, with their entries in the report. */
+  private readonly cancelled = new Map<Entry, UnfinishedTask>()
+  /** The tasks that closing may cancel, in the order of dispatch. */
+  private candidates = new Map<Entry, UnfinishedTask>()
+
+  constructor(machine: Machine) {
+    this.machine = machine
+    machine.collector = this
+  }
+
+  add(entry: Entry): void {
+    this.cancelled.set(entry, this.candidates.get(entry) ?? unfinishedOf(entry))
+  }
+
+  /** Notes the tasks that may be cancelled from here on. */
+  note(): void {
+    const { runningEntries, unstartedEntries } = this.machine
+    const { candidates } = this
+    this.candidates = new Map(this.cancelled)
+    for (const entry of [...runningEntries, ...unstartedEntries]) {
+      this.candidates.set(entry, candidates.get(entry) ?? unfinishedOf(entry))
+    }
+  }
+
+  /** Returns the tasks that did not end by themselves: they were cancelled, or their submitters were interrupted. */
+  end(): ReadonlyArray<UnfinishedTask> {
+    this.machine.collector = undefined
+    const { cancelled } = this
+    // The order of dispatch, behind what was cancelled before.
+    const all = new Map([...[...cancelled].filter(([entry]) => !this.candidates.has(entry)), ...this.candidates])
+    return Array.from(all)
+      .filter(([entry]) => cancelled.has(entry) || wasInterrupted(entry))
+      .map(([, task]) => task)
+  }
+}
+
 /** Returns the number of tasks that have ended by themselves. */
 const completedBy = ({ counts }: Machine): number => counts.succeeded + counts.failed
 
@@ -337,7 +363,4 @@ const unfinishedOf = (entry: Entry): UnfinishedTask => {
   return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
 }
 
-/** Returns whether a task has ended by itself: closing did not cancel it, and did not interrupt its submitter. */
-const hasCompleted = (machine: Machine, entry: Entry): boolean =>
-  entry.exit?._tag !== "Failure" ||
-  !(Cause.hasInterruptsOnly(entry.exit.cause) || machine.collected?.has(entry) === true)
+const wasInterrupted = ({ exit }: Entry): boolean => exit?._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)

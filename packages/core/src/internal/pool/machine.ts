@@ -143,8 +143,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private readonly deadlines: Deadlines
 
   readonly observers: Observers
-  /** The tasks that closing has cancelled, while it collects them. */
-  collected: Set<Entry> | undefined = undefined
+  /** Notes the tasks that are cancelled, while closing collects them. */
+  collector: { add(entry: Entry): void } | undefined = undefined
   // The fields of `observers`, which each task looks at.
   private observer: TaskObserver | undefined = undefined
   private ownObserver: MachineObserver | undefined = undefined
@@ -197,7 +197,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.delayed = new Delayed(this, this.agenda)
     this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
-    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.now() })
+    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.nowOrLast() })
     this.backlog = makeBacklog()
     this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
@@ -257,7 +257,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Returns whether a submitter of this entry would have to wait at the door. */
   wouldWaitAtDoor(entry: Entry): boolean {
-    if (!this.isAdmitting) return false
+    if (!this.isAdmitting || this.isTooLarge(entry)) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
@@ -281,6 +281,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
       this.reject(entry, "WaitedTooLong")
     } else if (entry.state === "Waiting") {
       this.takeOut(entry)
+      this.collector?.add(entry)
       this.countReason("WaitedTooLong")
       const error = this.notAvailable("WaitedTooLong")
       this.traceRejection(entry, error)
@@ -412,7 +413,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
     extra.retry!.sequence = this.backlog.nextSequence()
-    extra.arrival ??= this.agenda.now()
+    extra.arrival ??= this.agenda.nowOrLast()
   }
 
   private enqueue(entry: Entry): void {
@@ -435,7 +436,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private enqueueAtDoor(entry: Entry): void {
-    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).arrival ??= this.agenda.now()
+    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).arrival ??= this.agenda.nowOrLast()
     entry.state = "AtDoor"
     entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)
@@ -675,11 +676,12 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private run(entry: Entry): void {
+    const startedAt = this.ages.stamp()
     const exit = entry.fork().pollUnsafe()
     if (exit === undefined) {
       entry.observe()
-      // A task that ends in its first step needs no time. One that closing has abandoned there has no launch.
-      if (entry.launch !== undefined) entry.launch.startedAt = this.ages.stamp()
+      // A task that closing has abandoned in its first step has no launch.
+      if (entry.launch !== undefined) entry.launch.startedAt = startedAt
     } else this.onExit(entry, exit)
     entry.onStarted()
   }
@@ -768,7 +770,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.count(entry, "cancelled")
     this.events.emit({ _tag: "Cancelled", reason, started: true })
     const error = new TaskCancelled({ reason, started: true, pool: this.name, stats: this.stats() })
-    if (reason === "Closed") this.collected?.add(entry)
+    this.collector?.add(entry)
     this.settle(entry, Exit.failCause(Cause.fromReasons([Cause.makeFailReason(error), ...others])))
   }
 
@@ -926,6 +928,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
    */
   remove(entry: Entry, outcome: Exit.Exit<never, unknown> | TaskCancelledReason): void {
     this.takeOut(entry)
+    if (typeof outcome === "string") this.collector?.add(entry)
     this.settle(entry, typeof outcome === "string" ? this.cancellation(outcome, hasStarted(entry)) : outcome)
     this.moveFromDoor()
   }
@@ -980,7 +983,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     for (const entry of entries) {
       // Settling another item may have stopped the bulk, and so settled this entry.
       if (entry.state === "Settled") continue
-      if (reason === "Closed") this.collected?.add(entry)
+      this.collector?.add(entry)
       this.settle(entry, hasStarted(entry) ? ran : neverRan)
     }
   }

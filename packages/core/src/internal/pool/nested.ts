@@ -55,18 +55,26 @@ const both = (first: AttachedWait, second: AttachedWait): AttachedWait => ({
 export const lendMeanwhile = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
-  operation: Effect.Effect<A, E, R>
+  operation: Effect.Effect<A, E, R>,
+  takingBack?: Restore
 ): Effect.Effect<A, E, R> => {
   const entry = innermostEntry(fiber)
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
-  const within = own === undefined ? operation : lendWhile(machine, own, () => operation)
-  return (entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, within)) as Effect.Effect<
-    A,
-    E,
-    R
-  >
+  const within = own === undefined ? operation : lendWhile(machine, own, () => operation, takingBack)
+  const lent = entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, within, takingBack)
+  return lent as Effect.Effect<A, E, R>
 }
+
+/**
+ * Like `lendMeanwhile`, for a finalizer. The operation is not interrupted. Afterwards an interrupted task takes its
+ * workers back at once.
+ */
+export const lendInFinalizer = <A, E, R>(
+  machine: Machine,
+  fiber: Fiber<unknown, unknown>,
+  operation: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => lendMeanwhile(machine, fiber, operation, Effect.interruptible)
 
 /**
  * Runs an operation of another pool. The task lends its workers while both pools wait for each other. Runs `refused` instead
@@ -76,7 +84,8 @@ const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
   operation: (crossWait: CrossWait) => Effect.Effect<A, E, R>,
-  refused: Effect.Effect<A, E | NotAvailable, R>
+  refused: Effect.Effect<A, E | NotAvailable, R>,
+  takingBack?: Restore
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
@@ -84,7 +93,7 @@ const waitInOtherPool = <A, E, R>(
     if (crossWait === undefined) return restore(refused)
     return Effect.flatMap(Effect.exit(restore(operation(crossWait))), (exit) => {
       own.waitNode.end(crossWait)
-      return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, restore)
+      return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, takingBack ?? restore)
     })
   })
 
@@ -92,7 +101,8 @@ const waitInOtherPool = <A, E, R>(
 const lendWhile = <A, E, R>(
   machine: Machine,
   entry: Entry,
-  operation: (wait: Wait) => Effect.Effect<A, E, R>
+  operation: (wait: Wait) => Effect.Effect<A, E, R>,
+  takingBack?: Restore
 ): Effect.Effect<A, E | NotAvailable, R> =>
   machine.nested === "fail"
     ? Effect.fail(rejectNested(machine))
@@ -100,7 +110,7 @@ const lendWhile = <A, E, R>(
         const wait = machine.lend(entry)
         machine.flush()
         return Effect.flatMap(Effect.exit(restore(afterDispatch(machine, wait, operation))), (exit) =>
-          endWait(machine, wait, exit, restore)
+          endWait(machine, wait, exit, takingBack ?? restore)
         )
       })
 
@@ -123,7 +133,7 @@ class Lent implements Ending {
   }
 
   continueWith<A, E>(exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> {
-    return awaitWorkers(this.wait!, exit, restore)
+    return awaitWorkers(this.machine, this.wait!, exit, restore)
   }
 }
 Object.assign(Lent.prototype, ending)
@@ -167,16 +177,19 @@ type Restore = <B>(effect: Effect.Effect<B>) => Effect.Effect<B>
 const endWait = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   wait.end()
   machine.flush()
-  return wait.isDone ? exit : awaitWorkers(wait, exit, restore)
+  return wait.isDone ? exit : awaitWorkers(machine, wait, exit, restore)
 }
 
-const awaitWorkers = <A, E>(wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
+const awaitWorkers = <A, E>(machine: Machine, wait: Wait, exit: Exit<A, E>, restore: Restore): Effect.Effect<A, E> => {
   const back = Effect.callback<void>((resume) => {
     // The fiber may have yielded since the last check, and its task may have its workers back.
     if (wait.isDone) return resume(Effect.void)
     wait.onDone = () => resume(Effect.void)
   })
-  const takeBack = Effect.sync(() => wait.takeBackNow())
+  const takeBack = Effect.sync(() => {
+    wait.takeBackNow()
+    machine.flush()
+  })
   return Effect.andThen(
     Effect.onExit(restore(back), () => takeBack),
     exit
@@ -189,5 +202,6 @@ const rejectNested = (machine: Machine): NotAvailable => {
   const error = machine.notAvailable("Nested")
   const report = (fiber: Fiber<unknown, unknown>): void => rejectedIn(fiber, "Nested", error.stats)
   if (machine.traces) machine.userCode.guard(report, getCurrent()!)
+  machine.flush()
   return error
 }

@@ -68,7 +68,7 @@ export class Observers {
     const { own, timed, timing } = this
     this.ofTasks = timed > 0 ? timing!.alongside(own) : own
     // Nothing would report when lent workers are taken back.
-    if (this.ofTasks === undefined) this.watch.forgetLoans()
+    if (timed === 0 && own?.usesStopwatch !== true) this.watch.forgetLoans()
     this.onChange()
   }
 }

@@ -72,6 +72,7 @@ const isOverload = (outcome: unknown): outcome is { readonly overload: true; rea
 
 /** Holds the dispatch of a fixed pool for the `retryAfter` of a server. */
 export class RetryAfter implements MachineObserver {
+  readonly usesStopwatch = false
   private readonly machine: Machine
   private readonly outcomes: Outcomes
 

@@ -17,9 +17,9 @@ export const clear = (machine: Machine, { key, label }: ClearOptions): number =>
 
 /** Returns whether a waiting task takes more workers than the target, so that it would never run. */
 export const isStranded = (machine: Machine): boolean =>
-  machine.maxPermits > machine.target &&
-  machine.waiting > 0 &&
-  (machine.target === 0 || strandedEntries(machine).length > 0)
+  machine.target === 0
+    ? machine.waiting + machine.delayedCount > 0
+    : machine.maxPermits > machine.target && machine.waiting > 0 && strandedEntries(machine).length > 0
 
 /** Cancels the stranded tasks. With a target of 0, cancels up to `most` of them. */
 export const cancelStranded = (machine: Machine, most: number): void => {

@@ -113,6 +113,8 @@ export class Trace implements Notifiable {
   private lentAt: bigint | undefined = undefined
   private lentFor = 0n
   private exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** Whether the tracer makes the span. It is user code, and may end the task. */
+  private isMaking = false
 
   constructor(tracing: Tracing) {
     this.tracing = tracing
@@ -144,6 +146,7 @@ export class Trace implements Notifiable {
     const { annotations, links, parent, pool, tracer } = this.tracing
     // A task that found a free worker was dispatched in the step of its admission.
     if (task.arrivedAt !== noStamp) this.dispatchedAt = this.now()
+    this.isMaking = true
     const span = tracer.span({
       name: "task_pool.task",
       parent,
@@ -162,12 +165,15 @@ export class Trace implements Notifiable {
     span.attribute("task_pool.task.weight", task.weight)
     span.attribute("task_pool.queue_time", seconds(this.dispatchedAt - this.admittedAt))
     span.event("task_pool.dispatched", this.dispatchedAt)
+    this.isMaking = false
+    if (this.exit !== undefined) pool.enqueueCompletion(this)
   }
 
   /** Lets the next flush end a span that the tracer has not set up. The task runs without it. */
   private dropSpan(defect: unknown): void {
     const { dispatchedAt, span } = this
     const { pool } = this.tracing
+    this.isMaking = false
     if (span != null) pool.enqueueCompletion({ notify: () => span.end(dispatchedAt, Exit.die(defect)) })
     this.span = undefined
     pool.userCode.onDefect(defect, "the tracer threw, and the task has no span")
@@ -187,11 +193,11 @@ export class Trace implements Notifiable {
 
   /** Notes that the fiber has ended. Returns whether there is a span to end. */
   finish(exit: Exit.Exit<unknown, unknown>): boolean {
-    if (this.span === undefined || this.exit !== undefined) return false
+    if (this.exit !== undefined || (this.span === undefined && !this.isMaking)) return false
     this.exit = exit
     this.endedAt = this.now()
     if (this.lentAt !== undefined) this.lentFor += this.endedAt - this.lentAt
-    return true
+    return !this.isMaking
   }
 
   /** Ends the span. */

@@ -198,7 +198,7 @@ it("a gate gives nothing to a task that ends while the clock is read for its cor
   const clock = { monotonicTimeNanosUnsafe: () => 1_000_000_000n } as Clock.Clock
   const gate = new Gate(
     { rates: [{ limit: 4, window: 1000, unit: undefined }], perKey: Infinity, makeBacklog },
-    { now } as Agenda,
+    { nowOrLast: now } as Agenda,
     new Ages(clock, false),
     () => {}
   )
@@ -212,7 +212,7 @@ it("a gate ends the sharing of a reading before it says when the rate allows a s
   let nanos = 1_000_000_000n
   const clock = { monotonicTimeNanosUnsafe: () => nanos } as Clock.Clock
   const ages = new Ages(clock, true)
-  const agenda = { now: () => Number(nanos) / 1e6 } as Agenda
+  const agenda = { nowOrLast: () => Number(nanos) / 1e6 } as Agenda
   const gate = new Gate(
     { rates: [{ limit: 4, window: 1000, unit: undefined }], perKey: Infinity, makeBacklog },
     agenda,

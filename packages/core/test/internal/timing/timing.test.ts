@@ -206,7 +206,12 @@ describe("a pool that measures", () => {
       const { watch } = machine.observers
       const own = new Proxy(
         {},
-        { get: (_, report) => (report === "lent" ? (entry: Entry) => watch.lent(entry) : () => {}) }
+        {
+          get: (_, report) => {
+            if (report === "usesStopwatch") return true
+            return report === "lent" ? (entry: Entry) => watch.lent(entry) : () => {}
+          }
+        }
       )
       machine.observers.observe(own as MachineObserver)
       const stop = machine.observers.measure()
