@@ -114,6 +114,8 @@ export interface WorkerSpec {
   readonly stalledCheck: number
   readonly unknownFor: number
   readonly maxDeaths: number
+  /** The names of the tasks that the worker has handlers for. */
+  readonly names: ReadonlyArray<string>
   /** Whether the worker has a handler for a task of this name. */
   readonly knows: (name: string) => boolean
   /** Runs one attempt. Never fails and never dies. */

@@ -58,6 +58,7 @@ export const workerOf = <R>(
     const services = Context.omit(Tracer.ParentSpan)(context) as Context.Context<never>
     return Effect.succeed({
       ...limits,
+      names: [...handlers.keys()],
       knows: (name) => handlers.has(name),
       run: (delivery) => {
         const handler = handlers.get(delivery.name)

@@ -260,6 +260,27 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       )
     })
 
+    it.effect("a task whose only worker is busy waits for it, however often it meets another worker", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const other = Stranger.handle(() => Effect.succeed(""))
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        yield* Layer.build(Pool.worker([gates.handler], { concurrency: 1 }))
+        const busy = yield* Pool.fork(Work, { key: "a" })
+        yield* gates.started("a")
+        yield* Layer.build(Pool.worker([other], { concurrency: 1, unknownFor: "1 millis" }))
+        const waiting = yield* Pool.fork(Work, { key: "now" }, { id: "waits" })
+        yield* eventually(
+          Effect.promise(() => raw.hget(jobKey(name, "waits"), "ats")),
+          (starts) => Number(starts) >= 5
+        )
+        yield* gates.open("a")
+        assert.strictEqual(yield* busy.join, "a")
+        assert.strictEqual(yield* waiting.join, "now")
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, size: 5 })))
+    })
+
     it.effect(
       "cancelling a running task waits for its finalizers, and its submitter learns that it had started",
       () => {

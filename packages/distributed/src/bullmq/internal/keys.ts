@@ -2,8 +2,8 @@
  * The names of a pool's keys in Redis, and the mapping between a task's ID and the ID of its job.
  *
  * All keys of a pool begin with `<prefix>:<name>:`. BullMQ owns `meta`, `marker`, `events` and the others that its manual
- * names. `pool` (a hash), `control` (a stream), `window` (a hash) and `decider` (a string) are of this package. No job's
- * key is among them, because each job's ID begins with `u.` or `w.`.
+ * names. `pool` (a hash), `control` (a stream), `known` (a hash), `window` (a hash) and `decider` (a string) are of this
+ * package. No job's key is among them, because each job's ID begins with `u.` or `w.`.
  */
 
 /** The keys that this package reads or writes itself. */
@@ -12,6 +12,8 @@ export interface Keys {
   readonly pool: string
   /** The stream by which the processes of a pool tell each other what changed. */
   readonly control: string
+  /** The tasks that connected workers have handlers for, and when a worker last told so. */
+  readonly known: string
   /** The sums that the workers of an auto-scale pool add to. */
   readonly window: string
   /** The process that decides the size of an auto-scale pool at the moment. */
@@ -33,6 +35,7 @@ export const keysOf = (prefix: string, name: string): Keys => {
     base,
     pool: key("pool"),
     control: key("control"),
+    known: key("known"),
     window: key("window"),
     decider: key("decider"),
     meta: key("meta"),

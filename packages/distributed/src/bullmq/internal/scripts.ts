@@ -126,6 +126,22 @@ end
 return result
 `
 
+/** Notes that a worker has handlers for some tasks now, by the clock of the server. */
+const know = `
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+for _, name in ipairs(ARGV) do redis.call('HSET', KEYS[1], name, now) end
+return {}
+`
+
+/** Returns how many milliseconds ago a worker had a handler for a task. Returns nothing if none ever had. */
+const knownSince = `
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if not known then return {} end
+local time = redis.call('TIME')
+return { time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(known) }
+`
+
 /**
  * What the three scripts of an auto-scale pool share: the clock of the server, and a reading of the queue.
  *
@@ -261,7 +277,7 @@ return { 1 }
 export const jobStates = ["gone", "completed", "failed", "delayed", "waiting", "active"] as const
 export type JobState = (typeof jobStates)[number]
 
-const sources = { open, resize, hold, pause, states, running, report, observe, decide }
+const sources = { open, resize, hold, pause, states, running, know, knownSince, report, observe, decide }
 export type ScriptName = keyof typeof sources
 const command = (name: ScriptName): string => `aioTaskPool_${name}`
 

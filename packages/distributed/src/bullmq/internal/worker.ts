@@ -24,13 +24,15 @@ import type { RunResult, WorkerSpec } from "../../internal/driver.ts"
 import type { Answer } from "../../internal/wire.ts"
 import { logWarning } from "../../internal/log.ts"
 import { Signal } from "../../internal/signal.ts"
+import { wireFormat } from "../../internal/codec.ts"
 import type { Broker } from "./broker.ts"
 import { callback, guarded } from "../../internal/callback.ts"
 import { Connections } from "./connections.ts"
 import type { Control } from "./control.ts"
 import type { Meter } from "./meter.ts"
 import { taskIdOf } from "./keys.ts"
-import { ended } from "./promises.ts"
+import { ended, whenSettled } from "./promises.ts"
+import { runScript } from "./scripts.ts"
 import { workerName } from "./workerNames.ts"
 
 interface Run {
@@ -53,6 +55,10 @@ const keptCancels = 1000
 const cancelFor = 3000
 /** How long a task waits that this worker cannot run, in milliseconds: the first time, and at most. */
 const absence = { first: 50, longest: 1000 }
+/** How often a worker tells which tasks it knows, in milliseconds. */
+const tellInterval = 500
+/** How long what a worker has told counts at least, in milliseconds: its next message may be late. */
+const toldFor = 2000
 
 class PoolWorker extends Worker {
   /** Seconds by which this worker looks later for tasks whose delay has passed, so that others look first. */
@@ -100,8 +106,8 @@ export const runWorker = Effect.fnUntraced(function* (
   const runs = new Map<string, Run>()
   /** Cancel messages of jobs that this worker has not fetched, and when they came. */
   const cancels = new Map<string, number>()
-  /** When this worker first met a task that it has no handler for. */
-  const unknown = new Map<string, { readonly since: number; absence: number }>()
+  /** Tasks that this worker cannot run: since when no worker is known that can, and how long the task waits next. */
+  const unknown = new Map<string, { since: number; absence: number }>()
   let lastUnknown = -Infinity
   let isClosing = false
 
@@ -186,15 +192,31 @@ export const runWorker = Effect.fnUntraced(function* (
     lastUnknown = now
     const met = unknown.get(jobId) ?? { since: now, absence: absence.first }
     unknown.set(jobId, met)
-    if (now - met.since >= spec.unknownFor) {
+    if (unknown.size > keptCancels) unknown.delete(unknown.keys().next().value!)
+    const delay = (): Promise<never> => {
+      const until = clock.currentTimeMillisUnsafe() + met.absence
+      met.absence = Math.min(absence.longest, 1.5 * met.absence)
+      const delayed = () => Promise.reject(new DelayedError())
+      return job.moveToDelayed(until, token).then(delayed, delayed)
+    }
+    if (now - met.since < spec.unknownFor) return delay()
+    // A worker that knows the task may be busy, or have run it meanwhile.
+    return runScript(broker.client, "knownSince", [broker.keys.known], [knownName(job)]).then(([millis]) => {
+      if (typeof millis === "number" && millis < Math.max(toldFor, spec.unknownFor)) {
+        met.since = now - millis
+        return delay()
+      }
       unknown.delete(jobId)
       return settle({ lost: "UnknownTask", attempts: job.attemptsMade, detail }, jobId)
+    }, delay)
+  }
+
+  /** Tells the others which tasks this worker knows. Workers that do not know a task ask for it. */
+  const tellNames = (): void => {
+    if (broker.isUp && spec.names.length > 0) {
+      const names = spec.names.map((name) => `${wireFormat} ${name}`)
+      whenSettled(runScript(broker.client, "know", [broker.keys.known], names), () => {})
     }
-    if (unknown.size > keptCancels) unknown.delete(unknown.keys().next().value!)
-    const until = clock.currentTimeMillisUnsafe() + Math.min(met.absence, spec.unknownFor)
-    met.absence = Math.min(absence.longest, 1.5 * met.absence)
-    const delayed = () => Promise.reject(new DelayedError())
-    return job.moveToDelayed(until, token).then(delayed, delayed)
   }
 
   const interrupt = (jobId: string, why: NonNullable<Run["why"]>): void => {
@@ -225,8 +247,10 @@ export const runWorker = Effect.fnUntraced(function* (
         )
   )
 
+  let telling: ReturnType<typeof setInterval> | undefined
   const close = Effect.fnUntraced(function* (worker: PoolWorker) {
     isClosing = true
+    clearInterval(telling)
     // Fetches no more jobs, and goes on renewing leases. A fetch that is under way is handed back.
     yield* ended(() => worker.pause(true))
     yield* Effect.timeoutOption(allEnded, spec.drainTimeout)
@@ -294,6 +318,8 @@ export const runWorker = Effect.fnUntraced(function* (
   // The pool's record says whether this process may take its tasks.
   const started = Effect.suspend(() => {
     if (isClosing || !broker.isUp) return Effect.void
+    tellNames()
+    telling = setInterval(tellNames, tellInterval)
     worker.run().catch((error: Error) => log(`the worker ${name} ended: ${error.message}`))
     control.tell("WorkerJoined", { worker: name })
     return ended(() => worker.waitUntilReady())
@@ -312,6 +338,12 @@ export const runWorker = Effect.fnUntraced(function* (
     broker.isUp ? broker.connectTimeout : broker.patience
   )
 })
+
+/** The task of a job, and its format: a worker may know the task in an older format only. */
+const knownName = ({ data, name }: Job): string => {
+  const f: unknown = typeof data === "object" && data !== null && "f" in data ? data.f : undefined
+  return `${typeof f === "number" ? f : wireFormat} ${name}`
+}
 
 /** An answer as the message of an error: BullMQ stores it, retries by it, and tells submitters of it. */
 const failure = (Kind: new (message: string) => Error, answer: Answer): Error => new Kind(JSON.stringify(answer))
