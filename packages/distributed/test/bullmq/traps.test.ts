@@ -301,6 +301,58 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }
     )
 
+    it.effect("cancelling a task that ends in the same moment keeps its result", () => {
+      const gates = new Gates()
+      const worker = Pool.worker([gates.handler], { concurrency: 1 })
+      const name = poolName()
+      // The canceller learns that the task waits, and then the task runs and ends.
+      let hasAsked = false
+      const asked = Deferred.makeUnsafe<void>()
+      const ended = Deferred.makeUnsafe<void>()
+      const late = (reply: unknown) => Effect.runPromise(Effect.as(Deferred.await(ended), reply))
+      const slow = through((args, pass) => {
+        if (args[0] === "COUNT" && args.includes(`aio:${name}:events`)) return pass().then(late)
+        if (hasAsked || args[2] !== `aio:${name}:` || !jobKey(name, "a").endsWith(String(args[3]))) return pass()
+        return pass().then((state) => {
+          hasAsked = true
+          Deferred.doneUnsafe(asked, Effect.void)
+          return late(state)
+        })
+      })
+      return Effect.gen(function* () {
+        yield* Layer.build(worker)
+        yield* Pool.holdDispatch
+        const handle = yield* Effect.provide(
+          Pool.fork(Work, { key: "now" }, { id: "a" }),
+          yield* Layer.build(Layer.fresh(kinds.Simple.layer({ tag: Pool, name }).pipe(Layer.provide(slow))))
+        )
+        const canceller = yield* Effect.forkChild(handle.cancel, { startImmediately: true })
+        yield* Deferred.await(asked)
+        yield* Pool.releaseDispatch
+        yield* (yield* Pool.attach(Work, "a")).join
+        yield* Deferred.succeed(ended, undefined)
+        yield* Fiber.join(canceller)
+        assert.strictEqual(yield* (yield* Pool.attach(Work, "a")).join, "now")
+        assert.strictEqual(yield* Pool.submit(Work, { key: "now again" }, { id: "a" }), "now")
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name })))
+    })
+
+    for (const kind of ["Simple", "Lifo", "Priority"] as const) {
+      it.effect(`cancelling removes a waiting and a delayed task of a pool of kind ${kind}`, () => {
+        const name = poolName()
+        return Effect.gen(function* () {
+          const raw = yield* rawClient
+          for (const delay of [0, "1 hour"] as const) {
+            const handle = yield* Pool.fork(Work, { key: "a" }, { id: "a", delay })
+            yield* handle.cancel
+            assert.deepInclude(failureOf(yield* handle.await) as object, { _tag: "TaskCancelled", started: false })
+            assert.strictEqual(yield* Effect.promise(() => raw.exists(jobKey(name, "a"))), 0)
+          }
+          assert.deepInclude(yield* Pool.stats, { waiting: 0, delayed: 0 })
+        }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, kind })))
+      })
+    }
+
     it.effect("interrupting a submitter removes its waiting task, and interrupts its running one", () => {
       const gates = new Gates()
       const worker = Pool.worker([gates.handler], { concurrency: 1 })

@@ -105,6 +105,27 @@ return result
 `
 
 /**
+ * Removes a job that waits or is delayed, as BullMQ's `removeJob` does, and returns its number: 1 or 0. BullMQ's own command
+ * also removes a job that has ended meanwhile, and its result with it.
+ */
+const removeWaiting = `
+local base = KEYS[1]
+local id = ARGV[1]
+local key = base .. id
+local from
+if redis.call('ZREM', base .. 'delayed', id) == 1 then from = 'delayed'
+elseif redis.call('ZREM', base .. 'prioritized', id) == 1 then from = 'prioritized'
+elseif redis.call('LREM', base .. 'wait', 1, id) == 1 then from = 'wait'
+elseif redis.call('LREM', base .. 'paused', 1, id) == 1 then from = 'paused'
+else return { 0 } end
+redis.call('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
+  key .. ':unsuccessful')
+local kept = redis.call('HGET', base .. 'meta', 'opts.maxLenEvents') or 10000
+redis.call('XADD', base .. 'events', 'MAXLEN', '~', kept, '*', 'event', 'removed', 'jobId', id, 'prev', from)
+return { 1 }
+`
+
+/**
  * Returns how many tasks each worker runs: pairs of its name and the number. Reads at most the first 5,000 running tasks,
  * because the server does nothing else meanwhile.
  */
@@ -277,7 +298,7 @@ return { 1 }
 export const jobStates = ["gone", "completed", "failed", "delayed", "waiting", "active"] as const
 export type JobState = (typeof jobStates)[number]
 
-const sources = { open, resize, hold, pause, states, running, know, knownSince, report, observe, decide }
+const sources = { open, resize, hold, pause, states, removeWaiting, running, know, knownSince, report, observe, decide }
 export type ScriptName = keyof typeof sources
 const command = (name: ScriptName): string => `aioTaskPool_${name}`
 

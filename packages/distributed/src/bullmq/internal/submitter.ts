@@ -146,8 +146,8 @@ export class Submitter implements EntryHost {
   }
 
   private remove(waiter: Waiter): void {
-    const { control, queue } = this
-    whenSettled(queue.remove(waiter.jobId), (count) => {
+    const { broker, control } = this
+    whenSettled(runScript(broker.client, "removeWaiting", [broker.keys.base], [waiter.jobId]), ([count]) => {
       const { jobId, started } = waiter
       // The job may have started meanwhile.
       if (count === 0) control.tell("Cancel", { id: jobId })
