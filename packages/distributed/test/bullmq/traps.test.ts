@@ -175,6 +175,39 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
       }).pipe(Effect.scoped, Effect.provide(poolLayer({ name, resultTtl: "90 seconds" })))
     })
 
+    it.effect("a result is not found after resultTtl, also while no other task ends", () => {
+      const name = poolName()
+      const gates = new Gates()
+      const handler = Work.handle(({ key }) => {
+        gates.runs.push(key)
+        return key === "fails" ? Effect.fail(new Failed({ why: key })) : Effect.succeed(key)
+      })
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        yield* Layer.build(Pool.worker([handler], { concurrency: 1 }))
+        const options = (id: string) => ({ id })
+        assert.strictEqual(yield* Pool.submit(Work, { key: "first" }, options("a")), "first")
+        assert.instanceOf(yield* Effect.flip(Pool.submit(Work, { key: "fails" }, options("b"))), Failed)
+        assert.strictEqual(yield* Pool.submit(Work, { key: "again" }, options("a")), "first")
+        // As if both had ended before the hour.
+        for (const [id, set] of [
+          ["a", "completed"],
+          ["b", "failed"]
+        ] as const) {
+          const key = jobKey(name, id)
+          const finishedOn = Number(yield* Effect.promise(() => raw.hget(key, "finishedOn"))) - 3_600_001
+          yield* Effect.promise(() => raw.hset(key, "finishedOn", finishedOn))
+          yield* Effect.promise(() => raw.zadd(`aio:${name}:${set}`, finishedOn, key.split(":").at(-1)!))
+        }
+        assert.deepInclude(yield* Effect.flip(Pool.attach(Work, "a")), { _tag: "TaskLost", reason: "Vanished" })
+        const other = yield* client({ name })
+        assert.strictEqual(yield* Effect.provide(Pool.submit(Work, { key: "second" }, options("a")), other), "second")
+        assert.strictEqual(yield* Pool.submit(Work, { key: "second" }, options("b")), "second")
+        assert.deepStrictEqual(gates.runs, ["first", "fails", "second", "second"])
+        assert.deepInclude(yield* Pool.stats, { keptSucceeded: 2, keptFailed: 0 })
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name })))
+    })
+
     it.effect("a typed failure is tried again by the engine, and the last one arrives typed", () => {
       const attempts: Array<number> = []
       const handler = Work.handle((_, { attempt }) => {

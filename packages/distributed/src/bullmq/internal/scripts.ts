@@ -17,6 +17,14 @@ local function tell(key, ...)
 end
 `
 
+/** As BullMQ's `removeJobKeys`. */
+const removeKeys = `
+local function removeKeys(job)
+  redis.call('DEL', job, job .. ':logs', job .. ':dependencies', job .. ':processed', job .. ':failed',
+    job .. ':unsuccessful')
+end
+`
+
 /** What stands in the record is written once, by the process that opens the pool first. */
 const open = `
 local created = redis.call('HSETNX', KEYS[1], 'format', ARGV[1])
@@ -109,6 +117,7 @@ return result
  * also removes a job that has ended meanwhile, and its result with it.
  */
 const removeWaiting = `
+${removeKeys}
 local base = KEYS[1]
 local id = ARGV[1]
 local key = base .. id
@@ -118,11 +127,30 @@ elseif redis.call('ZREM', base .. 'prioritized', id) == 1 then from = 'prioritiz
 elseif redis.call('LREM', base .. 'wait', 1, id) == 1 then from = 'wait'
 elseif redis.call('LREM', base .. 'paused', 1, id) == 1 then from = 'paused'
 else return { 0 } end
-redis.call('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
-  key .. ':unsuccessful')
+removeKeys(key)
 local kept = redis.call('HGET', base .. 'meta', 'opts.maxLenEvents') or 10000
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', kept, '*', 'event', 'removed', 'jobId', id, 'prev', from)
 return { 1 }
+`
+
+/**
+ * Removes those of some jobs that ended more than some milliseconds ago. BullMQ does so only when another job ends in the
+ * same way.
+ */
+const expire = `
+${removeKeys}
+local base = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local finishedOn = tonumber(redis.call('HGET', base .. id, 'finishedOn') or '')
+  if finishedOn and now - finishedOn > tonumber(ARGV[1]) and
+    redis.call('ZREM', base .. 'completed', id) + redis.call('ZREM', base .. 'failed', id) > 0 then
+    removeKeys(base .. id)
+  end
+end
+return {}
 `
 
 /**
@@ -298,7 +326,21 @@ return { 1 }
 export const jobStates = ["gone", "completed", "failed", "delayed", "waiting", "active"] as const
 export type JobState = (typeof jobStates)[number]
 
-const sources = { open, resize, hold, pause, states, removeWaiting, running, know, knownSince, report, observe, decide }
+const sources = {
+  open,
+  resize,
+  hold,
+  pause,
+  states,
+  removeWaiting,
+  expire,
+  running,
+  know,
+  knownSince,
+  report,
+  observe,
+  decide
+}
 export type ScriptName = keyof typeof sources
 const command = (name: ScriptName): string => `aioTaskPool_${name}`
 

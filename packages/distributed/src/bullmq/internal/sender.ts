@@ -13,6 +13,8 @@ import type { Waiters } from "./waiters.ts"
 /** One task on its way. */
 export interface Sending {
   readonly name: string
+  /** Whether the pool may have a task of its ID already. */
+  readonly isNamed: boolean
   readonly data: unknown
   readonly opts: BulkJobOptions & { readonly jobId: string }
   state: "Queued" | "Sent" | "Done"
@@ -24,10 +26,18 @@ export interface Sending {
   onUnknown(reason: "Unreachable" | "Closed"): void
 }
 
+/** What a sender needs of its submitter. */
+export interface SenderHost {
+  readonly broker: Broker
+  readonly waiters: Waiters
+  expire(jobIds: ReadonlyArray<string>): Promise<unknown>
+}
+
 /** The most tasks of one transfer. Redis serves others between two of its commands. */
 const full = 250
 
 export class Sender {
+  private readonly submitter: SenderHost
   private readonly broker: Broker
   private readonly queue: Queue
   private readonly waiters: Waiters
@@ -42,10 +52,11 @@ export class Sender {
   private readonly sent = new Set<Sending>()
   private lossTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(broker: Broker, queue: Queue, waiters: Waiters, log: (message: string) => void) {
-    this.broker = broker
+  constructor(submitter: SenderHost, queue: Queue, log: (message: string) => void) {
+    this.submitter = submitter
+    this.broker = submitter.broker
     this.queue = queue
-    this.waiters = waiters
+    this.waiters = submitter.waiters
     this.log = log
   }
 
@@ -149,13 +160,12 @@ export class Sender {
   }
 
   private async transfer(batch: ReadonlyArray<Sending>): Promise<void> {
-    // Without the reader the event of a quick task would be missed.
-    const isListening = await this.waiters.listen().then(
+    const isReady = await this.prepare(batch).then(
       () => true,
       () => false
     )
     const isSent =
-      isListening &&
+      isReady &&
       (await this.queue.addBulk([...batch]).then(
         () => true,
         () => false
@@ -164,12 +174,18 @@ export class Sender {
     else for (const sending of batch) await this.transferOne(sending)
   }
 
+  /** Without the reader the event of a quick task would be missed. A result that has expired must not answer a new task. */
+  private prepare(batch: ReadonlyArray<Sending>): Promise<unknown> {
+    const named = batch.filter(({ isNamed }) => isNamed).map(({ opts }) => opts.jobId)
+    const listening = this.waiters.listen()
+    return named.length === 0 ? listening : listening.then(() => this.submitter.expire(named))
+  }
+
   private async transferOne(sending: Sending): Promise<void> {
     while (sending.state === "Sent") {
       if (this.broker.isLost) return refuse(sending, this.broker.isClosed ? "Closed" : "Unreachable")
       await new Promise<void>((resolve) => void this.broker.whenUp(resolve))
-      await this.waiters
-        .listen()
+      await this.prepare([sending])
         .then(() => this.queue.add(sending.name, sending.data, sending.opts))
         .then(
           () => admit(sending),

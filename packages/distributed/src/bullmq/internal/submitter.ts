@@ -31,6 +31,7 @@ export class Submitter implements EntryHost {
   readonly discipline: string
   /** An age only: a count would delete results before slow submitters have read them. */
   private readonly keep: { readonly age: number }
+  private readonly resultTtl: number
   private calls = 0
 
   constructor(
@@ -45,7 +46,8 @@ export class Submitter implements EntryHost {
     this.control = control
     this.queue = queue
     this.waiters = waiters
-    this.sender = new Sender(broker, queue, waiters, log)
+    this.resultTtl = options.resultTtl
+    this.sender = new Sender(this, queue, log)
     this.discipline = options.discipline
     this.keep = { age: Math.ceil(options.resultTtl / 1000) }
   }
@@ -68,7 +70,10 @@ export class Submitter implements EntryHost {
     const jobId = jobIdOf(id)
     return Effect.map(
       broker.command(() =>
-        Promise.all([waiters.listen(), broker.client.hmget(`${broker.keys.base}${jobId}`, "name", "ats")])
+        Promise.all([
+          waiters.listen(),
+          this.expire([jobId]).then(() => broker.client.hmget(`${broker.keys.base}${jobId}`, "name", "ats"))
+        ])
       ),
       ([, [name, starts]]) => {
         if (name === null || name === undefined) return undefined
@@ -95,6 +100,12 @@ export class Submitter implements EntryHost {
     if (attempts > 1) options.attempts = attempts
     if (backoff !== undefined && backoff.delay > 0) options.backoff = backoff
     return options
+  }
+
+  /** Removes those of some jobs whose results are older than `resultTtl`. */
+  expire(jobIds: ReadonlyArray<string>): Promise<unknown> {
+    const { client, keys } = this.broker
+    return runScript(client, "expire", [keys.base], [this.resultTtl, ...jobIds])
   }
 
   stateOf(jobId: string): Promise<JobState> {
@@ -172,6 +183,7 @@ class Adding implements Sending {
   /** What the caller was resumed with. */
   private entry: JobEntry | undefined = undefined
   readonly name: string
+  readonly isNamed: boolean
   readonly data: { readonly r: string }
   readonly opts: BulkJobOptions & { readonly jobId: string }
   state: "Queued" | "Sent" | "Done" = "Queued"
@@ -184,6 +196,7 @@ class Adding implements Sending {
     this.waiter = submitter.waiters.register(jobId)
     this.resume = resume
     this.name = task.name
+    this.isNamed = task.isNamed
     // Distinguishes the calls of one process, so that only one of them is the creator of a named task.
     this.data = task.isNamed ? { ...task.data, r: `${task.data.r}.${call}` } : task.data
     this.opts = submitter.optionsOf(task, jobId)
