@@ -33,6 +33,9 @@ export interface SenderHost {
   expire(jobIds: ReadonlyArray<string>): Promise<unknown>
 }
 
+/** How long the pool's closing leaves a broker that is up to say whether it has what was sent, in milliseconds. */
+const answerAfterClose = 1000
+
 /** The most tasks of one transfer. Redis serves others between two of its commands. */
 const full = 250
 
@@ -141,11 +144,15 @@ export class Sender {
     }, patience)
   }
 
-  /** The pool closes in this process. Nothing will say whether a broker that is away has what was sent. */
+  /**
+   * The pool closes in this process. Nothing will say whether a broker that is away has what was sent. One that counts as
+   * up may be frozen.
+   */
   close(): void {
     clearTimeout(this.lossTimer)
     this.refuseAll("Closed")
-    if (!this.broker.isUp) this.giveUp("Closed")
+    if (this.broker.isUp) this.lossTimer = setTimeout(() => this.giveUp("Closed"), answerAfterClose).unref()
+    else this.giveUp("Closed")
   }
 
   /** Refuses all tasks that have not been sent. */

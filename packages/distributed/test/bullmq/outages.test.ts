@@ -1,0 +1,49 @@
+/** What submitters, handlers and closing pools are told while the broker is frozen or away. Each test has its own server. */
+import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { eventually, Gates, Pool, poolLayer, Work } from "./kit.ts"
+
+/** Real time, because ioredis and a frozen server know no other. */
+const outage = (
+  sentence: string,
+  body: Effect.Effect<unknown, unknown, any>,
+  connectTimeout: number,
+  server = RedisServer.layerVolatile
+) =>
+  it.live(sentence, () => {
+    const pool = poolLayer({ size: 4 }, { connectTimeout })
+    return body.pipe(Effect.scoped, Effect.provide(pool), Effect.provide(server)) as Effect.Effect<void>
+  })
+
+/** Freezes the server, and lets it continue when the test ends: its clients could not end otherwise. */
+const freeze = Effect.flatMap(RedisServer, (server) => Effect.acquireRelease(server.freeze, () => server.thaw))
+
+const submit = Pool.submit(Work, { key: "a" })
+
+describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the broker does not answer", () => {
+  outage(
+    "tasks on their way learn soon that the pool has closed",
+    Effect.gen(function* () {
+      // The first task has the events read, which a frozen broker would delay.
+      yield* Pool.fork(Work, { key: "first" })
+      yield* freeze
+      const tasks = [
+        submit,
+        Pool.submit(Work, { key: "a" }, { id: "a" }),
+        Pool.fork(Work, { key: "a" }),
+        Pool.fork(Work, { key: "a" }, { id: "b" })
+      ]
+      const fibers = yield* Effect.forEach(tasks, (task) =>
+        Effect.forkChild(Effect.flip<unknown, unknown, Pool>(task), { startImmediately: true })
+      )
+      yield* Effect.sleep(50)
+      yield* Pool.close()
+      for (const fiber of fibers) {
+        const error = yield* Effect.timeout(Fiber.join(fiber), "3 seconds")
+        assert.deepInclude(error, { _tag: "NotAvailable", reason: "Closed" })
+      }
+    }),
+    60_000
+  )
+})
