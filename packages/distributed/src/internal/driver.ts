@@ -98,6 +98,11 @@ export interface Entry {
    * settled.
    */
   readonly cancel: Effect<void, NotAvailable>
+  /**
+   * Cancels the task like `cancel`, for a submitter that was interrupted. If the broker is away, waits at most
+   * `interruptTimeout`, and the task is cancelled when the broker is back.
+   */
+  readonly abandon: Effect<void>
   readonly state: Effect<DistributedTaskState, NotAvailable>
   readonly reprioritize: (weight: number) => Effect<void, NotAvailable | NotWaiting>
   /** The raw progress values from now on. Ends when the task has settled. */

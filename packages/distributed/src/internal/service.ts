@@ -152,7 +152,7 @@ export const makeService = (driver: Driver, { sizeLimit }: ServiceOptions): Dist
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(add(where, task, payload, options, span, kind === "fork", restore), (entry) => {
           const result = restore(use(entry))
-          return entry.created ? Effect.onInterrupt(result, () => Effect.ignore(entry.cancel)) : result
+          return entry.created ? Effect.onInterrupt(result, () => entry.abandon) : result
         })
       )
     )

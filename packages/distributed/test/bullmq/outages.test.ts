@@ -1,8 +1,8 @@
 /** What submitters, handlers and closing pools are told while the broker is frozen or away. Each test has its own server. */
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
-import { eventually, Gates, Pool, poolLayer, Work } from "./kit.ts"
+import { Effect, Fiber, Stream } from "effect"
+import { eventually, Pool, poolLayer, Work } from "./kit.ts"
 
 /** Real time, because ioredis and a frozen server know no other. */
 const outage = (
@@ -15,6 +15,16 @@ const outage = (
     const pool = poolLayer({ size: 4 }, { connectTimeout })
     return body.pipe(Effect.scoped, Effect.provide(pool), Effect.provide(server)) as Effect.Effect<void>
   })
+
+/** Kills the server, and waits until the pool has seen it. */
+const kill = Effect.gen(function* () {
+  const server = yield* RedisServer
+  const unreachable = Stream.runHead(Stream.filter(Pool.events, ({ _tag }) => _tag === "Unreachable"))
+  const seen = yield* Effect.forkChild(unreachable, { startImmediately: true })
+  yield* server.kill
+  yield* Fiber.join(seen)
+  return server
+})
 
 /** Freezes the server, and lets it continue when the test ends: its clients could not end otherwise. */
 const freeze = Effect.flatMap(RedisServer, (server) => Effect.acquireRelease(server.freeze, () => server.thaw))
@@ -45,5 +55,37 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
       }
     }),
     60_000
+  )
+
+  outage(
+    "an interrupted submitter waits a short time, and its task is removed when the broker is back",
+    Effect.gen(function* () {
+      const waiting = Effect.map(Pool.stats, (stats) => stats.waiting)
+      const submitter = yield* Effect.forkChild(submit, { startImmediately: true })
+      yield* eventually(waiting, (count) => count === 1)
+      const server = yield* kill
+      yield* Effect.timeout(Fiber.interrupt(submitter), "10 seconds")
+      yield* server.start
+      yield* eventually(waiting, (count) => count === 0)
+    }),
+    60_000,
+    RedisServer.layerPersistent
+  )
+
+  outage(
+    "cancelling a task fails, and leaves the task",
+    Effect.gen(function* () {
+      const handle = yield* Pool.fork(Work, { key: "a" })
+      const server = yield* kill
+      assert.deepInclude(yield* Effect.flip(handle.cancel), { _tag: "NotAvailable", reason: "Unreachable" })
+      yield* server.start
+      const retry = Effect.catchTag(handle.state, "NotAvailable", () => Effect.succeed("Unreachable"))
+      yield* eventually(retry, (state) => state !== "Unreachable")
+      // A cancellation would be repeated after a second.
+      yield* Effect.sleep(1500)
+      assert.strictEqual(yield* handle.state, "Waiting")
+    }),
+    300,
+    RedisServer.layerPersistent
   )
 })

@@ -75,12 +75,17 @@ export class JobEntry implements Entry {
   }
 
   get cancel(): Effect.Effect<void, NotAvailable> {
-    const { submitter, waiter } = this
-    const cancelled = Effect.suspend(() => {
-      submitter.cancelling(waiter)
+    return Effect.suspend(() =>
+      this.hasSettled ? Effect.void : Effect.andThen(this.submitter.broker.ready, this.abandon)
+    )
+  }
+
+  get abandon(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.hasSettled) return Effect.void
+      this.submitter.cancelling(this.waiter)
       return Effect.asVoid(Effect.timeoutOption(this.answer, interruptTimeout))
     })
-    return Effect.suspend(() => (this.hasSettled ? Effect.void : Effect.andThen(submitter.broker.ready, cancelled)))
   }
 
   /** Whether the task has settled. One that this process has closed its pool upon may go on. */

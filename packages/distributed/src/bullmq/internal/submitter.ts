@@ -261,7 +261,7 @@ class Adding implements Sending {
   readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
     const { sender, waiters } = this.submitter
     // The caller was resumed, and interrupted before its next operation.
-    if (this.entry?.created === true) return Effect.ignore(this.entry.cancel)
+    if (this.entry?.created === true) return this.entry.abandon
     if (this.entry !== undefined) return Effect.sync(() => this.submitter.unwatch(this.waiter))
     this.isAbandoned = true
     if (sender.takeBack(this)) {

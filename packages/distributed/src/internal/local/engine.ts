@@ -106,13 +106,15 @@ export class LocalEngine implements Driver {
   }
 
   private entryOf(job: Job, created: boolean): Entry {
+    const cancel = Effect.suspend(() => this.cancel(job))
     return {
       id: job.task.id,
       name: job.task.name,
       created,
       answer: Effect.map(job.settled.sent, () => job.readAnswer()),
       poll: Effect.sync(() => (job.state === "Done" ? job.readAnswer() : undefined)),
-      cancel: Effect.suspend(() => this.cancel(job)),
+      cancel,
+      abandon: cancel,
       state: Effect.sync(() => job.state),
       reprioritize: (weight) => Effect.suspend(() => this.reprioritize(job, weight)),
       progress: Stream.unwrap(
