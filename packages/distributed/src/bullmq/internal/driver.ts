@@ -15,7 +15,6 @@ import type { PoolMismatch } from "../../DistributedTaskPoolError.ts"
 import type { Driver } from "../../internal/driver.ts"
 import { logWarning } from "../../internal/log.ts"
 import { Broker, type PoolIdentity } from "./broker.ts"
-import { callback } from "../../internal/callback.ts"
 import { Connections } from "./connections.ts"
 import { Control } from "./control.ts"
 import { interruptTimeout } from "./entry.ts"
@@ -133,20 +132,9 @@ export const makeDriver = Effect.fnUntraced(function* (
   )
 
   const admission = () => {
-    if (broker.isClosed) return "Closed"
+    if (broker.isClosed || submitter.isCancelling) return "Closed"
     return broker.record?.paused === true ? "Paused" : "Open"
   }
-
-  const cancelCreated = Effect.suspend(() => {
-    const created = [...waiters].filter((waiter) => waiter.created)
-    for (const waiter of created) submitter.cancelling(waiter)
-    const settled = Effect.forEach(
-      created,
-      (waiter) => callback<void>((resume) => void waiter.onAnswer(() => resume(Effect.void))),
-      { discard: true }
-    )
-    return broker.isUp ? Effect.timeoutOption(settled, interruptTimeout) : Effect.void
-  })
 
   const close = (mode: "keep" | "cancel"): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -157,7 +145,9 @@ export const makeDriver = Effect.fnUntraced(function* (
         waiters.close()
         control.endEvents()
       })
-      return mode === "cancel" ? Effect.andThen(cancelCreated, end) : end
+      if (mode === "keep") return end
+      // Without the broker nothing can be cancelled.
+      return broker.isUp ? Effect.andThen(Effect.timeoutOption(submitter.cancelAll, interruptTimeout), end) : end
     })
 
   // One step: a broker that nothing closes would poll forever.

@@ -54,6 +54,7 @@ export class Sender {
   /** Tasks that were sent and whose callers wait. */
   private readonly sent = new Set<Sending>()
   private lossTimer: ReturnType<typeof setTimeout> | undefined
+  private readonly idleWatchers = new Set<() => void>()
 
   constructor(submitter: SenderHost, queue: Queue, log: (message: string) => void) {
     this.submitter = submitter
@@ -106,6 +107,21 @@ export class Sender {
   /** The caller of a task that was sent has its answer. */
   forget(sending: Sending): void {
     this.sent.delete(sending)
+    this.notifyIdle()
+  }
+
+  /** Calls back once when the callers of all tasks that were sent have their answers. Returns how to stop waiting. */
+  whenIdle(callback: () => void): () => void {
+    this.idleWatchers.add(callback)
+    this.notifyIdle()
+    return () => void this.idleWatchers.delete(callback)
+  }
+
+  private notifyIdle(): void {
+    if (this.sent.size > 0 || this.idleWatchers.size === 0) return
+    const watchers = Array.from(this.idleWatchers)
+    this.idleWatchers.clear()
+    for (const watcher of watchers) watcher()
   }
 
   /** Contact was lost or found. When the broker's patience ends, the callers of tasks that were sent wait no longer. */
@@ -121,6 +137,7 @@ export class Sender {
     const given = Array.from(this.sent)
     this.sent.clear()
     for (const sending of given) sending.onUnknown(reason)
+    this.notifyIdle()
   }
 
   private canSend(batch: ReadonlyArray<Sending>): boolean {
@@ -156,7 +173,7 @@ export class Sender {
   }
 
   /** Refuses all tasks that have not been sent. */
-  private refuseAll(reason: "Unreachable" | "Closed"): void {
+  refuseAll(reason: "Unreachable" | "Closed"): void {
     const refused = this.pending.flat()
     this.pending = []
     for (const sending of refused) {

@@ -33,6 +33,8 @@ export class Submitter implements EntryHost {
   private readonly keep: { readonly age: number }
   private readonly resultTtl: number
   private calls = 0
+  /** Whether the pool closes and cancels its tasks: those on their way are cancelled when they arrive. */
+  isCancelling = false
 
   constructor(
     broker: Broker,
@@ -56,6 +58,7 @@ export class Submitter implements EntryHost {
     const { broker } = this
     const added = restore(
       callback<Entry, NotAvailable>((resume) => {
+        if (this.isCancelling) return resume(Effect.fail(broker.notAvailable("Closed")))
         if (broker.record?.paused === true) return resume(Effect.fail(broker.notAvailable("Paused")))
         const adding = new Adding(this, task, this.calls++, resume)
         this.sender.send(adding)
@@ -156,6 +159,29 @@ export class Submitter implements EntryHost {
     )
   }
 
+  /** Admits no more tasks, cancels those that this process has added, and waits until they have settled. */
+  readonly cancelAll: Effect.Effect<void> = Effect.suspend(() => {
+    this.isCancelling = true
+    this.sender.refuseAll("Closed")
+    for (const waiter of this.created) this.cancelling(waiter)
+    const arrived = callback<void>((resume) => {
+      const stop = this.sender.whenIdle(() => resume(Effect.void))
+      return Effect.sync(stop)
+    })
+    const settled = Effect.suspend(() =>
+      Effect.forEach(
+        this.created,
+        (waiter) => callback<void>((resume) => void waiter.onAnswer(() => resume(Effect.void))),
+        { discard: true }
+      )
+    )
+    return Effect.andThen(arrived, settled)
+  })
+
+  private get created(): ReadonlyArray<Waiter> {
+    return [...this.waiters].filter((waiter) => waiter.created)
+  }
+
   private remove(waiter: Waiter): void {
     const { broker, control } = this
     whenSettled(runScript(broker.client, "removeWaiting", [broker.keys.base], [waiter.jobId]), ([count]) => {
@@ -243,8 +269,9 @@ class Adding implements Sending {
 
   private done(name: string, created: boolean): void {
     const { submitter, task, waiter } = this
-    submitter.sender.forget(this)
     if (created) waiter.created = true
+    if (created && submitter.isCancelling) submitter.cancelling(waiter)
+    submitter.sender.forget(this)
     if (!this.isAbandoned) {
       this.entry = new JobEntry(submitter, waiter, task.id, name, created, task.isKnown)
       return this.resume(Effect.succeed(this.entry))

@@ -1,6 +1,8 @@
 import type { DistributedPoolEvent, NotAvailable } from "@aio-task-pool/distributed"
 import { assert } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { failureOf, start } from "../kit.ts"
@@ -197,6 +199,30 @@ export const controlLaws = (laws: DistributedLaws): void => {
       ] as const) {
         const error = failureOf(yield* handle.await, "TaskCancelled") as { reason: string; started: boolean }
         assert.deepStrictEqual([error.reason, error.started], ["Cancelled", started])
+      }
+    })
+  )
+
+  laws.law("closing with cancel cancels what is on its way, and admits nothing more", {}, (world) =>
+    Effect.gen(function* () {
+      const { pool } = world
+      yield* world.worker()
+      const running = gate("running")
+      yield* start(Effect.exit(world.submit(Effect.uninterruptible(running.body))))
+      yield* running.started
+      const { body, counts } = gate("never")
+      const coming = [world.submit(body), world.submit(body, { id: "one" })]
+      const fibers = yield* Effect.forEach(coming, (submit) => start(Effect.exit(submit)))
+      const closing = yield* start(pool.close({ mode: "cancel" }))
+      yield* expectNotAvailable(world.fork(body), "Closed")
+      yield* running.open
+      yield* Fiber.join(closing)
+      assert.strictEqual(counts.ended, counts.begun)
+      for (const fiber of fibers) {
+        const exit = yield* Fiber.join(fiber)
+        const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit.value
+        const { _tag, reason } = error as unknown as { readonly _tag: string; readonly reason: string }
+        assert.include(["NotAvailable Closed", "TaskCancelled Cancelled"], `${_tag} ${reason}`)
       }
     })
   )
