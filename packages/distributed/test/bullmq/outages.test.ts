@@ -16,13 +16,19 @@ const outage = (
     return body.pipe(Effect.scoped, Effect.provide(pool), Effect.provide(server)) as Effect.Effect<void>
   })
 
+/** Begins to wait until the pool has lost the broker. */
+const awaitUnreachable = Effect.suspend(() =>
+  Effect.forkChild(Stream.runHead(Stream.filter(Pool.events, ({ _tag }) => _tag === "Unreachable")), {
+    startImmediately: true
+  })
+)
+
 /** Kills the server, and waits until the pool has seen it. */
 const kill = Effect.gen(function* () {
   const server = yield* RedisServer
-  const unreachable = Stream.runHead(Stream.filter(Pool.events, ({ _tag }) => _tag === "Unreachable"))
-  const seen = yield* Effect.forkChild(unreachable, { startImmediately: true })
+  const unreachable = yield* awaitUnreachable
   yield* server.kill
-  yield* Fiber.join(seen)
+  yield* Fiber.join(unreachable)
   return server
 })
 
@@ -87,5 +93,19 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
     }),
     300,
     RedisServer.layerPersistent
+  )
+
+  outage(
+    "a submitter of a broker that no longer answers waits for connectTimeout, and not twice",
+    Effect.gen(function* () {
+      yield* Pool.fork(Work, { key: "first" })
+      yield* freeze
+      const begin = performance.now()
+      const errors = yield* Effect.all([Effect.flip(submit), Effect.flip(Pool.stats)], { concurrency: "unbounded" })
+      for (const error of errors) assert.deepInclude(error, { _tag: "NotAvailable", reason: "Unreachable" })
+      // The pool asks every half second whether the broker answers.
+      assert.isBelow(performance.now() - begin, 5500)
+    }),
+    3000
   )
 })

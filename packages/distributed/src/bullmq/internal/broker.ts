@@ -5,8 +5,8 @@
  *     connecting ──record read──> up <──connection back, record read again──> down
  *
  * An operation begins only while the broker is up, or waits until it is, at most until `connectTimeout` after the contact
- * was lost. So an operation that fails as unreachable was not sent. The only exception is a connection that breaks
- * between a command and its answer.
+ * was lost: after the connection broke, or after the first question that the broker has not answered. So an operation that
+ * fails as unreachable was not sent. The only exception is a connection that breaks between a command and its answer.
  *
  * The record is read again every half second: it has what other processes changed, if the control stream did not tell.
  * A pool that a broker without persistence has forgotten is made again by the first process that looks.
@@ -59,6 +59,8 @@ export class Broker {
   private readonly onContact: (isUp: boolean) => void
   private readonly watchers = new Set<() => void>()
   private timer: ReturnType<typeof setTimeout> | undefined
+  private polledAt = 0
+  /** When the question was sent that the broker has not answered. */
   private askedAt: number | undefined
 
   constructor(
@@ -93,13 +95,18 @@ export class Broker {
     if (this.isLost) return
     clearTimeout(this.timer)
     this.schedule()
+    const now = performance.now()
+    // This process was blocked or stopped: the answer may have come meanwhile, and nobody has read it.
+    if (this.askedAt !== undefined && now - this.polledAt > 2 * pollInterval) this.askedAt = now
+    this.polledAt = now
     if (this.client.status !== "ready") return
     if (this.askedAt !== undefined) {
-      // The broker has not answered for long: the connection may be dead. A new one shows it.
-      if (performance.now() - this.askedAt > this.connectTimeout) this.client.disconnect(true)
-      return
+      if (now - this.askedAt <= this.connectTimeout) return
+      // The broker has not answered for long: the connection may be dead. A new one shows it. The old one ends later.
+      this.client.disconnect(true)
+      return this.lost()
     }
-    this.askedAt = performance.now()
+    this.askedAt = now
     const { discipline, kind, max, min, rate, size } = this.identity
     const rateText = rate === undefined ? "" : `${rate.limit} per ${rate.window} ms`
     const args = [recordFormat, discipline, kind, size, min, max, rateText, rate?.limit ?? "", rate?.window ?? ""]
@@ -137,8 +144,9 @@ export class Broker {
   }
 
   private lost(): void {
+    // A broker that was asked and has not answered may have been away since.
+    if (this.isUp) this.downSince = this.askedAt ?? performance.now()
     this.askedAt = undefined
-    if (this.isUp) this.downSince = performance.now()
     const wasUp = this.isUp
     this.isUp = false
     if (wasUp && !this.isClosed) this.onContact(false)
