@@ -2,7 +2,7 @@
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import { eventually, Pool, poolLayer, Work } from "./kit.ts"
+import { eventually, Pool, poolLayer, rawClient, Work } from "./kit.ts"
 
 /** Real time, because ioredis and a frozen server know no other. */
 const outage = (
@@ -93,6 +93,28 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
     }),
     300,
     RedisServer.layerPersistent
+  )
+
+  outage(
+    "an interrupted submitter's named task is removed, also after its sending counts as unreachable",
+    Effect.gen(function* () {
+      const raw = yield* rawClient
+      const { name } = yield* Pool
+      yield* Pool.fork(Work, { key: "first" })
+      const server = yield* RedisServer
+      yield* freeze
+      const unreachable = yield* awaitUnreachable
+      const submitter = yield* Effect.forkChild(Pool.submit(Work, { key: "a" }, { id: "a" }), {
+        startImmediately: true
+      })
+      yield* Effect.sleep(50)
+      yield* Fiber.interrupt(submitter)
+      yield* Fiber.join(unreachable)
+      yield* server.thaw
+      const events = Effect.promise(() => raw.xrange(`aio:${name}:events`, "-", "+"))
+      yield* eventually(events, (entries) => entries.some(([, fields]) => fields.includes("removed")))
+    }),
+    300
   )
 
   outage(

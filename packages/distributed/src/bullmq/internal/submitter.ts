@@ -242,7 +242,8 @@ class Adding implements Sending {
   }
 
   onUnknown(reason: "Unreachable" | "Closed"): void {
-    this.isUnknown = true
+    // An interrupted caller is told nothing, and its task must go.
+    if (!this.isAbandoned) this.isUnknown = true
     this.isAbandoned = true
     this.whenDone?.()
     this.resume(Effect.fail(this.submitter.broker.notAvailable(reason)))
