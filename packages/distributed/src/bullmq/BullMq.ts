@@ -13,6 +13,7 @@ import { Redis, type RedisOptions } from "ioredis"
 import { checkKnown, checkMillis } from "../internal/arguments.ts"
 import { checkCredentials, checkPrefix, checkTls, checkUrl } from "./internal/arguments.ts"
 import { fromConfig } from "./internal/fromConfig.ts"
+import { timerMillis } from "./internal/timers.ts"
 
 /**
  * Options of the connection.
@@ -116,7 +117,7 @@ const serviceOf = (where: string, options: BullMqOptions): BullMqService => {
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password: Redacted.value(password) }),
         ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tlsOf(tls) }),
-        connectTimeout: millis,
+        connectTimeout: timerMillis(millis),
         // BullMQ asks for it: its blocking commands wait for longer than any limit.
         maxRetriesPerRequest: null,
         // Without it, a command whose connection breaks is never answered. All commands here may run twice.

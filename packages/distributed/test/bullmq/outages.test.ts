@@ -1,8 +1,8 @@
 /** What submitters, handlers and closing pools are told while the broker is frozen or away. Each test has its own server. */
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
-import { eventually, Pool, poolLayer, rawClient, Work } from "./kit.ts"
+import { Effect, Fiber, Layer, Stream } from "effect"
+import { eventually, Gates, Pool, poolLayer, rawClient, Work } from "./kit.ts"
 
 /** Real time, because ioredis and a frozen server know no other. */
 const outage = (
@@ -12,7 +12,7 @@ const outage = (
   server = RedisServer.layerVolatile
 ) =>
   it.live(sentence, () => {
-    const pool = poolLayer({ size: 4 }, { connectTimeout })
+    const pool = poolLayer({ size: 4, sweep: 2 * connectTimeout }, { connectTimeout })
     return body.pipe(Effect.scoped, Effect.provide(pool), Effect.provide(server)) as Effect.Effect<void>
   })
 
@@ -129,5 +129,25 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
       assert.isBelow(performance.now() - begin, 5500)
     }),
     3000
+  )
+
+  outage(
+    "durations of more than 24 days do not count as none",
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const onWarning = (warning: Error) => void warnings.push(warning.message)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.on("warning", onWarning)),
+        () => Effect.sync(() => process.off("warning", onWarning))
+      )
+      const options = { concurrency: 1, lease: "60 days", stalledCheck: "60 days" } as const
+      yield* Layer.build(Pool.worker([new Gates().handler], options))
+      assert.strictEqual(yield* Pool.submit(Work, { key: "now" }), "now")
+      const server = yield* kill
+      yield* server.start
+      assert.strictEqual(yield* Pool.submit(Work, { key: "now again" }), "now again")
+      assert.deepStrictEqual(warnings, [])
+    }),
+    30 * 24 * 3_600_000
   )
 })

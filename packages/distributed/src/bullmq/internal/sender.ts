@@ -8,6 +8,7 @@
 import type { BulkJobOptions, Queue } from "bullmq"
 import type { Broker } from "./broker.ts"
 import { whenSettled } from "./promises.ts"
+import { timerMillis } from "./timers.ts"
 import type { Waiters } from "./waiters.ts"
 
 /** One task on its way. */
@@ -130,7 +131,7 @@ export class Sender {
     if (isUp) return
     this.lossTimer = setTimeout(() => {
       if (!this.broker.isUp) this.giveUp("Unreachable")
-    }, this.broker.patience)
+    }, timerMillis(this.broker.patience))
   }
 
   private giveUp(reason: "Unreachable" | "Closed"): void {
@@ -158,7 +159,7 @@ export class Sender {
       stop()
       if (this.broker.isUp) this.flush()
       else this.refuseAll("Unreachable")
-    }, patience)
+    }, timerMillis(patience))
   }
 
   /**

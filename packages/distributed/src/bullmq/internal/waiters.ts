@@ -16,6 +16,7 @@ import { parseJson } from "./json.ts"
 import { whenSettled } from "./promises.ts"
 import { type JobState, jobStates, runScript } from "./scripts.ts"
 import { type Fields, StreamReader } from "./streamReader.ts"
+import { timerMillis } from "./timers.ts"
 
 const listen = <A>(listeners: Array<A>, listener: A): (() => void) => {
   listeners.push(listener)
@@ -204,7 +205,7 @@ export class Waiters {
   }
 
   private schedule(): void {
-    if (!this.isClosed) this.timer = setTimeout(() => this.sweep(), this.sweepInterval)
+    if (!this.isClosed) this.timer = setTimeout(() => this.sweep(), timerMillis(this.sweepInterval))
   }
 
   private sweep(): void {

@@ -33,6 +33,7 @@ import type { Meter } from "./meter.ts"
 import { taskIdOf } from "./keys.ts"
 import { ended, whenSettled } from "./promises.ts"
 import { runScript } from "./scripts.ts"
+import { timerMillis } from "./timers.ts"
 import { workerName } from "./workerNames.ts"
 
 interface Run {
@@ -283,8 +284,8 @@ export const runWorker = Effect.fnUntraced(function* (
       autorun: false,
       concurrency: spec.concurrency,
       lockDuration: spec.lease,
-      lockRenewTime: spec.lease / 2,
-      stalledInterval: spec.stalledCheck,
+      lockRenewTime: timerMillis(spec.lease / 2),
+      stalledInterval: timerMillis(spec.stalledCheck),
       maxStalledCount: spec.maxDeaths - 1,
       // How long an idle worker sleeps if it misses a wake-up, and how long a broken command waits.
       drainDelay: 1,
