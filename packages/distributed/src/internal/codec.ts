@@ -54,24 +54,41 @@ const makeCodec = (task: Any): TaskCodec => {
   return {
     encodePayload: encoder(payload, "payload"),
     decodePayload: decoder(payload, "payload"),
-    encodeExit: encoder(exit, "result", (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value),
+    encodeExit: encoder(
+      exit,
+      "result",
+      (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value,
+      completeExit
+    ),
     decodeExit: decoder<Exit.Exit<any, any>>(exit, "result"),
-    encodeProgress: encoder(progress, "progress"),
+    encodeProgress: encoder(progress, "progress", undefined, complete),
     decodeProgress: decoder(progress, "progress")
   }
 }
 
-/** `valueOf` returns the user's value, which may be a promise by mistake. */
+/** JSON has no `undefined`, which `Schema.Any` passes on. Other schemas encode it as `null`. */
+const complete = (json: Schema.Json | undefined): Schema.Json => (json === undefined ? null : json)
+
+/** Completes the value of an encoded exit, or the errors of its cause. */
+const completeExit = (exit: any): Schema.Json => {
+  if (exit._tag === "Success") return exit.value === undefined ? { ...exit, value: null } : exit
+  const completeReason = (reason: any) =>
+    reason._tag === "Fail" && reason.error === undefined ? { ...reason, error: null } : reason
+  return { ...exit, cause: exit.cause.map(completeReason) }
+}
+
+/** `valueOf` returns the user's value, which may be a promise by mistake. `complete` makes the encoded value JSON. */
 const encoder = (
   schema: Schema.Codec<any, Schema.Json>,
   what: string,
-  valueOf: (value: any) => unknown = (value) => value
+  valueOf: (value: any) => unknown = (value) => value,
+  complete: (json: Schema.Json) => Schema.Json = (json) => json
 ) => {
   const encode = SchemaParser.encodeUnknownEffect(schema)
   return (value: unknown, sizeLimit: number): Effect.Effect<Schema.Json, Unfit> =>
     fit(what, () => {
       handlePromise(valueOf(value))
-      return Effect.flatMap(unfitOf(what, encode(value)), (json) => checkBytes(what, json, sizeLimit))
+      return Effect.flatMap(unfitOf(what, encode(value)), (json) => checkBytes(what, complete(json), sizeLimit))
     })
 }
 
@@ -108,7 +125,7 @@ const pathOf = (issue: Issue): string => {
 
 /** Checks the size. Returns a copy, because an engine sends it later, and a schema may pass on parts of the user's value. */
 const checkBytes = (what: string, json: Schema.Json, sizeLimit: number): Effect.Effect<Schema.Json, Unfit> => {
-  // `undefined` has no text. As a part of an object it is left out, alone it is a void payload.
+  // `undefined` has no text. As a part of an object it is left out, alone it is a payload of `Schema.Any`.
   const text = JSON.stringify(json) as string | undefined
   // A UTF-16 unit takes at most 3 bytes, so that small values need no counting.
   const bytes = text === undefined ? 0 : text.length * 3 <= sizeLimit ? 0 : new TextEncoder().encode(text).byteLength

@@ -221,7 +221,7 @@ export const controlLaws = (laws: DistributedLaws): void => {
       for (const fiber of fibers) {
         const exit = yield* Fiber.join(fiber)
         const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit.value
-        const { _tag, reason } = error as unknown as { readonly _tag: string; readonly reason: string }
+        const { _tag, reason } = error as { readonly _tag: string; readonly reason: string }
         assert.include(["NotAvailable Closed", "TaskCancelled Cancelled"], `${_tag} ${reason}`)
       }
     })

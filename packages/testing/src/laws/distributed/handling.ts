@@ -208,6 +208,28 @@ export const handleLaws = (laws: DistributedLaws, discipline: "fifo" | "lifo" | 
     })
   )
 
+  laws.law("undefined arrives as null where a schema takes any value, because JSON has no undefined", {}, ({ pool }) =>
+    Effect.gen(function* () {
+      const Any = DistributedTask.make("any", {
+        payload: Schema.Boolean,
+        success: Schema.Any,
+        error: Schema.Any,
+        progress: Schema.Any
+      })
+      const handle = yield* pool.fork(Any, true)
+      const seen = yield* start(Stream.runCollect(handle.progress))
+      // The broker answers in order, so the stream reads progress by now.
+      yield* handle.state
+      const any = Any.handle((succeeds, { progress }) =>
+        Effect.andThen(progress(undefined), succeeds ? Effect.succeed(undefined) : Effect.fail(undefined))
+      )
+      yield* pool.worker([any], { concurrency: 1 })
+      assert.isNull(yield* handle.join)
+      assert.deepStrictEqual(yield* Fiber.join(seen), [null])
+      assert.isNull(yield* Effect.flip(pool.submit(Any, false)))
+    })
+  )
+
   laws.law("a progress value that does not fit its schema is a defect of the task", {}, ({ pool }) =>
     Effect.gen(function* () {
       const Report = DistributedTask.make("report", { progress: Schema.Struct({ percent: Schema.Int }) })
