@@ -163,6 +163,24 @@ describe.skipIf(!isAvailable("hostile data in Redis"))("a pool on Redis", () => 
       }).pipe(Effect.scoped, Effect.provide(poolLayer({ name })))
     })
 
+    it.effect("tells those who wait that their tasks are lost, if its record becomes that of another pool", () => {
+      const name = poolName()
+      return Effect.gen(function* () {
+        const raw = yield* rawClient
+        const submitter = yield* Effect.forkChild(Effect.flip(Pool.submit(Work, { key: "a" })))
+        const handle = yield* Pool.fork(Work, { key: "b" }, { id: "b" })
+        const found = yield* Pool.attach(Work, "b")
+        yield* eventually(Pool.stats, ({ waiting }) => waiting === 2)
+        yield* Effect.promise(() => raw.hset(`aio:${name}:pool`, "discipline", "lifo"))
+        for (const wait of [Fiber.join(submitter), Effect.flip(handle.join), Effect.flip(found.join)]) {
+          assert.deepInclude(yield* wait, { _tag: "TaskLost", reason: "Vanished" })
+        }
+        for (const use of [Pool.stats, Pool.submit(Work, { key: "c" })]) {
+          assert.deepInclude(defectOf(yield* Effect.exit<unknown, unknown, Pool>(use)), { _tag: "PoolMismatch", name })
+        }
+      }).pipe(Effect.scoped, Effect.provide(poolLayer({ name })))
+    })
+
     it.effect("keeps the size of the first process that opened it, and a resize holds for all", () => {
       const name = poolName()
       return Effect.gen(function* () {

@@ -140,6 +140,8 @@ export class Broker {
     const wasUp = this.isUp
     this.isUp = this.mismatch === undefined && this.client.status === "ready"
     if (this.isUp && !wasUp) this.onContact(true)
+    // Nothing of this process will be answered any more.
+    if (this.mismatch !== undefined) this.onContact(false)
     if (this.isUp || this.mismatch !== undefined) this.notify()
   }
 

@@ -60,6 +60,7 @@ export const makeDriver = Effect.fnUntraced(function* (
   const broker: Broker = new Broker(connections.connect(), pool, options, (isUp) => {
     control.emit({ _tag: isUp ? "Reachable" : "Unreachable" })
     submitter.sender.onContact(isUp)
+    if (broker.mismatch !== undefined) waiters.lose()
     if (!isUp) return
     control.start()
     waiters.askEverything()

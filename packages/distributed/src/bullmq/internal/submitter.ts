@@ -127,6 +127,7 @@ export class Submitter implements EntryHost {
   /** Has a waiter settled by events and sweeps. One of `find` is not, until somebody waits. */
   watch(waiter: Waiter): void {
     if (waiter.answer !== undefined || this.broker.isClosed) return
+    if (this.broker.mismatch !== undefined) return this.waiters.vanish(waiter)
     const known = this.waiters.get(waiter.jobId)
     if (known === waiter) return
     if (known === undefined) this.waiters.adopt(waiter)

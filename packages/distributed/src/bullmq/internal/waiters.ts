@@ -257,9 +257,15 @@ export class Waiters {
     return reader === undefined ? Promise.resolve() : new Promise((resolve) => reader.whenPassed(id, resolve))
   }
 
-  private vanish(waiter: Waiter): void {
+  /** Settles a task that the pool no longer has. */
+  vanish(waiter: Waiter): void {
     if (waiter.answer !== undefined) return
     this.settle(waiter, { lost: "Vanished", attempts: 0, detail: "the broker no longer has the task" })
+  }
+
+  /** Settles all tasks as lost: the pool's record became that of another pool. */
+  lose(): void {
+    for (const waiter of Array.from(this.waiters.values())) this.vanish(waiter)
   }
 
   /** Settles a task by its job. */
