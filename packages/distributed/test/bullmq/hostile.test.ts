@@ -301,6 +301,16 @@ describe("the connection's options", () => {
     }
   })
 
+  it_.effect("knows one database of one server, however its URL is written", () =>
+    Effect.gen(function* () {
+      const serverOf = (url: string) =>
+        Effect.map(BullMq, ({ server }) => server).pipe(Effect.provide(BullMq.layer({ url })))
+      const first = ["redis://h", "redis://h/", "redis://h:6379/0", "rediss://u:p@H:6379?db=0"]
+      for (const url of first) assert.strictEqual(yield* serverOf(url), "h:6379/0", url)
+      for (const url of ["redis://h/1", "redis://h?db=1"]) assert.strictEqual(yield* serverOf(url), "h:6379/1", url)
+    })
+  )
+
   it_("a wrong value in a configuration fails, and a right one provides the pool", async () => {
     class Images extends DistributedTaskPool.Tag<Images>()("app/Images") {}
     const of = (env: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromEnv({ env }))

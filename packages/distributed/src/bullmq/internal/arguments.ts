@@ -7,11 +7,12 @@ export const checkPrefix = (where: string, value: string): string => {
   throw new RangeError(`${where}: prefix must be 1 to 64 characters of A-Z a-z 0-9 . _ - { }`)
 }
 
-/** Checks the address of the server. Returns it, and what names the server without its credentials. */
+/** Checks the address of the server. Returns it, and what names the database without credentials. */
 export const checkUrl = (where: string, value: string): { readonly address: string; readonly server: string } => {
   const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined
   if (url !== undefined && (url.protocol === "redis:" || url.protocol === "rediss:") && url.hostname !== "") {
-    return { address: value, server: `${url.hostname}:${url.port === "" ? "6379" : url.port}${url.pathname}` }
+    const database = Number.parseInt(url.pathname.slice(1) || url.searchParams.get("db") || "0", 10)
+    return { address: value, server: `${url.hostname.toLowerCase()}:${url.port || "6379"}/${database}` }
   }
   throw new RangeError(`${where}: url must begin with redis:// or rediss:// and name a host`)
 }
