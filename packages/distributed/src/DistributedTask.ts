@@ -107,7 +107,7 @@ export interface TaskContext<in Progress = Schema.Json> {
    * **Details**
    *
    * Dies if the value does not fit the task's `progress` schema or is above the size limit. A value that the broker does
-   * not receive is dropped.
+   * not receive is dropped. Waits at most a second for a broker that does not answer.
    */
   readonly progress: (value: Progress) => Effect<void>
 }

@@ -1,7 +1,7 @@
 /** What submitters, handlers and closing pools are told while the broker is frozen or away. Each test has its own server. */
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { eventually, Gates, Pool, poolLayer, rawClient, Work } from "./kit.ts"
 
 /** Real time, because ioredis and a frozen server know no other. */
@@ -130,6 +130,37 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
     }),
     3000
   )
+
+  for (const how of ["is away", "is frozen"]) {
+    outage(
+      `a handler that reports progress goes on while the broker ${how}`,
+      Effect.gen(function* () {
+        const [started, stopped, reported] = yield* Effect.all([
+          Deferred.make<void>(),
+          Deferred.make<void>(),
+          Deferred.make<void>()
+        ])
+        const handler = Work.handle(({ key }, { progress }) =>
+          Deferred.succeed(started, undefined).pipe(
+            Effect.andThen(Deferred.await(stopped)),
+            Effect.andThen(progress({ step: 1 })),
+            Effect.andThen(Deferred.succeed(reported, undefined)),
+            Effect.as(key)
+          )
+        )
+        yield* Layer.build(Pool.worker([handler], { concurrency: 1, lease: "1 minute" }))
+        const submitter = yield* Effect.forkChild(submit)
+        yield* Deferred.await(started)
+        const server = yield* how === "is away" ? kill : Effect.andThen(freeze, RedisServer)
+        yield* Deferred.succeed(stopped, undefined)
+        yield* Deferred.await(reported)
+        yield* how === "is away" ? server.start : server.thaw
+        assert.strictEqual(yield* Fiber.join(submitter), "a")
+      }),
+      60_000,
+      RedisServer.layerPersistent
+    )
+  }
 
   outage(
     "durations of more than 24 days do not count as none",

@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import type { Json } from "effect/Schema"
 import * as Random from "effect/Random"
 import type { Scope } from "effect/Scope"
 import * as Tracer from "effect/Tracer"
@@ -56,6 +57,8 @@ const keptCancels = 1000
 const cancelFor = 3000
 /** How long a task waits that this worker cannot run, in milliseconds: the first time, and at most. */
 const absence = { first: 50, longest: 1000 }
+/** How long a handler waits until the broker has a progress value, in milliseconds. */
+const longestReport = 1000
 /** How often a worker tells which tasks it knows, in milliseconds. */
 const tellInterval = 500
 /** How long what a worker has told counts at least, in milliseconds: its next message may be late. */
@@ -130,7 +133,7 @@ export const runWorker = Effect.fnUntraced(function* (
       data: job.data as unknown,
       attempt: job.attemptsMade + 1,
       stalls: job.stalledCounter,
-      progress: (value) => ended(() => job.updateProgress(value as object))
+      progress: (value) => report(job, value)
     })
     // The handler begins when its fiber has an observer: it may add one of its own, which throws.
     const begins = new Signal()
@@ -159,6 +162,19 @@ export const runWorker = Effect.fnUntraced(function* (
       }
     })
   }
+
+  /** Reports progress. A handler must not stand still for it while the broker is away or does not answer. */
+  const report = (job: Job, value: Json): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      broker.isUp
+        ? Effect.asVoid(
+            Effect.timeoutOption(
+              ended(() => job.updateProgress(value as object)),
+              longestReport
+            )
+          )
+        : Effect.void
+    )
 
   const end = (job: Job, token: string, result: RunResult): Promise<unknown> => {
     if (result._tag === "Unknown") return putOff(job, token, result.detail)
