@@ -3,7 +3,7 @@ import { DistributedTask } from "@aio-task-pool/distributed"
 import { BullMq } from "@aio-task-pool/distributed/bullmq"
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import {
   client,
@@ -667,12 +667,13 @@ describe.skipIf(!isAvailable("the traps of BullMQ"))("traps of BullMQ", () => {
         yield* cancelled.cancel
         yield* pool.close()
         assert.deepInclude(failureOf(yield* Fiber.join(joiner)), { _tag: "TaskCancelled", reason: "Closed" })
-        for (const use of [handle.state, handle.cancel, handle.reprioritize(1)]) {
+        for (const use of [handle.state, handle.poll, handle.cancel, handle.reprioritize(1)]) {
           const error = failureOf(yield* Effect.exit<unknown, unknown, never>(use))
           assert.deepInclude(error, { _tag: "NotAvailable", reason: "Closed" })
         }
         // It has settled before, which the handle knows.
         assert.strictEqual(yield* cancelled.state, "Done")
+        assert.isTrue(Option.isSome(yield* cancelled.poll))
         yield* cancelled.cancel
       }).pipe(Effect.provide(poolLayer()))
     })

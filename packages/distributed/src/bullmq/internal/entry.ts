@@ -64,9 +64,15 @@ export class JobEntry implements Entry {
   get poll(): Effect.Effect<Answer | undefined, NotAvailable> {
     const { submitter, waiter } = this
     const asked = submitter.broker.command(() => submitter.waiters.ask([waiter]))
-    return Effect.suspend(() =>
-      waiter.answer !== undefined ? Effect.succeed(waiter.answer) : Effect.map(asked, () => waiter.answer)
-    ).pipe(Effect.map((answer) => answer && this.copyOf(answer)))
+    const known = Effect.suspend((): Effect.Effect<Answer | undefined, NotAvailable> => {
+      const { answer } = waiter
+      if (answer === undefined) return Effect.succeed(undefined)
+      // The pool may have closed meanwhile.
+      return "closed" in answer
+        ? Effect.fail(submitter.broker.notAvailable("Closed"))
+        : Effect.succeed(this.copyOf(answer))
+    })
+    return Effect.suspend(() => (this.hasSettled ? known : Effect.andThen(asked, known)))
   }
 
   /** A result may have parts of the answer, and its reader may change them. */
