@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Redis, type RedisOptions } from "ioredis"
-import { checkKnown, checkMillis } from "../internal/arguments.ts"
+import { checkKnown, checkMillis, isInstance } from "../internal/arguments.ts"
 import { checkCredentials, checkPrefix, checkTls, checkUrl } from "./internal/arguments.ts"
 import { fromConfig } from "./internal/fromConfig.ts"
 import { timerMillis } from "./internal/timers.ts"
@@ -139,7 +139,7 @@ const tlsOf = (tls: NonNullable<RedisOptions["tls"]>): NonNullable<RedisOptions[
     checkServerIdentity: (host, certificate) =>
       Result.getOrElse(
         Result.try(() => check(host, certificate)),
-        (error) => (error instanceof Error ? error : new Error("checkServerIdentity threw", { cause: error }))
+        (error) => (isInstance(error, Error) ? error : new Error("checkServerIdentity threw", { cause: error }))
       )
   }
 }

@@ -24,19 +24,34 @@ const refuse = (where: string, what: string, rule: string, value: unknown): neve
   throw new RangeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
+/** Like `instanceof`; `false` for a proxy that does not let itself be looked at, such as a revoked one. */
+export const isInstance = <A extends object>(value: unknown, of: abstract new (...args: any) => A): value is A => {
+  // A plain `try`: the value is what user code returned or passed.
+  try {
+    return value instanceof of
+  } catch {
+    return false
+  }
+}
+
 /** Returns whether the value is a promise. No code awaits it, so a later rejection must not end the process. */
 export const handlePromise = (value: unknown): boolean => {
-  if (!(value instanceof Promise)) return false
+  if (!isInstance(value, Promise)) return false
   value.then(undefined, () => {})
   return true
 }
 
 /** The value in a message, which a long one does not fill. */
 const show = (value: unknown): string => {
-  // On Node 22 a promise shows the runtime's own fields.
-  if (handlePromise(value)) return "a Promise"
-  const text = format(value)
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+  // A plain `try`: this runs getters and proxies of an unchecked value.
+  try {
+    // On Node 22 a promise shows the runtime's own fields.
+    if (handlePromise(value)) return "a Promise"
+    const text = format(value)
+    return text.length > 100 ? `${text.slice(0, 100)}…` : text
+  } catch {
+    return `an unreadable ${typeof value}`
+  }
 }
 
 const checkInteger = (where: string, what: string, value: number, min: number, max: number): number =>

@@ -11,7 +11,10 @@ import * as Schema from "effect/Schema"
 import { defectOf } from "../kit.ts"
 import { Call, type DistributedLaws } from "./kit.ts"
 
-const notPositive: ReadonlyArray<any> = [NaN, 0, -1, 1.5, 2 ** 53, Infinity, "1", null]
+const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+revoke()
+
+const notPositive: ReadonlyArray<any> = [NaN, 0, -1, 1.5, 2 ** 53, Infinity, "1", null, revoked]
 const noDuration: ReadonlyArray<any> = [
   NaN,
   -1,
