@@ -32,10 +32,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
+import type { Socket } from "node:net"
 import type { RoutesOptions, ServerOptions } from "./DashboardOptions.ts"
 import { Collector, quiet } from "./internal/collector.ts"
 import { readPage } from "./internal/files.ts"
-import { Live } from "./internal/live.ts"
+import { grace, Live } from "./internal/live.ts"
 import { checkOptions, type Checked } from "./internal/options.ts"
 import { hostsOf, isLoopback, randomToken } from "./internal/protection.ts"
 import { addRoutes } from "./internal/routes.ts"
@@ -78,7 +79,7 @@ export class Dashboard extends Context.Service<
   {
     /** The address of the page, without a slash at its end. */
     readonly address: string
-    /** Ends all open streams, and refuses new ones. */
+    /** Ends all open streams, and refuses new ones. A page that does not read its end in 200 ms is disconnected. */
     readonly endStreams: Effect.Effect<void>
   }
 >()("@aio-task-pool/dashboard/Dashboard") {
@@ -100,7 +101,8 @@ export class Dashboard extends Context.Service<
    * **Details**
    *
    * An open page holds a stream open, and a server waits for its open requests when it closes: 20 seconds by default. So
-   * end the streams before that: provide `Dashboard.endStreams` from the served routes, and its finalizer runs first.
+   * end the streams before that: provide `Dashboard.endStreams` from the served routes, and its finalizer runs first. It
+   * disconnects pages that do not read the end of their stream in 200 ms.
    *
    * Fails with `DashboardError` if the server can be reached from other machines and there is no token. Throws
    * `RangeError` if an option is out of range.
@@ -141,9 +143,9 @@ export class Dashboard extends Context.Service<
    *
    * **Details**
    *
-   * Logs its address once, with a random token if there is one. Closing ends the streams of open pages first. Fails with
-   * `DashboardError` if it cannot listen, or if other machines can reach it and there is no token. Throws `RangeError` if
-   * an option is out of range.
+   * Logs its address once, with a random token if there is one. Closing ends the streams of open pages first, and then
+   * waits at most 200 ms for open requests. Fails with `DashboardError` if it cannot listen, or if other machines can
+   * reach it and there is no token. Throws `RangeError` if an option is out of range.
    */
   static readonly layer = (options: ServerOptions = {}): Layer.Layer<Dashboard, DashboardError> => {
     const where = "Dashboard.layer"
@@ -156,8 +158,7 @@ export class Dashboard extends Context.Service<
       disableListenLog: true,
       routerConfig: { maxParamLength: 2000 }
     })
-    // Node answers a request without `Host` itself, and lets one of HTTP/1.0 through. Here both are refused alike.
-    const server = NodeHttpServer.layerServer(() => createServer({ requireHostHeader: false }), { port, host })
+    const server = Layer.effect(HttpServer.HttpServer, listen(port, host!))
     return Layer.provideMerge(Dashboard.endStreams, app).pipe(
       Layer.provide(Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true)),
       Layer.provide(server),
@@ -174,6 +175,21 @@ export class Dashboard extends Context.Service<
     )
   }
 }
+
+/** Opens a server whose connections are cut when it closes. */
+const listen = Effect.fnUntraced(function* (port: number, host: string) {
+  // Node answers a request without `Host` itself, and lets one of HTTP/1.0 through. Here both are refused alike.
+  const server = createServer({ requireHostHeader: false })
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+  })
+  const service = yield* NodeHttpServer.make(() => server, { port, host, gracefulShutdownTimeout: grace })
+  // Runs when the open requests have had their time. The server would wait for half a request, however long it takes.
+  yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
+  return service
+})
 
 const make = Effect.fnUntraced(function* (where: string, options: Checked, alone: boolean) {
   const { actions, allowedHosts, history, hz, metrics, prefix } = options
@@ -224,5 +240,5 @@ const make = Effect.fnUntraced(function* (where: string, options: Checked, alone
   // A token of the program's own is a secret that the log need not have.
   const fragment = token !== undefined && options.token === undefined ? `/#token=${token}` : ""
   yield* Effect.logInfo(`dashboard: ${address}${fragment}`)
-  return Dashboard.of({ address, endStreams: Effect.sync(() => live.end()) })
+  return Dashboard.of({ address, endStreams: live.end })
 })

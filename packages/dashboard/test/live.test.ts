@@ -5,6 +5,10 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { once } from "node:events"
+import type { ServerResponse } from "node:http"
+import { connect } from "node:net"
 import { isolated, open, pool } from "./support/program.ts"
 
 const decodeFrame = Schema.decodeUnknownSync(Protocol.Frame)
@@ -199,18 +203,91 @@ it.live("closing the dashboard ends the streams of 16 open pages, and does not w
   )
 )
 
+/** Sends the beginning of a request and reads nothing. Returns the server's response, if it has begun one. */
+const sendOnly = (address: string, first: string, rest: ReadonlyArray<string> = []) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const sent: { response?: ServerResponse } = {}
+      const onRequest = (message: unknown) => void Object.assign(sent, message)
+      subscribe("http.server.request.start", onRequest)
+      const { host, hostname, port } = new URL(address)
+      const socket = connect(Number(port), hostname)
+      // The server cuts the connection.
+      socket.on("error", () => undefined)
+      await once(socket, "connect")
+      socket.pause()
+      socket.write([first, `Host: ${host}`, ...rest, ""].join("\r\n"))
+      return { sent, close: () => (unsubscribe("http.server.request.start", onRequest), socket.destroy()) }
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** A page that does not read its stream, whose first frame is larger than the buffers of the connection. */
+const openStalled = (address: string) =>
+  Effect.gen(function* () {
+    const name = "a".repeat(100_000)
+    for (let index = 0; index < 100; index++) yield* pool(`${index} ${name}`)
+    const { sent } = yield* sendOnly(
+      address,
+      `GET ${new URL(address).pathname.replace(/\/$/, "")}/api/v1/live HTTP/1.1`,
+      [""]
+    )
+    while (sent.response?.writableNeedDrain !== true) yield* Effect.sleep(5)
+  })
+
+it.live.each([
+  ["a page that does not read", (address: string) => openStalled(address)],
+  ["a request whose headers do not end", (address: string) => sendOnly(address, "GET / HTTP/1.1")],
+  [
+    "a request whose body does not come",
+    (address: string) =>
+      sendOnly(address, "POST /api/v1/pools/db/resize HTTP/1.1", [
+        "Authorization: Bearer secret",
+        "Content-Length: 20",
+        ""
+      ])
+  ]
+] as const)("closing the dashboard does not wait for %s", ([, begin]) =>
+  isolated(
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { address } = yield* Scope.provide(open({ hz: 1, actions: true, token: "secret" }), scope)
+      yield* pool("db")
+      yield* begin(address)
+      // The server has got what was sent before.
+      yield* Effect.promise(() => fetch(`${address}/`).then((response) => response.text()))
+      // Half a second is the promise. Without it the server needs 5 to 20 seconds.
+      yield* Effect.timeout(Scope.close(scope, Exit.void), "3 seconds")
+    })
+  )
+)
+
+/** Mounts the dashboard in a program's own server. */
+const mount = Effect.fnUntraced(function* (hz: number) {
+  const { HttpRouter, NodeHttpServer } = yield* Effect.promise(() => import("../src/internal/unstable.ts"))
+  const { createServer } = yield* Effect.promise(() => import("node:http"))
+  const app = HttpRouter.serve(Dashboard.routes({ prefix: "/ops/pools", hz }))
+  const layer = Layer.provideMerge(Dashboard.endStreams, app).pipe(
+    Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
+  )
+  return yield* Effect.provide(Dashboard.address, yield* Layer.build(layer))
+})
+
+it.live("routes in a program's own server cut a page that does not read, if it provides endStreams", () =>
+  isolated(
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* openStalled(yield* Scope.provide(mount(1), scope))
+      yield* Effect.timeout(Scope.close(scope, Exit.void), "3 seconds")
+    })
+  )
+)
+
 it.live("routes in a program's own server end their streams first, if it provides endStreams", () =>
   isolated(
     Effect.gen(function* () {
-      const { HttpRouter, NodeHttpServer } = yield* Effect.promise(() => import("../src/internal/unstable.ts"))
-      const { createServer } = yield* Effect.promise(() => import("node:http"))
-      const app = HttpRouter.serve(Dashboard.routes({ prefix: "/ops/pools", hz: 50 }))
-      const layer = Layer.provideMerge(Dashboard.endStreams, app).pipe(
-        Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
-      )
       const scope = yield* Scope.make()
-      const context = yield* Scope.provide(Layer.build(layer), scope)
-      const address = yield* Effect.provide(Dashboard.address, context)
+      const address = yield* Scope.provide(mount(50), scope)
       expect(new URL(address).pathname).toBe("/ops/pools")
       const page = yield* Effect.promise(() => fetch(`${address}/`))
       expect([page.status, page.url]).toEqual([200, `${address}/`])

@@ -4,6 +4,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -11,8 +12,13 @@ import * as Stream from "effect/Stream"
 /** The most streams at once. */
 const most = 16
 
+/** How long pages may take to read the end of their streams, in milliseconds. */
+export const grace = 200
+
 interface Client {
   readonly pool: string | undefined
+  /** Writes the stream. */
+  readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly queue: Queue.Queue<Uint8Array, Cause.Done>
 }
 
@@ -39,7 +45,7 @@ export class Live {
       // Not in the queue, where newer frames could replace it.
       const first = [event("retry: 1000\nevent: hello\n", hello), event(`id: ${this.id}\n`, frame)]
       const queue = yield* Queue.sliding<Uint8Array, Cause.Done>(2)
-      const client = { pool, queue }
+      const client = { pool, queue, fiber: yield* Effect.withFiber(Effect.succeed) }
       const isIn = yield* Effect.acquireRelease(
         Effect.sync(() => this.enter(client)),
         () => Effect.sync(() => this.leave(client))
@@ -74,9 +80,17 @@ export class Live {
     }
   }
 
-  /** Ends all streams, so that the server need not wait for them. Later ones are refused. */
-  end(): void {
+  /**
+   * Ends all streams, so that the server need not wait for them. Later ones are refused. Interrupting the writer of a page
+   * that does not read cuts its connection.
+   */
+  readonly end = Effect.suspend(() => {
     this.ended = true
     for (const { queue } of this.clients) Queue.endUnsafe(queue)
-  }
+    const fibers = Array.from(this.clients, ({ fiber }) => fiber)
+    return Effect.timeoutOrElse(Effect.asVoid(Fiber.awaitAll(fibers)), {
+      duration: grace,
+      orElse: () => Effect.sync(() => fibers.forEach((fiber) => fiber.interruptUnsafe()))
+    })
+  })
 }
