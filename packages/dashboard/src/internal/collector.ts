@@ -23,7 +23,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { performance } from "node:perf_hooks"
-import { type ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
+import { ExecutorRow, type Frame, type Hello, type PoolDetail, type PoolRow, WorkerRow } from "../Protocol.ts"
+import { Asking } from "./asking.ts"
 import type { History, SeriesName } from "./history.ts"
 import { knownStats, nothing, withRemote } from "./remote.ts"
 import { taskLists } from "./rows.ts"
@@ -34,6 +35,7 @@ import { executorWarnings, programWarnings, StickyWarnings } from "./warnings.ts
 const patience = 3000
 
 const isWorker = Schema.is(WorkerRow)
+const checkExecutor = Schema.decodeUnknownSync(Schema.fromJsonString(ExecutorRow))
 
 interface Watched {
   readonly watch: PoolWatch
@@ -49,8 +51,9 @@ interface Watched {
 class ExecutorWatch {
   private readonly replaced: Array<Readonly<Record<string, number>>> = []
   private readonly sticky = new StickyWarnings()
-  /** The last row. */
-  row: ExecutorRow | undefined = undefined
+  readonly ask = new Asking().ask
+  /** The last row as JSON. */
+  row: string | undefined = undefined
 
   update(
     { id, name }: ExecutorEntry,
@@ -58,13 +61,12 @@ class ExecutorWatch {
     threads: Effect.Success<ExecutorEntry["threads"]>,
     now: number
   ): void {
-    this.replaced.push(stats.replacedBy)
-    if (this.replaced.length > 61) this.replaced.shift()
-    const before = this.replaced[0]!
+    const replacedBy: Readonly<Record<string, number>> = { ...stats.replacedBy }
+    const before = this.replaced[0] ?? replacedBy
     const lately = Object.fromEntries(
-      Object.entries(stats.replacedBy).map(([reason, times]) => [reason, times - (before[reason] ?? 0)])
+      Object.entries(replacedBy).map(([reason, times]) => [reason, times - (before[reason] ?? 0)])
     )
-    this.row = {
+    const row: ExecutorRow = {
       id,
       name,
       running: stats.running,
@@ -77,8 +79,13 @@ class ExecutorWatch {
         job: thread.job ?? null,
         ran: thread.ran ?? null
       })),
-      warnings: this.sticky.update(executorWarnings({ replaced: lately }), now)
+      warnings: executorWarnings({ replaced: lately })
     }
+    // The numbers come from another package. A row that readers cannot decode would cost them the whole frame.
+    checkExecutor(JSON.stringify(row))
+    this.row = JSON.stringify({ ...row, warnings: this.sticky.update(row.warnings, now) })
+    this.replaced.push(replacedBy)
+    if (this.replaced.length > 60) this.replaced.shift()
   }
 }
 
@@ -107,8 +114,11 @@ export class Collector {
   readonly run = Effect.suspend(() =>
     Effect.all(
       [
-        Effect.repeat(quiet(this.sample), Schedule.fixed(1000)),
-        Stream.runForEach(this.registry.changes, (change) => this.onChange(change))
+        // The schedule reads the clock, which is user code.
+        Effect.forever(
+          Effect.andThen(quiet(Effect.repeat(quiet(this.sample), Schedule.fixed(1000))), Effect.sleep(1000))
+        ),
+        Stream.runForEach(this.registry.changes, (change) => quiet(this.onChange(change)))
       ],
       { concurrency: "unbounded", discard: true }
     )
@@ -179,8 +189,10 @@ export class Collector {
     return Effect.gen(function* () {
       for (const decision of yield* service.decisions(256)) watch.decisions.add(decision)
       yield* Stream.runForEachArray(service.events, (events) =>
-        Effect.sync(() =>
-          watch.addEvents(events.filter(({ _tag }) => holds || (_tag !== "Held" && _tag !== "Released")))
+        quiet(
+          Effect.sync(() =>
+            watch.addEvents(events.filter(({ _tag }) => holds || (_tag !== "Held" && _tag !== "Released")))
+          )
         )
       )
     })
@@ -188,19 +200,19 @@ export class Collector {
 
   /** Asks a distributed pool again and again. */
   private ask({ service }: Exclude<PoolEntry, LocalPoolEntry>, { remote }: Watched) {
+    const [askStats, askWorkers] = [new Asking(), new Asking()]
     const stats = Effect.gen(function* () {
-      remote.stats = knownStats(yield* service.stats)
+      remote.stats = knownStats(yield* askStats.ask(service.stats, patience))
       remote.hasAnswered = true
       remote.at = yield* Clock.currentTimeMillis
     })
     const workers = Effect.gen(function* () {
-      remote.workers = (yield* service.workers)
+      remote.workers = (yield* askWorkers.ask(service.workers, patience))
         .filter(isWorker)
         .sort((a, b) => (a.host < b.host ? -1 : a.host > b.host ? 1 : a.pid - b.pid))
         .slice(0, 100)
     })
-    const [askStats, askWorkers] = [stats, workers].map((effect) => quiet(Effect.timeout(effect, patience)))
-    return Effect.forever(Effect.andThen(Effect.andThen(askStats!, askWorkers!), Effect.sleep(1000)))
+    return Effect.forever(Effect.andThen(Effect.andThen(quiet(stats), quiet(workers)), Effect.sleep(1000)))
   }
 
   private look(entry: PoolEntry, { local, remote }: Watched, oldestRun: boolean): Effect.Effect<Look> {
@@ -237,12 +249,8 @@ export class Collector {
     yield* this.refresh
     const names = new Map<string, number>()
     for (const { name } of this.pools.keys()) names.set(name, (names.get(name) ?? 0) + 1)
-    for (const [entry, watched] of this.pools) {
-      const { local, watch } = watched
-      const look = yield* this.look(entry, watched, true)
-      const timing = local === undefined ? undefined : yield* local.timing
-      watch.sample(look, timing, local?.bounds?.max, names.get(entry.name) ?? 1)
-    }
+    // One that cannot be read must not hide the others.
+    for (const [entry, watched] of this.pools) yield* quiet(this.samplePool(entry, watched, names.get(entry.name) ?? 1))
     const now = yield* Clock.currentTimeMillis
     this.sampledAt = now
     const loop = performance.eventLoopUtilization()
@@ -253,28 +261,41 @@ export class Collector {
     yield* this.sampleExecutors(now)
   })
 
+  private readonly samplePool = Effect.fnUntraced(
+    { self: this },
+    function* (entry: PoolEntry, watched: Watched, sameName: number) {
+      const { local, watch } = watched
+      const look = yield* this.look(entry, watched, true)
+      const timing = local === undefined ? undefined : yield* local.timing
+      watch.sample(look, timing, local?.bounds?.max, sameName)
+    }
+  )
+
   private readonly sampleExecutors = Effect.fnUntraced({ self: this }, function* (now: number) {
     const entries = yield* this.registry.executors
     for (const entry of this.executors.keys()) if (!entries.includes(entry)) this.executors.delete(entry)
     // All at once: one that does not answer must not hide the others. It keeps its last row.
-    yield* Effect.forEach(entries, (entry) => quiet(Effect.timeout(this.sampleExecutor(entry, now), 500)), {
+    yield* Effect.forEach(entries, (entry) => quiet(this.sampleExecutor(entry, now)), {
       concurrency: "unbounded",
       discard: true
     })
-    this.executorRows = JSON.stringify(entries.flatMap((entry) => this.executors.get(entry)?.row ?? []))
+    this.executorRows = `[${entries.flatMap((entry) => this.executors.get(entry)?.row ?? []).join(",")}]`
   })
 
   private readonly sampleExecutor = Effect.fnUntraced({ self: this }, function* (entry: ExecutorEntry, now: number) {
     const watch = this.executors.get(entry) ?? new ExecutorWatch()
     this.executors.set(entry, watch)
-    watch.update(entry, yield* entry.stats, yield* entry.threads, now)
+    const [stats, threads] = yield* watch.ask(Effect.all([entry.stats, entry.threads]), 500)
+    watch.update(entry, stats, threads, now)
   })
 
   /** Returns the frame without details, as JSON that lacks its closing brace. */
   private readonly overview = Effect.gen({ self: this }, function* () {
     yield* this.refresh
     const pools: Array<PoolRow> = []
-    for (const [entry, watched] of this.pools) pools.push(watched.watch.row(yield* this.look(entry, watched, false)))
+    for (const [entry, watched] of this.pools) {
+      pools.push(watched.watch.row(yield* attempt(this.look(entry, watched, false))))
+    }
     const frame: Omit<Frame, "executors"> = {
       at: yield* Clock.currentTimeMillis,
       loop: Math.round(1000 * this.busy) / 1000,
@@ -289,12 +310,19 @@ export class Collector {
     if (found === undefined) return undefined
     const { local, remote, watch } = found[1]
     if (local === undefined) {
-      const omitted = { running: 0, waiting: 0, delayed: 0, door: 0 }
-      return { id, running: [], waiting: [], omitted, decisions: [], events: [], workers: remote.workers }
+      return {
+        id,
+        running: [],
+        waiting: [],
+        omitted: nothingOmitted,
+        decisions: [],
+        events: [],
+        workers: remote.workers
+      }
     }
     const detail: PoolDetail = {
       id,
-      ...taskLists(yield* local.service.inspect()),
+      ...taskLists((yield* attempt(local.service.inspect())) ?? { tasks: [], omitted: nothingOmitted }),
       decisions: watch.decisions.list(),
       events: watch.events.list(),
       workers: remote.workers
@@ -358,11 +386,19 @@ const seriesOf = (history: History): NonNullable<Hello["series"]> => {
   }
 }
 
+const nothingOmitted = { running: 0, waiting: 0, delayed: 0, door: 0 }
+
 /**
  * Ends with success, whatever happens: what a pool of another package does must not end the dashboard. A logger is user
  * code, and what it throws is dropped.
  */
 export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
-  Effect.catchCause(Effect.asVoid(effect), (cause) =>
-    Effect.catchDefect(Effect.logDebug("dashboard: a pool does not answer", cause), () => Effect.void)
+  Effect.asVoid(attempt(effect))
+
+/** Like `quiet`. Returns the result, or `undefined` if there is none. */
+const attempt = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A | undefined, never, R> =>
+  Effect.catchCause(effect, (cause) =>
+    Effect.catchDefect(Effect.as(Effect.logDebug("dashboard: a pool does not answer", cause), undefined), () =>
+      Effect.succeed(undefined)
+    )
   )

@@ -26,10 +26,25 @@ export const nothing: PoolStats = {
   largestSize: 0
 }
 
+const phases: ReadonlyArray<unknown> = ["Open", "Held", "Paused", "Draining", "Closed"] satisfies Array<
+  PoolStats["phase"]
+>
+const limits: ReadonlyArray<string> = ["size", "targetSize", "capacity", "nextStart", "largestSize"]
+
+/** Whether a value of another package is what the protocol has for this name. */
+const isKnown = (name: string, value: unknown): boolean => {
+  if (name === "phase") return phases.includes(value)
+  if (name === "holds") return Array.isArray(value) && value.every((reason) => typeof reason === "string")
+  if (name === "rejectedBy") {
+    return typeof value === "object" && value !== null && Object.values(value).every(Number.isFinite)
+  }
+  return Number.isFinite(value) || (value === Infinity && limits.includes(name))
+}
+
 /** Returns the statistics that another package gives, as far as they have the right types. */
 export const knownStats = (given: Readonly<Record<string, unknown>>): PoolStats => {
   const known = Object.fromEntries(
-    Object.entries(nothing).map(([name, value]) => [name, typeof given[name] === typeof value ? given[name] : value])
+    Object.entries(nothing).map(([name, value]) => [name, isKnown(name, given[name]) ? given[name] : value])
   ) as unknown as PoolStats
   // Workers that finish surplus tasks are not known, but the size is.
   return given["size"] === undefined ? { ...known, size: known.targetSize } : known

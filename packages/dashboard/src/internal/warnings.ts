@@ -130,6 +130,12 @@ export const poolWarnings = (reading: PoolReading): ReadonlyArray<Warning> => [
   ...reading.own
 ]
 
+/** The warning about a pool of this process that cannot be read. Its clock is user code. */
+export const unreadable: Warning = {
+  rule: "Unreadable",
+  message: "its numbers could not be read, so they are old or missing. Look at the clock that the pool was made with."
+}
+
 // Threads that were replaced after `recycleAfter` jobs, or with their executor, are no trouble.
 const troubles = ["Crashed", "Interrupted", "Module"]
 

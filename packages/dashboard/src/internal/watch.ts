@@ -3,7 +3,8 @@ import type { LocalPoolEntry, PoolEntry, PoolEvent, PoolStats, PoolTiming, PoolW
 import type { PoolRow, Warning } from "../Protocol.ts"
 import { History } from "./history.ts"
 import { DecisionLog, EventLog } from "./rows.ts"
-import { poolWarnings, silence, StickyWarnings } from "./warnings.ts"
+import { nothing } from "./remote.ts"
+import { poolWarnings, silence, StickyWarnings, unreadable } from "./warnings.ts"
 
 /** The seconds over which rates are means, and whose tasks the percentiles are of. */
 const rateSpan = 2
@@ -32,6 +33,8 @@ interface Counters {
 
 const unknown = { p50: null, p95: null }
 
+const unknownLook: Look = { at: 0, stats: nothing, oldestWait: 0, oldestRun: undefined, warnings: [] }
+
 const percentilesOf = (times: PoolTiming["run"]): PoolRow["run"] => ({
   p50: times.percentile(50) ?? null,
   p95: times.percentile(95) ?? null
@@ -51,6 +54,7 @@ export class PoolWatch {
   private runTime: number | undefined
   private fullFor = 0
   private warnings: ReadonlyArray<Warning> = []
+  private lastRow: PoolRow | undefined = undefined
 
   constructor(entry: PoolEntry, length: number) {
     this.entry = entry
@@ -130,8 +134,14 @@ export class PoolWatch {
     this.runTime = this.run.p95 ?? this.runTime
   }
 
-  /** Returns the pool's row of a frame. */
-  row({ isDistributed = false, oldestWait, remote, stats }: Look): PoolRow {
+  /** Returns the pool's row of a frame. A pool that cannot be looked at has its last row, with a warning. */
+  row(look: Look | undefined): PoolRow {
+    if (look !== undefined) return (this.lastRow = this.rowOf(look))
+    const last = this.lastRow ?? { ...this.rowOf(unknownLook), state: "Unknown" }
+    return { ...last, warnings: [...last.warnings, unreadable] }
+  }
+
+  private rowOf({ isDistributed = false, oldestWait, remote, stats }: Look): PoolRow {
     const { id, kind, name } = this.entry
     const { queue, rates, run, warnings } = this
     const known = { id, name, kind, state: stats.phase, stats, oldestWait, queue, run, rates, warnings }

@@ -6,6 +6,7 @@ import {
 } from "@aio-task-pool/core"
 import { DistributedTask, DistributedTaskPool } from "@aio-task-pool/distributed"
 import { assert, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -347,19 +348,21 @@ it.effect("a pool that opens or closes costs the same, however many others are o
   }).pipe(Effect.scoped)
 )
 
+const noThreads: ExecutorStats = {
+  threads: 1,
+  starting: 0,
+  ending: 0,
+  running: 0,
+  waiting: 0,
+  settled: 0,
+  replaced: 0,
+  replacedBy: { Crashed: 0, Interrupted: 0, Recycled: 0, Module: 0, Closed: 0 }
+}
+
 it.effect("an executor that fails, or never answers, hides no other executor", () =>
   watched((frame) =>
     Effect.gen(function* () {
-      const stats: ExecutorStats = {
-        threads: 1,
-        starting: 0,
-        ending: 0,
-        running: 0,
-        waiting: 0,
-        settled: 0,
-        replaced: 0,
-        replacedBy: { Crashed: 0, Interrupted: 0, Recycled: 0, Module: 0, Closed: 0 }
-      }
+      const stats = { ...noThreads }
       let answer: Effect.Effect<ExecutorStats> = Effect.succeed(stats)
       const register = (name: string, stats: Effect.Effect<ExecutorStats>) =>
         PoolRegistry.registerExecutor({ name, stats, threads: Effect.succeed([]) })
@@ -387,6 +390,190 @@ it.effect("an executor that fails, or never answers, hides no other executor", (
       yield* Scope.close(scope, Exit.void)
       yield* seconds(2)
       assert.deepStrictEqual(yield* shown, ["silent 0"])
+    })
+  )
+)
+
+it.effect("a pool and an executor that cannot be interrupted hold up neither the others nor the end", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      let asked = 0
+      const never = Effect.uninterruptible(
+        Effect.andThen(
+          Effect.sync(() => void asked++),
+          Effect.never
+        )
+      )
+      const workers = Effect.succeed([{ host: "a", pid: 1, concurrency: 4, running: 3 }])
+      yield* PoolRegistry.registerPool({ name: "far", kind: "Queue", service: { stats: never, workers } })
+      yield* PoolRegistry.registerExecutor({ name: "threads", stats: never, threads: Effect.succeed([]) })
+      yield* PoolRegistry.registerExecutor({
+        name: "good",
+        stats: Effect.succeed(noThreads),
+        threads: Effect.succeed([])
+      })
+      const near = yield* AioFixedTaskPoolSimple.make({ name: "near" })
+      yield* seconds(10)
+      yield* near.submit(Effect.void)
+      yield* seconds(1)
+      const { executors, pool, pools } = yield* frame("far")
+      assert.deepStrictEqual(
+        pools.map(({ id, rates }) => [id, rates.ended]),
+        [
+          ["far", 0],
+          ["near", 0.5]
+        ]
+      )
+      assert.deepStrictEqual(
+        executors.map(({ id }) => id),
+        ["good"]
+      )
+      assert.lengthOf(pool!.workers, 1)
+      // A question that runs is not asked again.
+      assert.strictEqual(asked, 2)
+    })
+  )
+)
+
+it.effect("an answer of another package has the fields that are right, and hides no pool and no executor", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const answers: ReadonlyArray<unknown> = [
+        null,
+        { rejectedBy: null, holds: null, running: 3 },
+        { rejectedBy: { Paused: "1" }, phase: "Lost", holds: [1], waiting: Number.NaN, capacity: Infinity, running: 3 },
+        { running: Infinity, rejectedBy: { Paused: 1 } }
+      ]
+      for (const [index, answer] of answers.entries()) {
+        const service = { stats: Effect.succeed(answer as object), workers: Effect.succeed([]) }
+        yield* PoolRegistry.registerPool({ name: `far ${index}`, kind: "Queue", service })
+      }
+      for (const answer of [null, {}, { ...noThreads, settled: 1n }, { ...noThreads, replacedBy: null }, noThreads]) {
+        const stats = Effect.succeed(answer as ExecutorStats)
+        yield* PoolRegistry.registerExecutor({ name: "threads", stats, threads: Effect.succeed([]) })
+      }
+      const near = yield* AioFixedTaskPoolSimple.make({ name: "near" })
+      yield* seconds(2)
+      yield* near.submit(Effect.void)
+      yield* seconds(1)
+      const { executors, pools } = yield* frame()
+      assert.deepStrictEqual(
+        pools.map(({ id, rates, stats }) => [id, stats.running, stats.phase, stats.rejectedBy["Paused"], rates.ended]),
+        [
+          ["far 0", 0, "Open", 0, 0],
+          ["far 1", 3, "Open", 0, 0],
+          ["far 2", 3, "Open", 0, 0],
+          ["far 3", 0, "Open", 1, 0],
+          ["near", 0, "Open", 0, 0.5]
+        ]
+      )
+      assert.deepStrictEqual(
+        executors.map(({ id }) => id),
+        ["threads#4", "threads#5"]
+      )
+    })
+  )
+)
+
+/** The clock of the test, which throws while it is broken. */
+const breakableClock = Effect.map(Clock.Clock, (base) => {
+  const state = { isBroken: false }
+  const broken = <A>(value: A): A => (state.isBroken ? assert.fail("of a clock") : value)
+  const clock: Clock.Clock = Object.create(base, {
+    currentTimeMillisUnsafe: { value: () => broken(base.currentTimeMillisUnsafe()) },
+    monotonicTimeNanosUnsafe: { value: () => broken(base.monotonicTimeNanosUnsafe()) }
+  })
+  return { state, clock }
+})
+
+it.effect("a pool that cannot be read shows its last numbers with a warning, and hides no other pool", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const { clock, state } = yield* breakableClock
+      const bad = yield* Effect.provideService(
+        AioFixedTaskPoolSimple.make({ name: "bad", size: 1, rate: { limit: 1, window: "1 hour" } }),
+        Clock.Clock,
+        clock
+      )
+      const good = yield* AioFixedTaskPoolSimple.make({ name: "good" })
+      yield* bad.submit(Effect.void)
+      yield* Effect.forkScoped(bad.submit(Effect.void))
+      yield* seconds(2)
+      yield* frame()
+      state.isBroken = true
+      yield* good.submit(Effect.void)
+      yield* seconds(1)
+      const shown = Effect.map(frame("bad"), ({ pool, pools }) => [
+        pool?.id,
+        ...pools.map(({ id, rates, stats, warnings }) => [
+          id,
+          stats.succeeded,
+          rates.ended,
+          ...warnings.map(({ rule }) => rule)
+        ])
+      ])
+      assert.deepStrictEqual(yield* shown, ["bad", ["bad", 1, 0, "OldWait", "Unreadable"], ["good", 1, 0.5]])
+      state.isBroken = false
+      yield* seconds(3)
+      assert.deepStrictEqual(yield* shown, ["bad", ["bad", 1, 0, "OldWait"], ["good", 1, 0]])
+    })
+  )
+)
+
+it.effect("a clock that throws while a pool opens, or in a sample, does not end the samples", () =>
+  Effect.gen(function* () {
+    const { clock, state } = yield* breakableClock
+    const registry = yield* PoolRegistry.make
+    yield* Effect.gen(function* () {
+      const collector = new Collector(registry, yield* Effect.scope, 120)
+      yield* Effect.forkScoped(Effect.provideService(collector.run, Clock.Clock, clock))
+      yield* seconds(2)
+      state.isBroken = true
+      const pool = yield* AioFixedTaskPoolSimple.make({ name: "db" })
+      yield* TestClock.adjust(0)
+      state.isBroken = false
+      yield* seconds(2)
+      state.isBroken = true
+      yield* seconds(1)
+      state.isBroken = false
+      yield* seconds(2)
+      yield* pool.submit(Effect.void)
+      yield* seconds(1)
+      const frames = yield* collector.frames([undefined])
+      assert.strictEqual(decode(JSON.parse(frames.get(undefined)!)).pools[0]!.rates.ended, 0.5)
+    }).pipe(Effect.scoped, Effect.provideService(PoolRegistry, registry))
+  })
+)
+
+it.effect("evidence that throws once does not end a pool's decisions and events", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      let [decided, throws] = [0, false]
+      const evidence = {
+        before: 1,
+        get run(): number {
+          return throws ? assert.fail("of a policy") : 1
+        }
+      }
+      const pool = yield* AioAutoScaleTaskPoolSimple.make({
+        name: "auto",
+        minSize: 1,
+        maxSize: 10,
+        policy: {
+          name: "spy",
+          initial: () => null,
+          window: () => ({ interval: 200, minSamples: 0, maxInterval: 200, runFactor: 0, overloads: Infinity }),
+          update: () => [null, { size: 1 + (++decided % 3), reason: `R${decided}`, evidence }]
+        }
+      })
+      yield* Effect.forkScoped(pool.submit(Effect.never))
+      yield* seconds(2)
+      throws = true
+      yield* seconds(1)
+      throws = false
+      yield* seconds(1)
+      const { decisions } = (yield* frame("auto")).pool!
+      assert.strictEqual(decisions[0]!.reason, `R${decided}`)
     })
   )
 )
