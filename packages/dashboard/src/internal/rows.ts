@@ -13,7 +13,10 @@ export const taskRow = (task: InspectedTask): TaskRow => ({
 })
 
 /** Returns the lists of an inspection. The core sorts the running tasks by their start: oldest first. */
-export const taskLists = ({ omitted, tasks }: PoolInspection): Pick<PoolDetail, "running" | "waiting" | "omitted"> => {
+export const taskLists = ({
+  omitted,
+  tasks
+}: Pick<PoolInspection, "omitted" | "tasks">): Pick<PoolDetail, "running" | "waiting" | "omitted"> => {
   const running: Array<TaskRow> = []
   const waiting: Array<TaskRow> = []
   for (const task of tasks) {
@@ -34,13 +37,22 @@ const evidenceWords: ReadonlyArray<readonly [keyof AutoScalePolicy.AutoScaleEvid
   ["overloads", (value) => plural(value, "overload")]
 ]
 
+/** Evidence is an object of the policy, whose getters may throw. */
+const valueOf = (evidence: PoolDecision["evidence"], key: keyof AutoScalePolicy.AutoScaleEvidence): unknown => {
+  try {
+    return evidence?.[key]
+  } catch {
+    return undefined
+  }
+}
+
 /** Returns the measurements behind a decision, such as "12 running, 3 waiting, run 64 ms, base 40 ms". */
 export const evidenceText = ({ evidence, pause, sample }: PoolDecision): string => {
   // The loop decides some things without a window, and then has measured nothing.
   const parts = sample.duration > 0 ? [`${sample.avgInflight.toFixed(1)} running`] : []
   parts.push(`${numberText(sample.queued)} waiting`)
   for (const [key, words] of evidenceWords) {
-    const value = evidence?.[key]
+    const value = valueOf(evidence, key)
     if (typeof value === "number" && Number.isFinite(value) && (key !== "overloads" || value > 0))
       parts.push(words(value))
   }

@@ -55,6 +55,19 @@ it("a decision without a window has no mean of running tasks", () => {
   assert.strictEqual(log.list()[0]?.evidence, "9 waiting")
 })
 
+it("evidence that cannot be read is left out", () => {
+  const evidence = {
+    get run(): number {
+      return assert.fail("of a policy")
+    },
+    base: 20,
+    before: 1
+  }
+  const log = new DecisionLog(10)
+  log.add(decision(1, 1, 2, "GROW", { evidence }))
+  assert.strictEqual(log.list()[0]!.evidence, "3.2 running, 7 waiting, base 20 ms")
+})
+
 it("a policy in JavaScript may decide for infinitely many workers, and give no reason", () => {
   const log = new DecisionLog(10)
   log.add(decision(1, 4, Infinity, undefined as never))
