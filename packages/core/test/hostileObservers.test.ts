@@ -127,6 +127,75 @@ describe("metrics", () => {
       yield* withRegistry(Effect.scoped(program)).pipe(Effect.provideService(Metric.MetricRegistry, metrics))
     })
   )
+
+  it.effect("keep the last good answer of an executor, also when it closes or is shown again", () =>
+    Effect.gen(function* () {
+      const good = { threads: 1, starting: 0, ending: 0, running: 2, waiting: 0, settled: 7, replaced: 1 }
+      const bad: ReadonlyArray<Effect.Effect<unknown>> = [
+        Effect.as(Effect.sleep(1), good),
+        Effect.succeed(null),
+        Effect.succeed({ ...good, settled: Number.NaN }),
+        Effect.succeed({ ...good, running: 2n }),
+        Effect.succeed(new Proxy({}, { get: () => assert.fail("of an executor") })),
+        Effect.die("of an executor")
+      ]
+      for (const broken of bad) {
+        const metrics = new Map<string, any>()
+        let answer: Effect.Effect<any> = Effect.succeed(good)
+        const show = Layer.build(Layer.fresh(TaskPoolMetrics.layer))
+        const executor = PoolRegistry.registerExecutor({
+          name: "e",
+          stats: Effect.suspend(() => answer),
+          threads: Effect.succeed([])
+        })
+        const read = () =>
+          Array.from(metrics.values())
+            .filter(({ id }) => /settled|running/.test(id))
+            .map(({ hooks }) => hooks.get().count ?? hooks.get().value)
+        const program = Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          yield* Scope.provide(executor, scope)
+          // Another registry keeps the totals of the hidden one.
+          yield* Effect.provideService(show, PoolRegistry, yield* PoolRegistry.make)
+          yield* Effect.scoped(
+            Effect.andThen(
+              show,
+              Effect.sync(() => {
+                assert.sameMembers(read(), [7, 2])
+                answer = broken
+                assert.sameMembers(read(), [7, 2])
+              })
+            )
+          )
+          yield* show
+          assert.include(read(), 7)
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual(read(), [7])
+        })
+        yield* withRegistry(Effect.scoped(program)).pipe(Effect.provideService(Metric.MetricRegistry, metrics))
+      }
+    })
+  )
+
+  it.effect("ask an executor that cannot be interrupted once", () =>
+    Effect.gen(function* () {
+      const metrics = new Map<string, any>()
+      let asked = 0
+      const stats: Effect.Effect<any> = Effect.uninterruptible(
+        Effect.andThen(
+          Effect.sync(() => asked++),
+          Effect.never
+        )
+      )
+      const program = Effect.gen(function* () {
+        yield* Layer.build(TaskPoolMetrics.layer)
+        yield* PoolRegistry.registerExecutor({ name: "slow", stats, threads: Effect.succeed([]) })
+        for (let round = 0; round < 3; round++) for (const { hooks } of metrics.values()) hooks.get()
+        assert.strictEqual(asked, 1)
+      })
+      yield* withRegistry(Effect.scoped(program)).pipe(Effect.provideService(Metric.MetricRegistry, metrics))
+    })
+  )
 })
 
 describe("a registry of pools that PoolRegistry.make has not made", () => {

@@ -1,15 +1,24 @@
-/** The metrics of the executors of one name. */
+/**
+ * The metrics of the executors of one name.
+ *
+ * The statistics come from other packages. An executor that does not answer at once, or answers wrongly, counts with its
+ * last good answer.
+ */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { ExecutorStats } from "../../ExecutorDriver.ts"
+import type * as Fiber from "effect/Fiber"
 import type { RegisteredExecutor } from "../registry.ts"
 import { type Attributes, type MetricInfo, register, type SeriesRegistry } from "./registration.ts"
+
+const numbers = ["threads", "starting", "running", "waiting", "settled", "replaced"] as const
+
+type Stats = Readonly<Record<(typeof numbers)[number], number>>
 
 type Total = "settled" | "replaced"
 
 interface ExecutorMetric extends Omit<MetricInfo, "type"> {
   readonly attributes?: Attributes
-  readonly value: (stats: ExecutorStats) => number
+  readonly value: (stats: Stats) => number
 }
 
 const gauges: ReadonlyArray<ExecutorMetric> = [
@@ -61,7 +70,7 @@ const totals: ReadonlyArray<MetricInfo & { readonly total: Total }> = [
 export class ExecutorGroup {
   private readonly name: string
   private readonly registry: SeriesRegistry
-  private readonly members = new Set<RegisteredExecutor>()
+  private readonly members = new Map<RegisteredExecutor, Member>()
   private readonly closed: Record<Total, number> = { settled: 0, replaced: 0 }
   /** What executors that are hidden have left in `closed`. It goes when they are shown again. */
   private readonly left = new WeakMap<RegisteredExecutor, Record<Total, number>>()
@@ -84,7 +93,7 @@ export class ExecutorGroup {
     this.closed.settled -= left?.settled ?? 0
     this.closed.replaced -= left?.replaced ?? 0
     this.left.delete(executor)
-    this.members.add(executor)
+    this.members.set(executor, new Member(executor, left))
     if (this.gaugeRemovals.length > 0) return
     for (const { attributes, value, ...metric } of gauges) {
       const all = { task_executor_name: this.name, ...attributes }
@@ -95,8 +104,10 @@ export class ExecutorGroup {
 
   /** Removes an executor that has closed, or is no longer shown, and keeps its totals. */
   close(executor: RegisteredExecutor): void {
-    if (!this.members.delete(executor)) return
-    const { replaced, settled } = statsOf(executor) ?? { settled: 0, replaced: 0 }
+    const member = this.members.get(executor)
+    if (member === undefined) return
+    this.members.delete(executor)
+    const { replaced, settled } = member.read()
     this.left.set(executor, { settled, replaced })
     this.closed.settled += settled
     this.closed.replaced += replaced
@@ -112,23 +123,52 @@ export class ExecutorGroup {
     for (const remove of this.gaugeRemovals.splice(0)) remove()
   }
 
-  private sum(value: (stats: ExecutorStats) => number): number {
+  private sum(value: (stats: Stats) => number): number {
     let sum = 0
-    for (const executor of this.members) {
-      const stats = statsOf(executor)
-      if (stats !== undefined) sum += value(stats)
-    }
+    for (const member of this.members.values()) sum += value(member.read())
     return sum
   }
 }
 
-/** Reads the statistics of an executor in this step; `undefined` if it cannot tell them at once. */
-const statsOf = ({ stats }: RegisteredExecutor): ExecutorStats | undefined => {
-  const exit = Effect.runSyncExit(stats)
-  if (exit._tag === "Success") return exit.value
-  for (const reason of exit.cause.reasons) {
-    // Otherwise each collection would leave a fiber behind.
-    if (Cause.isDieReason(reason) && Cause.isAsyncFiberError(reason.defect)) reason.defect.fiber.interruptUnsafe()
+const zero: Stats = { threads: 0, starting: 0, running: 0, waiting: 0, settled: 0, replaced: 0 }
+
+/** An executor and its last good answer. */
+class Member {
+  private readonly answer: Effect.Effect<Stats | undefined>
+  private last: Stats
+  /** The question that had no answer at once. */
+  private asking: Fiber.Fiber<unknown, unknown> | undefined = undefined
+
+  /** `left` is what the executor has counted before. */
+  constructor({ stats }: RegisteredExecutor, left: Partial<Stats> | undefined) {
+    this.answer = Effect.map(
+      Effect.suspend(() => stats),
+      goodStats
+    )
+    this.last = { ...zero, ...left }
   }
-  return undefined
+
+  /** Reads the statistics in this step. */
+  read(): Stats {
+    // A question that cannot be interrupted goes on. Another one with each collection would pile up.
+    if (this.asking !== undefined && this.asking.pollUnsafe() === undefined) return this.last
+    const exit = Effect.runSyncExit(this.answer)
+    if (exit._tag === "Success") {
+      this.last = exit.value ?? this.last
+      return this.last
+    }
+    for (const reason of exit.cause.reasons) {
+      if (!Cause.isDieReason(reason) || !Cause.isAsyncFiberError(reason.defect)) continue
+      this.asking = reason.defect.fiber
+      // Otherwise each collection would leave a fiber behind.
+      this.asking.interruptUnsafe()
+    }
+    return this.last
+  }
+}
+
+/** Returns a copy of the numbers; `undefined` if one of them is missing or is no number. */
+const goodStats = (given: Stats | null | undefined): Stats | undefined => {
+  const stats = Object.fromEntries(numbers.map((name) => [name, given?.[name]])) as Stats
+  return Object.values(stats).every(Number.isFinite) ? stats : undefined
 }
