@@ -108,6 +108,41 @@ describe("metrics", () => {
     })
   )
 
+  it.effect("keep the last base time of a policy whose evidence has no number, and the policy goes on", () =>
+    Effect.gen(function* () {
+      const metrics = new Map<string, any>()
+      const given: ReadonlyArray<() => unknown> = [
+        () => 20,
+        () => assert.fail("of a policy"),
+        () => Number.NaN,
+        () => Infinity,
+        () => "30"
+      ]
+      const policy: AutoScalePolicy.AutoScalePolicy<number> = {
+        name: "spy",
+        initial: () => 0,
+        window: () => AutoScalePolicy.timed("1 second"),
+        update: (at) => {
+          const evidence: any = Object.defineProperty({ before: 1 }, "base", { get: given[at % given.length]! })
+          return [at + 1, { size: 2, reason: "SPY", evidence }]
+        }
+      }
+      const program = Effect.gen(function* () {
+        yield* Layer.build(TaskPoolMetrics.layer)
+        const pool = yield* AioAutoScaleTaskPoolSimple.make({ name: "a", maxSize: 9, policy, interval: "1 second" })
+        yield* Effect.forkScoped(pool.submit(Effect.never))
+        for (let decided = 0; decided < given.length; decided++) {
+          yield* TestClock.adjust("1 second")
+          yield* settle
+          const { hooks } = Array.from(metrics.values()).find(({ id }) => id === "task_pool_base_time_seconds")
+          assert.deepStrictEqual(hooks.get(), { value: 0.02 })
+        }
+        assert.isAtLeast((yield* pool.decisions()).length, given.length)
+      })
+      yield* withRegistry(Effect.scoped(program)).pipe(Effect.provideService(Metric.MetricRegistry, metrics))
+    })
+  )
+
   it.effect("leave no fiber behind of an executor that does not answer", () =>
     Effect.gen(function* () {
       const metrics = new Map<string, any>()

@@ -14,7 +14,7 @@ export class DecisionCounts {
 
   add({ overloaded }: AutoScaleSample, { evidence, reason }: AutoScaleDecision): void {
     this.overloads += overloaded
-    if (evidence?.base !== undefined) this.baseTime = evidence.base
+    this.baseTime = baseOf(evidence) ?? this.baseTime
     const name = this.nameOf(reason)
     const count = this.byReason.get(name) ?? 0
     this.byReason.set(name, count + 1)
@@ -24,6 +24,16 @@ export class DecisionCounts {
   private nameOf(reason: unknown): string {
     if (typeof reason !== "string") return otherReasons
     return this.byReason.has(reason) || this.byReason.size < mostReasons ? reason : otherReasons
+  }
+}
+
+/** Evidence is an object of the policy: its base may be any value, and a getter may throw. */
+const baseOf = (evidence: AutoScaleDecision["evidence"]): number | undefined => {
+  try {
+    const base = evidence?.base
+    return Number.isFinite(base) ? base : undefined
+  } catch {
+    return undefined
   }
 }
 
