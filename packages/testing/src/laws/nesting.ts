@@ -122,21 +122,29 @@ const waitingLaws = (laws: Laws): void => {
   )
 
   laws.law(
-    "a fork that is too large for the pool is refused at once, also in a task (load 5, load 11a, Nested)",
+    "a task that is too large for the pool is refused at once, also in a task (load 5, load 11a, Nested)",
     { capacity: laws.bound },
     (pool) =>
       Effect.gen(function* () {
+        const large = { permits: 99 }
         const inner = gated("inner")
         const outer = yield* start(
           pool.submit(
             Effect.gen(function* () {
               yield* Effect.forEach(Array.from({ length: laws.bound }), () => pool.fork(inner.task))
               yield* settle
-              return yield* Effect.exit(pool.fork(Effect.void, { permits: 99 }))
+              return [
+                yield* Effect.exit(pool.fork(Effect.void, large)),
+                yield* Effect.exit(pool.submit(Effect.void, large)),
+                yield* Effect.exit(Effect.andThen(pool.pause, pool.submit(Effect.void)))
+              ] as const
             })
           )
         )
-        expectNotAvailable(yield* promptly(pool, Fiber.join(outer)), "TooLarge")
+        const [forked, submitted, paused] = yield* promptly(pool, Fiber.join(outer))
+        expectNotAvailable(forked, "TooLarge")
+        expectNotAvailable(submitted, "TooLarge")
+        expectNotAvailable(paused, "Paused")
         yield* inner.open
         yield* promptly(pool, pool.awaitIdle)
       })

@@ -255,9 +255,14 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     return victim !== undefined && hasStarted(victim) ? backlog.victimExcept(hasStarted, entry) : victim
   }
 
+  /** Returns whether the pool rejects this entry, whatever its queue and its workers are. */
+  rejectsAtOnce(entry: Entry): boolean {
+    return !this.isAdmitting || this.isTooLarge(entry)
+  }
+
   /** Returns whether a submitter of this entry would have to wait at the door. */
   wouldWaitAtDoor(entry: Entry): boolean {
-    if (!this.isAdmitting || this.isTooLarge(entry)) return false
+    if (this.rejectsAtOnce(entry)) return false
     const isFirst = this.door.size === 0 && this.backlog.size === 0
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }

@@ -34,26 +34,15 @@ export class Submit {
 
   begin(fiber: RuntimeFiber): Answer | Task | Effect.Effect<any, any> {
     const entry = innermostEntry(fiber)
-    return entry === undefined ? this.admit(fiber, undefined) : submitWithin(this, this.machine, fiber, entry)
-  }
-
-  /** Admits the task. `wait` is the wait of the submitter's task, if it lends its workers of this pool. */
-  admit(fiber: RuntimeFiber, wait: AttachedWait | undefined): Answer | Task {
-    return submitTask(fiber, this.machine, this.where, this.work, this.options, wait)
+    const { machine } = this
+    const task = makeTaskUnsafe(machine, this.where, this.work, this.options, fiber.context)
+    return entry === undefined ? submitTask(fiber, machine, task) : submitWithin(task, fiber, entry)
   }
 }
 
-const submitTask = (
-  fiber: RuntimeFiber,
-  machine: Machine,
-  where: string,
-  work: Work,
-  options: TaskOptions,
-  wait: AttachedWait | undefined
-): Answer | Task => {
-  const task = makeTaskUnsafe(machine, where, work, options, fiber.context)
+/** Admits the task. */
+const submitTask = (fiber: RuntimeFiber, machine: Machine, task: Task): Answer | Task => {
   if (counting.live > 0) countTask(task, fiber)
-  if (wait !== undefined) attachWait(task, wait)
   if (fiber.cache.span !== undefined && machine.traces) task.trace = traceOf(machine, fiber)
   machine.admit(task, machine.onFull === "suspend")
   return task.state === "Settled" ? task.answer! : task
@@ -73,29 +62,35 @@ export const submitNow = (
   if (!hasKnownRuntime || !mayEvaluateNow(fiber) || innermostEntry(fiber) !== undefined) {
     return new Submit(machine, where, work, options)
   }
-  const admitted = submitTask(fiber, machine, where, work, options, undefined)
+  const admitted = submitTask(fiber, machine, makeTaskUnsafe(machine, where, work, options, fiber.context))
   return admitted instanceof Task ? wait(fiber, admitted) : admitted
 }
 
 /** A submit by a task, within its wait. */
 interface SubmitWithin extends Effect.Effect<any, any> {}
 class SubmitWithin {
-  private readonly submit: Submit
+  private readonly task: Task
   private readonly wait: AttachedWait | undefined
 
-  constructor(submit: Submit, wait: AttachedWait | undefined) {
-    this.submit = submit
+  constructor(task: Task, wait: AttachedWait | undefined) {
+    this.task = task
     this.wait = wait
   }
 
   begin(fiber: RuntimeFiber): Answer | Task {
-    return this.submit.admit(fiber, this.wait)
+    const { task, wait } = this
+    if (wait !== undefined) attachWait(task, wait)
+    return submitTask(fiber, task.machine, task)
   }
 }
 
 // Apart from `begin`: a closure there would cost each submit an allocation for what it captures.
-const submitWithin = (submit: Submit, machine: Machine, fiber: RuntimeFiber, entry: Entry) =>
-  waitInTask(machine, fiber, entry, (wait) => new SubmitWithin(submit, wait))
+const submitWithin = (task: Task, fiber: RuntimeFiber, entry: Entry) => {
+  const { machine } = task
+  // Its submitter does not wait. If it lent its worker, it would get the answer only when it has the worker back.
+  if (machine.nested !== "fail" && machine.rejectsAtOnce(task)) return submitTask(fiber, machine, task)
+  return waitInTask(machine, fiber, entry, (wait) => new SubmitWithin(task, wait))
+}
 
 /** Admits a task and returns its handle. */
 export interface Fork extends Effect.Effect<any, any> {}
