@@ -175,6 +175,32 @@ describe("the metrics in the format of Prometheus", () => {
     )
   )
 
+  it.effect("lose the sizes of a pool that is resized to no limit, and get those of one that has a limit now", () =>
+    alone(
+      Effect.gen(function* () {
+        const narrow = yield* AioFixedTaskPoolSimple.make({ name: "narrow", size: 2 })
+        const wide = yield* AioFixedTaskPoolSimple.make({ name: "wide", size: Infinity })
+        const sizes = Effect.map(PrometheusMetrics.format(), (text) =>
+          lines(text, "task_pool").filter((line) => /^task_pool_(target_)?size\{/.test(line))
+        )
+        const sizesOf = (name: string, size: number) => [
+          `task_pool_size{task_pool_name="${name}"} ${size}`,
+          `task_pool_target_size{task_pool_name="${name}"} ${size}`
+        ]
+        yield* narrow.resize(Infinity)
+        yield* wide.resize(5)
+        // The scrape that sees the change repeats the last value.
+        assert.sameMembers([...(yield* sizes)], sizesOf("narrow", 2))
+        assert.sameMembers([...(yield* sizes)], sizesOf("wide", 5))
+
+        yield* narrow.resize(3)
+        yield* wide.resize(Infinity)
+        assert.sameMembers([...(yield* sizes)], sizesOf("wide", 5))
+        assert.sameMembers([...(yield* sizes)], sizesOf("narrow", 3))
+      }).pipe(Effect.scoped, Effect.provide(TaskPoolMetrics.layer, { local: true }))
+    )
+  )
+
   it.effect("show at most 200 names, and the rest as one, whose counters never fall", () =>
     alone(
       Effect.gen(function* () {

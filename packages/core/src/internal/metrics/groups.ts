@@ -1,4 +1,5 @@
 /** The pools of one name, whose numbers the metrics sum up. */
+import type * as Metric from "effect/Metric"
 import type { Counts } from "../pool/counts.ts"
 import type { Histogram } from "../timing/histogram.ts"
 import { mostReasons, otherReasons } from "../autoScale/decisionCounts.ts"
@@ -20,6 +21,8 @@ export class PoolGroup implements PoolsOfName {
   private readonly remote = new Map<DistributedPoolEntry, DistributedPool>()
   /** Whether the name has or had a pool of this process. Distributed pools have gauges only. */
   private hasTotals = false
+  /** Whether all open pools had limits at the last scrape. */
+  private wasBounded: boolean | undefined = undefined
   /** The reasons that have a series. */
   private readonly named = new Set<string>()
   /** What removes each series, by its metric and the value of its attribute. */
@@ -104,10 +107,8 @@ export class PoolGroup implements PoolsOfName {
       return
     }
     const attributes = { task_pool_name: this.name, ...(metric.by && { [metric.by.attribute]: value }) }
-    removals.set(
-      value,
-      register(this.registry, metric, attributes, () => metric.read(this, value))
-    )
+    const read = metric.type === "Gauge" ? this.gaugeReader(metric, value) : () => metric.read(this, value)
+    removals.set(value, register(this.registry, metric, attributes, read))
   }
 
   removeAll(): void {
@@ -117,10 +118,32 @@ export class PoolGroup implements PoolsOfName {
 
   // ---- reading -----------------------------------------------------------------------------------------------------
 
-  /** A scrape reads these for each gauge that a distributed pool may have. */
-  get distributed(): Iterable<DistributedPool> {
-    if (this.remote.size === 0) return noPools
+  /**
+   * Returns what a scrape calls. A series cannot leave itself out of the scrape that reads it. So if its sum has lost its
+   * limit, it repeats its last value once, and the next scrape lacks it.
+   */
+  private gaugeReader(metric: PoolMetric, value: string): () => unknown {
+    const read = (): Metric.GaugeState<number> => metric.read(this, value) as Metric.GaugeState<number>
+    let last = read()
+    return () => {
+      // The first gauge exists while a pool of the name is open, so it stands for the scrape.
+      if (metric === gauges[0]) this.noteScrape()
+      const now = read()
+      if (Number.isFinite(now.value)) last = now
+      return last
+    }
+  }
+
+  /** Pools are resized without notice. */
+  private noteScrape(): void {
     for (const pool of this.remote.values()) pool.noteRead()
+    let isBounded = true
+    for (const { machine } of this.open) isBounded &&= Number.isFinite(machine.target)
+    if (isBounded !== this.wasBounded) this.refresh()
+    this.wasBounded = isBounded
+  }
+
+  get distributed(): Iterable<DistributedPool> {
     return this.remote.values()
   }
 
@@ -176,8 +199,6 @@ export class PoolGroup implements PoolsOfName {
     return overloads
   }
 }
-
-const noPools: ReadonlyArray<DistributedPool> = []
 
 const applies = (metric: PoolMetric, group: PoolsOfName): boolean => metric.applies?.(group) ?? true
 
