@@ -176,9 +176,9 @@ export const EventRow = Schema.Struct({ at: Schema.Number, times: Schema.Number,
  */
 export const WorkerRow = Schema.Struct({
   host: Schema.String,
-  pid: Schema.Number,
-  concurrency: Schema.Number,
-  running: Schema.Number
+  pid: Schema.Finite,
+  concurrency: Schema.Finite,
+  running: Schema.Finite
 })
 
 /**

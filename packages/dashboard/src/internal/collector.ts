@@ -209,6 +209,7 @@ export class Collector {
     const workers = Effect.gen(function* () {
       remote.workers = (yield* askWorkers.ask(service.workers, patience))
         .filter(isWorker)
+        .map(({ concurrency, host, pid, running }) => ({ host, pid, concurrency, running }))
         .sort((a, b) => (a.host < b.host ? -1 : a.host > b.host ? 1 : a.pid - b.pid))
         .slice(0, 100)
     })

@@ -475,6 +475,23 @@ it.effect("an answer of another package has the fields that are right, and hides
   )
 )
 
+it.effect("workers of another package have the fields of the protocol, or are left out", () =>
+  watched((frame) =>
+    Effect.gen(function* () {
+      const worker = { host: "a", pid: 1, concurrency: 4, running: 3 }
+      const workers = [
+        { ...worker, pid: Number.NaN },
+        { ...worker, more: 1n },
+        { ...worker, host: 5 as never }
+      ]
+      const service = { stats: Effect.succeed({}), workers: Effect.succeed(workers) }
+      yield* PoolRegistry.registerPool({ name: "far", kind: "Queue", service })
+      yield* seconds(2)
+      assert.deepStrictEqual((yield* frame("far")).pool!.workers, [worker])
+    })
+  )
+)
+
 /** The clock of the test, which throws while it is broken. */
 const breakableClock = Effect.map(Clock.Clock, (base) => {
   const state = { isBroken: false }
