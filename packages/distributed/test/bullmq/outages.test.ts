@@ -163,6 +163,22 @@ describe.skipIf(!isAvailable("outages of the broker", { own: true }))("while the
   }
 
   outage(
+    "a submit that is refused because the broker has no memory left leaves the result of its ID",
+    Effect.gen(function* () {
+      const raw = yield* rawClient
+      const limit = (bytes: number) => Effect.promise(() => raw.config("SET", "maxmemory", bytes))
+      yield* Layer.build(Pool.worker([new Gates().handler], { concurrency: 1 }))
+      assert.strictEqual(yield* Pool.submit(Work, { key: "now 1" }, { id: "kept" }), "now 1")
+      yield* limit(1)
+      const refused = yield* Effect.flip(Pool.submit(Work, { key: "now 2" }, { id: "kept" }))
+      assert.deepInclude(refused, { _tag: "NotAvailable", reason: "Unreachable" })
+      yield* limit(0)
+      assert.strictEqual(yield* Pool.submit(Work, { key: "now 3" }, { id: "kept" }), "now 1")
+    }),
+    60_000
+  )
+
+  outage(
     "durations of more than 24 days do not count as none",
     Effect.gen(function* () {
       const warnings: Array<string> = []

@@ -19,6 +19,8 @@ export interface Sending {
   readonly data: unknown
   readonly opts: BulkJobOptions & { readonly jobId: string }
   state: "Queued" | "Sent" | "Done"
+  /** Whether the text is the data of a job that this sending has made. */
+  owns(data: string | null | undefined): boolean
   /** The broker has the task. */
   onAdmitted(): void
   /** The broker does not have the task. */
@@ -223,8 +225,10 @@ export class Sender {
   private async failed(sending: Sending, error: unknown): Promise<void> {
     if (!isReplyError(error)) return new Promise((resolve) => setTimeout(resolve, 100))
     this.log(`the broker refused a task: ${error.message}`)
-    // A script that failed half way has left a job that no worker would find.
-    await this.queue.remove(sending.opts.jobId).catch(() => undefined)
+    // A script that failed half way has left a job that no worker would find. Another submitter's job has the result.
+    const { client, keys } = this.broker
+    const data = await client.hget(`${keys.base}${sending.opts.jobId}`, "data").catch(() => undefined)
+    if (sending.owns(data)) await this.queue.remove(sending.opts.jobId).catch(() => undefined)
     refuse(sending, "Unreachable")
   }
 }

@@ -250,14 +250,18 @@ class Adding implements Sending {
     this.resume(Effect.fail(this.submitter.broker.notAvailable(reason)))
   }
 
+  owns(data: string | null | undefined): boolean {
+    const stored = parseJson(data ?? "null")
+    return typeof stored === "object" && stored !== null && "r" in stored && stored.r === this.data.r
+  }
+
   /** Finds out whose task has the ID: an existing task keeps its name and its submitter. */
   private look(): void {
     const { broker, waiters } = this.submitter
     whenSettled(
       broker.client.hmget(`${broker.keys.base}${this.waiter.jobId}`, "name", "data"),
       ([name, data]) => {
-        const stored = parseJson(data ?? "null")
-        const created = typeof stored === "object" && stored !== null && "r" in stored && stored.r === this.data.r
+        const created = this.owns(data)
         this.done(name ?? this.name, created)
         // A task that has settled already sends no event.
         if (!created) whenSettled(waiters.ask([this.waiter]), () => {})
