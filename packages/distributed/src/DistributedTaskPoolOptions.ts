@@ -133,9 +133,9 @@ export interface WorkerOptions {
   /** How often this worker looks for tasks whose lease has ended, a finite Duration above 0, default 5 seconds. */
   readonly stalledCheck?: DurationInput | undefined
   /**
-   * How long a task may meet only workers that have no handler for it, a finite Duration above 0, default 60 seconds.
+   * How long a task may wait while no connected worker has a handler for it, a finite Duration above 0, default 60 seconds.
    *
-   * After that it fails with `TaskLost` (`"UnknownTask"`).
+   * A task that a worker without a handler meets after that fails with `TaskLost` (`"UnknownTask"`).
    */
   readonly unknownFor?: DurationInput | undefined
   /**

@@ -151,6 +151,6 @@ export type RunResult =
     }
   /**
    * This worker cannot run the task: it has no handler, or the format is newer. The driver hands the task back with a
-   * delay, and settles it as `lost: "UnknownTask"` after `unknownFor`.
+   * delay, and settles it as `lost: "UnknownTask"` when no worker has known it for `unknownFor`.
    */
   | { readonly _tag: "Unknown"; readonly detail: string }
