@@ -506,12 +506,12 @@ const breakableClock = Effect.map(Clock.Clock, (base) => {
 it.effect("a pool that cannot be read shows its last numbers with a warning, and hides no other pool", () =>
   watched((frame) =>
     Effect.gen(function* () {
-      const { clock, state } = yield* breakableClock
-      const bad = yield* Effect.provideService(
-        AioFixedTaskPoolSimple.make({ name: "bad", size: 1, rate: { limit: 1, window: "1 hour" } }),
-        Clock.Clock,
-        clock
-      )
+      const state = { isBroken: false }
+      const bad = yield* AioFixedTaskPoolSimple.make({ name: "bad", size: 1, rate: { limit: 1, window: "1 hour" } })
+      const { inspect, stats } = bad
+      const readable = <A>(read: Effect.Effect<A>) =>
+        Effect.suspend(() => (state.isBroken ? Effect.die("unreadable") : read))
+      Object.assign(bad, { inspect: (options: object) => readable(inspect(options)), stats: readable(stats) })
       const good = yield* AioFixedTaskPoolSimple.make({ name: "good" })
       yield* bad.submit(Effect.void)
       yield* Effect.forkScoped(bad.submit(Effect.void))
