@@ -150,7 +150,7 @@ class Member {
 
   /** Reads the statistics in this step. */
   read(): Stats {
-    // A question that cannot be interrupted goes on. Another one with each collection would pile up.
+    // A question that cannot be interrupted continues. Another one with each collection would pile up.
     if (this.asking !== undefined && this.asking.pollUnsafe() === undefined) return this.last
     const exit = Effect.runSyncExit(this.answer)
     if (exit._tag === "Success") {
