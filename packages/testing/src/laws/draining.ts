@@ -452,22 +452,25 @@ export const drainingLaws = (laws: Laws): void => {
       })
   )
 
-  laws.law("a closer that asks while the pool interrupts gets the tasks that have not ended (load 9)", {}, (pool) =>
-    Effect.gen(function* () {
-      yield* pool.fork(Effect.uninterruptible(Effect.never), { label: "stays" })
-      yield* pool.fork(Effect.never, { label: "waits" })
-      yield* settle
-      const first = yield* start(pool.close({ mode: "interrupt", interruptTimeout: 100 }))
-      yield* settle
-      const later = yield* start(pool.close({ mode: "interrupt", collect: true }))
-      yield* pass(100)
-      const { tasks } = yield* Fiber.join(later)
-      assert.deepStrictEqual(
-        tasks.map(({ label, started }) => `${label} ${started}`),
-        ["stays true"]
-      )
-      assert.deepStrictEqual((yield* Fiber.join(first)).tasks, tasks)
-    })
+  laws.law(
+    "a closer that asks while the pool interrupts gets the tasks that have not ended (load 9)",
+    { needs: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        yield* pool.fork(Effect.uninterruptible(Effect.never), { label: "stays" })
+        yield* pool.fork(Effect.never, { label: "waits" })
+        yield* settle
+        const first = yield* start(pool.close({ mode: "interrupt", interruptTimeout: 100 }))
+        yield* settle
+        const later = yield* start(pool.close({ mode: "interrupt", collect: true }))
+        yield* pass(100)
+        const { tasks } = yield* Fiber.join(later)
+        assert.deepStrictEqual(
+          tasks.map(({ label, started }) => `${label} ${started}`),
+          ["stays true"]
+        )
+        assert.deepStrictEqual((yield* Fiber.join(first)).tasks, tasks)
+      })
   )
 
   laws.law("a closer that asks for the list when the pool has closed gets one all the same (load 9)", {}, (pool) =>

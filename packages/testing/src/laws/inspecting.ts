@@ -651,7 +651,7 @@ const warningLaws = (laws: Laws): void => {
     })
   )
 
-  law("no warning applies in the step in which a task has ended or has begun to wait", { size: 1 }, (pool) =>
+  law("no warning applies in the step in which a task has ended or has begun to wait", { capacity: 2 }, (pool) =>
     Effect.gen(function* () {
       const warnings = Effect.map(pool.inspect(), ({ warnings }) => warnings)
       yield* pass(60_000)
