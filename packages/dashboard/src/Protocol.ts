@@ -68,7 +68,7 @@ export const Stats = Schema.Struct({
   cancelled: Schema.Number,
   dropped: Schema.Number,
   rejected: Schema.Number,
-  rejectedBy: Schema.Record(Schema.String, Schema.Number),
+  rejectedBy: Schema.Record(Schema.String, Schema.Finite),
   largestSize: Limit
 })
 

@@ -26,10 +26,10 @@ const taskContext = makeLocal<Context.Context<never>>()
 // ---- functions as tasks -----------------------------------------------------------------------------------------
 
 /**
- * The last parameter of a function that declares no parameter for it. Makes the signal when it is read: that takes as long
- * as the rest of a task.
+ * One run of a function, and its last parameter. Makes the signal when it is read: that takes as long as the rest of a
+ * task.
  */
-class LazyTask {
+class Run {
   #controller: Controller | undefined = undefined
   #aborted: { readonly reason: unknown } | undefined = undefined
 
@@ -41,6 +41,11 @@ class LazyTask {
     return this.#controller.signal
   }
 
+  /** Returns the parameter. A function that declares it may copy its properties, so the signal is one. */
+  taskFor(fn: Fn, args: ReadonlyArray<unknown>): { readonly signal: Signal } {
+    return fn.length > args.length ? { signal: this.signal } : this
+  }
+
   abort(reason: unknown): void {
     this.#aborted = { reason }
     this.#controller?.abort(reason)
@@ -48,22 +53,6 @@ class LazyTask {
 }
 
 const makeController = (): Controller => new (globalThis as any).AbortController()
-
-/** The last parameter of a task's function, and how to abort its signal. */
-interface Run {
-  readonly task: { readonly signal: Signal }
-  readonly abort: (reason: unknown) => void
-}
-
-/** A function that declares the parameter may copy its properties, so the signal is one. */
-const runOf = (fn: Fn, args: ReadonlyArray<unknown>): Run => {
-  if (fn.length > args.length) {
-    const controller = makeController()
-    return { task: { signal: controller.signal }, abort: (reason) => controller.abort(reason) }
-  }
-  const task = new LazyTask()
-  return { task, abort: (reason) => task.abort(reason) }
-}
 
 /** The number of task functions on the stack, each of which submitted the next one. */
 let depth = 0
@@ -110,7 +99,7 @@ export class Call {
 
   /** The function with its arguments, for a report. */
   get unfinished(): Pick<UnfinishedTask, "task" | "args"> {
-    return { task: this.fn, args: [...this.args, runOf(this.fn, this.args).task] }
+    return { task: this.fn, args: [...this.args, new Run().taskFor(this.fn, this.args)] }
   }
 
   begin(resume: (effect: Effect.Effect<any, unknown>) => void): Effect.Effect<void> | undefined {
@@ -121,11 +110,11 @@ export class Call {
       resume(Effect.andThen(Effect.yieldNow, Effect.fail(signal.reason)))
       return undefined
     }
-    let run: Run | undefined
+    const run = new Run()
     // A plain `try`: the function is user code, and so is the `then` of what it returns.
     depth++
     try {
-      const { task } = (run = runOf(fn, args))
+      const task = run.taskFor(fn, args)
       const result = taskContext.run(Fiber.getCurrent()!.context, () => fn(...args, task))
       if (isPrimitive(result)) resume(Effect.succeed(result))
       else {
@@ -139,7 +128,7 @@ export class Call {
     } finally {
       depth--
     }
-    return Effect.sync(() => run?.abort(signal?.aborted === true ? signal.reason : undefined))
+    return Effect.sync(() => run.abort(signal?.aborted === true ? signal.reason : undefined))
   }
 }
 asEffects(Call, function () {
@@ -210,9 +199,8 @@ export interface Prepared<A> {
 export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Prepared<A>): Promise<A> =>
   new Promise((resolve, reject) => {
     // Many promises settle in their own step. A loop that awaits them would starve the event loop.
-    const isFair = ++started % promisesPerTurn === 0
     const { effect, signal } = prepared(prepare)
-    const fair = isFair ? Effect.ensuring(effect, Effect.yieldNow) : effect
+    const fair = ++started % promisesPerTurn === 0 ? Effect.ensuring(effect, Effect.yieldNow) : effect
     const fiber = Effect.runForkWith(taskContext.get() ?? context)(fair)
     const end = (reason: unknown): void => {
       reject(reason)

@@ -1,5 +1,7 @@
 /** The statistics of distributed pools, as far as they are known. */
 import type { PoolStats } from "@aio-task-pool/core"
+import * as Schema from "effect/Schema"
+import { Stats } from "../Protocol.ts"
 
 /** The statistics of a pool that has not answered yet. */
 export const nothing: PoolStats = {
@@ -26,19 +28,12 @@ export const nothing: PoolStats = {
   largestSize: 0
 }
 
-const phases: ReadonlyArray<unknown> = ["Open", "Held", "Paused", "Draining", "Closed"] satisfies Array<
-  PoolStats["phase"]
->
-const limits: ReadonlyArray<string> = ["size", "targetSize", "capacity", "nextStart", "largestSize"]
-
 /** Whether a value of another package is what the protocol has for this name. */
 const isKnown = (name: string, value: unknown): boolean => {
-  if (name === "phase") return phases.includes(value)
-  if (name === "holds") return Array.isArray(value) && value.every((reason) => typeof reason === "string")
-  if (name === "rejectedBy") {
-    return typeof value === "object" && value !== null && Object.values(value).every(Number.isFinite)
-  }
-  return Number.isFinite(value) || (value === Infinity && limits.includes(name))
+  const isField = Schema.is(Stats.fields[name as keyof typeof Stats.fields])
+  if (value === null || !isField(value)) return false
+  // The protocol has `null` for an infinite limit.
+  return typeof value !== "number" || Number.isFinite(value) || (value === Infinity && isField(null))
 }
 
 /** Returns the statistics that another package gives, as far as they have the right types. */
