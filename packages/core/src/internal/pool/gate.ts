@@ -32,7 +32,9 @@ export class Gate {
   private reading: SharedReading | undefined = undefined
   private readonly rate: RateGate | undefined
   private keyed: KeyedBacklog<Entry> | undefined = undefined
-  /** The extra of the last start that a rate has counted, and the one before that start. */
+  /** Whether starts share readings of the clock. */
+  private readonly sharesStarts: boolean
+  /** The extra that tasks share whose start the rate counts at the time of the last one, and their extra before it. */
   private startedExtra: TaskExtra | undefined = undefined
   private startedFrom: TaskExtra | undefined = undefined
   /** When the rate allows the next start, while a task waits for it. */
@@ -44,6 +46,7 @@ export class Gate {
     this.ages = ages
     this.rate = options.rates.length === 0 ? undefined : new RateGate(options.rates)
     this.selective = this.rate !== undefined
+    this.sharesStarts = this.rate !== undefined && this.rate.mayShare && ages.shares
     this.nextStart = new Alarm(agenda, flush)
   }
 
@@ -95,29 +98,30 @@ export class Gate {
     this.keyed?.started(entry)
     const { rate } = this
     if (rate === undefined) return
-    const costs = this.costsOf(entry, rate)
-    const start =
-      rate.mayShare && this.ages.shares ? this.startShared(costs, rate) : rate.start(costs, this.agenda.nowOrLast())
-    this.noteStart(entry, start)
+    const { lastStart } = rate
+    if (this.sharesStarts) this.startShared(this.costsOf(entry, rate), rate)
+    else rate.start(this.costsOf(entry, rate), this.agenda.nowOrLast())
+    if (rate.lastStart !== lastStart) this.startedExtra = undefined
+    this.noteStart(entry, rate)
   }
 
   /** Reads the clock less often than once per start. Reading it would cost as much as a tenth of the task. */
-  private startShared(costs: Costs, rate: RateGate): number {
+  private startShared(costs: Costs, rate: RateGate): void {
     const { ages } = this
     ages.stamp()
     this.reading = ages.shared
-    return rate.start(costs, ages.time, ages.shared)
+    rate.start(costs, ages.time, ages.shared)
   }
 
   /** Keeps the time of a start: `adjust` needs it. Tasks with the same extra that start at the same time share one. */
-  private noteStart(entry: Entry, start: number): void {
+  private noteStart(entry: Entry, rate: RateGate): void {
     const { extra } = entry
     const last = this.startedExtra
     if (extra !== undefined && !extra.shared) {
-      extra.startedAt = start
+      extra.startedAt = rate.lastStart
       extra.corrected = undefined
-    } else if (last !== undefined && extra === this.startedFrom && start === last.startedAt) entry.extra = last
-    else entry.extra = this.makeStarted(extra, start)
+    } else if (last !== undefined && extra === this.startedFrom) entry.extra = last
+    else entry.extra = this.makeStarted(extra, rate.lastStart)
   }
 
   private makeStarted(extra: TaskExtra | undefined, start: number): TaskExtra {

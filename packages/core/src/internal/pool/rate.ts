@@ -49,14 +49,19 @@ const checkOneRate = (where: string, what: string, rate: Rate): CheckedRate => {
 }
 
 /** Returns the cost of a task for each rate. Throws for a unit that no rate has, even if there is no rate. */
-export const checkCost = (where: string, rates: ReadonlyArray<CheckedRate>, cost: Cost | undefined): Costs =>
-  costsOf(where, rates, cost, 1, 0)
+export const checkCost = (where: string, rates: ReadonlyArray<CheckedRate>, cost: Cost | undefined): Costs => {
+  if (rates.length !== 1 || rates[0]!.unit !== undefined || !Number.isFinite(cost) || (cost as number) < 0) {
+    return costsOf(where, rates, cost, 1, 0)
+  }
+  // The usual case, for each task with a cost. Tasks with the same cost share one array.
+  return lastCosts[0] === cost ? lastCosts : (lastCosts = [cost as number])
+}
+
+let lastCosts: Costs = []
 
 /** Like `checkCost`, for a correction: numbers of either sign. A rate that it does not name is not changed. */
 export const checkCostChange = (where: string, rates: ReadonlyArray<CheckedRate>, change: Cost): Costs =>
   costsOf(where, rates, change, 0, -Infinity)
-
-let lastCosts: Costs = []
 
 const costsOf = (
   where: string,
@@ -65,11 +70,6 @@ const costsOf = (
   byDefault: number,
   least: number
 ): Costs => {
-  // The usual case, for each task with a cost.
-  if (rates.length === 1 && rates[0]!.unit === undefined && Number.isFinite(cost) && (cost as number) >= least) {
-    // Tasks with the same cost share one array.
-    return lastCosts[0] === cost ? lastCosts : (lastCosts = [cost as number])
-  }
   const rule = least === 0 ? "a finite number >= 0" : "a finite number"
   const isValid = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= least
   if (isValid(cost)) return rates.map(({ unit }) => (unit === undefined ? cost : 0))
@@ -104,7 +104,17 @@ export class RateGate {
   readonly defaultCosts: Costs
   /** Whether starts may share readings of the clock. The few milliseconds of a reading must not matter in any window. */
   readonly mayShare: boolean
+  /** The time of the last start, for `adjust`. */
+  lastStart = -Infinity
   private readonly logs: ReadonlyArray<Log>
+  /** The costs that were not too large when this was last asked. */
+  private possibleCosts: Costs | undefined = undefined
+  /** The costs of the last start, and its reading if others may share it. */
+  private batchCosts: Costs | undefined = undefined
+  private batchReading: SharedReading | undefined = undefined
+  /** The starts after it with the same costs and reading, which the logs do not have yet, and how many of them fit. */
+  private batched = 0
+  private room = 0
 
   constructor(rates: ReadonlyArray<CheckedRate>) {
     this.defaultCosts = checkCost("RateGate", rates, undefined)
@@ -114,7 +124,9 @@ export class RateGate {
 
   /** Returns whether a cost is above its limit, so that the start is never allowed. */
   isTooLarge(costs: Costs): boolean {
+    if (costs === this.possibleCosts) return false
     for (let index = 0; index < this.logs.length; index++) if (costs[index]! > this.logs[index]!.most) return true
+    this.possibleCosts = costs
     return false
   }
 
@@ -123,6 +135,8 @@ export class RateGate {
    * slow.
    */
   isAllowed(costs: Costs): boolean {
+    if (costs === this.batchCosts && this.batched < this.room) return true
+    this.endBatch()
     for (let index = 0; index < this.logs.length; index++) {
       if (this.logs[index]!.whenFits(costs[index]!) > -Infinity) return false
     }
@@ -135,6 +149,7 @@ export class RateGate {
    * Drops entries that have left the window.
    */
   untilStart(costs: Costs, now: number): number {
+    this.endBatch()
     let at = now
     for (let index = 0; index < this.logs.length; index++) {
       const log = this.logs[index]!
@@ -149,12 +164,29 @@ export class RateGate {
   /**
    * Counts the tokens of a start, which must be allowed. Drops entries that have left the window. `reading` is given if
    * other starts share the reading `now`. Its end must be known before a call of another method than `isAllowed`.
-   * Returns the time of the start for `adjust`.
    */
-  start(costs: Costs, now: number, reading?: SharedReading): number {
-    const at = reading === undefined ? now : now + sharedStep
-    for (let index = 0; index < this.logs.length; index++) this.logs[index]!.start(now, at, costs[index]!, reading)
-    return at
+  start(costs: Costs, now: number, reading?: SharedReading): void {
+    if (costs === this.batchCosts && reading === this.batchReading && this.batched < this.room) this.batched++
+    else this.startFirst(costs, now, reading)
+  }
+
+  private startFirst(costs: Costs, now: number, reading: SharedReading | undefined): void {
+    this.endBatch()
+    this.lastStart = reading === undefined ? now : now + sharedStep
+    for (let index = 0; index < this.logs.length; index++) {
+      this.logs[index]!.start(now, this.lastStart, costs[index]!, reading)
+    }
+    if (reading === undefined) return
+    this.batchCosts = costs
+    this.batchReading = reading
+    this.room = this.logs.reduce((least, log, index) => Math.min(least, log.roomFor(costs[index]!)), mostBatched) | 0
+  }
+
+  /** Lets the logs count the starts of a batch. */
+  private endBatch(): void {
+    const { batchCosts, batched } = this
+    if (batched > 0) this.logs.forEach((log, index) => log.startAgain(batchCosts![index]!, batched))
+    this.batched = this.room = 0
   }
 
   /**
@@ -162,6 +194,7 @@ export class RateGate {
    * the start has left.
    */
   adjust(start: number, costs: Costs, changes: Costs, now: number): Costs {
+    this.endBatch()
     return costs.map((cost, index) => {
       const change = changes[index]!
       return change === 0 ? cost : this.logs[index]!.adjust(start, cost, change, now)
@@ -177,6 +210,9 @@ const minSharedWindow = 1000
  * begins. Without the step both would have one entry, which would last as long as starts follow each other.
  */
 const sharedStep = 2 ** -10
+
+/** The most starts after the first one of a batch. */
+const mostBatched = 1024
 
 /** The smallest number of entries that a log has memory for, and keeps before it merges entries: a power of two. */
 const minEntries = 16
@@ -264,6 +300,19 @@ class Log {
     this.dropExpired(now)
     this.add(sumAbove(at, this.window), cost)
     this.reading = reading
+  }
+
+  /** Counts more starts with the reading of the last one. */
+  startAgain(cost: number, times: number): void {
+    const sum = cost * times
+    // A sum of integers is exact.
+    if (Number.isInteger(cost) && Number.isSafeInteger(sum)) this.addTo(this.length - 1, sum)
+    else for (let time = 0; time < times; time++) this.addTo(this.length - 1, cost)
+  }
+
+  /** Returns how many starts of a cost surely fit now, whatever is rounded. Not a number if none does. */
+  roomFor(cost: number): number {
+    return Math.floor((this.most - this.used - this.error) / cost) - 1
   }
 
   /** Lets the last entry leave the window when the last start that shares its reading does. */

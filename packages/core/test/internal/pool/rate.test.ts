@@ -612,9 +612,9 @@ describe("starts that share a reading of the clock", () => {
     const gate = gateOf(5, 1000).gate
     const reading = { until: Infinity }
     gate.start([2], 100, reading)
-    const start = gate.start([2], 100, reading)
+    gate.start([2], 100, reading)
     reading.until = 104
-    assert.deepStrictEqual(gate.adjust(start, [2], [-1], 105), [1])
+    assert.deepStrictEqual(gate.adjust(gate.lastStart, [2], [-1], 105), [1])
     assert.strictEqual(gate.untilStart([2], 105), 0)
     assert.strictEqual(gate.untilStart([3], 105), 999)
   })
@@ -633,6 +633,55 @@ describe("starts that share a reading of the clock", () => {
     // In the third second as many have started as in the first.
     assert.isBelow(gate.untilStart([1], 3001), 101)
   })
+
+  const Burst = Schema.Struct({
+    cost: index,
+    times: Schema.Literals([1, 2, 3, 10, 40]),
+    /** How long the clock goes on before, if the burst has a reading of its own. */
+    pass: Schema.Literals([0, 0, 0.25, 1, 300, 1000]),
+    kind: Schema.Literals(["start", "start", "start", "adjust"])
+  })
+
+  it.effect.prop(
+    "count the same in a batch, which has one array of costs, as one by one (load 2)",
+    { bursts: Schema.Array(Burst), limit: Schema.Literals([3, 1.7, 100, 2000, 1e9]) },
+    ({ bursts, limit }) =>
+      Effect.sync(() => {
+        const costs = [[1], [2], [0.1], [0], [1 / 3], [50]]
+        const rates = [rate(limit, 1000), rate(limit / 2, 3000, "tokens")]
+        const batched = new Gate(rates)
+        const single = new Gate(rates)
+        let reading = { until: Infinity }
+        let now = 1
+        for (const { cost: chosen, kind, pass, times } of bursts) {
+          if (pass > 0) {
+            reading.until = now += pass
+            reading = { until: Infinity }
+          }
+          const cost = [costs[chosen % costs.length]![0]!, costs[chosen % 5]![0]!]
+          const isAllowed = () => {
+            const allowed = batched.isAllowed(cost)
+            assert.strictEqual(allowed, single.isAllowed([...cost]))
+            return allowed
+          }
+          for (let time = 0; time < times && isAllowed(); time++) {
+            batched.start(cost, now, reading)
+            single.start([...cost], now, reading)
+            assert.strictEqual(batched.lastStart, single.lastStart)
+          }
+          if (kind === "start") continue
+          // What follows needs the times of all starts.
+          reading.until = now
+          reading = { until: Infinity }
+          for (const asked of [cost, [0, 0], [limit, 0]]) {
+            assert.strictEqual(batched.untilStart(asked, now), single.untilStart(asked, now))
+          }
+          const adjusted = batched.adjust(batched.lastStart, cost, [-1, 2], now)
+          assert.deepStrictEqual(adjusted, single.adjust(single.lastStart, cost, [-1, 2], now))
+        }
+      }),
+    { arbitrary: { runs: 1000 } }
+  )
 
   it("are possible in windows of a second or more only", () => {
     const mayShare = (...windows: ReadonlyArray<number>) => new Gate(windows.map((window) => rate(1, window))).mayShare
