@@ -31,7 +31,7 @@ export const refuse = (where: string, what: string, rule: string, value: unknown
 }
 
 /** Throws `TypeError`: a value has the wrong type. */
-const refuseType = (where: string, what: string, rule: string, value: unknown): never => {
+export const refuseType = (where: string, what: string, rule: string, value: unknown): never => {
   throw new TypeError(`${where}: ${what} must be ${rule}, got ${show(value)}`)
 }
 
@@ -127,11 +127,9 @@ export const checkEffect = (where: string, value: unknown): void => {
 
 /** Checks a sizing policy. */
 export const checkPolicy = <A extends object>(where: string, value: A): A => {
-  if (typeof value !== "object" || value === null) {
-    throw new TypeError(`${where}: policy must be an AutoScalePolicy, got ${show(value)}`)
-  }
+  if (typeof value !== "object" || value === null) return refuseType(where, "policy", "an AutoScalePolicy", value)
   const { initial, name, update, window } = value as Partial<Record<"name" | "initial" | "window" | "update", unknown>>
-  if (typeof name !== "string") throw new TypeError(`${where}: policy.name must be a string, got ${show(name)}`)
+  if (typeof name !== "string") refuseType(where, "policy.name", "a string", name)
   checkFunction(where, "policy.initial", initial)
   checkFunction(where, "policy.window", window)
   checkFunction(where, "policy.update", update)
@@ -141,7 +139,7 @@ export const checkPolicy = <A extends object>(where: string, value: A): A => {
 /** Checks the tag that a layer provides. */
 export const checkTag = <A>(where: string, value: A): A => {
   if (value === undefined || Context.isKey(value)) return value
-  throw new TypeError(`${where}: tag must be a tag, got ${show(value)}`)
+  return refuseType(where, "tag", "a tag", value)
 }
 
 /** Checks a change of size: a safe integer of either sign. */

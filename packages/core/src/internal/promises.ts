@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type { CloseReport, UnfinishedTask } from "../PoolStats.ts"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkDuration, checkOwn, show } from "./arguments.ts"
+import { checkDuration, checkOwn, refuseType, show } from "./arguments.ts"
 import { functionName } from "./pool/label.ts"
 import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
@@ -64,8 +64,7 @@ const maxDepth = 16
 
 /** Checks a layer. */
 export const checkLayer = (where: string, layer: unknown): void => {
-  if (Layer.isLayer(layer)) return
-  throw new TypeError(`${where}: layer must be a Layer, such as AioFixedTaskPoolSimple.layer(3), got ${show(layer)}`)
+  if (!Layer.isLayer(layer)) refuseType(where, "layer", "a Layer, such as AioFixedTaskPoolSimple.layer(3)", layer)
 }
 
 /** Checks a task's function. */
@@ -258,7 +257,7 @@ export const takeOptions = <A extends { readonly signal?: Signal | undefined; re
 
 const checkSignal = (where: string, signal: Partial<Signal> | undefined): void => {
   if (signal === undefined || typeof signal?.addEventListener === "function") return
-  throw new TypeError(`${where}: signal must be an AbortSignal, got ${show(signal)}`)
+  refuseType(where, "signal", "an AbortSignal", signal)
 }
 
 /** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */

@@ -40,7 +40,7 @@ import {
   checkLimit,
   checkOwn,
   checkWord,
-  show
+  refuseType
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf, perItem } from "./bulk/itemOptions.ts"
@@ -225,7 +225,7 @@ const serviceOf = (
         throw new TypeError(`${where}: ${name} must be a value: only forEach and mapEffect take functions of the item`)
       }
       if (typeof effects !== "object" || effects === null) {
-        throw new TypeError(`${where}: effects must be an Iterable or a record, got ${show(effects)}`)
+        return refuseType(where, "effects", "an Iterable or a record", effects)
       }
       if (Symbol.iterator in effects) return forEach(where, effects, identity, allOptions)
       const keys = Object.keys(effects)
@@ -415,7 +415,7 @@ const serviceOf = (
 
 const checkExecutor = (where: string, executor: unknown): void => {
   if (typeof (executor as { readonly run?: unknown } | null)?.run === "function") return
-  throw new TypeError(`${where}: executor must be the tag of an Executor, got ${show(executor)}`)
+  refuseType(where, "executor", "the tag of an Executor", executor)
 }
 
 const closingOf = (options: CloseOptions): Closing => {

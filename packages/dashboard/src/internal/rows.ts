@@ -60,15 +60,34 @@ export const evidenceText = ({ evidence, pause, sample }: PoolDecision): string 
   return parts.join(", ")
 }
 
-/** The last decisions of a pool. Those in a row that keep the size for one reason count as one. */
-export class DecisionLog {
+/** The last rows, at most `most`. */
+class Log<Row> {
   private readonly most: number
-  private rows: Array<DecisionRow> = []
+  private rows: Array<Row> = []
 
   constructor(most: number) {
     this.most = most
   }
 
+  protected get last(): Row | undefined {
+    return this.rows.at(-1)
+  }
+
+  /** Adds a row, or replaces the last one by it. */
+  protected put(row: Row, replaces: boolean): void {
+    if (replaces) this.rows.pop()
+    this.rows.push(row)
+    if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
+  }
+
+  /** The rows, newest first. */
+  list(): ReadonlyArray<Row> {
+    return this.rows.slice(-this.most).toReversed()
+  }
+}
+
+/** The last decisions of a pool. Those in a row that keep the size for one reason count as one. */
+export class DecisionLog extends Log<DecisionRow> {
   add(decision: PoolDecision): void {
     const { at } = decision
     const [from, to] = [limit(decision.from), limit(decision.to)]
@@ -76,7 +95,7 @@ export class DecisionLog {
     const given: unknown = decision.reason
     const reason = typeof given === "string" ? given.slice(0, 40) : "-"
     const sentence = AutoScalePolicy.explainReason(reason) ?? "a reason of the policy's own"
-    const last = this.rows.at(-1)
+    const { last } = this
     const repeats = last !== undefined && from === to && last.from === to && last.to === to && last.reason === reason
     const row = {
       at,
@@ -87,16 +106,7 @@ export class DecisionLog {
       sentence,
       evidence: evidenceText(decision)
     }
-    if (repeats) this.rows[this.rows.length - 1] = row
-    else {
-      this.rows.push(row)
-      if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
-    }
-  }
-
-  /** The decisions, newest first. */
-  list(): ReadonlyArray<DecisionRow> {
-    return this.rows.slice(-this.most).toReversed()
+    this.put(row, repeats)
   }
 }
 
@@ -127,27 +137,11 @@ export const eventText = (event: PoolEvent): string | undefined => {
 }
 
 /** The last events of a pool. Equal ones in a row count as one. */
-export class EventLog {
-  private readonly most: number
-  private rows: Array<EventRow> = []
-
-  constructor(most: number) {
-    this.most = most
-  }
-
+export class EventLog extends Log<EventRow> {
   add(event: PoolEvent): void {
     const text = eventText(event)
     if (text === undefined) return
-    const last = this.rows.at(-1)
-    if (last?.text === text) this.rows[this.rows.length - 1] = { at: event.at, times: last.times + 1, text }
-    else {
-      this.rows.push({ at: event.at, times: 1, text })
-      if (this.rows.length > 2 * this.most) this.rows = this.rows.slice(-this.most)
-    }
-  }
-
-  /** The events, newest first. */
-  list(): ReadonlyArray<EventRow> {
-    return this.rows.slice(-this.most).toReversed()
+    const times = this.last?.text === text ? this.last.times : 0
+    this.put({ at: event.at, times: times + 1, text }, times > 0)
   }
 }

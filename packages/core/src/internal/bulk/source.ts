@@ -1,6 +1,6 @@
 /** The source of a bulk's items: any iterable, iterated as by `for of` and `for await`. */
 import { hasProperty } from "effect/Predicate"
-import { show } from "../arguments.ts"
+import { refuseType, show } from "../arguments.ts"
 
 /** An opened source. */
 export type Source =
@@ -41,7 +41,7 @@ export const sourceOf = (where: string, items: Iterable<unknown> | AsyncIterable
   if (hasProperty(items, Symbol.asyncIterator)) {
     return { isAsync: true, iterator: checkIterator(where, items[Symbol.asyncIterator]()) }
   }
-  throw new TypeError(`${where}: items must be an Iterable or an AsyncIterable, got ${show(items)}`)
+  return refuseType(where, "items", "an Iterable or an AsyncIterable", items)
 }
 
 /** Returns the number of items, if they are an array. */
@@ -58,10 +58,8 @@ export const sizeOf = (items: unknown): number | undefined => {
 const isObject = (value: unknown): boolean =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 
-const checkIterator = <A>(where: string, iterator: A): A => {
-  if (isObject(iterator)) return iterator
-  throw new TypeError(`${where}: the items' iterator must be an object, got ${show(iterator)}`)
-}
+const checkIterator = <A>(where: string, iterator: A): A =>
+  isObject(iterator) ? iterator : refuseType(where, "the items' iterator", "an object", iterator)
 
 /** Checks what `next` has returned, or what its promise has resolved to. */
 export const checkResult = (where: string, result: IteratorResult<unknown>): IteratorResult<unknown> => {
