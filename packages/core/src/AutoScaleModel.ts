@@ -87,11 +87,14 @@ export interface AutoScaleSample {
   readonly maxInflight: number
   /** Tasks running, mean over time. */
   readonly avgInflight: number
-  /** The share of the window, 0 to 1, in which all workers were busy, and more would have let the next task start. */
+  /**
+   * The share of the window, 0 to 1, in which all workers were busy, and more of them would have let the next task
+   * start.
+   */
   readonly saturated: number
   /**
-   * Tasks waiting for a worker at the end of the window, including those at the door; 0 while a hold of the user, the
-   * rate or a key's limit keeps the next task from starting.
+   * Tasks waiting for a worker at the end of the window, including those at the door; 0 while a hold, the rate or a key's
+   * limit keeps the next task from starting.
    */
   readonly queued: number
   /** The fewest tasks that waited for a worker at any time of the window. */

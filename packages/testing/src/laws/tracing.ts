@@ -333,7 +333,7 @@ export const tracingLaws = (laws: Laws): void => {
 
   laws.law("a tracer that throws costs a task its span and nothing else, and is logged", {}, (pool) =>
     Effect.gen(function* () {
-      const places = ["span", "attribute", "event", "end"] as const
+      const places = ["span", "attribute", "event", "end", "nothing"] as const
       for (const place of places) {
         const broken = (): never => {
           throw new Error(`the tracer's own: ${place}`)
@@ -341,6 +341,7 @@ export const tracingLaws = (laws: Laws): void => {
         const tracer = Tracer.make({
           span: (options) => {
             if (options.name !== "task_pool.task") return new Tracer.NativeSpan(options)
+            if (place === "nothing") return null as any
             if (place === "span") return broken()
             return Object.assign(new Tracer.NativeSpan(options), { [place]: broken })
           }
@@ -381,16 +382,18 @@ export const tracingLaws = (laws: Laws): void => {
     Effect.gen(function* () {
       const bulks = {
         forEach: pool.forEach([1, 2], (n) => Effect.succeed(n)),
+        forEachOfSpans: pool.forEach([1, 2], (n) => Effect.succeed(n), { spans: "each" }),
         mapEffect: Stream.runCollect(pool.mapEffect(Stream.make(1, 2), (n) => Effect.succeed(n)))
       }
       for (const [name, bulk] of Object.entries(bulks)) {
-        for (const place of ["span", "attribute", "end", "status"] as const) {
+        for (const place of ["span", "attribute", "end", "status", "nothing"] as const) {
           const broken = (): never => {
             throw new Error(`the tracer's own: ${place}`)
           }
           const tracer = Tracer.make({
             span: (options) => {
               if (options.name !== "task_pool.for_each") return new Tracer.NativeSpan(options)
+              if (place === "nothing") return null as any
               if (place === "span") return broken()
               return Object.defineProperty(
                 new Tracer.NativeSpan(options),

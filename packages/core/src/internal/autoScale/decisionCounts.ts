@@ -1,5 +1,5 @@
 /** The decisions of a pool's policy as numbers, for metrics. */
-import type { AutoScaleDecision, AutoScaleSample } from "../../AutoScaleModel.ts"
+import type { AutoScaleDecision, AutoScaleEvidence, AutoScaleSample } from "../../AutoScaleModel.ts"
 
 /** The most reasons that are counted by name. A policy may give any text as its reason. */
 export const mostReasons = 48
@@ -14,7 +14,7 @@ export class DecisionCounts {
 
   add({ overloaded }: AutoScaleSample, { evidence, reason }: AutoScaleDecision): void {
     this.overloads += overloaded
-    this.baseTime = baseOf(evidence) ?? this.baseTime
+    this.baseTime = evidenceOf(evidence, "base") ?? this.baseTime
     const name = this.nameOf(reason)
     const count = this.byReason.get(name) ?? 0
     this.byReason.set(name, count + 1)
@@ -27,11 +27,14 @@ export class DecisionCounts {
   }
 }
 
-/** Evidence is an object of the policy: its base may be any value, and a getter may throw. */
-const baseOf = (evidence: AutoScaleDecision["evidence"]): number | undefined => {
+/** Returns a number of evidence, which is an object of the policy: it may have any value, and a getter may throw. */
+export const evidenceOf = (
+  evidence: AutoScaleDecision["evidence"],
+  key: keyof AutoScaleEvidence
+): number | undefined => {
   try {
-    const base = evidence?.base
-    return Number.isFinite(base) ? base : undefined
+    const value = evidence?.[key]
+    return Number.isFinite(value) ? value : undefined
   } catch {
     return undefined
   }

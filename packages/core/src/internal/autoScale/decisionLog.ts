@@ -7,7 +7,7 @@ import { explainReason } from "../../AutoScalePolicy.ts"
 import type { PoolDecision } from "../../PoolInspection.ts"
 import type { Machine } from "../pool/machine.ts"
 import { epochMillis } from "../runtime/clock.ts"
-import { DecisionCounts } from "./decisionCounts.ts"
+import { DecisionCounts, evidenceOf } from "./decisionCounts.ts"
 import { workers } from "../words.ts"
 
 const kept = 256
@@ -99,7 +99,7 @@ const digits = (value: number | undefined, decimals: number): string =>
 const evidence =
   (key: keyof AutoScaleEvidence, decimals: number) =>
   ({ decision }: Entry): string =>
-    digits(decision.evidence?.[key], decimals)
+    digits(evidenceOf(decision.evidence, key), decimals)
 
 const sampled =
   (cell: (sample: AutoScaleSample) => string) =>

@@ -199,6 +199,10 @@ export class Meter implements MachineObserver {
     this.endIfDue(now)
   }
 
+  holdChanges(): void {
+    this.count(this.watch.read(), this.running)
+  }
+
   /** Notes a new size. A smaller one begins a new epoch. */
   resized(from: number, to: number): void {
     if (this.asleep) this.awaken()
@@ -327,11 +331,16 @@ export class Meter implements MachineObserver {
     return peak
   }
 
-  /** Tasks that more workers would help. A hold by the user, the rate or a key's limit keeps the others waiting. */
+  /** Tasks that more workers would help. A hold, the rate or a key's limit keeps the others waiting. */
   get wanting(): number {
     const { machine } = this
-    const isHeldBack = machine.holds.has("User") || (machine.isSelective && !machine.isSaturated)
-    return isHeldBack ? 0 : machine.queued
+    return this.isHeld || (machine.isSelective && !machine.isSaturated) ? 0 : machine.queued
+  }
+
+  /** Whether a hold keeps tasks waiting, other than by the loop, or by a rejection that ends the window in this step. */
+  private get isHeld(): boolean {
+    const { holds } = this.machine
+    return holds.has("User") || (holds.has("RetryAfter") && this.retryAsked === 0)
   }
 
   get resizedSince(): boolean {
@@ -378,7 +387,8 @@ export class Meter implements MachineObserver {
     if (passed <= 0) return
     this.countedUntil = now
     this.runningArea += running * passed
-    if (this.machine.isSelective ? this.machine.isSaturated : running >= size) this.saturatedTime += passed
+    const isBusy = this.machine.isSelective ? this.machine.isSaturated : running >= size
+    if (isBusy && !this.isHeld) this.saturatedTime += passed
   }
 
   private endIfDue(now: number): void {

@@ -67,6 +67,7 @@ const beginSpan = (
   Effect.makeSpan(name).pipe(
     Effect.tap((span) =>
       Effect.sync(() => {
+        if (typeof span?.sampled !== "boolean") throw new TypeError("the tracer returned no span")
         // An attribute that is missing costs the bulk less than its span.
         for (const key in attributes) machine.userCode.guard(() => span.attribute(key, attributes[key]), undefined)
       })

@@ -109,6 +109,8 @@ export interface MachineObserver extends TaskObserver {
   /** Whether it tells the pool's stopwatch which tasks lend their workers. */
   readonly usesStopwatch: boolean
   settled(entry: Entry, exit: Exit<unknown, unknown>): void
+  /** A reason will begin or end to hold dispatch. */
+  holdChanges(): void
   resized(from: number, to: number): void
   resizedByHand(): void
   flushEnded(): void

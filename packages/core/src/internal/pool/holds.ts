@@ -14,6 +14,8 @@ export type HoldReason = PublicReason | "Closing"
 
 /** The pool, as its holds see it. */
 export interface Held {
+  /** Called before a reason begins or ends to hold. */
+  reportHold(): void
   /** Called when a hold has begun or ended. */
   refreshLimit(): void
   readonly events: Pick<Events, "emit">
@@ -47,6 +49,7 @@ export class Holds {
   }
 
   begin(reason: HoldReason): void {
+    if (!this.counts.has(reason)) this.held.reportHold()
     const count = this.counts.get(reason) ?? 0
     this.counts.set(reason, count + 1)
     if (count > 0) return
@@ -59,6 +62,7 @@ export class Holds {
     const count = this.counts.get(reason)
     if (count === undefined) return
     if (count > 1 && !all) return void this.counts.set(reason, count - 1)
+    this.held.reportHold()
     this.counts.delete(reason)
     this.held.refreshLimit()
     if (reason !== "Closing") this.held.events.emit({ _tag: "Released", reason })

@@ -1057,6 +1057,10 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     return this.targetSize
   }
 
+  reportHold(): void {
+    this.ownObserver?.holdChanges()
+  }
+
   refreshLimit(): void {
     this.limit = this.holds.isHeld || this.blocked || this.deciding > 0 ? 0 : this.targetSize
   }

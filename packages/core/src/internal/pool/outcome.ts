@@ -91,6 +91,7 @@ export class RetryAfter implements MachineObserver {
   lent(): void {}
   tookBack(): void {}
   left(): void {}
+  holdChanges(): void {}
   resized(): void {}
   resizedByHand(): void {}
   flushEnded(): void {}

@@ -348,6 +348,42 @@ describe("a sample", () => {
     }).pipe(Effect.provide(poolOf({ minSize: 3, policy })))
   })
 
+  it.effect.each([
+    ["holdFor", TaskPool.holdFor(500)],
+    ["holdDispatch", start(TaskPool.withDispatchHeld(Effect.sleep(500)))]
+  ] as const)("counts no time as saturated, and no task as queued, during a hold by %s (load 3)", ([, hold]) => {
+    const { policy, samples } = spy(timed(1000))
+    return Effect.gen(function* () {
+      for (let i = 0; i < 5; i++) yield* work(10_000)
+      yield* pass(250)
+      yield* hold
+      yield* pass(500)
+      yield* pass(250)
+      assert.strictEqual(samples[0]!.saturated, 0.5)
+      assert.strictEqual(samples[0]!.queued, 3)
+      assert.strictEqual(samples[0]!.queuedMin, 0)
+      yield* pass(900)
+      yield* TaskPool.holdFor(500)
+      yield* pass(100)
+      assert.strictEqual(samples[1]!.saturated, 0.9)
+      assert.strictEqual(samples[1]!.queued, 0)
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 2, policy })))
+  })
+
+  it.effect("gets no worker for tasks that a hold keeps waiting, when no window ends (load 3)", () => {
+    const { policy } = spy(never)
+    return Effect.gen(function* () {
+      for (let i = 0; i < 5; i++) yield* work(1_000_000)
+      yield* TaskPool.holdFor("1 minute")
+      yield* pass(50_000)
+      assert.strictEqual((yield* TaskPool.stats).targetSize, 2)
+      yield* pass(50_000)
+      assert.isAbove((yield* TaskPool.stats).targetSize, 2)
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 2, maxSize: 5, interval: "1 second", policy })))
+  })
+
   it.effect("counts a saturated share against the size of the time", () => {
     const { policy, samples } = spy(timed(1000))
     return Effect.gen(function* () {
@@ -767,6 +803,20 @@ describe("a decision", () => {
       assert.deepStrictEqual(rows[1]!.trim().split(/ {2,}/).slice(0, 4), ["3.00", "3 -> 4", "SPY", "1000"])
       assert.include(yield* TaskPool.explain(3), "50.0")
       assert.strictEqual(Exit.isFailure(yield* Effect.exit(TaskPool.explain(-1))), true)
+    }).pipe(Effect.provide(poolOf({ policy })))
+  })
+
+  it.effect("is explained although its evidence cannot be read", () => {
+    const evidence = {
+      before: 1,
+      get base(): number {
+        throw new Error("the evidence's own")
+      }
+    }
+    const { policy } = spy(timed(1000), () => ({ evidence }))
+    return Effect.gen(function* () {
+      yield* pass(2000)
+      assert.include(yield* TaskPool.explain(), "SPY")
     }).pipe(Effect.provide(poolOf({ policy })))
   })
 

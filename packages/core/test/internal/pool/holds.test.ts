@@ -14,6 +14,7 @@ const world = Effect.withFiber((fiber) => {
   const agenda = new Agenda(fiber.context, () => {})
   const log: Array<string> = []
   const held: Held = {
+    reportHold: () => {},
     refreshLimit: () => void log.push(holds.isHeld ? "held" : "free"),
     events: { emit: (event) => void log.push(`${event._tag} ${"reason" in event ? event.reason : ""}`) },
     flush: () => void log.push("flush")
