@@ -150,6 +150,34 @@ const taskLaws = (laws: Laws): void => {
     })
   )
 
+  laws.law(
+    "oldestWait is that of the task that has waited longest, also after a retry or a move",
+    { needs: 4 },
+    (pool) =>
+      Effect.gen(function* () {
+        for (const [key, other] of [[], ["a", "a"], ["a", "b"]] as ReadonlyArray<ReadonlyArray<string>>) {
+          const retry = { times: 1, schedule: Schedule.spaced(1000) }
+          const failing = yield* start(pool.submit(Effect.fail("no"), { retry, ...(key !== undefined && { key }) }))
+          yield* settle
+          const { release } = yield* occupy(pool, 1)
+          const waiting = yield* pool.fork(Effect.void, other === undefined ? {} : { key: other })
+          const later = yield* pool.fork(Effect.void, other === undefined ? {} : { key: other })
+          yield* pass(1000)
+          yield* pass(500)
+          assert.strictEqual((yield* pool.stats).delayed, 0)
+          assert.strictEqual((yield* pool.inspect()).oldestWait, 1500)
+          yield* waiting.reprioritize(9)
+          yield* later.reprioritize(3)
+          assert.strictEqual((yield* pool.inspect()).oldestWait, 1500)
+          yield* waiting.cancel
+          yield* later.cancel
+          assert.strictEqual((yield* pool.inspect()).oldestWait, 500)
+          yield* release
+          yield* Fiber.await(failing)
+        }
+      })
+  )
+
   laws.law("inspect shows which task lends its workers", {}, (pool) =>
     Effect.gen(function* () {
       const inner = gated("inner")

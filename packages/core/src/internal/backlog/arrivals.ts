@@ -1,62 +1,94 @@
 /**
- * The slots of a backlog in the order of arrival, for finding the oldest entry in O(1), amortized.
+ * The slots of a backlog in the order in which their entries began to wait, for finding the oldest entry in O(1),
+ * amortized.
  *
  * Removing an entry changes nothing here. A node whose entry has gone is dropped when it is first, or when the backlog
- * asks for it. A slot may have a new entry by then, so a node counts only if its slot's entry has its sequence.
+ * asks for it. A slot may have a new entry by then, so a node counts only if its slot's entry has its time.
  */
 import { Heap } from "./heap.ts"
 
+/** An entry whose wait began at a time: milliseconds in 32 bits, which wrap around. */
+export interface Arrived {
+  readonly arrivedAt: number
+}
+
+/** Returns the one of two entries that has waited longer. */
+export const older = <T extends Arrived>(a: T | undefined, b: T | undefined): T | undefined =>
+  a === undefined || (b !== undefined && ((b.arrivedAt - a.arrivedAt) | 0) < 0) ? b : a
+
+/** Tells times as milliseconds since the first one, which has an order for 24 days. */
+export class Timeline {
+  private first: number | undefined = undefined
+
+  of({ arrivedAt }: Arrived): number {
+    this.first ??= arrivedAt
+    return (arrivedAt - this.first) | 0
+  }
+}
+
+/** An entry that knows its slot. */
+interface Slotted extends Arrived {
+  readonly slot: number
+}
+
+type Entries = ReadonlyArray<Slotted | undefined>
+
 export class Arrivals {
-  private sequences: Array<number> = []
+  private readonly timeline = new Timeline()
+  private times: Array<number> = []
   private slots: Array<number> = []
   private head = 0
-  /** The entries that have returned to an earlier place. */
-  private late = new Heap()
+  /** The entries that began to wait before others that were here. */
+  private readonly late = new Heap()
 
   get length(): number {
-    return this.sequences.length - this.head + this.late.length
+    return this.times.length - this.head + this.late.length
   }
 
-  push(sequence: number, slot: number): void {
-    const last = this.sequences.at(-1)
-    if (last !== undefined && sequence < last) return this.late.push(sequence, 0, slot)
-    this.sequences.push(sequence)
-    this.slots.push(slot)
+  push(entry: Slotted): void {
+    const time = this.timeline.of(entry)
+    const last = this.times.at(-1)
+    if (last !== undefined && time < last) return this.late.push(time, 0, entry.slot)
+    this.times.push(time)
+    this.slots.push(entry.slot)
   }
 
-  /** Returns the slot with the smallest sequence, or -1. The parameters have the entry and the sequence of each slot. */
-  first(entries: ReadonlyArray<unknown>, sequences: ReadonlyArray<number>): number {
-    const isLive = (slot: number, sequence: number): boolean =>
-      entries[slot] !== undefined && sequences[slot] === sequence
+  /** Returns the slot of the entry that has waited longest, or -1. The parameter has the entry of each slot. */
+  first(entries: Entries): number {
     const { late } = this
-    while (late.length > 0 && !isLive(late.slots[0]!, late.keys[0]!)) late.shift()
-    while (this.head < this.slots.length && !isLive(this.slots[this.head]!, this.sequences[this.head]!)) this.head++
+    while (late.length > 0 && !this.isLive(entries[late.slots[0]!], late.keys[0]!)) late.shift()
+    while (this.head < this.slots.length && !this.isLive(entries[this.slots[this.head]!], this.times[this.head]!)) {
+      this.head++
+    }
     this.dropPassed()
     const isEmpty = this.head === this.slots.length
-    if (late.length > 0 && (isEmpty || late.keys[0]! < this.sequences[this.head]!)) return late.slots[0]!
+    if (late.length > 0 && (isEmpty || late.keys[0]! < this.times[this.head]!)) return late.slots[0]!
     return isEmpty ? -1 : this.slots[this.head]!
   }
 
-  /** Returns the nodes for which `slotOf` returns a slot, with these slots. */
-  with(slotOf: (slot: number, sequence: number) => number | undefined): Arrivals {
+  /** Returns the live nodes, with the slots that their entries have now. The parameter has the entry of each old slot. */
+  rebuilt(entries: Entries): Arrivals {
+    const { late } = this
     const arrivals = new Arrivals()
-    const keep = (slot: number, sequence: number, into: { push: (sequence: number, slot: number) => void }): void => {
-      const kept = slotOf(slot, sequence)
-      if (kept !== undefined) into.push(sequence, kept)
+    // An entry has two live nodes if it has the slot and the time of another one that has gone.
+    const kept = new Set<Slotted>()
+    const keep = (entry: Slotted | undefined, time: number): void => {
+      if (entry === undefined || !this.isLive(entry, time) || kept.has(entry)) return
+      kept.add(entry)
+      arrivals.push(entry)
     }
-    for (let node = this.head; node < this.slots.length; node++) {
-      keep(this.slots[node]!, this.sequences[node]!, arrivals)
-    }
-    const late = { push: (sequence: number, slot: number) => arrivals.late.push(sequence, 0, slot) }
-    for (let node = 0; node < this.late.length; node++) {
-      keep(this.late.slots[node]!, this.late.keys[2 * node]!, late)
-    }
+    for (let node = this.head; node < this.slots.length; node++) keep(entries[this.slots[node]!], this.times[node]!)
+    for (let node = 0; node < late.length; node++) keep(entries[late.slots[node]!], late.keys[2 * node]!)
     return arrivals
+  }
+
+  private isLive(entry: Slotted | undefined, time: number): boolean {
+    return entry !== undefined && this.timeline.of(entry) === time
   }
 
   private dropPassed(): void {
     if (this.head < 1024 || 2 * this.head < this.slots.length) return
-    this.sequences = this.sequences.slice(this.head)
+    this.times = this.times.slice(this.head)
     this.slots = this.slots.slice(this.head)
     this.head = 0
   }

@@ -21,6 +21,8 @@ export interface EntryExtra {
 /** The members that an entry of a backlog must have. An entry is in at most one backlog at a time. */
 export interface Weighted<T> extends Linked<T> {
   weight: number
+  /** When the entry began to wait, in milliseconds in 32 bits, which wrap around. */
+  readonly arrivedAt: number
   /** Owned by the backlog: a slot in its heap, or the entry's sequence in a list. */
   slot: number
   /** Undefined for a task without a key, with one permit and no stored arrival. */
@@ -62,7 +64,7 @@ export interface Backlog<T> {
   remove(entry: T): void
   /** Changes the weight. A discipline that orders by weight moves the entry behind its new equals, to `sequence`. */
   reweigh(entry: T, weight: number, sequence?: number): void
-  /** Returns the entry with the smallest sequence. The first call may be O(n log n); later ones are O(1), amortized. */
+  /** Returns the entry that has waited longest. The first call may be O(n log n); later ones are O(1), amortized. */
   oldest(): T | undefined
   sequenceOf(entry: T): number
   /** Returns all entries in the order in which they would be popped. */

@@ -83,7 +83,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
-    if (this.oldestFirst !== undefined) this.noteOldest(this.oldestFirst, lane, sequence)
+    if (this.oldestFirst !== undefined) this.noteOldest(this.oldestFirst, lane, entry)
     // The usual case: without a limit a lane with a task in it takes turns already.
     if (lane.eligible && this.hasPlainLanes) return
     this.onSizeChange(lane, lane.size - 1)
@@ -133,13 +133,13 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return this.oldestFirst.first()
   }
 
-  private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, sequence: number): void {
-    oldestFirst.note(lane, sequence)
+  private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, entry: T): void {
+    oldestFirst.note(lane, entry)
     // Lanes that were dropped leave their nodes.
     if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = this.makeOldestFirst()
   }
 
-  /** A lane without waiting tasks may have a sequence of the previous `OldestFirst`, and must not keep it. */
+  /** A lane without waiting tasks may have a time of the previous `OldestFirst`, and must not keep it. */
   private makeOldestFirst(): OldestFirst<T> {
     return new OldestFirst([this.unkeyed, ...this.lanes.values()])
   }

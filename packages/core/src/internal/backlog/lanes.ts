@@ -2,6 +2,7 @@
  * The lanes of `keyed.ts`: the tasks of one key each, and the orders in which lanes are found: their turns, the oldest
  * entry, the most entries.
  */
+import { Timeline } from "./arrivals.ts"
 import type { Backlog, Weighted } from "./backlog.ts"
 import { Heap } from "./heap.ts"
 
@@ -53,7 +54,7 @@ export class Lane<T extends Weighted<T>> extends Link {
   /** Whether the lane is kept although it has no task. */
   idle = false
   rank: Rank<T> | undefined = undefined
-  /** The sequence with which `OldestFirst` has the lane. V8 would keep `Infinity` in an object of its own. */
+  /** The time with which `OldestFirst` has the lane. V8 would keep `Infinity` in an object of its own. */
   noted: number | undefined = undefined
 
   constructor(key: Key, backlog?: Backlog<T>) {
@@ -140,10 +141,11 @@ export class Lane<T extends Weighted<T>> extends Link {
 }
 
 /**
- * The lanes by the sequence of their oldest entry. A lane that loses its oldest entry is moved when it comes first. A
- * node counts only if its lane has its sequence in `noted`.
+ * The lanes by the time since which their oldest entry has waited. A lane that loses its oldest entry is moved when it
+ * comes first. A node counts only if its lane has its time in `noted`.
  */
 export class OldestFirst<T extends Weighted<T>> {
+  private readonly timeline = new Timeline()
   private readonly heap = new Heap()
   private readonly lanes: Array<Lane<T> | undefined> = []
 
@@ -151,7 +153,7 @@ export class OldestFirst<T extends Weighted<T>> {
     for (const lane of lanes) {
       lane.noted = undefined
       const oldest = lane.oldest()
-      if (oldest !== undefined) this.note(lane, lane.sequenceOf(oldest))
+      if (oldest !== undefined) this.note(lane, oldest)
     }
   }
 
@@ -159,13 +161,14 @@ export class OldestFirst<T extends Weighted<T>> {
     return this.heap.length
   }
 
-  /** Notes that a lane has an entry of this sequence. */
-  note(lane: Lane<T>, sequence: number): void {
-    if (lane.noted !== undefined && sequence >= lane.noted) return
+  /** Notes that a lane has an entry. */
+  note(lane: Lane<T>, entry: T): void {
+    const time = this.timeline.of(entry)
+    if (lane.noted !== undefined && time >= lane.noted) return
     const slot = this.heap.freeSlot()
-    this.heap.push(sequence, 0, slot)
+    this.heap.push(time, 0, slot)
     this.lanes[slot] = lane
-    lane.noted = sequence
+    lane.noted = time
   }
 
   /** Returns the oldest entry of all lanes. */
@@ -175,11 +178,10 @@ export class OldestFirst<T extends Weighted<T>> {
       const noted = heap.keys[0]!
       const lane = lanes[heap.slots[0]!]!
       const entry = lane.noted === noted ? lane.oldest() : undefined
-      const sequence = entry === undefined ? Infinity : lane.sequenceOf(entry)
-      if (sequence === noted) return entry
+      if (entry !== undefined && this.timeline.of(entry) === noted) return entry
       lanes[heap.shift()] = undefined
       if (lane.noted === noted) lane.noted = undefined
-      if (entry !== undefined) this.note(lane, sequence)
+      if (entry !== undefined) this.note(lane, entry)
     }
     return undefined
   }

@@ -1,6 +1,7 @@
 /**
  * First in first out, and last in first out: a list in the order of arrival, read from one end or the other.
  */
+import { older } from "./arrivals.ts"
 import { type Backlog, victimExcept, type Weighted } from "./backlog.ts"
 import { LinkedList } from "./list.ts"
 import { PriorityBacklog } from "./priority.ts"
@@ -72,9 +73,9 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     if (this.returned.size === 0) this.returned = undefined
   }
 
+  /** The list grows with time, so its first entry has waited longest. */
   oldest(): T | undefined {
-    if (this.returned === undefined) return this.head
-    return this.older(this.direction === 1 ? this.returned.peek()! : this.returned.victim()!, this.head)
+    return this.returned === undefined ? this.head : older(this.returned.oldest(), this.head)
   }
 
   sequenceOf(entry: T): number {
@@ -82,7 +83,8 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   victim(): T | undefined {
-    return this.oldest()
+    if (this.returned === undefined) return this.head
+    return this.earlier(this.direction === 1 ? this.returned.peek()! : this.returned.victim()!, this.head)
   }
 
   victimExcept(this: Backlog<T>, isKept: (entry: T) => boolean): T | undefined {
@@ -118,11 +120,11 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     return entries.concat(this.returned.ordered()).sort((a, b) => this.sequenceOf(a) - this.sequenceOf(b))
   }
 
-  protected older(returned: T, linked: T | undefined): T {
+  protected earlier(returned: T, linked: T | undefined): T {
     return linked === undefined || this.sequenceOf(returned) < linked.slot ? returned : linked
   }
 
-  protected newer(returned: T, linked: T | undefined): T {
+  protected later(returned: T, linked: T | undefined): T {
     return linked === undefined || this.sequenceOf(returned) > linked.slot ? returned : linked
   }
 }
@@ -132,7 +134,7 @@ export class FifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implement
   protected readonly direction = 1
 
   peek(): T | undefined {
-    return this.returned === undefined ? this.head : this.older(this.returned.peek()!, this.head)
+    return this.returned === undefined ? this.head : this.earlier(this.returned.peek()!, this.head)
   }
 
   ordered(): Array<T> {
@@ -145,7 +147,7 @@ export class LifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implement
   protected readonly direction = -1
 
   peek(): T | undefined {
-    return this.returned === undefined ? this.tail : this.newer(this.returned.peek()!, this.tail)
+    return this.returned === undefined ? this.tail : this.later(this.returned.peek()!, this.tail)
   }
 
   ordered(): Array<T> {

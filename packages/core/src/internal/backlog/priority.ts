@@ -26,7 +26,7 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
    * entry.
    */
   private lastFirst: Heap | undefined = undefined
-  /** The same slots in the order of arrival, for `oldest`. Made at its first call. */
+  /** The same slots in the order in which their entries began to wait, for `oldest`. Made at its first call. */
   private byArrival: Arrivals | undefined = undefined
 
   get ready(): number {
@@ -96,9 +96,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** The first call sorts the entries. From then on each insertion costs an entry of a list. */
   oldest(): T | undefined {
-    const sequences = (this.sequences ??= this.sequencesBySlot())
     const arrivals = (this.byArrival ??= this.makeArrivals())
-    return this.entries[arrivals.first(this.entries, sequences)]
+    return this.entries[arrivals.first(this.entries)]
   }
 
   /** The first call is O(n). */
@@ -171,26 +170,19 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.size++
     if (this.sequences !== undefined) this.sequences[slot] = sequence
     if (this.lastFirst !== undefined) this.putLastFirst(this.lastFirst, key, sequence, slot)
-    if (this.byArrival !== undefined) this.putArrival(this.byArrival, sequence, slot)
+    if (this.byArrival !== undefined) this.putArrival(this.byArrival, entry)
   }
 
-  private putArrival(arrivals: Arrivals, sequence: number, slot: number): void {
-    arrivals.push(sequence, slot)
-    if (arrivals.length > 2 * this.size + minCapacity) {
-      this.byArrival = arrivals.with((slot, sequence) => (this.hasSequence(slot, sequence) ? slot : undefined))
-    }
-  }
-
-  /** Returns whether a slot has the entry of a sequence. */
-  private hasSequence(slot: number, sequence: number): boolean {
-    return this.entries[slot] !== undefined && this.sequences![slot] === sequence
+  private putArrival(arrivals: Arrivals, entry: T): void {
+    arrivals.push(entry)
+    if (arrivals.length > 2 * this.size + minCapacity) this.byArrival = arrivals.rebuilt(this.entries)
   }
 
   private makeArrivals(): Arrivals {
-    const { keys, slots } = this.heap
     const arrivals = new Arrivals()
-    const nodes = this.liveNodes().sort((a, b) => keys[2 * a + 1]! - keys[2 * b + 1]!)
-    for (const node of nodes) arrivals.push(keys[2 * node + 1]!, slots[node]!)
+    const entries = this.liveSlots().map((slot) => this.entries[slot]!)
+    entries.sort((a, b) => (a.arrivedAt - b.arrivedAt) | 0)
+    for (const entry of entries) arrivals.push(entry)
     return arrivals
   }
 
@@ -229,9 +221,6 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
   /** Rebuilds the heap without empty slots, and releases the memory that a burst took. The n-th node gets slot n. */
   protected rebuild(): void {
     const { byArrival, entries, heap } = this
-    // The slots change, and the order of arrival does not.
-    const newSlots = byArrival === undefined ? undefined : new Map<number, number>()
-    const live = byArrival?.with((slot, sequence) => (this.hasSequence(slot, sequence) ? slot : undefined))
     this.byArrival = undefined
     const { keys, length, slots } = heap
     let capacity = slots.length
@@ -245,8 +234,7 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
       const entry = entries[slots[node]!]
       if (entry === undefined) continue
       this.put(entry, keys[2 * node]!, keys[2 * node + 1]!)
-      newSlots?.set(slots[node]!, entry.slot)
     }
-    this.byArrival = live?.with((slot) => newSlots!.get(slot))
+    this.byArrival = byArrival?.rebuilt(entries)
   }
 }

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import type { KeyStats, PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
+import { older } from "../backlog/arrivals.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
 import { Counts } from "./counts.ts"
@@ -145,9 +146,9 @@ export abstract class PoolState implements ExtraOwner {
   get queued(): number {
     return this.backlog.size + this.door.size
   }
-  /** The task that has waited longest. Tasks in the queue arrived before those at the door. */
+  /** The task that has waited longest. A retry that waits in the queue may have come after those at the door. */
   get oldestQueued(): Entry | undefined {
-    return this.backlog.oldest() ?? this.door.head
+    return older(this.backlog.oldest(), this.door.head)
   }
   /** The number of tasks that have ended, without those that were cancelled before they started. */
   get ended(): number {

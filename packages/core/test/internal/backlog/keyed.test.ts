@@ -336,8 +336,9 @@ describe("what keys leave behind", () => {
       backlog.started(entry)
       backlog.ended(entry, false)
     }
-    const [later] = push(backlog, "a", 1)
-    push(backlog, "b", 1)
+    const later = entryOf(1, 0, { key: "a" })
+    backlog.push(later)
+    backlog.push(entryOf(2, 0, { key: "b" }))
     assert.strictEqual(backlog.oldest(), later)
   })
 })

@@ -8,15 +8,20 @@ import { FifoBacklog, LifoBacklog } from "../../../src/internal/backlog/listBack
 import { PriorityBacklog } from "../../../src/internal/backlog/priority.ts"
 
 export interface Entry extends Weighted<Entry> {
+  arrivedAt: number
   readonly id: number
   readonly extra: EntryExtra | undefined
 }
+
+/** A time in 32 bits. The first ones are just before it wraps around. */
+const stampOf = (time: number): number => (0x7fffffff - 20 + time) | 0
 
 export type Key = string | number | undefined
 
 export const entryOf = (id: number, weight: number, extra?: { key?: Key; permits?: number }): Entry => ({
   id,
   weight,
+  arrivedAt: stampOf(id),
   prev: undefined,
   next: undefined,
   slot: 0,
@@ -86,7 +91,7 @@ export class Line {
   }
 
   oldest(): Entry | undefined {
-    return this.waiting.toSorted((a, b) => a.sequence - b.sequence)[0]?.entry
+    return this.waiting.toSorted((a, b) => (a.entry.arrivedAt - b.entry.arrivedAt) | 0)[0]?.entry
   }
 
   add(modelled: Modelled): void {
@@ -185,6 +190,7 @@ export class Pair {
   comeBack(index: number): void {
     if (this.away.length === 0) return
     const [{ modelled, place }] = this.away.splice(index % this.away.length, 1) as [(typeof this.away)[0]]
+    modelled.entry.arrivedAt = stampOf(this.ids++)
     this.backlog.insert(modelled.entry, place)
     this.model.add(modelled)
     this.check()
