@@ -1,4 +1,4 @@
-import { TaskPool, type TaskPoolService } from "@aio-task-pool/core"
+import { type TaskHandle, TaskPool, type TaskPoolService } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -332,6 +332,56 @@ const waitingLaws = (laws: Laws): void => {
           yield* promptly(pool, pool.awaitIdle)
         }
         yield* expectStats(pool, { rejected: 0 })
+      })
+  )
+
+  for (const onFull of ["fail", "dropOldest"] as const) {
+    laws.law(
+      `a nested submit finds that place also in the last launch of a flush, with onFull: ${onFull} (load 11a, Nested)`,
+      { needs: 1, capacity: laws.bound, onFull },
+      (pool) =>
+        Effect.gen(function* () {
+          // A flush makes 1024 launches. These are in one flush, in which each task submits the next one.
+          for (const launches of [1023, 1024, 1025, 2048]) {
+            const seen: Array<string> = []
+            const last = Effect.gen(function* () {
+              const queued: Array<TaskHandle<void>> = []
+              for (let i = 0; i < laws.bound; i++) queued.push(yield* pool.submitNowait(Effect.void))
+              seen.push((yield* Effect.exit(pool.submit(Effect.void)))._tag)
+              for (const handle of queued) seen.push((yield* handle.await)._tag)
+            })
+            const task = (launch: number): Effect.Effect<unknown, any> =>
+              launch < launches ? Effect.suspend(() => pool.submitNowait(task(launch + 1))) : last
+            yield* pool.withDispatchHeld(pool.submitNowait(task(1)))
+            yield* promptly(pool, pool.awaitIdle)
+            assert.deepStrictEqual(new Set(seen), new Set(["Success"]))
+            assert.strictEqual(seen.length, laws.bound + 1)
+          }
+          yield* expectStats(pool, { rejected: 0, dropped: 0 })
+        })
+    )
+  }
+
+  laws.law(
+    "a fork that is interrupted in the step in which it gets its place leaves no worker behind (load 11a, Nested)",
+    { capacity: 0 },
+    (pool) =>
+      Effect.gen(function* () {
+        const forks: Record<string, (task: Effect.Effect<unknown, any>) => Effect.Effect<unknown, any>> = {
+          fork: (task) => pool.fork(task),
+          mapEffect: (task) => Stream.runDrain(pool.mapEffect(Stream.make(task), (each) => each))
+        }
+        for (const [name, fork] of Object.entries(forks)) {
+          const first = gated("first")
+          const usesPoolAsItEnds = Effect.ensuring(Effect.never, Effect.exit(pool.submit(Effect.void)))
+          const racing = Effect.race(pool.submit(first.task), Effect.andThen(Effect.yieldNow, fork(usesPoolAsItEnds)))
+          const outer = yield* start(pool.submit(racing))
+          yield* settle
+          yield* first.open
+          assert.isTrue(Exit.isSuccess(yield* promptly(pool, Fiber.await(outer))), name)
+          assert.strictEqual(yield* promptly(pool, pool.submit(Effect.succeed("later"))), "later")
+          yield* expectStats(pool, { running: 0, busy: 0, lent: 0, atDoor: 0 })
+        }
       })
   )
 
@@ -1017,6 +1067,27 @@ const failingLaws = (laws: Laws): void => {
       else assert.isTrue(Exit.isSuccess(exit))
       yield* pool.awaitIdle
     })
+  )
+
+  laws.law(
+    "with nested: fail, a wait that cannot fail dies if pools would wait for each other (load 1)",
+    { nested: "fail" },
+    (pool) =>
+      Effect.gen(function* () {
+        const other = yield* secondPool(laws)
+        const waits = { awaitIdle: other.awaitIdle, withQuiesced: other.withQuiesced(Effect.void) }
+        for (const [name, wait] of Object.entries(waits)) {
+          const begin = gated("begin")
+          const outer = yield* start(pool.submit(Effect.andThen(begin.task, wait)))
+          const inner = yield* start(other.submit(pool.submit(Effect.succeed("inner"))))
+          yield* settle
+          yield* begin.open
+          const defect = defectOf(yield* promptly(pool, Fiber.await(outer)))
+          assert.include(String(defect), other.name, name)
+          assert.strictEqual(yield* promptly(pool, Fiber.join(inner)), "inner")
+          yield* promptly(pool, wait)
+        }
+      })
   )
 
   laws.law(

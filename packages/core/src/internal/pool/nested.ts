@@ -49,20 +49,22 @@ const both = (first: AttachedWait, second: AttachedWait): AttachedWait => ({
 })
 
 /**
- * Runs an operation that waits for the pool without a task of its own, such as `awaitEmpty`. It cannot be refused: in a pool
- * that does not lend, the task keeps its worker.
+ * Runs an operation that waits for the pool without a task of its own, such as `close`. In a pool that does not lend, the
+ * task keeps its worker. Runs `refused` instead, if given, when pools would wait for each other and one does not lend.
  */
 export const lendMeanwhile = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
   operation: Effect.Effect<A, E, R>,
+  refused?: Effect.Effect<A, E, R>,
   takingBack?: Restore
 ): Effect.Effect<A, E, R> => {
   const entry = innermostEntry(fiber)
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
   const within = own === undefined ? operation : lendWhile(machine, own, () => operation, takingBack)
-  const lent = entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, within, takingBack)
+  const lent =
+    entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, refused ?? within, takingBack)
   return lent as Effect.Effect<A, E, R>
 }
 
@@ -74,7 +76,7 @@ export const lendInFinalizer = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
   operation: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => lendMeanwhile(machine, fiber, operation, Effect.interruptible)
+): Effect.Effect<A, E, R> => lendMeanwhile(machine, fiber, operation, undefined, Effect.interruptible)
 
 /**
  * Runs an operation of another pool. The task lends its workers while both pools wait for each other. Runs `refused` instead
@@ -167,7 +169,8 @@ const afterDispatch = <A, E, R>(
   machine.isAboutToDispatch
     ? Effect.andThen(
         Effect.yieldNow,
-        Effect.suspend(() => operation(wait))
+        // A flush that has spent its budget dispatches in a later step.
+        Effect.suspend(() => afterDispatch(machine, wait, operation))
       )
     : operation(wait)
 

@@ -38,6 +38,7 @@ import { nameOfEffect } from "./label.ts"
 import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
+import { lendInFinalizer } from "./nested.ts"
 import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
@@ -169,8 +170,11 @@ export class Task implements Entry, Waiter, Parent {
 
   /** Ends the task when the caller of `submit` or `fork` is interrupted. Waits until a running one has ended. */
   onCallerInterrupt(by: number): Effect.Effect<void> {
-    this.machine.cancelByCaller(this, by)
-    return this.state === "Running" ? awaitEnds(this.machine, [this]) : Effect.void
+    const { machine } = this
+    machine.cancelByCaller(this, by)
+    if (this.state !== "Running") return Effect.void
+    // The wait of a nested `fork` ended with the admission, and the task may need the worker of its submitter to end.
+    return Effect.withFiber((fiber) => lendInFinalizer(machine, fiber, awaitEnds(machine, [this])))
   }
 
   fork(): Fiber<unknown, unknown> {
