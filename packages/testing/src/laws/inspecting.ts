@@ -178,6 +178,61 @@ const taskLaws = (laws: Laws): void => {
       })
   )
 
+  laws.law("oldestWait is that of a task that came to the queue from the door after a retry", { capacity: 2 }, (pool) =>
+    Effect.gen(function* () {
+      const retry = { times: 1, schedule: Schedule.spaced(100) }
+      const failing = yield* start(pool.submit(Effect.fail("no"), { key: "a", retry }))
+      const [first, second] = [gated(1), gated(2)]
+      const fibers = [
+        yield* start(pool.submit(first.task, { key: "b" })),
+        yield* start(pool.submit(second.task, { key: "b" })),
+        yield* start(pool.submit(Effect.void, { key: "c" }))
+      ]
+      yield* pass(10)
+      fibers.push(yield* start(pool.submit(Effect.void, { key: "a" })))
+      yield* pass(190)
+      const oldestWaitOf = Effect.map(pool.inspect(), ({ oldestWait, tasks }) => {
+        const waited = tasks
+          .filter(({ state }) => state === "Waiting" || state === "AtDoor")
+          .map(({ waited }) => waited)
+        assert.strictEqual(oldestWait, Math.max(0, ...waited))
+      })
+      yield* oldestWaitOf
+      yield* first.open
+      yield* pass(1)
+      yield* oldestWaitOf
+      yield* second.open
+      for (let step = 0; step < 5; step++) yield* Effect.andThen(pass(1), oldestWaitOf)
+      yield* Fiber.joinAll(fibers)
+      yield* Fiber.await(failing)
+    })
+  )
+
+  laws.law(
+    "oldestWait is that of an item of a bulk that waited at the door while others dropped the oldest",
+    { capacity: 2, onFull: "dropOldest" },
+    (pool) =>
+      Effect.gen(function* () {
+        const { release } = yield* occupy(pool, 1)
+        for (let i = 0; i < 2; i++) yield* pool.fork(Effect.void)
+        const hold = gated("hold")
+        const bulk = yield* start(pool.forEach([1, 2], () => hold.task))
+        yield* pass(900)
+        for (let i = 0; i < 2; i++) yield* pool.fork(Effect.sleep(10), { weight: 1 })
+        yield* pass(100)
+        yield* release
+        yield* pass(10)
+        const { oldestWait, tasks } = yield* pool.inspect()
+        const waited = tasks
+          .filter(({ state }) => state === "Waiting" || state === "AtDoor")
+          .map(({ waited }) => waited)
+        assert.strictEqual(oldestWait, Math.max(0, ...waited))
+        yield* hold.open
+        yield* pass(100)
+        yield* Fiber.join(bulk)
+      })
+  )
+
   laws.law("inspect shows which task lends its workers", {}, (pool) =>
     Effect.gen(function* () {
       const inner = gated("inner")

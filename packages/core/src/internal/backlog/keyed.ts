@@ -7,7 +7,6 @@
  */
 import { AgeingBacklog } from "./ageing.ts"
 import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
-import { minCapacity } from "./heap.ts"
 import { append, Lane, OldestFirst, Ranking, unlink } from "./lanes.ts"
 
 /** The most lanes without tasks that are kept. */
@@ -83,7 +82,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
     lane.insert(entry, sequence, this.make)
     this.size++
-    if (this.oldestFirst !== undefined) this.noteOldest(this.oldestFirst, lane, entry)
+    this.oldestFirst?.note(lane, entry)
     // The usual case: without a limit a lane with a task in it takes turns already.
     if (lane.eligible && this.hasPlainLanes) return
     this.onSizeChange(lane, lane.size - 1)
@@ -129,19 +128,16 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
 
   /** The first call is O(keys), the later ones O(log keys), amortized. */
   oldest(): T | undefined {
-    this.oldestFirst ??= this.makeOldestFirst()
+    this.oldestFirst ??= new OldestFirst(this.waitingLanes())
     return this.oldestFirst.first()
   }
 
-  private noteOldest(oldestFirst: OldestFirst<T>, lane: Lane<T>, entry: T): void {
-    oldestFirst.note(lane, entry)
-    // Lanes that were dropped leave their nodes.
-    if (oldestFirst.length > 2 * this.lanes.size + minCapacity) this.oldestFirst = this.makeOldestFirst()
-  }
-
-  /** A lane without waiting tasks may have a time of the previous `OldestFirst`, and must not keep it. */
-  private makeOldestFirst(): OldestFirst<T> {
-    return new OldestFirst([this.unkeyed, ...this.lanes.values()])
+  /** Releases the memory of lanes that were dropped, which leave their nodes. */
+  private trimOldestFirst(): void {
+    const { oldestFirst } = this
+    if (oldestFirst === undefined || !oldestFirst.isLargeFor(this.lanes.size)) return
+    oldestFirst.end()
+    this.oldestFirst = new OldestFirst(this.waitingLanes())
   }
 
   sequenceOf(entry: T): number {
@@ -405,6 +401,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
       this.idle++
     }
     if (this.idle > 0 && this.idle === lanes.size) this.dropAll()
+    this.trimOldestFirst()
   }
 
   /** Makes lanes at the head of the ring lose turns until the head has no debt. */

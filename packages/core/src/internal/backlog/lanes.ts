@@ -4,7 +4,7 @@
  */
 import { Timeline } from "./arrivals.ts"
 import type { Backlog, Weighted } from "./backlog.ts"
-import { Heap } from "./heap.ts"
+import { Heap, minCapacity } from "./heap.ts"
 
 type Key = string | number | undefined
 
@@ -149,16 +149,19 @@ export class OldestFirst<T extends Weighted<T>> {
   private readonly heap = new Heap()
   private readonly lanes: Array<Lane<T> | undefined> = []
 
+  /** `lanes` are those with entries. None of them is noted. */
   constructor(lanes: ReadonlyArray<Lane<T>>) {
-    for (const lane of lanes) {
-      lane.noted = undefined
-      const oldest = lane.oldest()
-      if (oldest !== undefined) this.note(lane, oldest)
-    }
+    for (const lane of lanes) this.note(lane, lane.oldest()!)
   }
 
-  get length(): number {
-    return this.heap.length
+  /** Returns whether this has much more memory than a number of lanes needs. */
+  isLargeFor(lanes: number): boolean {
+    return this.heap.slots.length > 4 * lanes + 2 * minCapacity
+  }
+
+  /** Forgets the lanes. */
+  end(): void {
+    for (const lane of this.lanes) if (lane !== undefined) lane.noted = undefined
   }
 
   /** Notes that a lane has an entry. */

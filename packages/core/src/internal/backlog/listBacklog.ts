@@ -21,8 +21,9 @@ class Returned<T extends Weighted<T>> extends PriorityBacklog<T> {
 }
 
 /**
- * The list is in the order of its entries' sequences, which are in their slots. It grows only at its end. An entry that
- * returns to a place within the list waits in a separate heap: finding that place in the list could take O(n).
+ * The list is in the order of its entries' sequences, which are in their slots, and of the times since which they wait.
+ * It grows only at its end. An entry that returns to a place within the list, or has waited at the door for longer than
+ * the last one, waits in a separate heap: finding its place in the list could take O(n).
  */
 abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   private pushed = 0
@@ -37,8 +38,7 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   override push(entry: T): void {
-    entry.slot = this.pushed++
-    super.push(entry)
+    this.insert(entry, this.pushed++)
   }
 
   nextSequence(): number {
@@ -46,7 +46,8 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   insert(entry: T, sequence: number): void {
-    if (this.tail === undefined || this.tail.slot < sequence) {
+    const { tail } = this
+    if (tail === undefined || (tail.slot < sequence && older(tail, entry) === tail)) {
       entry.slot = sequence
       super.push(entry)
     } else {
@@ -73,7 +74,6 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     if (this.returned.size === 0) this.returned = undefined
   }
 
-  /** The list grows with time, so its first entry has waited longest. */
   oldest(): T | undefined {
     return this.returned === undefined ? this.head : older(this.returned.oldest(), this.head)
   }

@@ -280,6 +280,26 @@ describe("what keys leave behind", () => {
     assert.strictEqual(lanesOf(backlog), 0)
   })
 
+  it("100,000 keys that wait at once and are looked at leave nothing, or little while others wait", () => {
+    for (const others of [0, 1]) {
+      const backlog = new KeyedBacklog(fifo, Infinity)
+      for (let key = 0; key < 100_000; key++) backlog.push(entryOf(key, 0, { key }))
+      backlog.oldest()
+      const size = () => backlog["oldestFirst"]?.["heap"].slots.length ?? 0
+      assert.isAbove(size(), 99_999)
+      while (backlog.size > others) {
+        const entry = backlog.pop()!
+        backlog.started(entry)
+        backlog.ended(entry, false)
+      }
+      if (others > 0) backlog.oldest()
+      // Some lanes are kept while tasks of other keys wait.
+      const most = others === 0 ? 100 : 5000
+      assert.isBelow(size(), most)
+      assert.isBelow(backlog["oldestFirst"]?.["lanes"].length ?? 0, most)
+    }
+  })
+
   it("100,000 keys that wait at once leave nothing, however their tasks leave", () => {
     const backlog = new KeyedBacklog(fifo, 5)
     for (let key = 0; key < 100_000; key++) backlog.push(entryOf(key, 0, { key, permits: 1 + (key % 3) }))
