@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import {
@@ -224,6 +225,46 @@ const limitLaws = (laws: Laws): void => {
       // Without a key, permits above perKey fit too.
       assert.strictEqual(yield* promptly(pool, pool.submit(Effect.succeed("three"), { permits: 3 })), "three")
     })
+  )
+
+  laws.law(
+    "without a queue, a retry whose key is at its limit holds back no other key (load 4, load 11a, Keys)",
+    { size: 4, perKey: 1, capacity: 0 },
+    (pool) =>
+      Effect.gen(function* () {
+        let attempts = 0
+        const task = Effect.suspend(() => (attempts++ === 0 ? Effect.fail("no") : Effect.succeed("retried")))
+        const retried = yield* start(pool.submit(task, { key: "a", retry: Schedule.spaced(10) }))
+        const [busy, other] = [gated("busy"), gated("other")]
+        const fibers = [yield* start(pool.submit(busy.task, { key: "a" }))]
+        yield* TestClock.adjust(10)
+        const counts = Effect.map(pool.stats, (stats) => [stats.waiting, stats.atDoor, stats.busy])
+        assert.deepStrictEqual(yield* counts, [1, 0, 1])
+        fibers.push(yield* start(pool.submit(other.task, { key: "b" })))
+        assert.deepStrictEqual(yield* counts, [1, 0, 2])
+        // The next one of the busy key comes after the retry.
+        const last = yield* start(
+          pool.submit(
+            Effect.sync(() => attempts),
+            { key: "a" }
+          )
+        )
+        assert.deepStrictEqual(yield* counts, [1, 1, 2])
+        assert.strictEqual(
+          yield* pool.submitNowait(Effect.void, { key: "c" }).pipe(
+            Effect.flip,
+            Effect.map(({ reason }) => reason)
+          ),
+          "QueueFull"
+        )
+        yield* busy.open
+        yield* other.open
+        assert.strictEqual(yield* Fiber.join(retried), "retried")
+        assert.strictEqual(yield* Fiber.join(last), 2)
+        yield* Fiber.joinAll(fibers)
+        const items = pool.forEach([1, 2, 3], (n) => Effect.succeed(n), { key: (n) => n })
+        assert.deepStrictEqual(yield* items, [1, 2, 3])
+      })
   )
 
   laws.law("permits above perKey are refused with TooLarge (load 11a, Keys)", { size: 3, perKey: 2 }, (pool) =>

@@ -28,7 +28,7 @@ import { emptySample } from "../../AutoScalePolicy.ts"
 import type { Machine } from "../pool/machine.ts"
 import { awaitUntil } from "../pool/waits.ts"
 import { DecisionLog } from "./decisionLog.ts"
-import { type Classify, classifyDefault } from "../pool/outcome.ts"
+import { type Classify, classifyDefault, RetryAfter } from "../pool/outcome.ts"
 import { Meter, type MeterWindow } from "./meter.ts"
 
 /** The sizing of a pool while the pool is open. */
@@ -86,7 +86,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
 
   /**
    * Resizes by demand alone, when no task has ended for `interval` or three mean run times. Adds one worker if all are
-   * busy and tasks wait. Removes up to a quarter of the workers above the minimum if some are unused.
+   * busy and tasks wait. Removes up to a quarter of the workers above the minimum if some are unused. A hold says nothing
+   * of the demand.
    */
   const decideByDemand = (): void => {
     const { target } = machine
@@ -95,7 +96,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
     const { wanting } = meter
     const wanted = wanting > 0 && machine.isSaturated
     const fewer = Math.max(peak, target - Math.ceil((target - machine.min) / 4))
-    const to = wanted ? target + 1 : peak < target && wanting === 0 ? fewer : target
+    const unused = peak < target && wanting === 0 && !meter.isHeld
+    const to = wanted ? target + 1 : unused ? fewer : target
     if (Math.max(machine.min, Math.min(machine.max, to)) !== target) {
       const sample = { ...emptySample(target), inflight: machine.running, maxInflight: peak, queued: wanting }
       const evidence = { before: target, demand: peak + wanting }
@@ -213,6 +215,8 @@ export const autoScale = <S>(machine: Machine, context: Context.Context<never>, 
         meter.detach()
         detach!()
         detach = undefined
+        // Without the meter nothing would ask `classify`. A loop that runs again puts its meter in place of this.
+        if (classify !== classifyDefault) machine.observers.observe(new RetryAfter(machine, classify))
         machine.holds.end("Policy", true)
         machine.holds.end("Overload", true)
       })

@@ -71,6 +71,10 @@ export class Meter implements MachineObserver {
   private countedUntil: number
   private runningArea = 0
   private saturatedTime = 0
+  /** The time in which a hold kept tasks waiting. */
+  private heldTime = 0
+  /** Whether only the number of workers kept the next task waiting at the end of the last flush. */
+  private isSaturated = false
   private maxRunning = 0
   private minWaiting = 0
   private arrivals = 0
@@ -223,6 +227,7 @@ export class Meter implements MachineObserver {
   /** Handles the end of a flush. Tasks still queued now wait for a worker, not for the rest of this step. */
   flushEnded(): void {
     this.watch.stale = true
+    this.isSaturated = this.machine.isSelective ? this.machine.isSaturated : this.running >= this.machine.target
     const { wanting } = this
     if (wanting < this.minWaiting) this.minWaiting = wanting
     if (this.machine.isAtRest && !this.asleep && !this.restCheckScheduled) this.checkRestLater()
@@ -338,7 +343,7 @@ export class Meter implements MachineObserver {
   }
 
   /** Whether a hold keeps tasks waiting, other than by the loop, or by a rejection that ends the window in this step. */
-  private get isHeld(): boolean {
+  get isHeld(): boolean {
     const { holds } = this.machine
     return holds.has("User") || (holds.has("RetryAfter") && this.retryAsked === 0)
   }
@@ -387,8 +392,8 @@ export class Meter implements MachineObserver {
     if (passed <= 0) return
     this.countedUntil = now
     this.runningArea += running * passed
-    const isBusy = this.machine.isSelective ? this.machine.isSaturated : running >= size
-    if (isBusy && !this.isHeld) this.saturatedTime += passed
+    if (this.isHeld) this.heldTime += passed
+    else if (this.machine.isSelective ? this.isSaturated : running >= size) this.saturatedTime += passed
   }
 
   private endIfDue(now: number): void {
@@ -404,10 +409,17 @@ export class Meter implements MachineObserver {
     const late = elapsed >= window.maxInterval
     const enough = late ? Math.min(10, window.minSamples) : window.minSamples
     const ends = elapsed >= (late ? 0.75 : 1) * window.runFactor * this.runMean && settled >= enough
-    if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.end(now, "elapsed")
+    if (ends || (elapsed >= window.cap && window.minSamples === 0)) return this.endElapsed(now)
     // The first successes determine when the window may end. The loop may have gone to sleep for longer than that.
     const earliest = this.startedAt + window.runFactor * this.runMean
     if (earliest > now && earliest < this.nextCheckAt - 1 && settled >= window.minSamples) this.wakes = true
+  }
+
+  /** Ends the window, or begins it again if dispatch was held for most of its time: then it says nothing of the size. */
+  private endElapsed(now: number): void {
+    this.count(now, this.running)
+    if (2 * this.heldTime > now - this.startedAt) this.reset(now)
+    else this.end(now, "elapsed")
   }
 
   private end(now: number, reason: AutoScaleSample["reason"]): void {
@@ -455,7 +467,7 @@ export class Meter implements MachineObserver {
     this.startedAt = this.countedUntil = this.lastProgressAt = now
     this.maxRunning = this.peak = this.running
     this.minWaiting = this.wanting
-    this.runningArea = this.saturatedTime = 0
+    this.runningArea = this.saturatedTime = this.heldTime = 0
     this.arrivals = this.started = this.waitSum = 0
     this.succeeded = this.failed = this.overloaded = this.overloadedFresh = 0
     this.succeededTimed = this.succeededSquares = 0

@@ -72,9 +72,14 @@ export class Gate {
     return this.keyed ?? backlog
   }
 
+  /** Returns whether an entry stays within the limit of its key if it starts now. */
+  hasFreeKey(entry: Entry): boolean {
+    return this.keyed === undefined || this.keyed.mayStart(entry)
+  }
+
   /** Returns whether the key and the rate let an entry start now. If only the rate does not, plans a flush. */
   allows(entry: Entry): boolean {
-    if (this.keyed !== undefined && !this.keyed.mayStart(entry)) return false
+    if (!this.hasFreeKey(entry)) return false
     const { rate } = this
     if (rate === undefined || rate.isAllowed(this.costsOf(entry, rate))) return true
     const millis = this.untilStart(entry)

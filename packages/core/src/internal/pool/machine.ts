@@ -219,7 +219,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private admitSelectively(entry: Entry, mayWait: boolean): void {
     if (this.isTooLarge(entry)) return this.reject(entry, "TooLarge")
     this.prepare(entry)
-    if (this.door.size > 0 || this.backlog.size > 0 || !this.mayStart(entry)) this.enqueueOrReject(entry, mayWait)
+    if (this.door.size > 0 || !this.isDoorNext || !this.mayStart(entry)) this.enqueueOrReject(entry, mayWait)
     else this.launchNew(entry)
     if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
@@ -263,7 +263,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Returns whether a submitter of this entry would have to wait at the door. */
   wouldWaitAtDoor(entry: Entry): boolean {
     if (this.rejectsAtOnce(entry)) return false
-    const isFirst = this.door.size === 0 && this.backlog.size === 0
+    const isFirst = this.door.size === 0 && this.isDoorNext
     return !(isFirst && this.mayStart(entry)) && !(this.door.size === 0 && this.hasPlace)
   }
 
@@ -561,7 +561,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     return (
       !this.completions.isEmpty ||
       this.deferredStarts.length > 0 ||
-      (this.used < this.limit && (this.backlog.ready > 0 || (this.backlog.size === 0 && this.door.size > 0))) ||
+      (this.used < this.limit && (this.backlog.ready > 0 || (this.door.size > 0 && this.isDoorNext))) ||
       (this.door.size > 0 && this.hasPlace)
     )
   }
@@ -578,13 +578,13 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     const { backlog, door } = this
     if (this.selective && !this.nextMayStart()) return false
     // Taking a task frees a place, for which the first request pulls its item. It pulls first, outside of a transition.
-    if (door.size > 0 && door.head!.needsItem && (backlog.ready > 0 || backlog.size === 0)) {
+    if (door.size > 0 && door.head!.needsItem && (backlog.ready > 0 || this.isDoorNext)) {
       this.pullFirst()
       return true
     }
     if (backlog.ready > 0) return this.launchNext()
     // Without a queue (capacity 0) a task moves from the door to a worker.
-    if (backlog.size > 0 || door.size === 0) return false
+    if (door.size === 0 || !this.isDoorNext) return false
     const first = door.shift()!
     this.launchNew(first)
     this.endWaitAtDoor(first)
@@ -594,7 +594,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Returns whether the next task may start. `true` for a request without an item, which must pull it first. */
   private nextMayStart(): boolean {
     if (this.backlog.ready > 0 && this.gate.letsReadyStart) return true
-    const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
+    const next = this.isDoorNext ? this.door.head : this.backlog.peek()
     return next !== undefined && (next.needsItem || this.mayStart(next))
   }
 

@@ -168,9 +168,17 @@ export abstract class PoolState implements ExtraOwner {
   }
   /** Whether only the number of workers keeps the next task waiting. */
   get isSaturated(): boolean {
-    const next = this.backlog.size > 0 ? this.backlog.peek() : this.door.head
-    if (next === undefined || next.needsItem) return this.backlog.size === 0 && this.used >= this.targetSize
-    return this.gate.untilStart(next) <= 0 && this.used + permitsOf(next) > this.targetSize
+    const next = this.isDoorNext ? this.door.head : this.backlog.peek()
+    if (next === undefined || next.needsItem) return this.isDoorNext && this.used >= this.targetSize
+    if (!this.gate.hasFreeKey(next) || this.gate.untilStart(next) > 0) return false
+    return this.used + permitsOf(next) > this.targetSize
+  }
+  /**
+   * Whether no waiting task is ahead of those at the door. On a pool without a queue only tasks that are tried again
+   * wait, and they are passed over while their keys are at their limits.
+   */
+  protected get isDoorNext(): boolean {
+    return this.backlog.size === 0 || (this.capacity === 0 && this.backlog.ready === 0)
   }
   readonly isIdle = (): boolean => this.isEmpty() && this.runningTasks.size === 0 && this.delayed.entries.size === 0
   readonly isEmpty = (): boolean => this.backlog.size === 0

@@ -24,6 +24,7 @@ import {
   AutoScalePolicy,
   type AutoScalePoolOptions,
   type PoolEvent,
+  type SubmitOptions,
   TaskPool
 } from "../../../src/index.ts"
 
@@ -382,6 +383,132 @@ describe("a sample", () => {
       assert.isAbove((yield* TaskPool.stats).targetSize, 2)
       yield* TaskPool.close({ mode: "interrupt" })
     }).pipe(Effect.provide(poolOf({ minSize: 2, maxSize: 5, interval: "1 second", policy })))
+  })
+
+  const ample = { limit: 1e6, window: "1 second" } as const
+  const light = Effect.gen(function* () {
+    for (let i = 0; i < 16; i++) {
+      yield* work(10)
+      yield* pass(250)
+    }
+  })
+  const full = Effect.gen(function* () {
+    for (let i = 0; i < 500; i++) yield* work(10)
+    yield* pass(2000)
+  })
+  const waves = Effect.gen(function* () {
+    for (let i = 0; i < 20; i++) {
+      for (let task = 0; task < 4; task++) yield* work(45)
+      yield* pass(100)
+    }
+  })
+  const growing = Effect.gen(function* () {
+    for (const task of [0, 800, 100]) yield* Effect.andThen(pass(task), work(900))
+    yield* pass(1200)
+  })
+  it.effect.each([
+    ["light", light],
+    ["full", full],
+    ["waves", waves],
+    ["growing", growing]
+  ] as const)(
+    "says the same of a %s load with a key, several permits or a rate that allows it (load 11a)",
+    ([, load]) =>
+      Effect.gen(function* () {
+        const sharesOf = (options: AutoScalePoolOptions, first: SubmitOptions) => {
+          const { policy, samples } = spy(timed(1000))
+          return Effect.gen(function* () {
+            yield* TaskPool.submit(Effect.void, first)
+            yield* load
+            yield* TaskPool.close({ mode: "interrupt" })
+            return samples.map(({ inflight, queued, queuedMin, saturated }) => ({
+              inflight,
+              queued,
+              queuedMin,
+              saturated
+            }))
+          }).pipe(Effect.provide(poolOf({ minSize: 2, policy, ...options })))
+        }
+        const plain = yield* sharesOf({}, {})
+        assert.isAtLeast(plain.length, 2)
+        assert.deepStrictEqual(yield* sharesOf({}, { key: "a" }), plain)
+        assert.deepStrictEqual(yield* sharesOf({}, { permits: 2 }), plain)
+        assert.deepStrictEqual(yield* sharesOf({ rate: ample }, {}), plain)
+      })
+  )
+
+  it.effect("does not reach the policy if a hold took most of its window (load 3)", () => {
+    const { policy, samples } = spy(timed(1000))
+    return Effect.gen(function* () {
+      yield* TaskPool.resize(8)
+      for (let i = 0; i < 100; i++) yield* work(100)
+      yield* pass(600)
+      yield* TaskPool.holdFor("30 seconds")
+      for (let second = 0; second < 30; second++) yield* pass(1000)
+      assert.strictEqual((yield* TaskPool.stats).targetSize, 8)
+      assert.deepStrictEqual(
+        samples.map(({ queued }) => queued),
+        [0]
+      )
+      yield* pass(3000)
+      assert.isAbove(samples.length, 1)
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 1, policy })))
+  })
+
+  it.effect("is not missing, and the pool does not shrink, while a hold keeps tasks waiting and no window ends", () => {
+    const { policy } = spy(never)
+    return Effect.gen(function* () {
+      yield* TaskPool.resize(8)
+      for (let i = 0; i < 100; i++) yield* work(100)
+      yield* TaskPool.holdFor("30 seconds")
+      for (let second = 0; second < 30; second++) yield* pass(1000)
+      assert.strictEqual((yield* TaskPool.stats).targetSize, 8)
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 1, interval: "1 second", policy })))
+  })
+
+  it.effect("does not count a submitter at the door whose key is at its limit (load 11a, Keys)", () => {
+    const { policy, samples } = spy(timed(1000))
+    return Effect.gen(function* () {
+      for (let i = 0; i < 2; i++) yield* start(TaskPool.submit(Effect.sleep("1 hour"), { key: "a" }))
+      yield* pass(2000)
+      assert.deepStrictEqual(
+        samples.map(({ queued, queuedMin, saturated }) => [queued, queuedMin, saturated]),
+        [
+          [0, 0, 0],
+          [0, 0, 0]
+        ]
+      )
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 1, perKey: 1, capacity: 0, policy })))
+  })
+
+  it.effect("is missing once the policy has died, and classify still holds dispatch (load 3)", () => {
+    const { policy } = spy(never)
+    const broken: AutoScalePolicy.AutoScalePolicy<number> = {
+      ...policy,
+      window: () => {
+        throw new Error("the policy's own")
+      }
+    }
+    const classify = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isFailure(exit) ? ({ overload: true, retryAfter: 1000 } as const) : "success"
+    return Effect.gen(function* () {
+      yield* pass(10)
+      let sent = 0
+      const refused = Effect.suspend(() => {
+        sent++
+        return Effect.fail("429")
+      })
+      for (let i = 0; i < 5; i++) yield* TaskPool.fork(refused)
+      yield* settle
+      assert.strictEqual(sent, 1)
+      assert.deepStrictEqual((yield* TaskPool.stats).holds, ["RetryAfter"])
+      yield* pass(1000)
+      assert.strictEqual(sent, 2)
+      yield* TaskPool.close({ mode: "interrupt" })
+    }).pipe(Effect.provide(poolOf({ minSize: 1, maxSize: 1, classify, policy: broken })))
   })
 
   it.effect("counts a saturated share against the size of the time", () => {
