@@ -50,11 +50,11 @@ export interface Backlog<T> {
   readonly size: number
   /** Above 0 if and only if `peek` returns an entry. */
   readonly ready: number
-  /** Adds an entry with the next sequence. */
+  /** Adds an entry that begins to wait now, with the next sequence. */
   push(entry: T): void
   /** Returns the next sequence, and reserves it. */
   nextSequence(): number
-  /** Adds an entry with a sequence that `nextSequence` returned. */
+  /** Adds an entry that may have waited before, with a sequence that `nextSequence` returned. */
   insert(entry: T, sequence: number): void
   /** Returns the entry that `pop` would return. */
   peek(): T | undefined

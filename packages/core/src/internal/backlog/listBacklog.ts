@@ -38,7 +38,8 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
   }
 
   override push(entry: T): void {
-    this.insert(entry, this.pushed++)
+    entry.slot = this.pushed++
+    super.push(entry)
   }
 
   nextSequence(): number {

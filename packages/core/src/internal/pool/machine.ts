@@ -422,15 +422,17 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private enqueue(entry: Entry): void {
-    // A task that arrived at the door has its stamp.
-    if (entry.state !== "AtDoor") entry.arrivedAt = this.ages.stamp()
+    // A task that arrived at the door has its stamp, and may have waited longer than what is in the queue.
+    const isFromDoor = entry.state === "AtDoor"
+    if (!isFromDoor) entry.arrivedAt = this.ages.stamp()
     if (this.observer !== undefined) this.reportPlace(entry)
     // Only now: until here a clock, which is user code, has found the task where it was.
     if (entry.state === "Delayed") this.delayed.entries.remove(entry)
     entry.state = "Waiting"
     const retry = entry.extra?.retry
-    if (retry === undefined) this.backlog.push(entry)
-    else this.backlog.insert(entry, retry.sequence)
+    if (retry !== undefined) this.backlog.insert(entry, retry.sequence)
+    else if (isFromDoor) this.backlog.insert(entry, this.backlog.nextSequence())
+    else this.backlog.push(entry)
   }
 
   private reportPlace(entry: Entry): void {

@@ -35,10 +35,9 @@ import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, extraOptions, ownExtra, type TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
-import { contextOfLaunch, endLaunch, type Launch } from "./launch.ts"
+import { contextOfLaunch, endLaunch, innermostEntry, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
 import type { Machine } from "./machine.ts"
-import { lendInFinalizer } from "./nested.ts"
 import type { Trace } from "./span.ts"
 import { awaitEnds } from "./waits.ts"
 
@@ -168,13 +167,17 @@ export class Task implements Entry, Waiter, Parent {
     return checkEffect((this.work as (...args: ReadonlyArray<unknown>) => unknown)(...this.args))
   }
 
-  /** Ends the task when the caller of `submit` or `fork` is interrupted. Waits until a running one has ended. */
+  /**
+   * Ends the task when the caller of `submit` or `fork` is interrupted. Waits until a running one has ended, unless a
+   * task has forked it: that one has its worker back since the admission, and the forked task may need it to end.
+   */
   onCallerInterrupt(by: number): Effect.Effect<void> {
-    const { machine } = this
-    machine.cancelByCaller(this, by)
+    const isFork = this.answer !== undefined
+    this.machine.cancelByCaller(this, by)
     if (this.state !== "Running") return Effect.void
-    // The wait of a nested `fork` ended with the admission, and the task may need the worker of its submitter to end.
-    return Effect.withFiber((fiber) => lendInFinalizer(machine, fiber, awaitEnds(machine, [this])))
+    return Effect.withFiber((fiber) =>
+      isFork && innermostEntry(fiber) !== undefined ? Effect.void : awaitEnds(this.machine, [this])
+    )
   }
 
   fork(): Fiber<unknown, unknown> {
