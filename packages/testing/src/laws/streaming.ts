@@ -1,8 +1,9 @@
-import { UnknownTaskWeight } from "@aio-task-pool/core"
+import { type TaskPoolService, UnknownTaskWeight } from "@aio-task-pool/core"
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   defectOf,
@@ -34,6 +35,38 @@ const counted = (limit = Infinity) => {
     })
   }
   return source
+}
+
+type Holder = "own" | "bracket" | "caller"
+
+// A resource that tasks use, and streams that hold it. Counts the uses at its release and after it.
+const heldResource = () => {
+  const counts = { uses: 0, releases: 0, early: 0 }
+  const release = Effect.sync(() => {
+    counts.releases++
+    counts.early += counts.uses
+  })
+  const use = <A, E>(effect: Effect.Effect<A, E>) => {
+    const begin = Effect.sync(() => {
+      counts.uses++
+      counts.early += counts.releases
+    })
+    const end = Effect.andThen(
+      settle,
+      Effect.sync(() => void counts.uses--)
+    )
+    return Effect.andThen(begin, Effect.ensuring(effect, end))
+  }
+  const acquired = Effect.acquireRelease(Effect.void, () => release)
+  const elements = Stream.fromIterable(numbers(5))
+  const streams: Record<Holder, Stream.Stream<number, never, Scope.Scope>> = {
+    own: Stream.unwrap(Effect.as(acquired, elements)),
+    // The end of such a stream, or the interruption of a pull, releases the resource.
+    bracket: Stream.ensuring(Stream.concat(elements, Stream.never), release),
+    // The caller closes its scope.
+    caller: Stream.flatMap(Stream.fromEffect(acquired), () => elements)
+  }
+  return { counts, use, streams }
 }
 
 /** Many tasks from one source, pulled on demand. */
@@ -323,4 +356,62 @@ export const streamingLaws = (laws: Laws): void => {
         assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(dead)), Exit.fail("upstream"))
       })
   )
+
+  type Mapped = Stream.Stream<number, unknown, Scope.Scope>
+  const interrupted = (mapped: Mapped) =>
+    Effect.gen(function* () {
+      const reader = yield* start(Stream.runDrain(mapped))
+      yield* settle
+      yield* Fiber.interrupt(reader)
+    })
+  const paused = (mapped: Mapped, pool: TaskPoolService) =>
+    Effect.gen(function* () {
+      const reader = yield* start(Stream.runDrain(mapped))
+      for (let turn = 0; turn < 2; turn++) yield* settle
+      yield* pool.pause
+      expectNotAvailable(yield* Fiber.await(reader), "Paused")
+      yield* pool.resume
+    })
+  const slowly = (i: number) =>
+    Effect.as(
+      Effect.forEach(numbers(5), () => settle),
+      i
+    )
+  const all: ReadonlyArray<Holder> = ["own", "bracket", "caller"]
+  const endings: ReadonlyArray<{
+    readonly name: string
+    readonly task: (i: number) => Effect.Effect<number, string>
+    readonly run: (mapped: Mapped, pool: TaskPoolService) => Effect.Effect<unknown, unknown, Scope.Scope>
+    readonly streams: ReadonlyArray<Holder>
+  }> = [
+    { name: "that was read to its end", task: slowly, run: Stream.runDrain, streams: ["own", "caller"] },
+    {
+      name: "that a task failed",
+      task: (i) => (i === 1 ? Effect.andThen(settle, Effect.fail("one")) : Effect.never),
+      run: (mapped) => Effect.flip(Stream.runDrain(mapped)),
+      streams: all
+    },
+    {
+      name: "that its reader left early",
+      task: slowly,
+      run: (mapped) => Stream.runDrain(Stream.take(mapped, 1)),
+      streams: all
+    },
+    { name: "whose reader was interrupted", task: () => Effect.never, run: interrupted, streams: all },
+    { name: "whose pool was paused", task: slowly, run: paused, streams: ["own", "caller"] }
+  ]
+  for (const { name, run, streams: holders, task } of endings) {
+    laws.law(`what the upstream of a mapEffect ${name} holds is released after its tasks`, { size: 2 }, (pool) =>
+      Effect.gen(function* () {
+        for (const which of holders) {
+          const { counts, streams, use } = heldResource()
+          const mapped = pool
+            .mapEffect(streams[which], (i) => use(task(i)))
+            .pipe(Stream.tap(() => Effect.sync(() => (counts.early += counts.releases))))
+          yield* Effect.scoped(run(mapped, pool))
+          assert.deepStrictEqual(counts, { uses: 0, releases: 1, early: 0 }, which)
+        }
+      })
+    )
+  }
 }

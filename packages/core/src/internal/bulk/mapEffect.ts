@@ -2,19 +2,22 @@
  * Maps a stream by tasks of a pool.
  *
  * A fiber in the stream's scope, the feeder, submits the elements. It pulls the next element when the task of the one
- * before has started and the buffer of results has room. Settled tasks put their results into a queue, in order.
+ * before has started and the buffer of results has room. Settled tasks put their results into a queue, in order. The
+ * upstream has a scope of its own that closes after the tasks have ended, because they may use what it holds.
  *
  * A failure stops the mapping in the step in which the task settles, so no further element starts. When the pool is
  * paused or closes, the feeder is interrupted. The admitted tasks continue, and then the stream fails with
  * `NotAvailable`.
  */
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Fiber } from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
@@ -45,14 +48,20 @@ export const mapEffect = (
     Effect.gen(function* () {
       const spans = yield* bulkSpanScoped(machine, options?.spans)
       const results = yield* Queue.unbounded<unknown, unknown>()
+      const scope = yield* Effect.scope
+      // They close in reverse order: the tasks end, then the feeder, then what the upstream holds is released.
+      const upstreamScope = yield* Scope.fork(scope)
+      const feederScope = yield* Scope.fork(scope)
       // One step: the machine would keep a mapping whose stream was interrupted before it had its finalizer.
       const mapping = yield* Effect.acquireRelease(
         Effect.sync(() => new Mapping(machine, f, options, results, spans?.span)),
         ({ leave }) => leave
       )
-      const start = mapping.start(stream, yield* CurrentCounter)
-      yield* spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
-      return Stream.map(Stream.fromPull(Effect.succeed(mapping.take)), (value) => mapping.consumed(value))
+      const upstream = Stream.fromPull(Channel.toPullScoped(Stream.toChannel(stream), upstreamScope))
+      const start = mapping.start(upstream, feederScope, yield* CurrentCounter)
+      const started = spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
+      // Begins with the pull: here the scope of the mapping hides the caller's from the upstream and the tasks.
+      return Stream.map(Stream.fromPull(Effect.as(started, mapping.take)), (value) => mapping.consumed(value))
     })
   )
 
@@ -86,7 +95,7 @@ class Mapping implements Traversal {
   private state: "Feeding" | "Ending" | "Stopped" = "Feeding"
   /** Why no more elements are pulled. The stream fails with it when the submitted tasks have settled. */
   private failure: Cause.Cause<unknown> | undefined = undefined
-  private feeder: Fiber<unknown, unknown> | undefined = undefined
+  private feeder: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Whether the stream gets no more results than it has. */
   private hasEnded = false
   /** The failure of the task that stopped the mapping. */
@@ -113,29 +122,29 @@ class Mapping implements Traversal {
     this.endTraversal = machine.traverse(this)
   }
 
-  start(stream: Stream.Stream<any, any, any>, counter: Counter | undefined) {
+  start(stream: Stream.Stream<any, any, any>, scope: Scope.Scope, counter: Counter | undefined) {
     this.counter = counter
     counter?.begin(undefined)
     // Pulling an element that the pool would not admit would lose it. A stream cannot be asked whether it has one.
     const { isAdmitting } = this.machine
     const fed = isAdmitting ? stream : Stream.failCause(this.rejectRest())
     if (!isAdmitting) this.machine.flush()
-    const feeding = Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
-    // Elements are counted here, so their tasks have no counter.
-    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, CurrentCounter, undefined)
-    return Effect.map(Effect.forkScoped(uncounted), (feeder) => {
-      this.feeder = feeder
+    const feeding = Effect.withFiber((fiber) => {
+      this.feeder = fiber
       // An observer, because a handler within the effect might not run if the feeder is interrupted or its upstream
       // dies.
-      feeder.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
-      if (this.failure !== undefined) feeder.interruptUnsafe()
+      fiber.addObserver((exit) => this.end(exit._tag === "Success" ? undefined : (this.failure ?? exit.cause)))
+      if (this.failure !== undefined) return Effect.failCause(this.failure)
+      return Stream.runForEach(Stream.rechunk(fed, 1), (element) => this.feed(element))
     })
+    // Elements are counted here, so their tasks have no counter.
+    const uncounted = counter === undefined ? feeding : Effect.provideService(feeding, CurrentCounter, undefined)
+    return Effect.forkIn(uncounted, scope)
   }
 
   private feed(element: unknown): Effect.Effect<unknown, unknown, any> {
     return Effect.withFiber((fiber) => {
       this.context = fiber.context
-      // The stream fails next, and the end of its scope interrupts this fiber.
       if (this.state === "Stopped") return Effect.never
       const index = this.fed++
       const started = Latch.makeUnsafe(false)
@@ -145,9 +154,12 @@ class Mapping implements Traversal {
       task.trace = this.span?.items?.next()
       this.live.add(task)
       const admit = new Fork(() => task, true)
-      return Effect.andThen(admit, Effect.andThen(started.await, this.room.await))
+      return Effect.andThen(admit, Effect.andThen(started.await, this.awaitRoom))
     })
   }
+
+  /** Waits for room. The feeder of a stopped mapping pulls no more, until the end of the stream's scope interrupts it. */
+  private readonly awaitRoom = Effect.suspend(() => (this.isStopped ? Effect.never : this.room.await))
 
   /** Handles the end of the feeder: the upstream has ended, or no more elements are pulled. */
   private end(failure: Cause.Cause<unknown> | undefined): void {
@@ -272,11 +284,16 @@ class Mapping implements Traversal {
     this.endTraversal()
     this.span?.counted(this.fed)
     this.stop()
-    const tasks = Array.from(this.live)
-    for (const task of tasks) this.machine.cancelByCaller(task, undefined)
-    this.machine.flush()
-    const ends = awaitEnds(this.machine, tasks)
-    return tasks.length === 0 ? ends : lendInFinalizer(this.machine, fiber, ends)
+    const end = Effect.suspend(() => {
+      const tasks = Array.from(this.live)
+      for (const task of tasks) this.machine.cancelByCaller(task, undefined)
+      this.machine.flush()
+      const ends = awaitEnds(this.machine, tasks)
+      return tasks.length === 0 ? ends : lendInFinalizer(this.machine, fiber, ends)
+    })
+    // The feeder would submit a new task later. It has that task in hand, so no pull of the upstream is interrupted.
+    const isSubmitting = Array.from(this.live).some(({ state }) => state === "New")
+    return isSubmitting ? Effect.andThen(Fiber.interrupt(this.feeder!), end) : end
   })
 }
 
