@@ -277,6 +277,21 @@ describe("the options of the other operations", () => {
 })
 
 describe("all", () => {
+  it.effect("refuses what is neither an Iterable nor a record, and runs nothing", () =>
+    Effect.gen(function* () {
+      const asynchronous = async function* () {
+        yield never
+      }
+      const rejected = Promise.reject(new Error("no process ends of this"))
+      for (const effects of [Promise.resolve([never]), rejected, asynchronous(), () => [never], "x", 5, null]) {
+        const defect = defectOf(yield* Effect.exit(TaskPool.all(effects as never)))
+        assert.instanceOf(defect, TypeError)
+        assert.include(defect.message, "TaskPool.all: effects must be an Iterable or a record, got ")
+      }
+      assert.strictEqual((yield* TaskPool.stats).submitted, 0)
+    }).pipe(Effect.provide([...layers]))
+  )
+
   for (const name of ["weight", "label", "key", "permits", "cost"]) {
     it.effect(`refuses a function as ${name}, because its effects are no items (load 0)`, () =>
       Effect.gen(function* () {

@@ -116,6 +116,14 @@ export const handlePromise = (value: unknown): boolean => {
   return true
 }
 
+/** Returns whether the value is an object of named values. A promise or a source of items would pass as an empty one. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" &&
+  value !== null &&
+  !(Symbol.iterator in value) &&
+  !(Symbol.asyncIterator in value) &&
+  !handlePromise(value)
+
 /** Checks a boolean. A string such as `"false"` would count as true. */
 export const checkBoolean = (where: string, what: string, value: boolean): boolean =>
   typeof value === "boolean" ? value : refuseType(where, what, "a boolean", value)

@@ -40,6 +40,7 @@ import {
   checkLimit,
   checkOwn,
   checkWord,
+  isRecord,
   refuseType
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
@@ -224,10 +225,10 @@ const serviceOf = (
         if (typeof allOptions[name] !== "function") continue
         throw new TypeError(`${where}: ${name} must be a value: only forEach and mapEffect take functions of the item`)
       }
-      if (typeof effects !== "object" || effects === null) {
-        return refuseType(where, "effects", "an Iterable or a record", effects)
+      if (typeof effects === "object" && effects !== null && Symbol.iterator in effects) {
+        return forEach(where, effects, identity, allOptions)
       }
-      if (Symbol.iterator in effects) return forEach(where, effects, identity, allOptions)
+      if (!isRecord(effects)) return refuseType(where, "effects", "an Iterable or a record", effects)
       const keys = Object.keys(effects)
       const values = keys.map((key) => effects[key])
       return Effect.map(forEach(where, values, identity, allOptions), (results) =>
