@@ -259,6 +259,14 @@ describe("the options of the other operations", () => {
           Stream.runDrain(TaskPool.mapEffect(Stream.make(1), 5 as never)),
           "TaskPool.mapEffect: f must be a function, got 5"
         ],
+        [
+          Stream.runDrain(TaskPool.mapEffect([1, 2] as never, () => never)),
+          "TaskPool.mapEffect: stream must be a Stream, got [1,2]"
+        ],
+        [
+          Stream.runDrain(TaskPool.mapEffect(() => never)([1] as never)),
+          "TaskPool.mapEffect: stream must be a Stream, got [1]"
+        ],
         [TaskPool.withPaused("x" as never), 'TaskPool.withPaused: effect must be an Effect, got "x"'],
         [TaskPool.withDispatchHeld(null as never), "TaskPool.withDispatchHeld: effect must be an Effect, got null"],
         [TaskPool.withQuiesced(5 as never), "TaskPool.withQuiesced: effect must be an Effect, got 5"],
@@ -346,6 +354,24 @@ const fixed = { AioFixedTaskPoolSimple, AioFixedTaskPoolLifo, AioFixedTaskPoolPr
 const autoScale = { AioAutoScaleTaskPoolSimple, AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority }
 const common =
   "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing, warnAfter, spans, timing"
+
+describe.for(Object.entries(fixed))("%s", ([kind, { layer }]) => {
+  it("refuses options after options, and a size after a size", () => {
+    assert.throws(
+      () => layer({ size: 3 } as never, { capcity: 1 } as never),
+      TypeError,
+      `${kind}.layer: options must be a single object, got [{"size":3},{"capcity":1}]`
+    )
+    for (const size of [3, undefined]) {
+      assert.throws(
+        () => layer(size, { size: 4 } as never),
+        TypeError,
+        `${kind}.layer: unknown option "size" (known: ${common})`
+      )
+      layer(size, { size: undefined } as never)
+    }
+  })
+})
 
 describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) => {
   const { layer, layerConfig, make } = pool as typeof AioFixedTaskPoolSimple
@@ -451,6 +477,25 @@ describe.for(Object.entries({ ...fixed, ...autoScale }))("%s", ([kind, pool]) =>
       `${kind}.layerConfig: unknown option "tagg" (known: tag)`
     )
     layerConfig(Config.succeed({}) as never, { tagg: undefined } as never)
+  })
+
+  it("refuses what is no Config at the call of layerConfig", () => {
+    const wrong: ReadonlyArray<readonly [config: unknown, message: string]> = [
+      [undefined, "config must be a Config or a record of them, got undefined"],
+      [null, "config must be a Config or a record of them, got null"],
+      [3, "config must be a Config or a record of them, got 3"],
+      [[], "config must be a Config or a record of them, got []"],
+      [Promise.resolve({}), "config must be a Config or a record of them, got a Promise"],
+      [{ capacity: 3 }, "config.capacity must be a Config or a record of them, got 3"],
+      [
+        { shutdown: { onInterrupt: null } },
+        "config.shutdown.onInterrupt must be a Config or a record of them, got null"
+      ]
+    ]
+    for (const [config, message] of wrong) {
+      assert.throws(() => layerConfig(config as never), TypeError, `${kind}.layerConfig: ${message}`)
+    }
+    layerConfig({ capacity: undefined } as never)
   })
 
   it.effect("takes every option as undefined, which is its default (load 11)", () =>

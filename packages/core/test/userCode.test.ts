@@ -367,7 +367,7 @@ describe("misuse", () => {
       "name, tag, capacity, onFull, startPaused, shutdown, classify, nested, rate, perKey, ageing, warnAfter, spans, timing"
     assert.strictEqual(
       message(() => layer(1, misspelt)),
-      `AioFixedTaskPoolSimple.layer: unknown option "capcity" (known: size, ${known})`
+      `AioFixedTaskPoolSimple.layer: unknown option "capcity" (known: ${known})`
     )
     assert.include(
       message(() => AioFixedTaskPoolPriority.make(misspelt)),

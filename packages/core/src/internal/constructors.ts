@@ -33,6 +33,8 @@ import {
   checkPositiveLimit,
   checkTag,
   checkWord,
+  isRecord,
+  refuseType,
   show
 } from "./arguments.ts"
 import { checkRate } from "./pool/rate.ts"
@@ -79,11 +81,11 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     first?: number | (FixedPoolOptions & TagOption<Self>),
     options?: FixedPoolOptions & TagOption<Self>
   ): Layer.Layer<Self> {
-    const all =
-      typeof first === "object" && first !== null
-        ? first
-        : { ...checkOwn(`${kind}.layer`, options ?? {}, fixedOptions), size: first }
-    return layerOf(all.tag, makeService(serviceOptions(`${kind}.layer`, all)))
+    const where = `${kind}.layer`
+    const isAlone = typeof first === "object" && first !== null
+    if (isAlone && options !== undefined) refuseType(where, "options", "a single object", [first, options])
+    const all = isAlone ? first : { ...checkOwn(where, options ?? {}, commonOptions), size: first }
+    return layerOf(all.tag, makeService(serviceOptions(where, all)))
   }
 
   const layerConfig = <Self = TaskPool>(
@@ -91,9 +93,11 @@ export const fixedPool = (kind: string, discipline: QueueDiscipline) => {
     options: TagOption<Self> = {}
   ): Layer.Layer<Self, Config.ConfigError> =>
     layerOfConfig(
-      tagOf(`${kind}.layerConfig`, options),
-      Config.unwrap<number | FixedPoolOptions>(config as Config.Wrap<number | FixedPoolOptions>),
-      (value) => serviceOptions(`${kind}.layerConfig`, typeof value === "number" ? { size: value } : value)
+      `${kind}.layerConfig`,
+      config as Config.Wrap<number | FixedPoolOptions>,
+      options,
+      (where, value: number | FixedPoolOptions) =>
+        serviceOptions(where, typeof value === "number" ? { size: value } : value)
     )
 
   return { make, layer, layerConfig }
@@ -130,10 +134,7 @@ export const autoScalePool = (kind: string, discipline: QueueDiscipline) => {
   const layerConfig = <Self = TaskPool>(
     config: Config.Wrap<AutoScalePoolOptions>,
     options: TagOption<Self> = {}
-  ): Layer.Layer<Self, Config.ConfigError> =>
-    layerOfConfig(tagOf(`${kind}.layerConfig`, options), Config.unwrap(config), (value) =>
-      serviceOptions(`${kind}.layerConfig`, value)
-    )
+  ): Layer.Layer<Self, Config.ConfigError> => layerOfConfig(`${kind}.layerConfig`, config, options, serviceOptions)
 
   return { make, layer, layerConfig }
 }
@@ -193,20 +194,29 @@ const layerOf = <Self, E>(
 ): Layer.Layer<Self, E> => Layer.effect((tag ?? TaskPool) as Key<Self>, make)
 
 const layerOfConfig = <Self, A>(
-  tag: Key<Self> | undefined,
-  config: Config.Config<A>,
-  optionsOf: (value: A) => ServiceOptions
+  where: string,
+  wrapped: Config.Wrap<A>,
+  options: TagOption<Self>,
+  optionsOf: (where: string, value: A) => ServiceOptions
 ): Layer.Layer<Self, Config.ConfigError> =>
   layerOf(
-    tag,
-    Effect.flatMap(config, (value) =>
+    tagOf(where, options),
+    Effect.flatMap(configOf(where, "config", wrapped) as Config.Config<A>, (value) =>
       Effect.flatMap(
         // A wrong value in a configuration is not a bug of the program, so it fails. A wrong argument throws.
-        Effect.try({ try: () => optionsOf(value), catch: (cause) => invalidConfig(cause as Error) }),
+        Effect.try({ try: () => optionsOf(where, value), catch: (cause) => invalidConfig(cause as Error) }),
         makeService
       )
     )
   )
+
+/** Like `Config.unwrap`, but checks what it takes, and leaves out what is `undefined`. */
+const configOf = (where: string, what: string, wrapped: unknown): Config.Config<unknown> => {
+  if (Config.isConfig(wrapped)) return wrapped
+  if (!isRecord(wrapped)) return refuseType(where, what, "a Config or a record of them", wrapped)
+  const parts = Object.entries(wrapped).filter(([, part]) => part !== undefined)
+  return Config.all(Object.fromEntries(parts.map(([name, part]) => [name, configOf(where, `${what}.${name}`, part)])))
+}
 
 const invalidConfig = (cause: Error): Config.ConfigError =>
   new Config.ConfigError(new SourceError({ message: cause.message, cause }))

@@ -22,7 +22,7 @@ import * as Stream from "effect/Stream"
 import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
-import { checkBoolean, checkFunction, checkPositiveLimit, checkWord } from "../arguments.ts"
+import { checkBoolean, checkFunction, checkPositiveLimit, checkWord, refuseType } from "../arguments.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { AttachedWait } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -46,6 +46,7 @@ export const mapEffect = (
 ): Stream.Stream<any, any, any> =>
   Stream.unwrap(
     Effect.gen(function* () {
+      if (!Stream.isStream(stream)) refuseType(where, "stream", "a Stream", stream)
       const spans = yield* bulkSpanScoped(machine, options?.spans)
       const results = yield* Queue.unbounded<unknown, unknown>()
       const scope = yield* Effect.scope
