@@ -256,16 +256,11 @@ export interface PromiseRetry extends RetryOptions<unknown> {
  * @since 0.1.0
  */
 export interface PromiseForEach {
-  <A>(
-    items: Iterable<A> | AsyncIterable<A>,
-    fn: (item: A, index: number, task: PromiseTask) => unknown,
-    options: PromiseForEachOptions<NoInfer<A>> & { readonly discard: true }
-  ): Promise<void>
-  <A, B>(
+  <A, B, const Discard extends boolean | undefined = undefined>(
     items: Iterable<A> | AsyncIterable<A>,
     fn: (item: A, index: number, task: PromiseTask) => B | PromiseLike<B>,
-    options?: PromiseForEachOptions<NoInfer<A>>
-  ): Promise<Array<B>>
+    options?: PromiseForEachOptions<NoInfer<A>> & { readonly discard?: Discard }
+  ): Promise<Discard extends true ? void : Array<B>>
 }
 
 /**

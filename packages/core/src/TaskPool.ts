@@ -731,16 +731,11 @@ export interface Fork<Self> {
  * @since 0.1.0
  */
 export interface ForEach<Self> {
-  <A, B, E, R>(
+  <A, B, E, R, const Discard extends boolean | undefined = undefined>(
     items: Iterable<A> | AsyncIterable<A>,
     f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options: ForEachOptions<NoInfer<A>, NoInfer<E>> & { readonly discard: true }
-  ): Effect.Effect<void, E | NotAvailable | TaskCancelled, R | Self>
-  <A, B, E, R>(
-    items: Iterable<A> | AsyncIterable<A>,
-    f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options?: ForEachOptions<NoInfer<A>, NoInfer<E>>
-  ): Effect.Effect<Array<B>, E | NotAvailable | TaskCancelled, R | Self>
+    options?: ForEachOptions<NoInfer<A>, NoInfer<E>> & { readonly discard?: Discard }
+  ): Effect.Effect<Discard extends true ? void : Array<B>, E | NotAvailable | TaskCancelled, R | Self>
 }
 
 /**

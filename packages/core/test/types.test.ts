@@ -24,6 +24,7 @@ import {
   Executor,
   type ExecutorEntry,
   type ExecutorError,
+  type ForEachOptions,
   type Job,
   type NotAvailable,
   type NotWaiting,
@@ -188,6 +189,30 @@ describe("types", () => {
       void TaskPool.mapEffect(f, { unorderd: true })
       // @ts-expect-error the stream has numbers
       void stream.pipe(TaskPool.mapEffect((s: string) => Effect.succeed(s)))
+    }))
+
+  it("forEach gives an array, nothing with `discard`, and either if that is not known", () =>
+    checked(() => {
+      type Each<A> = Effect.Effect<A, Broken | NotAvailable | TaskCancelled, Database>
+      const discard = {} as boolean
+      const options = {} as ForEachOptions
+      const f = (n: number) => Effect.as(task, `${n}`)
+      expectTypeOf(pool.forEach([1], f)).toEqualTypeOf<Each<Array<string>>>()
+      expectTypeOf(pool.forEach([1], f, { weight: 1 })).toEqualTypeOf<Each<Array<string>>>()
+      expectTypeOf(pool.forEach([1], f, { discard: false })).toEqualTypeOf<Each<Array<string>>>()
+      expectTypeOf(pool.forEach([1], f, { discard: undefined })).toEqualTypeOf<Each<Array<string>>>()
+      expectTypeOf(pool.forEach([1], f, { discard: true })).toEqualTypeOf<Each<void>>()
+      expectTypeOf(pool.forEach([1], f, { discard })).toEqualTypeOf<Each<Array<string> | void>>()
+      expectTypeOf(pool.forEach([1], f, options)).toEqualTypeOf<Each<Array<string> | void>>()
+      // @ts-expect-error there may be no array
+      void Effect.map(pool.forEach([1], f, { discard }), (results) => results.length)
+      // @ts-expect-error an unknown option
+      void pool.forEach([1], f, { unorderd: true })
+      const promises = {} as PromisePool
+      expectTypeOf(promises.forEach([1], String, { discard })).toEqualTypeOf<Promise<Array<string> | void>>()
+      expectTypeOf(promises.forEach([1], async (n) => n, { discard: false })).toEqualTypeOf<Promise<Array<number>>>()
+      // @ts-expect-error an unknown option
+      void promises.forEach([1], String, { unorderd: true })
     }))
 
   it("a pool of promises gives what its functions return or resolve to", () =>
