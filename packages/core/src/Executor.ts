@@ -124,8 +124,8 @@ export interface ExecutorService extends ExecutorOperations<never> {}
  * @since 0.1.0
  */
 export type RunArguments<Args extends ReadonlyArray<any>> = Args extends readonly []
-  ? [args?: Args & Cloneable<Args>, options?: RunOptions]
-  : [args: Args & Cloneable<Args>, options?: RunOptions]
+  ? [args?: Readonly<Args & Cloneable<Args>>, options?: RunOptions]
+  : [args: Readonly<Args & Cloneable<Args>>, options?: RunOptions]
 
 /**
  * The items that a job can be mapped over: the type of its first parameter, if the other parameters are optional.

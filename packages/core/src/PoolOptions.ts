@@ -195,8 +195,8 @@ export type SubmitBlockingArguments<
   E,
   T extends DurationInput | undefined
 > = Args extends readonly []
-  ? [options?: SubmitBlockingOptions<E, T> & { readonly args?: Args & Cloneable<Args> }]
-  : [options: SubmitBlockingOptions<E, T> & { readonly args: Args & Cloneable<Args> }]
+  ? [options?: SubmitBlockingOptions<E, T> & { readonly args?: Readonly<Args & Cloneable<Args>> }]
+  : [options: SubmitBlockingOptions<E, T> & { readonly args: Readonly<Args & Cloneable<Args>> }]
 
 /**
  * Options of `submitBlocking`.

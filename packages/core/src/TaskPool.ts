@@ -685,7 +685,7 @@ export interface Close<Self> {
 export interface Submit<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: Readonly<NoInfer<Args>> }
   ): Effect.Effect<A, E | NotAvailable | TaskCancelled, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,
@@ -709,7 +709,7 @@ export interface Submit<Self> {
 export interface Fork<Self> {
   <Args extends ReadonlyArray<any>, A, E, R>(
     task: (...args: Args) => Effect.Effect<A, E, R>,
-    options: SubmitOptions<NoInfer<E>> & { readonly args: NoInfer<Args> }
+    options: SubmitOptions<NoInfer<E>> & { readonly args: Readonly<NoInfer<Args>> }
   ): Effect.Effect<TaskHandle<A, E>, NotAvailable, R | Self>
   <A, E, R>(
     task: () => Effect.Effect<A, E, R>,

@@ -129,6 +129,23 @@ describe("types", () => {
       >()
     }))
 
+  it("args may be a readonly tuple", () =>
+    checked(() => {
+      const args = ["users", 3] as const
+      expectTypeOf(TaskPool.submit(query, { args })).toEqualTypeOf<Submitted<TaskPool>>()
+      expectTypeOf(TaskPool.fork(query, { args })).toEqualTypeOf<Forked<TaskPool>>()
+      expectTypeOf(pool.submitNowait(query, { args, weight: 1 })).toEqualTypeOf<Forked<never>>()
+      void TaskPool.submit(optional, { args })
+      void TaskPool.submit(variadic, { args: [1, 2] as const })
+      void TaskPool.submit(variadic, { args: [1, 2] as ReadonlyArray<number> })
+      void TaskPool.submitBlocking(jobs.pair, { args })
+      void Executor.run(jobs.pair, args)
+      // @ts-expect-error one is missing
+      void TaskPool.submit(query, { args: ["users"] as const })
+      // @ts-expect-error the wrong order
+      void TaskPool.submit(query, { args: [3, "users"] as const })
+    }))
+
   it("a task is an Effect, or a function that returns one", () =>
     checked(() => {
       expectTypeOf(TaskPool.submit).toBeCallableWith(task, { weight: 1 })
@@ -484,5 +501,6 @@ declare const jobs: {
   readonly badList: Job<[list: List<() => void>], number>
   readonly platform: Job<PlatformArguments, number>
   readonly noop: Job<[], number>
+  readonly pair: Job<[table: string, limit: number], number>
   readonly optional: Job<[n?: number], number>
 }
