@@ -159,7 +159,11 @@ export interface MapEffectOptions<A = any, E = any> extends ItemOptions<A, E> {
   readonly unordered?: boolean | undefined
   /** As `ForEachOptions.spans`, for the elements. */
   readonly spans?: "each" | undefined
-  /** The most results that wait downstream, an integer above 0 or `Infinity`, default 16. */
+  /**
+   * No element is pulled while this many results wait to be taken, an integer above 0 or `Infinity`, default 16. The
+   * results of submitted tasks come on top. The reader takes all results at once, so as many may wait again while it
+   * works on those.
+   */
   readonly bufferSize?: number | undefined
 }
 

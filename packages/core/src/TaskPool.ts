@@ -212,7 +212,7 @@ export interface PoolClosures<in out Self> {
    * **Details**
    *
    * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait
-   * downstream. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
+   * to be taken. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
    * first failure fails the stream and interrupts its tasks and the upstream. What the upstream holds in its scope is
    * released after the tasks have ended.
    *

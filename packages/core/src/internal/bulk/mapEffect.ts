@@ -62,7 +62,7 @@ export const mapEffect = (
       const start = mapping.start(upstream, feederScope, yield* CurrentCounter)
       const started = spans === undefined ? start : Effect.provideService(start, ParentSpan, spans.parent)
       // Begins with the pull: here the scope of the mapping hides the caller's from the upstream and the tasks.
-      return Stream.map(Stream.fromPull(Effect.as(started, mapping.take)), (value) => mapping.consumed(value))
+      return Stream.map(Stream.fromPull(Effect.as(started, mapping.take)), (value) => mapping.taken(value))
     })
   )
 
@@ -88,8 +88,8 @@ class Mapping implements Traversal {
   /** Results that wait for the result of an earlier element. */
   private readonly early = new Map<number, unknown>()
   private readonly endTraversal: () => void
-  /** The number of results that are not consumed: those in the queue and those in `early`. */
-  private unconsumed = 0
+  /** The number of results that are not taken: those in the queue and those in `early`. */
+  private untaken = 0
   private nextIndex = 0
   private fed = 0
   /** `Ending`: no element is pulled, and the submitted tasks settle. `Stopped`: the submitted tasks are interrupted. */
@@ -250,7 +250,7 @@ class Mapping implements Traversal {
   }
 
   private deliver(index: number, value: unknown): void {
-    if (++this.unconsumed >= this.bufferSize) this.room.closeUnsafe()
+    if (++this.untaken >= this.bufferSize) this.room.closeUnsafe()
     if (this.unordered) return void Queue.offerUnsafe(this.results, value)
     this.early.set(index, value)
     for (; this.early.has(this.nextIndex); this.nextIndex++) {
@@ -275,8 +275,8 @@ class Mapping implements Traversal {
     if (exit._tag === "Failure" ? !task.rejected : this.unordered || task.index === this.nextIndex) this.wait?.end()
   }
 
-  consumed<A>(value: A): A {
-    if (--this.unconsumed < this.bufferSize) this.room.openUnsafe()
+  taken<A>(value: A): A {
+    if (--this.untaken < this.bufferSize) this.room.openUnsafe()
     return value
   }
 

@@ -81,12 +81,13 @@ describe("mapEffect", () => {
     }).pipe(Effect.provide(layer(2)))
   )
 
-  it.effect("stops pulling while `bufferSize` results wait downstream", () =>
+  it.effect("stops pulling while `bufferSize` results wait to be taken", () =>
     Effect.gen(function* () {
       const { counts, stream } = counted()
-      const gate = yield* Latch.make()
+      const first = yield* Latch.make()
+      const second = yield* Latch.make()
       const mapped = TaskPool.mapEffect(stream, Effect.succeed, { bufferSize: 4 })
-      const fiber = yield* start(Stream.runForEach(mapped, () => gate.await))
+      const fiber = yield* start(Stream.runForEach(mapped, (n) => (n < 5 ? first : second).await))
       yield* settle
       yield* settle
       const { pulled } = counts
@@ -94,6 +95,12 @@ describe("mapEffect", () => {
       assert.isAtMost(pulled, 1 + 4 + 2 + 2)
       yield* settle
       assert.strictEqual(counts.pulled, pulled)
+      // The reader takes all results, holds those behind the fifth, and as many wait again.
+      yield* first.open
+      yield* settle
+      yield* settle
+      assert.isAbove(counts.pulled, pulled)
+      assert.isAtMost(counts.pulled, 5 + 4 + 4 + 2 + 2)
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(layer(2)))
   )
