@@ -211,10 +211,10 @@ export interface PoolClosures<in out Self> {
    *
    * **Details**
    *
-   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait
-   * to be taken. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The
-   * first failure fails the stream and interrupts its tasks and the upstream. What the upstream holds in its scope is
-   * released after the tasks have ended.
+   * An element is pulled when the task of the one before has started and fewer than `bufferSize` results wait to be
+   * taken. Results are emitted in the order of the elements, or with `unordered` in the order of completion. The first
+   * failure interrupts the other tasks, and fails the stream behind the results that it has. What the upstream holds in
+   * its scope is released after the tasks have ended.
    *
    * Takes the stream first, or last in a pipe.
    *

@@ -235,8 +235,14 @@ class Mapping implements Traversal {
     if (this.counter !== undefined && !task.rejected) this.count(this.counter, exit)
     if (exit._tag === "Success") this.deliver(task.index, exit.value)
     // Tasks that were stopped because of a failed one may be notified before the failed one.
-    else if (!task.rejected) this.endResults(this.stoppedBy ?? exit.cause)
+    else if (!task.rejected) this.failResults(this.stoppedBy ?? exit.cause)
     this.endIfSettled()
+  }
+
+  /** Fails the stream behind the results that it has. The tasks need not run until its reader takes the failure. */
+  private failResults(failure: Cause.Cause<unknown>): void {
+    this.endResults(failure)
+    for (const task of this.live) if (task.state === "Running") this.machine.cancelByCaller(task, undefined)
   }
 
   /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
@@ -245,7 +251,7 @@ class Mapping implements Traversal {
       counter.ended(exit)
     } catch (cause) {
       this.stop(Cause.die(cause))
-      this.endResults(Cause.die(cause))
+      this.failResults(Cause.die(cause))
     }
   }
 

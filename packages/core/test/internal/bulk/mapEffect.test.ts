@@ -133,6 +133,27 @@ describe("mapEffect", () => {
     }).pipe(Effect.provide(layer(2)))
   )
 
+  it.effect(
+    "interrupts its tasks when the first one fails, although its reader has not taken the results before it",
+    () =>
+      Effect.gen(function* () {
+        const { stream } = counted()
+        const reading = yield* Latch.make()
+        const failing = yield* Latch.make()
+        const mapped = TaskPool.mapEffect(stream, (n) =>
+          n === 0 ? Effect.void : n === 1 ? Effect.andThen(failing.await, Effect.fail("own")) : Effect.never
+        )
+        const fiber = yield* start(Stream.runForEach(mapped, () => reading.await))
+        yield* settle
+        yield* expectStats({ running: 3, succeeded: 1 })
+        yield* failing.open
+        yield* settle
+        yield* expectStats({ running: 0, waiting: 0, succeeded: 1, failed: 1, interrupted: 2 })
+        yield* reading.open
+        assert.strictEqual(failureOf(yield* Fiber.await(fiber)), "own")
+      }).pipe(Effect.provide(layer(3)))
+  )
+
   it.effect("fails with the upstream's own failure", () =>
     Effect.gen(function* () {
       const upstream = Stream.concat(Stream.make(1), Stream.fail("upstream" as const))
