@@ -365,6 +365,33 @@ export const drainingLaws = (laws: Laws): void => {
       })
   )
 
+  laws.law(
+    "a task that starts while the pool drains is listed as started, with its present weight (load 9)",
+    { size: 2, minSize: 1, maxSize: 2, needs: 2 },
+    (pool) =>
+      Effect.gen(function* () {
+        const busy = yield* occupy(pool, 2)
+        const later = yield* pool.fork(Effect.never, { label: "later" })
+        const heavy = yield* pool.fork(Effect.die("never"), { permits: 2, label: "heavy" })
+        const closer = yield* start(pool.close({ collect: true, drainTimeout: 100 }))
+        yield* settle
+        yield* pool.resize(1)
+        yield* settle
+        expectCancelled(yield* heavy.await, { reason: "Closed", started: false })
+        yield* later.reprioritize(1)
+        yield* busy.release
+        yield* settle
+        yield* expectStats(pool, { running: 1, waiting: 0 })
+        yield* pass(100)
+        const { tasks } = yield* Fiber.join(closer)
+        assert.deepStrictEqual(
+          tasks.map(({ label, started, weight }) => `${label} ${started} ${weight}`),
+          ["heavy false 4", "later true 1"]
+        )
+        expectCancelled(yield* later.await, { reason: "Closed", started: true })
+      })
+  )
+
   laws.law("without collect a report lists nothing, and with it every closer gets the list (load 9)", {}, (pool) =>
     Effect.gen(function* () {
       const busy = gated("busy")

@@ -256,7 +256,6 @@ export class Lifecycle {
       while (!isOver()) {
         // A task that takes more workers than the target would never run.
         if (isStranded(machine)) {
-          closing.collection?.note()
           cancelStranded(machine, cancelledPerStep)
           yield* Effect.yieldNow
         } else if (!(yield* this.changed(closing, () => isOver() || isStranded(machine), closing.drainUntil))) return
@@ -315,40 +314,36 @@ export class Lifecycle {
   }
 }
 
-/** The tasks of a report. Those that are cancelled are noted before they settle, because a settled task has no work. */
+/** The tasks of a report. Settling releases the work of a task, so it is noted before. */
 class Collection {
   private readonly machine: Machine
-  /** The tasks that were cancelled, with their entries in the report. */
+  /** The tasks that were cancelled. */
   private readonly cancelled = new Map<Entry, UnfinishedTask>()
-  /** The tasks that closing may cancel, in the order of dispatch. */
-  private candidates = new Map<Entry, UnfinishedTask>()
+  /** The tasks that were cancelled before the last note, then the others in the order of dispatch. */
+  private noted = new Map<Entry, UnfinishedTask>()
 
   constructor(machine: Machine) {
     this.machine = machine
     machine.collector = this
   }
 
+  /** Called before a cancelled task settles. */
   add(entry: Entry): void {
-    this.cancelled.set(entry, this.candidates.get(entry) ?? unfinishedOf(entry))
+    this.cancelled.set(entry, unfinishedOf(entry))
   }
 
-  /** Notes the tasks that may be cancelled from here on. */
+  /** Notes the tasks that may end from here on because closing interrupts, or because their submitters then do. */
   note(): void {
     const { runningEntries, unstartedEntries } = this.machine
-    const { candidates } = this
-    this.candidates = new Map(this.cancelled)
-    for (const entry of [...runningEntries, ...unstartedEntries]) {
-      this.candidates.set(entry, candidates.get(entry) ?? unfinishedOf(entry))
-    }
+    const live = runningEntries.concat(unstartedEntries)
+    this.noted = new Map([...this.cancelled, ...live.map((entry) => [entry, unfinishedOf(entry)] as const)])
   }
 
   /** Returns the tasks that did not end by themselves: they were cancelled, or their submitters were interrupted. */
   end(): ReadonlyArray<UnfinishedTask> {
     this.machine.collector = undefined
-    const { cancelled } = this
-    // The order of dispatch, behind what was cancelled before.
-    const all = new Map([...[...cancelled].filter(([entry]) => !this.candidates.has(entry)), ...this.candidates])
-    return Array.from(all)
+    const { cancelled, noted } = this
+    return Array.from(new Map([...noted, ...cancelled]))
       .filter(([entry]) => cancelled.has(entry) || wasInterrupted(entry))
       .map(([, task]) => task)
   }
