@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import {
@@ -1139,6 +1140,38 @@ describe("the report of a closed pool (load 9)", () => {
       .map(({ args, task }) => (task as (...args: ReadonlyArray<unknown>) => unknown)(...args))
     assert.deepStrictEqual(again, ["aborted: false", "a 0 false"])
     assert.deepStrictEqual(tasks[2]!.args, [])
+  })
+
+  it("lists tasks that were submitted as Effects as they are, and calls none of them", async () => {
+    await Effect.runPromise(
+      Effect.gen(function* () {
+        const service = yield* TaskPool
+        const pool = yield* Effect.promise(() => PromisePool.make(Layer.succeed(TaskPool, service)))
+        const began: Array<string> = []
+        const add = (name: string) => {
+          began.push(name)
+          return Effect.never
+        }
+        yield* service.fork(Effect.never)
+        yield* service.fork(add, { args: ["function"] })
+        yield* service.fork(TaskPool)
+        yield* Effect.forkChild(service.forEach(["a"], add))
+        yield* Effect.forkChild(Stream.runDrain(service.mapEffect(Stream.make("b"), add)))
+        yield* service.awaitStats(({ waiting }) => waiting === 4)
+        const items = pool.forEach(["c"], (item, index) => `${item} ${index}`)
+        const ends = Promise.allSettled([items])
+        const { tasks = [] } = yield* Effect.promise(() => pool.close({ mode: "interrupt", collect: true }))
+        yield* Effect.promise(() => ends)
+        assert.deepStrictEqual(began, [])
+        const [first, second, third, ...rest] = tasks
+        assert.strictEqual(first!.task, Effect.never)
+        assert.deepStrictEqual([second!.task, second!.args], [add, ["function"]])
+        assert.strictEqual(third!.task, TaskPool)
+        const results = rest.map(({ task }) => (task as () => unknown)())
+        assert.deepStrictEqual(results, [Effect.never, Effect.never, "c 0"])
+        assert.deepStrictEqual(began, ["a", "b"])
+      }).pipe(Effect.provide(layer(1)))
+    )
   })
 })
 

@@ -8,7 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type { CloseReport, UnfinishedTask } from "../PoolStats.ts"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { checkDuration, checkOwn, refuseType, show } from "./arguments.ts"
+import { checkDuration, checkOwn, isInstance, refuseType, show } from "./arguments.ts"
+import { functionOfItem } from "./bulk/bulk.ts"
 import { functionName } from "./pool/label.ts"
 import { submitOptions } from "./pool/task.ts"
 import { makeLocal } from "./runtime/asyncContext.ts"
@@ -135,9 +136,13 @@ asEffects(Call, function () {
   return depth < maxDepth ? call : Effect.andThen(Effect.yieldNow, call)
 })
 
+/** The functions that `callsOf` has made. */
+const itemCalls = new WeakSet<object>()
+
 /** Returns the function of the effects of items, which has the name of `fn`. */
 export const callsOf = (where: string, fn: Fn, signal: Signal | undefined) => {
   const call = (item: unknown, index: number): Call => new Call(where, fn, [item, index], signal)
+  itemCalls.add(call)
   return Object.defineProperty(call, "name", { get: () => fn.name })
 }
 
@@ -147,9 +152,9 @@ export const reportOf = (report: CloseReport): CloseReport =>
 
 const unfinishedOf = (unfinished: UnfinishedTask): UnfinishedTask => {
   const { task } = unfinished
-  if (task instanceof Call) return { ...unfinished, ...task.unfinished }
-  // The effect of an item, which is made only now.
-  if (typeof task !== "function") return unfinished
+  if (isInstance(task, Call)) return { ...unfinished, ...task.unfinished }
+  // The pool may also have tasks of Effects, and calling the function of one would run it.
+  if (typeof task !== "function" || !itemCalls.has(functionOfItem.get(task) as object)) return unfinished
   const { args, task: fn } = (task() as Call).unfinished
   return { ...unfinished, task: () => (fn as Fn)(...args) }
 }

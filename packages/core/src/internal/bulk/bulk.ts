@@ -423,6 +423,9 @@ const defectsOf = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
 
+/** The function of the bulk, for a function that a report lists for an item. */
+export const functionOfItem = new WeakMap<object, unknown>()
+
 // A bulk task calls `f` with its item instead. Arguments of any kind mark the work as a function.
 const noArguments: ReadonlyArray<unknown> = []
 
@@ -483,7 +486,9 @@ export class BulkTask extends Task {
   override get unfinished(): Task["unfinished"] {
     const { index, item } = this
     const { f } = this.bulk.options
-    return { task: () => f(item, index), args: [] }
+    const task = () => f(item, index)
+    functionOfItem.set(task, f)
+    return { task, args: [] }
   }
   override onSettled(): void {
     const { exit } = this
