@@ -211,6 +211,26 @@ export const drainingLaws = (laws: Laws): void => {
     })
   )
 
+  laws.lawOnce(
+    "the tasks of a pool without workers are listed in that order too (load 9)",
+    { minSize: 0, maxSize: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        const discipline = yield* disciplineOf(pool)
+        yield* pool.resize(0)
+        const labels = Array.from({ length: 3000 }, (_, i) => `${i}`)
+        // Weights from 0 to 2,999, in another order: 7 has no factor in common with 3,000.
+        for (const [i, label] of labels.entries()) yield* pool.fork(Effect.void, { label, weight: (i * 7) % 3000 })
+        const { tasks } = yield* pool.close({ collect: true })
+        const byWeight = tasks.toSorted((a, b) => a.weight - b.weight).map(({ label }) => label)
+        const order = { fifo: labels, lifo: labels.toReversed(), priority: byWeight }[discipline]
+        assert.deepStrictEqual(
+          tasks.map(({ label }) => label),
+          order
+        )
+      })
+  )
+
   laws.law("an item of a bulk is listed as a function without parameters (load 9)", { needs: 1 }, (pool) =>
     Effect.gen(function* () {
       const began: Array<string> = []
@@ -591,6 +611,55 @@ export const drainingLaws = (laws: Laws): void => {
           yield* pool.start
           yield* pool.resize(3)
         }
+      })
+  )
+
+  laws.law(
+    "a delayed task that comes back while the pool drains is cancelled if it takes more workers than there are (load 9)",
+    { size: 3, minSize: 0, maxSize: 3, needs: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        const heavy = yield* pool.fork(Effect.fail("no"), { permits: 3, retry: Schedule.spaced(1000), label: "heavy" })
+        yield* settle
+        const busy = yield* occupy(pool, 1)
+        yield* pool.resize(2)
+        const closer = yield* start(pool.close({ collect: true }))
+        yield* pass(999)
+        assert.isFalse(hasEnded(yield* start(heavy.await)))
+        // A larger pool in between, in which it would fit.
+        yield* pool.resize(3)
+        yield* pool.resize(1)
+        yield* pass(1)
+        expectCancelled(yield* heavy.await, { reason: "Closed", started: true })
+        yield* busy.release
+        const { tasks, ...counts } = yield* Fiber.join(closer)
+        assert.deepStrictEqual(counts, { completed: 1, interrupted: 1, neverRun: 0 })
+        assert.deepStrictEqual(
+          tasks.map(({ label, started }) => `${label} ${started}`),
+          ["heavy true"]
+        )
+      })
+  )
+
+  laws.law(
+    "a task that waits again while the pool drains is cancelled when the target falls below its permits (load 9)",
+    { size: 3, minSize: 0, maxSize: 3, needs: 1 },
+    (pool) =>
+      Effect.gen(function* () {
+        const heavy = yield* pool.fork(Effect.fail("no"), { permits: 3, retry: Schedule.spaced(1000) })
+        yield* settle
+        const busy = yield* occupy(pool, 1)
+        yield* pool.resize(2)
+        const closer = yield* start(pool.close())
+        yield* settle
+        yield* pool.resize(3)
+        yield* pass(1000)
+        yield* expectStats(pool, { waiting: 1, delayed: 0 })
+        yield* pool.resize(2)
+        yield* settle
+        expectCancelled(yield* heavy.await, { reason: "Closed", started: true })
+        yield* busy.release
+        assert.deepStrictEqual(yield* Fiber.join(closer), { completed: 1, interrupted: 1, neverRun: 0 })
       })
   )
 

@@ -22,7 +22,7 @@ import type { Entry } from "./entry.ts"
 import { hasStarted } from "./extra.ts"
 import type { Machine } from "./machine.ts"
 import { labelOf } from "./label.ts"
-import { cancelStranded, isStranded } from "./selecting.ts"
+import { isStranded, strandedEntries } from "./selecting.ts"
 import { awaitUntil } from "./waits.ts"
 
 /** How to close. The default of an omitted option is the pool's own, or the one of an earlier closer. */
@@ -252,13 +252,30 @@ export class Lifecycle {
     const { machine } = this
     const isOver = (): boolean => machine.isIdle() || closing.mode === "interrupt"
     if (isOver()) return Effect.void
+    // Looking for stranded tasks is O(waiting), so a flush must not do it.
+    let shrinks = -1
+    const mayStrand = (): boolean =>
+      machine.target === 0 ? machine.waiting + machine.delayedCount > 0 : machine.shrinks !== shrinks
     return Effect.gen({ self: this }, function* () {
       while (!isOver()) {
-        // A task that takes more workers than the target would never run.
-        if (isStranded(machine)) {
-          cancelStranded(machine, cancelledPerStep)
-          yield* Effect.yieldNow
-        } else if (!(yield* this.changed(closing, () => isOver() || isStranded(machine), closing.drainUntil))) return
+        if (mayStrand()) {
+          shrinks = machine.shrinks
+          yield* this.cancelStranded(isOver)
+        } else if (!(yield* this.changed(closing, () => isOver() || mayStrand(), closing.drainUntil))) return
+      }
+    })
+  }
+
+  /** Cancels the tasks that take more workers than the target, because they would never run. */
+  private cancelStranded(isOver: () => boolean): Effect.Effect<void> {
+    const { machine } = this
+    const stranded = strandedEntries(machine)
+    return Effect.gen(function* () {
+      for (let at = 0; at < stranded.length && !isOver(); at += cancelledPerStep) {
+        // The target may have grown since the step before.
+        const next = stranded.slice(at, at + cancelledPerStep).filter((entry) => isStranded(machine, entry))
+        machine.cancelAll(next, "Closed")
+        yield* Effect.yieldNow
       }
     })
   }

@@ -133,6 +133,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private limit: number
   readonly waitNode = new PoolNode(this)
   readonly holds: Holds
+  /** Counts the falls of the target. */
+  shrinks = 0
   /** Whether dispatch stops because tasks wait to take their workers back. */
   private blocked = false
   /** How many calls of user code decide on what follows a task that has ended. No task starts meanwhile. */
@@ -849,6 +851,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   requeue(entry: Entry): void {
+    // Such a task would never run, and closing looks for those that wait only when the target falls.
+    if (this.phaseName === "Draining" && permitsOf(entry) > this.targetSize) return this.cancel(entry, "Closed")
     entry.trace?.admitted()
     this.enqueue(entry)
   }
@@ -1043,6 +1047,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     const from = this.targetSize
     this.targetSize = Math.max(this.min, Math.min(this.max, size))
     if (this.targetSize !== from) {
+      if (this.targetSize < from) this.shrinks++
       this.refreshLimit()
       this.ownObserver?.resized(from, this.targetSize)
       this.largestSize = Math.max(this.largestSize, this.targetSize)

@@ -15,20 +15,13 @@ export const clear = (machine: Machine, { key, label }: ClearOptions): number =>
   return all.length
 }
 
-/** Returns whether a waiting task takes more workers than the target, so that it would never run. */
-export const isStranded = (machine: Machine): boolean =>
-  machine.target === 0
-    ? machine.waiting + machine.delayedCount > 0
-    : machine.maxPermits > machine.target && machine.waiting > 0 && strandedEntries(machine).length > 0
+/** Returns whether an unstarted task takes more workers than the target, so that it would never run. */
+export const isStranded = ({ target }: Machine, entry: Entry): boolean =>
+  permitsOf(entry) > target && (entry.state === "Waiting" || (entry.state === "Delayed" && target === 0))
 
-/** Cancels the stranded tasks. With a target of 0, cancels up to `most` of them. */
-export const cancelStranded = (machine: Machine, most: number): void => {
-  if (machine.target === 0) machine.cancelWaiting("Closed", most)
-  else machine.cancelAll(strandedEntries(machine), "Closed")
-}
-
-const strandedEntries = (machine: Machine): ReadonlyArray<Entry> =>
-  machine.unstartedEntries.filter((entry) => entry.state === "Waiting" && permitsOf(entry) > machine.target)
+/** Returns the stranded tasks in the order of dispatch. */
+export const strandedEntries = (machine: Machine): ReadonlyArray<Entry> =>
+  machine.maxPermits > machine.target ? machine.unstartedEntries.filter((entry) => isStranded(machine, entry)) : []
 
 /**
  * Interrupts the newest busy tasks until the others fit into the target. Returns all tasks that are being interrupted.

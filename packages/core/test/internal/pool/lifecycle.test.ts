@@ -9,7 +9,7 @@ import {
   start,
   stubborn
 } from "@aio-task-pool/testing/kit"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,11 +22,13 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import {
   AioAutoScaleTaskPoolSimple,
+  AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
   type CloseReport,
   TaskCancelled,
   TaskPool
 } from "../../../src/index.ts"
+import { PoolState } from "../../../src/internal/pool/state.ts"
 
 const { layer, make } = AioFixedTaskPoolSimple
 
@@ -97,6 +99,49 @@ describe("the report of a close", () => {
       assert.deepStrictEqual(yield* Fiber.join(starter), nothing)
     }).pipe(Effect.provide(layer(1)))
   )
+})
+
+/** Counts how often a pool walks all its waiting tasks, and all its running ones, in the current scope. */
+const countWalks = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      (["unstartedEntries", "runningEntries"] as const).map((list) => vi.spyOn(PoolState.prototype, list, "get"))
+    ),
+    (spies) => Effect.sync(() => spies.forEach((spy) => spy.mockRestore()))
+  ),
+  (spies) => () => spies.map((spy) => spy.mock.calls.length)
+)
+
+describe("the tasks of a pool that closes are walked a fixed number of times", () => {
+  for (const [name, pool] of Object.entries({ AioFixedTaskPoolSimple, AioFixedTaskPoolPriority })) {
+    it.effect(`if a task took more workers than there are now, ${name}`, () =>
+      Effect.gen(function* () {
+        yield* TaskPool.submit(Effect.void, { permits: 4 })
+        yield* TaskPool.resize(3)
+        yield* Effect.forEach(Array.from({ length: 3000 }), () => TaskPool.fork(Effect.yieldNow), { discard: true })
+        const walks = yield* countWalks
+        const { interrupted, neverRun } = yield* TaskPool.close()
+        assert.deepStrictEqual([interrupted, neverRun], [0, 0])
+        // When the drain begins; when closing interrupts what is left.
+        assert.deepStrictEqual(walks(), [1, 2])
+      }).pipe(Effect.scoped, Effect.provide(pool.layer(4)))
+    )
+
+    for (const [how, options] of [
+      ["drains", {}],
+      ["interrupts", { mode: "interrupt" }]
+    ] as const) {
+      it.effect(`if a pool without workers ${how} and lists many tasks, ${name}`, () =>
+        Effect.gen(function* () {
+          yield* Effect.forEach(Array.from({ length: 5000 }), () => TaskPool.fork(Effect.void), { discard: true })
+          const walks = yield* countWalks
+          const { tasks } = yield* TaskPool.close({ ...options, collect: true })
+          assert.lengthOf(tasks, 5000)
+          assert.deepStrictEqual(walks(), [how === "drains" ? 2 : 1, 3])
+        }).pipe(Effect.scoped, Effect.provide(pool.layer(0)))
+      )
+    }
+  }
 })
 
 describe("draining", () => {
