@@ -88,8 +88,12 @@ export class Bulk implements Traversal {
   wait: AttachedWait | undefined = undefined
   /** The newest request or task. Every older one runs, has settled, or waits for a retry. */
   private newest: BulkTask | undefined = undefined
+  /** The tasks that have not ended, and the spare ones. */
+  private readonly tasks: Array<BulkTask> = []
   /** Settled tasks, to be reused for the next items. No other code refers to them. */
   private readonly spare: Array<BulkTask> = []
+  /** The number of starts so far, retries included. */
+  starts = 0
   private readonly values: Array<unknown> = []
   private pulled = 0
   private fetches = 0
@@ -136,7 +140,7 @@ export class Bulk implements Traversal {
       this.end()
       return this.live === 0 ? this.finish() : undefined
     }
-    const task = this.spare.pop() ?? new BulkTask(this)
+    const task = this.spare.pop() ?? this.makeTask()
     this.newest = task
     this.live++
     this.unsettled++
@@ -146,6 +150,20 @@ export class Bulk implements Traversal {
       if (this.isPlain && this.machine.hasPlaceForRequest && !this.pullBefore(task)) return
       this.machine.request(task)
     }
+  }
+
+  private makeTask(): BulkTask {
+    const task = new BulkTask(this)
+    task.place = this.tasks.push(task) - 1
+    return task
+  }
+
+  /** Releases a task that has ended and will not be reused. */
+  private dropTask({ place }: BulkTask): void {
+    const last = this.tasks.pop()!
+    if (last.place === place) return
+    this.tasks[place] = last
+    last.place = place
   }
 
   /** Pulls an item of an array before the request, which is cheaper. Returns `false` if the request has ended. */
@@ -271,7 +289,10 @@ export class Bulk implements Traversal {
     if (this.state === "Pulling") {
       this.spare.push(task.renew())
       if (this.live === 1) this.lookAhead()
-    } else if (this.live === 0) this.finish()
+    } else {
+      this.dropTask(task)
+      if (this.live === 0) this.finish()
+    }
   }
 
   /** Tells the counter of an item that has ended. A counter that throws ends the bulk. */
@@ -358,15 +379,17 @@ export class Bulk implements Traversal {
 
   /** Removes the tasks that failed and wait for another attempt. */
   private removeWaiting(): void {
-    for (const entry of this.machine.unstartedEntries) {
-      if (entry instanceof BulkTask && entry.bulk === this) this.machine.remove(entry, Exit.interrupt())
-    }
+    const waiting = this.tasksIn("Waiting").concat(this.tasksIn("Delayed"))
+    for (const task of waiting) this.machine.remove(task, Exit.interrupt())
   }
 
   private interruptRunning(): void {
-    for (const entry of this.machine.runningEntries) {
-      if (entry instanceof BulkTask && entry.bulk === this) this.machine.cancelByCaller(entry, undefined)
-    }
+    for (const task of this.tasksIn("Running")) this.machine.cancelByCaller(task, undefined)
+  }
+
+  /** Returns the tasks in a state, in the order of their last start. Does not look at other tasks of the pool. */
+  private tasksIn(state: BulkTask["state"]): Array<BulkTask> {
+    return this.tasks.filter((task) => task.state === state).toSorted((a, b) => a.start - b.start)
   }
 
   private finish(): void {
@@ -433,6 +456,10 @@ const noArguments: ReadonlyArray<unknown> = []
 export class BulkTask extends Task {
   readonly bulk: Bulk
   index = -1
+  /** The index in the bulk's `tasks`. */
+  place = 0
+  /** Orders the tasks of the bulk by their last start. */
+  start = 0
   item: unknown = undefined
   /** Counts the items that the object has stood for. */
   private renewals = 0
@@ -459,7 +486,9 @@ export class BulkTask extends Task {
     return this
   }
   override begin(): Effect.Effect<unknown, unknown> {
-    return checkEffect(this.bulk.options.f(this.item, this.index))
+    const { bulk } = this
+    this.start = bulk.starts++
+    return checkEffect(bulk.options.f(this.item, this.index))
   }
   override get needsItem(): boolean {
     return this.index < 0

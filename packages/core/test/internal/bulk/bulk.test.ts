@@ -14,6 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/testing/TestClock"
 import {
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
@@ -21,6 +23,7 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../../../src/index.ts"
+import { countWalks } from "../pool/walks.ts"
 
 const { layer } = AioFixedTaskPoolSimple
 
@@ -305,6 +308,38 @@ describe("forEach", () => {
       }).pipe(Effect.provide(layer(2)))
     )
 
+    it.effect("interrupts its tasks in the order in which they were started last", () =>
+      Effect.gen(function* () {
+        const interrupted: Array<string> = []
+        const [a, b] = [gated("a"), gated("b")]
+        let attempts = 0
+        const tasks = {
+          a: a.task,
+          b: b.task,
+          retried: Effect.suspend(() => (++attempts < 2 ? Effect.fail("once more") : Effect.never)),
+          d: Effect.never,
+          e: Effect.never
+        }
+        const bulk = yield* start(
+          TaskPool.forEach(
+            Object.entries(tasks),
+            ([name, task]) => Effect.onInterrupt(task, () => Effect.sync(() => void interrupted.push(name))),
+            { retry: Schedule.spaced(1000) }
+          )
+        )
+        // The items behind them take their places, the last one first.
+        yield* b.open
+        yield* settle
+        yield* a.open
+        yield* settle
+        yield* expectStats({ running: 2, delayed: 1 })
+        yield* TestClock.adjust(1000)
+        yield* expectStats({ running: 3, delayed: 0 })
+        yield* Fiber.interrupt(bulk)
+        assert.deepStrictEqual(interrupted, ["d", "e", "retried"])
+      }).pipe(Effect.provide(layer(3)))
+    )
+
     it.effect("at the door goes away without having pulled anything", () =>
       Effect.gen(function* () {
         const busy = gated("busy")
@@ -451,6 +486,28 @@ it.effect("items that wait together are counted once when they are cleared, thou
     yield* expectStats({ submitted: 2, cancelled: 2, waiting: 0 })
   }).pipe(Effect.provide(layer(1)))
 )
+
+describe("ending a bulk", () => {
+  for (const options of [{}, { label: "item" }, { retry: { times: 1 } }]) {
+    it.effect(`does not look at the other tasks of the pool, options ${JSON.stringify(options)}`, () =>
+      Effect.gen(function* () {
+        const walks = yield* countWalks
+        const fails = Latch.makeUnsafe()
+        const items = [Effect.never, Effect.andThen(fails.await, Effect.fail("own"))]
+        const interrupted = yield* start(TaskPool.forEach([1, 2, 3], () => Effect.never, options))
+        const failed = yield* start(TaskPool.forEach(items, (item) => item, options))
+        const other = yield* TaskPool.fork(Effect.never)
+        yield* expectStats({ running: 4, waiting: 2 })
+        yield* Fiber.interrupt(interrupted)
+        yield* fails.open
+        assert.strictEqual(failureOf(yield* Fiber.await(failed)), "own")
+        yield* expectStats({ running: 1, waiting: 0 })
+        assert.deepStrictEqual(walks(), [0, 0])
+        yield* other.cancel
+      }).pipe(Effect.scoped, Effect.provide(layer(4)))
+    )
+  }
+})
 
 describe("all", () => {
   it.effect("gives results in the shape of what it is given", () =>

@@ -9,7 +9,7 @@ import {
   start,
   stubborn
 } from "@aio-task-pool/testing/kit"
-import { assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ import {
   TaskCancelled,
   TaskPool
 } from "../../../src/index.ts"
-import { PoolState } from "../../../src/internal/pool/state.ts"
+import { countWalks } from "./walks.ts"
 
 const { layer, make } = AioFixedTaskPoolSimple
 
@@ -100,17 +100,6 @@ describe("the report of a close", () => {
     }).pipe(Effect.provide(layer(1)))
   )
 })
-
-/** Counts how often a pool walks all its waiting tasks, and all its running ones, in the current scope. */
-const countWalks = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() =>
-      (["unstartedEntries", "runningEntries"] as const).map((list) => vi.spyOn(PoolState.prototype, list, "get"))
-    ),
-    (spies) => Effect.sync(() => spies.forEach((spy) => spy.mockRestore()))
-  ),
-  (spies) => () => spies.map((spy) => spy.mock.calls.length)
-)
 
 describe("the tasks of a pool that closes are walked a fixed number of times", () => {
   for (const [name, pool] of Object.entries({ AioFixedTaskPoolSimple, AioFixedTaskPoolPriority })) {
