@@ -178,31 +178,33 @@ const taskLaws = (laws: Laws): void => {
       })
   )
 
+  /** Expects that `oldestWait` is the longest wait of the tasks that are listed, and returns it. */
+  const oldestWaitOf = (pool: TaskPoolService) =>
+    Effect.map(pool.inspect(), ({ oldestWait, tasks }) => {
+      const waiting = tasks.filter(({ state }) => state === "Waiting" || state === "AtDoor")
+      assert.strictEqual(oldestWait, Math.max(0, ...waiting.map(({ waited }) => waited)))
+      return oldestWait
+    })
+
   laws.law("oldestWait is that of a task that came to the queue from the door after a retry", { capacity: 2 }, (pool) =>
     Effect.gen(function* () {
       const retry = { times: 1, schedule: Schedule.spaced(100) }
       const failing = yield* start(pool.submit(Effect.fail("no"), { key: "a", retry }))
-      const [first, second] = [gated(1), gated(2)]
-      const fibers = [
-        yield* start(pool.submit(first.task, { key: "b" })),
-        yield* start(pool.submit(second.task, { key: "b" })),
-        yield* start(pool.submit(Effect.void, { key: "c" }))
-      ]
+      const tasks = [gated(1), gated(2), gated(3)]
+      const fibers = []
+      for (const [i, key] of ["b", "b", "c"].entries()) {
+        fibers.push(yield* start(pool.submit(tasks[i]!.task, { key })))
+      }
       yield* pass(10)
+      // At the door. The retry comes to the queue before it, beyond the capacity.
       fibers.push(yield* start(pool.submit(Effect.void, { key: "a" })))
       yield* pass(190)
-      const oldestWaitOf = Effect.map(pool.inspect(), ({ oldestWait, tasks }) => {
-        const waited = tasks
-          .filter(({ state }) => state === "Waiting" || state === "AtDoor")
-          .map(({ waited }) => waited)
-        assert.strictEqual(oldestWait, Math.max(0, ...waited))
-      })
-      yield* oldestWaitOf
-      yield* first.open
-      yield* pass(1)
-      yield* oldestWaitOf
-      yield* second.open
-      for (let step = 0; step < 5; step++) yield* Effect.andThen(pass(1), oldestWaitOf)
+      assert.strictEqual(yield* oldestWaitOf(pool), 200)
+      for (const { open } of tasks) {
+        yield* open
+        yield* pass(1)
+        yield* oldestWaitOf(pool)
+      }
       yield* Fiber.joinAll(fibers)
       yield* Fiber.await(failing)
     })
@@ -215,19 +217,14 @@ const taskLaws = (laws: Laws): void => {
       Effect.gen(function* () {
         const { release } = yield* occupy(pool, 1)
         for (let i = 0; i < 2; i++) yield* pool.fork(Effect.void)
-        const hold = gated("hold")
-        const bulk = yield* start(pool.forEach([1, 2], () => hold.task))
+        const bulk = yield* start(pool.forEach([1, 2], () => Effect.void))
         yield* pass(900)
-        for (let i = 0; i < 2; i++) yield* pool.fork(Effect.sleep(10), { weight: 1 })
+        for (let i = 0; i < 2; i++) yield* pool.fork(Effect.sleep(50), { weight: 1 })
         yield* pass(100)
         yield* release
         yield* pass(10)
-        const { oldestWait, tasks } = yield* pool.inspect()
-        const waited = tasks
-          .filter(({ state }) => state === "Waiting" || state === "AtDoor")
-          .map(({ waited }) => waited)
-        assert.strictEqual(oldestWait, Math.max(0, ...waited))
-        yield* hold.open
+        // One of the two runs, the other one and the first item wait.
+        assert.strictEqual(yield* oldestWaitOf(pool), 1010)
         yield* pass(100)
         yield* Fiber.join(bulk)
       })
