@@ -501,7 +501,8 @@ export interface PoolControl<in out Self> {
    *
    * **Details**
    *
-   * Dies in a task of the pool, because the task would wait for itself.
+   * Dies in a task of the pool, because the task would wait for itself. So it does, like `awaitEmpty`, `awaitResized` and
+   * `withQuiesced`, in a task of another pool for which this pool's tasks wait, if one of the pools has `nested: "fail"`.
    *
    * Guide: docs/guide/holding-and-pausing.md
    */
