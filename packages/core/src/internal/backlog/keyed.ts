@@ -10,7 +10,7 @@ import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 import { append, Lane, OldestFirst, Ranking, unlink } from "./lanes.ts"
 
 /** The most lanes without tasks that are kept. */
-const mostIdle = 1024
+const mostIdle = 2048
 
 /** The turns of a lane that `walk` has still to take. */
 interface Turns<T> {
@@ -23,8 +23,8 @@ interface Turns<T> {
  * A backlog for each key, and one for the tasks without a key, which is like a key without a limit.
  *
  * A lane is in the *ring*, where lanes take turns, while it has a debt or its next entry may start. It is *blocked*
- * while entries wait but the next one would exceed the limit. A lane without waiting and running tasks is *idle*. Some
- * idle lanes are kept until no lane has a task, and are then dropped together. Dropping and making each of them would take
+ * while entries wait but the next one would exceed the limit. A lane without entries, turns and permits in use is *idle*.
+ * Some idle lanes are kept until all are idle, and are then dropped together. Dropping and making each of them would take
  * longer than the turn of a task.
  *
  * After each change, lanes with a debt at the head of the ring lose a turn until the head has none. So the head is
@@ -48,8 +48,6 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private readonly unkeyed: Lane<T>
   private readonly ring = new Lane<T>(undefined)
   private readonly blocked = new Lane<T>(undefined)
-  /** The lane of the last popped entry. That task starts next, so the lane is kept until then, or until the next pop. */
-  private served: Lane<T> | undefined = undefined
   /** Made at the first call of `victim`. */
   private ranking: Ranking<T> | undefined = undefined
   /** Made at the first call of `oldest`. */
@@ -83,9 +81,9 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     lane.insert(entry, sequence, this.make)
     this.size++
     this.oldestFirst?.note(lane, entry)
-    // The usual case: without a limit a lane with a task in it takes turns already.
-    if (lane.eligible && this.hasPlainLanes) return
-    this.onSizeChange(lane, lane.size - 1)
+    // The usual cases: without a limit a lane with entries takes turns, and one without entries comes last.
+    if (!this.hasPlainLanes) this.onSizeChange(lane, lane.size - 1)
+    else if (!lane.eligible) this.enter(lane)
   }
 
   peek(): T | undefined {
@@ -93,19 +91,19 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   pop(): T | undefined {
-    const { served } = this
-    this.served = undefined
-    if (served !== undefined) this.dropIdle(served)
     if (this.ready === 0) return undefined
-    const { next: lane, prev } = this.ring
+    const { ring } = this
+    const lane = ring.next
     const entry = lane.pop()!
     this.size--
     lane.debt = permitsOf(entry) - 1
     // A lane without entries and debt leaves the ring below.
-    if (lane !== prev && (lane.size > 0 || lane.debt > 0)) append(this.ring, lane)
-    this.served = lane
-    if (this.hasPlainLanes && lane.size > 0) this.payDebts()
-    else this.onSizeChange(lane, lane.size + 1)
+    if (lane !== ring.prev && (lane.size > 0 || lane.debt > 0)) append(ring, lane)
+    if (!this.hasPlainLanes) this.onSizeChange(lane, lane.size + 1)
+    else {
+      if (lane.size === 0) this.leave(lane)
+      this.payDebts()
+    }
     return entry
   }
 
@@ -223,44 +221,35 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   /** Returns whether the limit of its key lets a task start that is not in this backlog. */
   mayStart(entry: T): boolean {
     if (this.perKey === Infinity || entry.extra?.key === undefined) return true
-    return (this.keyedLaneOf(entry)?.permits ?? 0) + permitsOf(entry) <= this.perKey
+    return (this.laneOf(entry)?.permits ?? 0) + permitsOf(entry) <= this.perKey
   }
 
-  /** Counts a task that starts, whether or not it was in this backlog. */
+  /** Counts the permits of a task that starts, whether or not it was in this backlog. */
   started(entry: T): void {
-    const { extra } = entry
-    if (extra?.key === undefined) return
-    const { served } = this
-    const lane = served !== undefined && extra.lane === served ? served : this.laneFor(entry)
-    if (lane === served) this.served = undefined
-    lane.running++
-    if (this.perKey !== Infinity) this.addPermits(lane, permitsOf(entry))
+    if (this.perKey !== Infinity && entry.extra?.key !== undefined)
+      this.addPermits(this.laneFor(entry), permitsOf(entry))
   }
 
   /** Counts the end of a running task. `lent` says whether its permits are lent at that time. */
   ended(entry: T, lent: boolean): void {
-    const lane = this.keyedLaneOf(entry)
-    if (lane === undefined) return
-    lane.running--
-    if (this.perKey === Infinity) this.dropIdle(lane)
-    else this.addPermits(lane, lent ? 0 : -permitsOf(entry))
+    if (!lent) this.lent(entry)
   }
 
   /** Stops counting the permits of a running task until it takes them back. */
   lent(entry: T): void {
-    const lane = this.limitedLaneOf(entry)
+    if (this.perKey === Infinity || entry.extra?.key === undefined) return
+    const lane = this.laneOf(entry)
     if (lane !== undefined) this.addPermits(lane, -permitsOf(entry))
   }
 
   /** Counts the permits of a running task again. */
   tookBack(entry: T): void {
-    const lane = this.limitedLaneOf(entry)
-    if (lane !== undefined) this.addPermits(lane, permitsOf(entry))
+    this.started(entry)
   }
 
-  statsOf(key: string | number): { waiting: number; running: number } {
-    const lane = this.lanes.get(key)
-    return lane === undefined ? { waiting: 0, running: 0 } : { waiting: lane.size, running: lane.running }
+  /** Returns the number of entries with a key. */
+  waiting(key: string | number): number {
+    return this.lanes.get(key)?.size ?? 0
   }
 
   // ---- lanes -----------------------------------------------------------------------------------------------------
@@ -268,18 +257,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private laneOf(entry: T): Lane<T> | undefined {
     const { extra } = entry
     if (extra?.key === undefined) return this.unkeyed
-    // A lane stays as long as it has a task that waits or runs, so no lookup is needed.
+    // A lane stays as long as it has entries or permits in use, so no lookup is needed.
     return extra.lane === undefined ? this.lanes.get(extra.key) : (extra.lane as Lane<T>)
-  }
-
-  /** Returns the lane of an entry with a key. Running tasks without a key are not counted. */
-  private keyedLaneOf(entry: T): Lane<T> | undefined {
-    return entry.extra?.key === undefined ? undefined : this.laneOf(entry)
-  }
-
-  /** Returns the lane of an entry whose key has a limit. */
-  private limitedLaneOf(entry: T): Lane<T> | undefined {
-    return this.perKey === Infinity ? undefined : this.keyedLaneOf(entry)
   }
 
   /** Returns the lane of an entry. Makes it if there is none. */
@@ -364,6 +343,25 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.update(lane)
   }
 
+  /** Lets a plain lane take turns that has got its first entry. */
+  private enter(lane: Lane<T>): void {
+    lane.eligible = true
+    this.ready++
+    if (lane.list !== undefined) return
+    append(this.ring, lane)
+    lane.list = this.ring
+  }
+
+  /** Handles a plain lane that has lost its last entry. */
+  private leave(lane: Lane<T>): void {
+    lane.eligible = false
+    this.ready--
+    if (lane.debt > 0) return
+    unlink(lane)
+    lane.list = undefined
+    this.dropIdle(lane)
+  }
+
   private update(lane: Lane<T>): void {
     const eligible = this.isEligible(lane)
     if (eligible !== lane.eligible) {
@@ -392,8 +390,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   private dropIdle(lane: Lane<T>): void {
-    if (lane.list !== undefined || lane.running > 0 || lane === this.served || lane.key === undefined || lane.idle)
-      return
+    if (lane.list !== undefined || lane.permits > 0 || lane.key === undefined || lane.idle) return
     const { lanes } = this
     if (this.idle === mostIdle || lanes.size === 1) lanes.delete(lane.key)
     else {

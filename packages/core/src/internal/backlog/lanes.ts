@@ -41,8 +41,6 @@ export class Lane<T extends Weighted<T>> extends Link {
    */
   private only: T | undefined = undefined
   private backlog: Backlog<T> | undefined
-  /** The number of running tasks. */
-  running = 0
   /** The permits of running tasks, without those that are lent; 0 if the key has no limit. */
   permits = 0
   /** The number of turns that the key still loses. */
@@ -51,7 +49,7 @@ export class Lane<T extends Weighted<T>> extends Link {
   eligible = false
   /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
-  /** Whether the lane is kept although it has no task. */
+  /** Whether the lane is kept although it has no entries, turns and permits in use. */
   idle = false
   rank: Rank<T> | undefined = undefined
   /** The time with which `OldestFirst` has the lane. V8 would keep `Infinity` in an object of its own. */

@@ -26,8 +26,8 @@ export interface Expiring {
 
 /** The part of a task's extra that belongs to its deadline. */
 export interface HasDeadline {
-  /** In milliseconds; `undefined` for no limit, and after the start. */
-  maxWait: number | undefined
+  /** In milliseconds; `undefined` for no limit. */
+  readonly maxWait: number | undefined
   /** The deadline, while the task waits for its first start. */
   deadline: Deadline | undefined
   /** The index of the task in its deadline. */
@@ -114,7 +114,6 @@ export class Deadlines {
 
   /** Ends the counting, because the task starts or settles. */
   end(extra: HasDeadline): void {
-    extra.maxWait = undefined
     const { deadline } = extra
     if (deadline === undefined) return
     extra.deadline = undefined

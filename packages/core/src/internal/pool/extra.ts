@@ -14,40 +14,117 @@ import type { Trace } from "./span.ts"
 /** The options for which a task needs a `TaskExtra`. */
 export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
 
-export class TaskExtra implements HasDeadline {
-  // First the fields that each start and each end of a task read: they are in fewer lines of the cache then.
-  key: string | number | undefined = undefined
+/** Checked options of a submission. Tasks in a row usually have the same ones, so they share this. It never changes. */
+export interface CheckedOptions {
+  readonly label: string | undefined
   /** The number of workers that the task takes. */
-  permits = 1
-  /** The lane of its key, which the keyed backlog owns. */
-  lane: unknown = undefined
-  maxWait: number | undefined = undefined
+  readonly permits: number
+  /** The cost of a start for each rate of the pool; `undefined` for the default. */
+  readonly costs: Costs | undefined
+  /** In milliseconds; `undefined` for no limit. */
+  readonly maxWait: number | undefined
+}
+
+export const noOptions: CheckedOptions = { label: undefined, permits: 1, costs: undefined, maxWait: undefined }
+
+/** What few tasks with an extra have, made when it is first needed. */
+class Rest {
   retry: Retry | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
   waits: Array<AttachedWait> | undefined = undefined
   /** The span of the present attempt, if the submitter has a recorded span. */
   trace: Trace | undefined = undefined
-  label: string | undefined = undefined
-  /** The cost of a start for each rate of the pool; `undefined` for the default. */
-  costs: Costs | undefined = undefined
-  /** The cost of the last start, if it was corrected. */
-  corrected: Costs | undefined = undefined
   /** The time of the last start, which the rate has counted. */
   startedAt: number | undefined = undefined
-  /** Whether several tasks may have this extra. Then it has no state of one task and no key, and must not change. */
-  shared = false
-  deadline: Deadline | undefined = undefined
-  deadlineSlot = 0
+  /** The cost of the last start, if it was corrected. */
+  corrected: Costs | undefined = undefined
   /** When the task first arrived, at the door or in the queue, if it has `retry` or the discipline supports ageing. */
   arrival: number | undefined = undefined
+}
+
+/**
+ * It is small, because a task with a key has one of its own: what waits survives collections of the heap, so 100 bytes
+ * more cost a tenth of the task.
+ */
+export class TaskExtra implements HasDeadline {
+  readonly options: CheckedOptions
+  key: string | number | undefined
+  /** The lane of its key, which the keyed backlog owns. */
+  lane: unknown = undefined
+  deadline: Deadline | undefined = undefined
+  deadlineSlot = 0
+  private rest: Rest | undefined = undefined
+  /** Whether several tasks may have this extra. Then it has no state of one task and no key, and must not change. */
+  shared = false
+
+  /** The options default to none. */
+  constructor(options: CheckedOptions = noOptions, key?: string | number) {
+    this.options = options
+    this.key = key
+  }
+
+  get label(): string | undefined {
+    return this.options.label
+  }
+  get permits(): number {
+    return this.options.permits
+  }
+  get costs(): Costs | undefined {
+    return this.options.costs
+  }
+  get maxWait(): number | undefined {
+    return this.options.maxWait
+  }
+
+  private get ownRest(): Rest {
+    return (this.rest ??= new Rest())
+  }
+
+  get retry(): Retry | undefined {
+    return this.rest === undefined ? undefined : this.rest.retry
+  }
+  set retry(retry: Retry | undefined) {
+    this.ownRest.retry = retry
+  }
+  get waits(): Array<AttachedWait> | undefined {
+    return this.rest === undefined ? undefined : this.rest.waits
+  }
+  set waits(waits: Array<AttachedWait> | undefined) {
+    this.ownRest.waits = waits
+  }
+  get trace(): Trace | undefined {
+    return this.rest === undefined ? undefined : this.rest.trace
+  }
+  set trace(trace: Trace | undefined) {
+    this.ownRest.trace = trace
+  }
+  get startedAt(): number | undefined {
+    return this.rest === undefined ? undefined : this.rest.startedAt
+  }
+  get corrected(): Costs | undefined {
+    return this.rest === undefined ? undefined : this.rest.corrected
+  }
+  set corrected(corrected: Costs | undefined) {
+    this.ownRest.corrected = corrected
+  }
+  get arrival(): number | undefined {
+    return this.rest === undefined ? undefined : this.rest.arrival
+  }
+  set arrival(arrival: number | undefined) {
+    this.ownRest.arrival = arrival
+  }
+
+  /** Notes a start, which the rate has counted at a time. */
+  started(at: number): void {
+    const { ownRest } = this
+    ownRest.startedAt = at
+    ownRest.corrected = undefined
+  }
 
   /** Returns a copy of a shared extra. */
   copy(): TaskExtra {
-    const copy = new TaskExtra()
-    copy.label = this.label
-    copy.permits = this.permits
-    copy.costs = this.costs
-    copy.startedAt = this.startedAt
+    const copy = new TaskExtra(this.options)
+    if (this.startedAt !== undefined) copy.started(this.startedAt)
     return copy
   }
 
@@ -105,32 +182,53 @@ export interface ExtraOwner {
 
 /**
  * Checks options and returns the extra for them; `undefined` if there are none. A task with the options of the task
- * before shares its extra, if no option has state: one for each task would cost as much as a tenth of the task.
+ * before shares its extra, if it has no state of its own: one for each task would cost as much as a tenth of the task.
  */
 export const extraOf = (where: string, pool: ExtraOwner, options: SubmitOptions): TaskExtra | undefined => {
   const { cost, key, label, maxWait, permits = 1, retry } = options
-  const hasState = key !== undefined || maxWait !== undefined || retry !== undefined
-  if (!hasState && label === undefined && permits === 1 && cost === undefined) return undefined
+  const isOwn = key !== undefined || retry !== undefined
+  if (!isOwn && label === undefined && permits === 1 && cost === undefined && maxWait === undefined) return undefined
   const costs = cost === undefined ? undefined : checkCost(where, pool.rates, cost)
-  const shared = !hasState && !pool.hasAgeing
-  const { lastExtra } = pool
-  if (shared && lastExtra !== undefined && hasOptions(lastExtra, label, permits, costs)) return lastExtra
-  const extra = new TaskExtra()
-  if (label !== undefined) extra.label = checkLabel(where, label)
-  if (key !== undefined) extra.key = checkKey(where, key)
-  extra.permits = checkPositive(where, "permits", permits)
-  extra.costs = costs
-  if (maxWait !== undefined) extra.maxWait = millisOf(where, maxWait)
+  const millis = maxWait === undefined ? undefined : millisOf(where, maxWait)
+  const shared = sharedExtra(where, pool, label, permits, costs, millis)
+  if (!isOwn && !pool.hasAgeing) return shared
+  const extra = new TaskExtra(shared.options, key === undefined ? undefined : checkKey(where, key))
   if (retry !== undefined) extra.retry = retryOf(pool.clock, where, retry)
-  if (shared) {
-    extra.shared = true
-    pool.lastExtra = extra
-  }
   return extra
 }
 
-const hasOptions = (extra: TaskExtra, label: string | undefined, permits: number, costs: Costs | undefined): boolean =>
-  extra.label === label && extra.permits === permits && (extra.costs === costs || areEqual(extra.costs, costs))
+/** Returns the extra of the task before if it has these options, or else a new one. */
+const sharedExtra = (
+  where: string,
+  pool: ExtraOwner,
+  label: string | undefined,
+  permits: number,
+  costs: Costs | undefined,
+  maxWait: number | undefined
+): TaskExtra => {
+  const { lastExtra } = pool
+  if (lastExtra !== undefined && hasOptions(lastExtra.options, label, permits, costs, maxWait)) return lastExtra
+  const extra = new TaskExtra({
+    label: label === undefined ? undefined : checkLabel(where, label),
+    permits: checkPositive(where, "permits", permits),
+    costs,
+    maxWait
+  })
+  extra.shared = true
+  return (pool.lastExtra = extra)
+}
+
+const hasOptions = (
+  options: CheckedOptions,
+  label: string | undefined,
+  permits: number,
+  costs: Costs | undefined,
+  maxWait: number | undefined
+): boolean =>
+  options.label === label &&
+  options.permits === permits &&
+  options.maxWait === maxWait &&
+  (options.costs === costs || areEqual(options.costs, costs))
 
 const areEqual = (costs: Costs | undefined, others: Costs | undefined): boolean =>
   costs !== undefined && others !== undefined && costs.every((cost, index) => cost === others[index])

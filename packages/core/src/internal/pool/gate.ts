@@ -1,10 +1,9 @@
 /**
  * The conditions besides a free worker under which a task may start: its permits, its key, the rate.
  *
- * A pool is *selective* if it has a rate, or has had a task with a key or with several permits. Other pools skip these
- * checks.
+ * A pool is *selective* if it has a rate, or has had a task with several permits, or with a key that has a limit. Other
+ * pools skip these checks.
  */
-import type { KeyStats } from "../../PoolStats.ts"
 import { type Backlog, permitsOf } from "../backlog/backlog.ts"
 import { KeyedBacklog } from "../backlog/keyed.ts"
 import type { Agenda } from "./agenda.ts"
@@ -66,7 +65,7 @@ export class Gate {
       this.maxPermits = Math.max(this.maxPermits, extra.permits)
     }
     if (extra.key !== undefined && this.keyed === undefined) {
-      this.selective = true
+      if (this.options.perKey < Infinity) this.selective = true
       this.keyed = new KeyedBacklog(this.options.makeBacklog, this.options.perKey, backlog)
     }
     return this.keyed ?? backlog
@@ -122,16 +121,14 @@ export class Gate {
   private noteStart(entry: Entry, rate: RateGate): void {
     const { extra } = entry
     const last = this.startedExtra
-    if (extra !== undefined && !extra.shared) {
-      extra.startedAt = rate.lastStart
-      extra.corrected = undefined
-    } else if (last !== undefined && extra === this.startedFrom) entry.extra = last
+    if (extra !== undefined && !extra.shared) extra.started(rate.lastStart)
+    else if (last !== undefined && extra === this.startedFrom) entry.extra = last
     else entry.extra = this.makeStarted(extra, rate.lastStart)
   }
 
   private makeStarted(extra: TaskExtra | undefined, start: number): TaskExtra {
     const started = extra === undefined ? new TaskExtra() : extra.copy()
-    started.startedAt = start
+    started.started(start)
     started.shared = true
     this.startedFrom = extra
     return (this.startedExtra = started)
@@ -174,8 +171,9 @@ export class Gate {
     this.nextStart.cancel()
   }
 
-  statsOf(key: string | number): KeyStats {
-    return this.keyed?.statsOf(key) ?? { waiting: 0, running: 0 }
+  /** Returns the number of tasks with a key in the queue. */
+  waiting(key: string | number): number {
+    return this.keyed?.waiting(key) ?? 0
   }
 
   private costsOf({ extra }: Entry, rate: RateGate): Costs {

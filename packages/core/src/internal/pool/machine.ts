@@ -276,7 +276,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private startDeadline(entry: Entry): void {
-    if (entry.extra?.maxWait !== undefined) this.deadlines.start(entry, entry.extra)
+    if (entry.extra?.maxWait !== undefined && !hasStarted(entry)) this.deadlines.start(entry, ownExtra(entry))
   }
 
   expire(entry: Entry, at: number): void {
@@ -644,11 +644,11 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   private takeWorkers(entry: Entry): void {
     this.used += permitsOf(entry)
-    this.gate.started(entry)
+    if (this.selective) this.gate.started(entry)
     const { extra } = entry
     if (extra === undefined) return
     if (extra.retry !== undefined) extra.retry.starts++
-    if (extra.maxWait !== undefined) this.deadlines.end(extra)
+    if (extra.deadline !== undefined) this.deadlines.end(extra)
   }
 
   /** Frees the workers of a running task that has ended or is delayed. */
@@ -812,7 +812,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   private releaseExtra(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     const extra = entry.extra!
-    if (extra.maxWait !== undefined) this.deadlines.end(extra)
+    if (extra.deadline !== undefined) this.deadlines.end(extra)
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.

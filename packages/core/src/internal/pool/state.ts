@@ -220,7 +220,8 @@ export abstract class PoolState implements ExtraOwner {
   }
 
   statsOf(key: string | number): KeyStats {
-    return this.gate.statsOf(key)
+    const running = this.runningEntries.filter(({ extra }) => extra?.key === key).length
+    return { waiting: this.gate.waiting(key), running }
   }
 
   get phaseNow(): PoolStats["phase"] {

@@ -7,7 +7,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
 import { Ages, type SharedReading } from "../../../src/internal/pool/ages.ts"
 import { type Deadline, Deadlines, type Expiring } from "../../../src/internal/pool/deadline.ts"
-import { TaskExtra } from "../../../src/internal/pool/extra.ts"
+import { noOptions, TaskExtra } from "../../../src/internal/pool/extra.ts"
 
 it.effect("a task that failed in the step of its submission, and waits for its next attempt, has no deadline", () =>
   Effect.gen(function* () {
@@ -70,7 +70,7 @@ describe("deadlines of tasks that share a reading of the clock", () => {
     } as unknown as Expiring
     const deadlines = new Deadlines(pool)
     const start = (maxWait: number) => {
-      const extra = Object.assign(new TaskExtra(), { maxWait })
+      const extra = new TaskExtra({ ...noOptions, maxWait })
       const entry = { machine: pool }
       deadlines.start(entry, extra)
       return { entry, extra }
@@ -112,7 +112,7 @@ describe("deadlines of tasks that share a reading of the clock", () => {
     const last = start(20)
     assert.deepStrictEqual(planned, [110, 120, 123])
     deadlines.end(extra)
-    assert.deepInclude(extra as object, { deadline: undefined, maxWait: undefined })
+    assert.isUndefined(extra.deadline)
     const { deadline } = last.extra
     deadlines.end(last.extra)
     assert.notStrictEqual(deadline!.agendaSlot, -1)

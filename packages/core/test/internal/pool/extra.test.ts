@@ -44,14 +44,16 @@ describe("the extra of a task", () => {
 
   it("is shared by tasks with the same options, if nothing in it belongs to one task (load 12)", () => {
     const of = (options: SubmitOptions, pool = machine) => extraOf(where, pool, options)
-    const label = { label: "a", permits: 2, cost: 3 }
+    const label = { label: "a", permits: 2, cost: 3, maxWait: "1 second" } as const
     const first = of(label)
     assert.strictEqual(of({ ...label }), first)
-    for (const change of [{ label: "b" }, { permits: 3 }, { cost: 4 }, { label: undefined }]) {
+    for (const change of [{ label: "b" }, { permits: 3 }, { cost: 4 }, { label: undefined }, { maxWait: 2 }]) {
       assert.notStrictEqual(of({ ...label, ...change }), of(label))
     }
-    for (const own of [{ key: "k" }, { maxWait: "1 second" }, { retry: Schedule.recurs(1) }] as const) {
-      assert.notStrictEqual(of({ ...label, ...own }), of({ ...label, ...own }))
+    for (const own of [{ key: "k" }, { retry: Schedule.recurs(1) }]) {
+      const extras = [0, 1].map(() => of({ ...label, ...own })!)
+      assert.notStrictEqual(extras[0], extras[1])
+      assert.strictEqual(extras[0]!.options, extras[1]!.options)
     }
     const ageing = { ...machine, hasAgeing: true }
     assert.notStrictEqual(of(label, ageing), of(label, ageing))
