@@ -41,13 +41,15 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private readonly ageing: AgeingBacklog<T> | undefined
   private pushed: number
   private readonly lanes = new Map<string | number, Lane<T>>()
-  /** Dropped lanes, to be used for new keys: at most `mostIdle`, because no more are idle at once. */
-  private readonly spare: Array<Lane<T>> = []
+  /** The first lanes that were made, at most `mostIdle`. When all lanes are dropped, new keys use these again. */
+  private readonly reused: Array<Lane<T>> = []
+  /** The index of the next one of these that is free. */
+  private nextFree = 0
   /** The number of idle lanes. */
   private idle = 0
   private readonly unkeyed: Lane<T>
-  private readonly ring = new Lane<T>(undefined)
-  private readonly blocked = new Lane<T>(undefined)
+  private readonly ring = new Lane<T>()
+  private readonly blocked = new Lane<T>()
   /** Made at the first call of `victim`. */
   private ranking: Ranking<T> | undefined = undefined
   /** Made at the first call of `oldest`. */
@@ -63,12 +65,14 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     this.ageing = unkeyed instanceof AgeingBacklog ? unkeyed : undefined
     this.pushed = unkeyed.nextSequence()
     this.size = unkeyed.size
-    this.unkeyed = new Lane(undefined, unkeyed)
+    this.unkeyed = new Lane(unkeyed)
     this.update(this.unkeyed)
   }
 
   push(entry: T): void {
-    this.insert(entry, this.pushed++)
+    const lane = this.laneOfNew(entry)
+    lane.push(entry, this.pushed++, this.make)
+    this.onAdded(lane, entry)
   }
 
   nextSequence(): number {
@@ -76,9 +80,17 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   insert(entry: T, sequence: number): void {
-    const lane = this.laneFor(entry)
-    if (entry.extra !== undefined) this.ageing?.stamp(entry)
+    const lane = this.laneOfNew(entry)
     lane.insert(entry, sequence, this.make)
+    this.onAdded(lane, entry)
+  }
+
+  private laneOfNew(entry: T): Lane<T> {
+    if (entry.extra !== undefined) this.ageing?.stamp(entry)
+    return this.laneFor(entry)
+  }
+
+  private onAdded(lane: Lane<T>, entry: T): void {
     this.size++
     this.oldestFirst?.note(lane, entry)
     // The usual cases: without a limit a lane with entries takes turns, and one without entries comes last.
@@ -257,8 +269,9 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private laneOf(entry: T): Lane<T> | undefined {
     const { extra } = entry
     if (extra?.key === undefined) return this.unkeyed
-    // A lane stays as long as it has entries or permits in use, so no lookup is needed.
-    return extra.lane === undefined ? this.lanes.get(extra.key) : (extra.lane as Lane<T>)
+    const lane = extra.lane as Lane<T> | undefined
+    // As a rule no lookup is needed: a lane stays as long as it has entries or permits in use.
+    return lane !== undefined && lane.key === extra.key ? lane : this.lanes.get(extra.key)
   }
 
   /** Returns the lane of an entry. Makes it if there is none. */
@@ -266,31 +279,25 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const key = entry.extra?.key
     if (key === undefined) return this.unkeyed
     let lane = this.lanes.get(key)
-    if (lane === undefined) this.lanes.set(key, (lane = this.makeLane(key)))
-    else if (lane.idle) {
-      lane.idle = false
-      this.idle--
-    }
+    if (lane === undefined) this.lanes.set(key, (lane = this.makeLane()))
+    else if (lane.key === undefined) this.idle--
+    lane.key = key
     entry.extra!.lane = lane
     return lane
   }
 
-  private makeLane(key: string | number): Lane<T> {
-    const lane = this.spare.pop()
-    if (lane === undefined) return new Lane(key)
-    lane.key = key
+  private makeLane(): Lane<T> {
+    if (this.nextFree < this.reused.length) return this.reused[this.nextFree++]!
+    const lane = new Lane<T>()
+    if (this.nextFree < mostIdle) this.nextFree = this.reused.push(lane)
     return lane
   }
 
   /** Drops all lanes, which are idle. */
   private dropAll(): void {
-    for (const lane of this.lanes.values()) {
-      lane.idle = false
-      lane.key = lane.noted = undefined
-      this.spare.push(lane)
-    }
-    this.idle = 0
+    this.idle = this.nextFree = 0
     this.lanes.clear()
+    this.trimOldestFirst()
   }
 
   /** Whether lanes are not limited and not ranked, so that a lane with a task always takes turns. */
@@ -390,15 +397,15 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   private dropIdle(lane: Lane<T>): void {
-    if (lane.list !== undefined || lane.permits > 0 || lane.key === undefined || lane.idle) return
-    const { lanes } = this
-    if (this.idle === mostIdle || lanes.size === 1) lanes.delete(lane.key)
+    const { key } = lane
+    if (lane.list !== undefined || lane.permits > 0 || key === undefined) return
+    lane.key = lane.noted = undefined
+    if (this.idle < mostIdle) this.idle++
     else {
-      lane.idle = true
-      this.idle++
+      this.lanes.delete(key)
+      this.trimOldestFirst()
     }
-    if (this.idle > 0 && this.idle === lanes.size) this.dropAll()
-    this.trimOldestFirst()
+    if (this.idle === this.lanes.size) this.dropAll()
   }
 
   /** Makes lanes at the head of the ring lose turns until the head has no debt. */

@@ -34,7 +34,8 @@ export const append = (list: Link, node: Link): void => {
 
 /** The tasks of one key. */
 export class Lane<T extends Weighted<T>> extends Link {
-  key: Key
+  /** `undefined` for an idle lane, and for the lane of the tasks without a key. */
+  key: Key = undefined
   /**
    * The waiting entry, if there is only one: a million keys with one task each need no backlogs. Its slot is its
    * sequence.
@@ -49,20 +50,25 @@ export class Lane<T extends Weighted<T>> extends Link {
   eligible = false
   /** The list that the lane is in. */
   list: Lane<T> | undefined = undefined
-  /** Whether the lane is kept although it has no entries, turns and permits in use. */
-  idle = false
   rank: Rank<T> | undefined = undefined
   /** The time with which `OldestFirst` has the lane. V8 would keep `Infinity` in an object of its own. */
   noted: number | undefined = undefined
 
-  constructor(key: Key, backlog?: Backlog<T>) {
+  constructor(backlog?: Backlog<T>) {
     super()
-    this.key = key
     this.backlog = backlog
   }
 
   get size(): number {
     return this.backlog === undefined ? (this.only === undefined ? 0 : 1) : this.backlog.size
+  }
+
+  /** Adds an entry that begins to wait now. */
+  push(entry: T, sequence: number, make: () => Backlog<T>): void {
+    if (this.backlog === undefined && this.only === undefined) {
+      entry.slot = sequence
+      this.only = entry
+    } else this.backlogOf(make).push(entry, sequence)
   }
 
   insert(entry: T, sequence: number, make: () => Backlog<T>): void {

@@ -79,6 +79,10 @@ export class TaskExtra implements HasDeadline {
   private get ownRest(): Rest {
     return (this.rest ??= new Rest())
   }
+  /** Whether any of the following may be there. */
+  get hasRest(): boolean {
+    return this.rest !== undefined
+  }
 
   get retry(): Retry | undefined {
     return this.rest === undefined ? undefined : this.rest.retry

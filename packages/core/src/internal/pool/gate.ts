@@ -57,6 +57,11 @@ export class Gate {
     return this.rate !== undefined && this.rate.isTooLarge(this.costsOf(entry, this.rate))
   }
 
+  /** Returns whether an extra has a key, and no task before had one. */
+  isFirstKey({ key }: TaskExtra): boolean {
+    return key !== undefined && this.keyed === undefined
+  }
+
   /** Prepares for an entry that will be admitted, and returns the backlog to use: a keyed one from the first key on. */
   prepare({ extra }: Entry, backlog: Backlog<Entry>): Backlog<Entry> {
     if (extra === undefined) return backlog
@@ -64,7 +69,7 @@ export class Gate {
       this.selective = true
       this.maxPermits = Math.max(this.maxPermits, extra.permits)
     }
-    if (extra.key !== undefined && this.keyed === undefined) {
+    if (this.isFirstKey(extra)) {
       if (this.options.perKey < Infinity) this.selective = true
       this.keyed = new KeyedBacklog(this.options.makeBacklog, this.options.perKey, backlog)
     }

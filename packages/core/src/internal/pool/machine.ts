@@ -211,11 +211,16 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   admit(entry: Entry, mayWait: boolean): void {
     if (this.inTransition !== undefined && this.launchDepth === 0) this.settleAfterOverflow()
     if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
-    else if (this.selective || entry.extra !== undefined) this.admitSelectively(entry, mayWait)
+    else if (this.selective || this.isSpecial(entry)) this.admitSelectively(entry, mayWait)
     else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
     } else this.launchNew(entry)
     this.flush()
+  }
+
+  /** Returns whether an entry needs preparations, or a deadline. */
+  private isSpecial({ extra }: Entry): boolean {
+    return extra !== undefined && (extra.permits > 1 || extra.maxWait !== undefined || this.gate.isFirstKey(extra))
   }
 
   private admitSelectively(entry: Entry, mayWait: boolean): void {
@@ -337,7 +342,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
   admitsItem(entry: Entry): boolean {
-    if (entry.extra === undefined && !this.selective) return true
+    if (!this.selective && !this.isSpecial(entry)) return true
     if (this.isTooLarge(entry)) {
       if (entry.state === "AtDoor") this.door.remove(entry)
       this.reject(entry, "TooLarge")
@@ -403,7 +408,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
    * when it has its place, because a clock that is read before may be user code.
    */
   private onAdmitted(entry: Entry): void {
-    if (entry.extra !== undefined) this.onExtraAdmitted(entry.extra)
+    if (entry.extra?.hasRest === true) this.onExtraAdmitted(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
@@ -813,6 +818,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private releaseExtra(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     const extra = entry.extra!
     if (extra.deadline !== undefined) this.deadlines.end(extra)
+    if (!extra.hasRest) return
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.

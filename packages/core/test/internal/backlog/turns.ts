@@ -19,7 +19,7 @@ import {
 /** How many keys a backlog keeps. */
 export const lanesOf = (backlog: object): number => (Reflect.get(backlog, "lanes") as Map<unknown, unknown>).size
 
-/** How many keys of a backlog have tasks. */
+/** How many keys of a backlog have tasks or turns. */
 export const usedLanesOf = (backlog: object): number => lanesOf(backlog) - Reflect.get(backlog, "idle")
 
 /** The keys of random commands. */
