@@ -5,6 +5,7 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { type Program, usedBy } from "./againstPrograms.ts"
+import { allocateGarbage } from "./pairs.ts"
 
 const [checkout, work] = process.argv.slice(2) as [string, Program]
 const { resolve } = createRequire(join(checkout, "packages/core/package.json"))
@@ -55,6 +56,7 @@ const count = work === "makeClose" ? makings : batches * size
 
 const run = async (): Promise<number> => {
   ;(globalThis as any).gc({ type: "minor" })
+  allocateGarbage()
   const before = process.cpuUsage()
   await Effect.runPromise(program)
   const { system, user } = process.cpuUsage(before)

@@ -16,7 +16,8 @@ export interface Effort {
 /** With two pairs each side is first once. */
 export const quickly: Effort = { warmUp: 150, least: 2, most: 7, milliseconds: 300 }
 
-export const thoroughly: Effort = { warmUp: 500, least: 2, most: 12, milliseconds: 2_000 }
+/** After 500 ms of warm-up a slow machine still compiled, and more for the side with more code. */
+export const thoroughly: Effort = { warmUp: 2_000, least: 2, most: 24, milliseconds: 2_000 }
 
 export const effortOf = (quick: boolean): Effort => (quick ? quickly : thoroughly)
 
@@ -33,6 +34,7 @@ export const measure = async (
     // So that no side pays for the garbage of the other. A major collection would also drop the compiled code whose
     // objects have all died, and every run would pay for compiling it again.
     globalThis.gc?.({ type: "minor" })
+    allocateGarbage()
     return side(now)
   }
   const warm = performance.now() + effort.warmUp
@@ -52,6 +54,21 @@ export const measure = async (
     }
   }
   return pairs
+}
+
+/** About the size of the young generation of the heap, in kibibytes. */
+const young = 16 * 1024
+
+const kibibyte = Array.from({ length: 126 }, () => 0)
+let garbage = kibibyte
+
+/**
+ * Allocates a random part of the young generation, so that the collections of a run come at other tasks in each run.
+ * Otherwise they come at the same ones: always at the end of a batch, say, when few tasks are alive, or always in its
+ * middle. A few bytes more per task could change a ratio by a fifth then.
+ */
+export const allocateGarbage = (): void => {
+  for (let left = Math.random() * young; left > 0; left--) garbage = garbage.slice()
 }
 
 /**

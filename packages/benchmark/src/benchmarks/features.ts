@@ -72,7 +72,7 @@ export const features: Benchmark = {
   unit: "µs",
   processes: 5,
   comparisons: (quick) => {
-    const tasks = quick ? 10_000 : 50_000
+    const tasks = quick ? 10_000 : 20_000
     return ways.map(([peer, ratio, ours, theirs]) => ({
       peer,
       ours: side(tick, tasks, ours),
