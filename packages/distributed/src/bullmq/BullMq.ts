@@ -91,9 +91,10 @@ export class BullMq extends Context.Service<BullMq, BullMqService>()("@aio-task-
 
   /** Provides the connection like `layer`, with the options from `Config`. */
   static layerConfig(config: Config.Wrap<BullMqOptions>): Layer.Layer<BullMq, Config.ConfigError> {
+    const where = "BullMq.layerConfig"
     return Layer.effect(
       BullMq,
-      fromConfig(config, (options) => serviceOf("BullMq.layerConfig", options))
+      fromConfig(where, config, (options) => serviceOf(where, options))
     )
   }
 }

@@ -8,7 +8,7 @@ import {
 import { isAvailable, RedisServer } from "@aio-task-pool/testing/RedisServer"
 import { assert, describe, it as it_, layer } from "@effect/vitest"
 import { Queue } from "bullmq"
-import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Redacted, Schema } from "effect"
 import {
   client,
   connection,
@@ -310,6 +310,27 @@ describe("the connection's options", () => {
       for (const url of ["redis://h/1", "redis://h?db=1"]) assert.strictEqual(yield* serverOf(url), "h:6379/1", url)
     })
   )
+
+  it_("refuses what is no Config at the call of layerConfig, and shows no password", () => {
+    const wrong: ReadonlyArray<readonly [config: unknown, message: string]> = [
+      [undefined, "config must be a Config or a record of them, got undefined"],
+      [null, "config must be a Config or a record of them, got null"],
+      [[], "config must be a Config or a record of them, got object"],
+      [{ url: "redis://u:hunter2@localhost" }, "config.url must be a Config or a record of them, got string"],
+      [{ password: Redacted.make("hunter2") }, "config.password must be a Config or a record of them, got object"]
+    ]
+    const constructors = {
+      BullMq: BullMq.layerConfig,
+      AioDistributedFixedTaskPoolSimple: AioDistributedFixedTaskPoolSimple.layerConfig,
+      AioDistributedAutoScaleTaskPoolLifo: AioDistributedAutoScaleTaskPoolLifo.layerConfig
+    }
+    for (const [kind, layerConfig] of Object.entries(constructors)) {
+      for (const [config, message] of wrong) {
+        assert.throws(() => layerConfig(config as never), TypeError, `${kind}.layerConfig: ${message}`)
+      }
+      layerConfig({ prefix: undefined } as never)
+    }
+  })
 
   it_("a wrong value in a configuration fails, and a right one provides the pool", async () => {
     class Images extends DistributedTaskPool.Tag<Images>()("app/Images") {}

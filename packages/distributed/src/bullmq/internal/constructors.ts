@@ -127,7 +127,7 @@ const constructors = <Options>(kind: string, open: OpenWith<Options>) => {
     const where = `${kind}.layerConfig`
     return layerOf(
       checkTag(where, checkKnown(where, options, ["tag"]).tag),
-      Effect.flatten(fromConfig(config, (value) => open(where, value)))
+      Effect.flatten(fromConfig(where, config, (value) => open(where, value)))
     )
   }
 
