@@ -571,7 +571,7 @@ export interface PoolControl<in out Self> {
    *
    * **Details**
    *
-   * Dies with `TypeError` if the key is neither a string nor a number.
+   * Visits the running tasks. Dies with `TypeError` if the key is neither a string nor a number.
    *
    * Guide: docs/guide/fairness-and-keys.md
    */
