@@ -211,16 +211,17 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   admit(entry: Entry, mayWait: boolean): void {
     if (this.inTransition !== undefined && this.launchDepth === 0) this.settleAfterOverflow()
     if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
-    else if (this.selective || this.isSpecial(entry)) this.admitSelectively(entry, mayWait)
-    else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
+    else if (this.selective || (entry.extra !== undefined && this.isSpecial(entry.extra))) {
+      this.admitSelectively(entry, mayWait)
+    } else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
     } else this.launchNew(entry)
     this.flush()
   }
 
-  /** Returns whether an entry needs preparations, or a deadline. */
-  private isSpecial({ extra }: Entry): boolean {
-    return extra !== undefined && (extra.permits > 1 || extra.maxWait !== undefined || this.gate.isFirstKey(extra))
+  /** Returns whether the options of a task need preparations, or a deadline. */
+  private isSpecial(extra: TaskExtra): boolean {
+    return extra.permits > 1 || extra.maxWait !== undefined || this.gate.isFirstKey(extra)
   }
 
   private admitSelectively(entry: Entry, mayWait: boolean): void {
@@ -342,7 +343,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
   admitsItem(entry: Entry): boolean {
-    if (!this.selective && !this.isSpecial(entry)) return true
+    if (!this.selective && (entry.extra === undefined || !this.isSpecial(entry.extra))) return true
     if (this.isTooLarge(entry)) {
       if (entry.state === "AtDoor") this.door.remove(entry)
       this.reject(entry, "TooLarge")
