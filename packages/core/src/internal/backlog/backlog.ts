@@ -50,8 +50,8 @@ export interface Backlog<T> {
   readonly size: number
   /** Above 0 if and only if `peek` returns an entry. */
   readonly ready: number
-  /** Adds an entry that begins to wait now, with the next sequence, or with one that is larger than all others. */
-  push(entry: T, sequence?: number): void
+  /** Adds an entry that begins to wait now, with the next sequence. */
+  push(entry: T): void
   /** Returns the next sequence, and reserves it. */
   nextSequence(): number
   /** Adds an entry that may have waited before, with a sequence that `nextSequence` returned. */

@@ -70,9 +70,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   push(entry: T): void {
-    const lane = this.laneOfNew(entry)
-    lane.push(entry, this.pushed++, this.make)
-    this.onAdded(lane, entry)
+    this.insert(entry, this.pushed++)
   }
 
   nextSequence(): number {
@@ -80,17 +78,9 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   }
 
   insert(entry: T, sequence: number): void {
-    const lane = this.laneOfNew(entry)
-    lane.insert(entry, sequence, this.make)
-    this.onAdded(lane, entry)
-  }
-
-  private laneOfNew(entry: T): Lane<T> {
+    const lane = this.laneFor(entry)
     if (entry.extra !== undefined) this.ageing?.stamp(entry)
-    return this.laneFor(entry)
-  }
-
-  private onAdded(lane: Lane<T>, entry: T): void {
+    lane.insert(entry, sequence, this.make)
     this.size++
     this.oldestFirst?.note(lane, entry)
     // The usual cases: without a limit a lane with entries takes turns, and one without entries comes last.

@@ -63,14 +63,6 @@ export class Lane<T extends Weighted<T>> extends Link {
     return this.backlog === undefined ? (this.only === undefined ? 0 : 1) : this.backlog.size
   }
 
-  /** Adds an entry that begins to wait now. */
-  push(entry: T, sequence: number, make: () => Backlog<T>): void {
-    if (this.backlog === undefined && this.only === undefined) {
-      entry.slot = sequence
-      this.only = entry
-    } else this.backlogOf(make).push(entry, sequence)
-  }
-
   insert(entry: T, sequence: number, make: () => Backlog<T>): void {
     if (this.backlog === undefined && this.only === undefined) {
       entry.slot = sequence

@@ -37,8 +37,8 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     return this.size
   }
 
-  override push(entry: T, sequence = this.pushed++): void {
-    entry.slot = sequence
+  override push(entry: T): void {
+    entry.slot = this.pushed++
     super.push(entry)
   }
 

@@ -33,8 +33,8 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     return this.size
   }
 
-  push(entry: T, sequence = this.pushed++): void {
-    this.insert(entry, sequence)
+  push(entry: T): void {
+    this.insert(entry, this.pushed++)
   }
 
   nextSequence(): number {

@@ -26,8 +26,8 @@ export interface Expiring {
 
 /** The part of a task's extra that belongs to its deadline. */
 export interface HasDeadline {
-  /** In milliseconds; `undefined` for no limit. */
-  readonly maxWait: number | undefined
+  /** `maxWait` is in milliseconds; `undefined` for no limit. */
+  readonly options: { readonly maxWait: number | undefined }
   /** The deadline, while the task waits for its first start. */
   deadline: Deadline | undefined
   /** The index of the task in its deadline. */
@@ -94,7 +94,7 @@ export class Deadlines {
 
   /** Begins to count the time of a task that waits. Does nothing if it has begun, or if the task has no limit. */
   start(entry: Waiting, extra: HasDeadline): void {
-    const { maxWait } = extra
+    const { maxWait } = extra.options
     if (maxWait === undefined || extra.deadline !== undefined) return
     const { ages } = this.pool
     if (ages.shares) ages.stamp()

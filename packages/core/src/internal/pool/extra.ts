@@ -43,8 +43,8 @@ class Rest {
 }
 
 /**
- * It is small, because a task with a key has one of its own: what waits survives collections of the heap, so 100 bytes
- * more cost a tenth of the task.
+ * It is small, because a task with a key has one of its own: what waits survives collections of the heap, so 64 bytes
+ * more cost a twentieth of the task.
  */
 export class TaskExtra implements HasDeadline {
   readonly options: CheckedOptions
@@ -53,7 +53,7 @@ export class TaskExtra implements HasDeadline {
   lane: unknown = undefined
   deadline: Deadline | undefined = undefined
   deadlineSlot = 0
-  private rest: Rest | undefined = undefined
+  rest: Rest | undefined = undefined
   /** Whether several tasks may have this extra. Then it has no state of one task and no key, and must not change. */
   shared = false
 
@@ -63,53 +63,17 @@ export class TaskExtra implements HasDeadline {
     this.key = key
   }
 
-  get label(): string | undefined {
-    return this.options.label
-  }
   get permits(): number {
     return this.options.permits
   }
-  get costs(): Costs | undefined {
-    return this.options.costs
-  }
-  get maxWait(): number | undefined {
-    return this.options.maxWait
-  }
-
-  private get ownRest(): Rest {
+  get ownRest(): Rest {
     return (this.rest ??= new Rest())
   }
-  /** Whether any of the following may be there. */
-  get hasRest(): boolean {
-    return this.rest !== undefined
-  }
-
   get retry(): Retry | undefined {
     return this.rest === undefined ? undefined : this.rest.retry
   }
-  set retry(retry: Retry | undefined) {
-    this.ownRest.retry = retry
-  }
-  get waits(): Array<AttachedWait> | undefined {
-    return this.rest === undefined ? undefined : this.rest.waits
-  }
-  set waits(waits: Array<AttachedWait> | undefined) {
-    this.ownRest.waits = waits
-  }
   get trace(): Trace | undefined {
     return this.rest === undefined ? undefined : this.rest.trace
-  }
-  set trace(trace: Trace | undefined) {
-    this.ownRest.trace = trace
-  }
-  get startedAt(): number | undefined {
-    return this.rest === undefined ? undefined : this.rest.startedAt
-  }
-  get corrected(): Costs | undefined {
-    return this.rest === undefined ? undefined : this.rest.corrected
-  }
-  set corrected(corrected: Costs | undefined) {
-    this.ownRest.corrected = corrected
   }
   get arrival(): number | undefined {
     return this.rest === undefined ? undefined : this.rest.arrival
@@ -128,15 +92,16 @@ export class TaskExtra implements HasDeadline {
   /** Returns a copy of a shared extra. */
   copy(): TaskExtra {
     const copy = new TaskExtra(this.options)
-    if (this.startedAt !== undefined) copy.started(this.startedAt)
+    if (this.rest?.startedAt !== undefined) copy.started(this.rest.startedAt)
     return copy
   }
 
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
-    const { waits } = this
-    if (waits === undefined) return
-    this.waits = undefined
+    const { rest } = this
+    if (rest?.waits === undefined) return
+    const { waits } = rest
+    rest.waits = undefined
     for (const wait of waits) wait.end()
   }
 }
@@ -163,15 +128,16 @@ export const hasStarted = ({ extra }: HasExtra): boolean => extra?.retry !== und
 
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
 export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
-  const extra = ownExtra(entry)
-  if (extra.waits === undefined) extra.waits = [wait]
-  else extra.waits.push(wait)
+  const { ownRest } = ownExtra(entry)
+  if (ownRest.waits === undefined) ownRest.waits = [wait]
+  else ownRest.waits.push(wait)
 }
 
 /** Undoes `attachWait`, because the waiter was interrupted. */
 export const detachWait = ({ extra }: HasExtra, wait: AttachedWait): void => {
-  const index = extra?.waits?.lastIndexOf(wait) ?? -1
-  if (index >= 0) extra!.waits!.splice(index, 1)
+  const waits = extra?.rest?.waits
+  const index = waits?.lastIndexOf(wait) ?? -1
+  if (index >= 0) waits!.splice(index, 1)
 }
 
 /** A pool, as the options of its tasks see it. */
@@ -197,7 +163,7 @@ export const extraOf = (where: string, pool: ExtraOwner, options: SubmitOptions)
   const shared = sharedExtra(where, pool, label, permits, costs, millis)
   if (!isOwn && !pool.hasAgeing) return shared
   const extra = new TaskExtra(shared.options, key === undefined ? undefined : checkKey(where, key))
-  if (retry !== undefined) extra.retry = retryOf(pool.clock, where, retry)
+  if (retry !== undefined) extra.ownRest.retry = retryOf(pool.clock, where, retry)
   return extra
 }
 
@@ -211,7 +177,16 @@ const sharedExtra = (
   maxWait: number | undefined
 ): TaskExtra => {
   const { lastExtra } = pool
-  if (lastExtra !== undefined && hasOptions(lastExtra.options, label, permits, costs, maxWait)) return lastExtra
+  const last = lastExtra?.options
+  if (
+    last !== undefined &&
+    last.label === label &&
+    last.permits === permits &&
+    last.maxWait === maxWait &&
+    (last.costs === costs || areEqual(last.costs, costs))
+  ) {
+    return lastExtra!
+  }
   const extra = new TaskExtra({
     label: label === undefined ? undefined : checkLabel(where, label),
     permits: checkPositive(where, "permits", permits),
@@ -221,18 +196,6 @@ const sharedExtra = (
   extra.shared = true
   return (pool.lastExtra = extra)
 }
-
-const hasOptions = (
-  options: CheckedOptions,
-  label: string | undefined,
-  permits: number,
-  costs: Costs | undefined,
-  maxWait: number | undefined
-): boolean =>
-  options.label === label &&
-  options.permits === permits &&
-  options.maxWait === maxWait &&
-  (options.costs === costs || areEqual(options.costs, costs))
 
 const areEqual = (costs: Costs | undefined, others: Costs | undefined): boolean =>
   costs !== undefined && others !== undefined && costs.every((cost, index) => cost === others[index])

@@ -164,11 +164,11 @@ export class Gate {
     if (rate === undefined) return
     // First, because a clock may be user code that ends the task.
     const now = this.now()
-    const { extra } = entry
-    if (extra?.startedAt === undefined) return
+    const rest = entry.extra?.rest
+    if (rest?.startedAt === undefined) return
     // Apart from the cost that the next attempt needs.
-    const costs = extra.corrected ?? this.costsOf(entry, rate)
-    ownExtra(entry).corrected = rate.adjust(extra.startedAt, costs, changes, now)
+    const costs = rest.corrected ?? this.costsOf(entry, rate)
+    ownExtra(entry).ownRest.corrected = rate.adjust(rest.startedAt, costs, changes, now)
   }
 
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */
@@ -182,6 +182,6 @@ export class Gate {
   }
 
   private costsOf({ extra }: Entry, rate: RateGate): Costs {
-    return extra?.costs ?? rate.defaultCosts
+    return extra?.options.costs ?? rate.defaultCosts
   }
 }

@@ -56,7 +56,7 @@ const named = (nameOf: (entry: Entry) => unknown, entry: Entry): string | undefi
   }
 }
 
-const optionOf = (entry: Entry): unknown => entry.extra?.label
+const optionOf = (entry: Entry): unknown => entry.extra?.options.label
 const functionNameOf = (entry: Entry): unknown => entry.functionName
 const spanNameOf = (entry: Entry): unknown => {
   const span = spanOf(entry)

@@ -372,7 +372,7 @@ const completedBy = ({ counts }: Machine): number => counts.succeeded + counts.f
 const unfinishedOf = (entry: Entry): UnfinishedTask => {
   const { extra, state, unfinished, weight } = entry
   const started = state === "Running" || hasStarted(entry)
-  return { label: extra?.label, key: extra?.key, weight, started, ...unfinished }
+  return { label: extra?.options.label, key: extra?.key, weight, started, ...unfinished }
 }
 
 const wasInterrupted = ({ exit }: Entry): boolean => exit?._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)

@@ -221,7 +221,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Returns whether the options of a task need preparations, or a deadline. */
   private isSpecial(extra: TaskExtra): boolean {
-    return extra.permits > 1 || extra.maxWait !== undefined || this.gate.isFirstKey(extra)
+    return extra.permits > 1 || extra.options.maxWait !== undefined || this.gate.isFirstKey(extra)
   }
 
   private admitSelectively(entry: Entry, mayWait: boolean): void {
@@ -282,7 +282,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private startDeadline(entry: Entry): void {
-    if (entry.extra?.maxWait !== undefined && !hasStarted(entry)) this.deadlines.start(entry, ownExtra(entry))
+    if (entry.extra?.options.maxWait !== undefined && !hasStarted(entry)) this.deadlines.start(entry, ownExtra(entry))
   }
 
   expire(entry: Entry, at: number): void {
@@ -409,7 +409,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
    * when it has its place, because a clock that is read before may be user code.
    */
   private onAdmitted(entry: Entry): void {
-    if (entry.extra?.hasRest === true) this.onExtraAdmitted(entry.extra)
+    if (entry.extra?.rest !== undefined) this.onExtraAdmitted(entry.extra)
     if (entry.answer !== undefined && entry.caller !== undefined) this.enqueueCompletion(entry)
   }
 
@@ -819,7 +819,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private releaseExtra(entry: Entry, exit: Exit.Exit<unknown, unknown> | undefined): void {
     const extra = entry.extra!
     if (extra.deadline !== undefined) this.deadlines.end(extra)
-    if (!extra.hasRest) return
+    if (extra.rest === undefined) return
     extra.retry?.due?.cancel()
     const planning = extra.retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.

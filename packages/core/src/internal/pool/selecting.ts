@@ -9,7 +9,7 @@ import type { Machine } from "./machine.ts"
 export const clear = (machine: Machine, { key, label }: ClearOptions): number => {
   requireStack()
   const matches = ({ extra }: Entry): boolean =>
-    (key === undefined || extra?.key === key) && (label === undefined || extra?.label === label)
+    (key === undefined || extra?.key === key) && (label === undefined || extra?.options.label === label)
   const all = machine.unstartedEntries.filter(matches)
   machine.cancelAll(all, "Cleared")
   return all.length

@@ -209,7 +209,7 @@ export class Task implements Entry, Waiter, Parent {
     return this.extra === undefined ? undefined : this.extra.trace
   }
   set trace(trace: Trace | undefined) {
-    if (trace !== this.trace) ownExtra(this).trace = trace
+    if (trace !== this.trace) ownExtra(this).ownRest.trace = trace
   }
 
   get label(): string {

@@ -27,15 +27,16 @@ describe("the extra of a task", () => {
 
   it("has the checked options, and the defaults of those that are absent", () => {
     const extra = extraOf(where, machine, { label: "", key: 0 })!
-    assert.deepInclude(extra as object, { label: "", key: 0, permits: 1, costs: undefined, deadline: undefined })
-    assert.deepInclude(extra as object, { retry: undefined, startedAt: undefined, arrival: undefined })
+    assert.deepStrictEqual(extra.options, { label: "", permits: 1, costs: undefined, maxWait: undefined })
+    assert.deepInclude(extra as object, { key: 0, permits: 1, deadline: undefined, rest: undefined })
+    assert.deepInclude(extra as object, { retry: undefined, trace: undefined, arrival: undefined })
     const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
-    assert.deepInclude(other as object, { label: undefined, key: undefined, permits: 2, costs: [1, 7] })
-    assert.strictEqual(other.maxWait, 2000)
+    assert.deepStrictEqual(other.options, { label: undefined, permits: 2, costs: [1, 7], maxWait: 2000 })
+    assert.isUndefined(other.key)
   })
 
   it("reads each text of maxWait, whichever came before it (load 6)", () => {
-    const millis = (maxWait: any) => extraOf(where, machine, { maxWait })!.maxWait
+    const millis = (maxWait: any) => extraOf(where, machine, { maxWait })!.options.maxWait
     const texts = ["2 seconds", "2 seconds", "3 seconds", "Infinity", "Infinity", "2 seconds", 5, Infinity] as const
     assert.deepStrictEqual(texts.map(millis), [2000, 2000, 3000, undefined, undefined, 2000, 5, undefined])
     for (const bad of ["2 sconds", "2 sconds", "-1 seconds"]) assert.throws(() => millis(bad), RangeError)
@@ -63,10 +64,10 @@ describe("the extra of a task", () => {
     const tasks = [0, 1].map((): HasExtra => ({ extra: extraOf(where, machine, { label: "a", permits: 2 }) }))
     attachWait(tasks[0]!, { end: () => {} })
     const [own, shared] = tasks.map(({ extra }) => extra!)
-    assert.deepInclude(own as object, { label: "a", permits: 2 })
-    assert.strictEqual(own!.waits!.length, 1)
+    assert.strictEqual(own!.options, shared!.options)
+    assert.strictEqual(own!.rest!.waits!.length, 1)
     assert.isTrue(shared!.shared)
-    assert.isUndefined(shared!.waits)
+    assert.isUndefined(shared!.rest?.waits)
   })
 
   it("has a retry of its own for each task (load 8)", () => {

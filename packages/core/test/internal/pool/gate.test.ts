@@ -133,7 +133,7 @@ describe("Gate", () => {
       const rated = yield* world({ rates: [{ limit: 1, window: 1000, unit: undefined }] })
       const limited = entry()
       rated.gate.started(limited)
-      assert.isDefined(limited.extra?.startedAt)
+      assert.isDefined(limited.extra?.rest?.startedAt)
     })
   )
 })
@@ -177,13 +177,14 @@ it.effect("tasks that start together share an extra until one corrects its cost 
     const extras = tasks.map(({ extra }) => extra!)
     assert.strictEqual(extras[0], extras[1])
     assert.strictEqual(extras[2], extras[3])
-    assert.deepInclude(extras[2] as object, { label: "a", costs: [2], startedAt: extras[0]!.startedAt })
-    assert.isUndefined(label.startedAt)
+    assert.strictEqual(extras[2]!.options, label.options)
+    assert.strictEqual(extras[2]!.rest!.startedAt, extras[0]!.rest!.startedAt)
+    assert.isUndefined(label.rest?.startedAt)
     // It becomes 1, 0 and 2 again.
     for (const change of [-1, -3, 2]) gate.adjust(tasks[2]!, [change])
-    assert.deepStrictEqual(tasks[2]!.extra?.costs, [2])
+    assert.deepStrictEqual(tasks[2]!.extra?.options.costs, [2])
     assert.strictEqual(tasks[3]!.extra, extras[3])
-    assert.deepStrictEqual(extras[3]!.costs, [2])
+    assert.deepStrictEqual(extras[3]!.options.costs, [2])
     for (const [cost, allowed] of [
       [4, true],
       [5, false]
@@ -192,7 +193,7 @@ it.effect("tasks that start together share an extra until one corrects its cost 
     }
     yield* TestClock.adjust(1000)
     gate.started(tasks[1]!)
-    assert.notStrictEqual(tasks[1]!.extra!.startedAt, extras[0]!.startedAt)
+    assert.notStrictEqual(tasks[1]!.extra!.rest!.startedAt, extras[0]!.rest!.startedAt)
   })
 )
 

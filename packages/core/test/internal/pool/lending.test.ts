@@ -186,7 +186,7 @@ describe("a pool whose tasks lend", () => {
       machine.admit(new Task(machine, joining, undefined, 4, fiber.context), true)
       return Effect.gen(function* () {
         yield* awaitUntil(machine, () => machine.stats().succeeded === 1)
-        assert.strictEqual(joined.extra?.waits?.length, 0)
+        assert.strictEqual(joined.extra?.rest?.waits?.length, 0)
         for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
       })
     })
