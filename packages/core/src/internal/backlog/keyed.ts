@@ -10,7 +10,7 @@ import { type Backlog, permitsOf, type Weighted } from "./backlog.ts"
 import { append, Lane, OldestFirst, Ranking, unlink } from "./lanes.ts"
 
 /** The most lanes without tasks that are kept. */
-const mostIdle = 2048
+const mostIdle = 1024
 
 /** The turns of a lane that `walk` has still to take. */
 interface Turns<T> {
