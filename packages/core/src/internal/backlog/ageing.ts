@@ -37,11 +37,11 @@ export class AgeingBacklog<T extends Weighted<T>> extends PriorityBacklog<T> {
   /** Returns when the entry first arrived. Stores the present time if it arrives now. */
   stamp(entry: T): number {
     const { extra } = entry
-    return extra === undefined ? this.now() : (extra.arrival ??= this.now())
+    return extra === undefined ? this.now() : (extra.ownRest.arrival ??= this.now())
   }
 
   protected override keyOf(entry: T): number {
-    return entry.weight * this.ageing + (entry.extra?.arrival ?? this.now())
+    return entry.weight * this.ageing + (entry.extra?.rest?.arrival ?? this.now())
   }
 
   protected override rebuild(): void {

@@ -12,8 +12,10 @@ export interface EntryExtra {
   readonly key: string | number | undefined
   /** The workers that the task takes, an integer >= 1. */
   readonly permits: number
-  /** When the task first arrived, in milliseconds. An ageing discipline sets it if it is undefined. */
-  arrival: number | undefined
+  /** `arrival` is when the task first arrived, in milliseconds. An ageing discipline sets it if it is undefined. */
+  readonly rest: { arrival: number | undefined } | undefined
+  /** The same object, made if there is none. */
+  readonly ownRest: { arrival: number | undefined }
   /** Owned by a backlog with keys: where it keeps the tasks of the key, while the task waits or runs. */
   lane: unknown
 }

@@ -83,9 +83,9 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     lane.insert(entry, sequence, this.make)
     this.size++
     this.oldestFirst?.note(lane, entry)
-    // The usual cases: without a limit a lane with entries takes turns, and one without entries comes last.
-    if (!this.hasPlainLanes) this.onSizeChange(lane, lane.size - 1)
-    else if (!lane.eligible) this.enter(lane)
+    // The usual case: without a limit a lane with entries takes turns already.
+    if (lane.eligible && this.hasPlainLanes) return
+    this.onSizeChange(lane, lane.size - 1)
   }
 
   peek(): T | undefined {
@@ -101,11 +101,8 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     lane.debt = permitsOf(entry) - 1
     // A lane without entries and debt leaves the ring below.
     if (lane !== ring.prev && (lane.size > 0 || lane.debt > 0)) append(ring, lane)
-    if (!this.hasPlainLanes) this.onSizeChange(lane, lane.size + 1)
-    else {
-      if (lane.size === 0) this.leave(lane)
-      this.payDebts()
-    }
+    if (this.hasPlainLanes && lane.size > 0) this.payDebts()
+    else this.onSizeChange(lane, lane.size + 1)
     return entry
   }
 
@@ -226,27 +223,17 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return (this.laneOf(entry)?.permits ?? 0) + permitsOf(entry) <= this.perKey
   }
 
-  /** Counts the permits of a task that starts, whether or not it was in this backlog. */
+  /** Counts the permits of a task that starts or takes them back, whether or not it was in this backlog. */
   started(entry: T): void {
     if (this.perKey !== Infinity && entry.extra?.key !== undefined)
       this.addPermits(this.laneFor(entry), permitsOf(entry))
   }
 
-  /** Counts the end of a running task. `lent` says whether its permits are lent at that time. */
-  ended(entry: T, lent: boolean): void {
-    if (!lent) this.lent(entry)
-  }
-
-  /** Stops counting the permits of a running task until it takes them back. */
-  lent(entry: T): void {
+  /** Stops counting the permits of a task, which has ended or lends them. */
+  stopped(entry: T): void {
     if (this.perKey === Infinity || entry.extra?.key === undefined) return
     const lane = this.laneOf(entry)
     if (lane !== undefined) this.addPermits(lane, -permitsOf(entry))
-  }
-
-  /** Counts the permits of a running task again. */
-  tookBack(entry: T): void {
-    this.started(entry)
   }
 
   /** Returns the number of entries with a key. */
@@ -338,25 +325,6 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private onSizeChange(lane: Lane<T>, sizeBefore: number): void {
     this.ranking?.update(lane, sizeBefore)
     this.update(lane)
-  }
-
-  /** Lets a plain lane take turns that has got its first entry. */
-  private enter(lane: Lane<T>): void {
-    lane.eligible = true
-    this.ready++
-    if (lane.list !== undefined) return
-    append(this.ring, lane)
-    lane.list = this.ring
-  }
-
-  /** Handles a plain lane that has lost its last entry. */
-  private leave(lane: Lane<T>): void {
-    lane.eligible = false
-    this.ready--
-    if (lane.debt > 0) return
-    unlink(lane)
-    lane.list = undefined
-    this.dropIdle(lane)
   }
 
   private update(lane: Lane<T>): void {

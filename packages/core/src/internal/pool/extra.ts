@@ -70,38 +70,27 @@ export class TaskExtra implements HasDeadline {
     return (this.rest ??= new Rest())
   }
   get retry(): Retry | undefined {
-    return this.rest === undefined ? undefined : this.rest.retry
-  }
-  get trace(): Trace | undefined {
-    return this.rest === undefined ? undefined : this.rest.trace
-  }
-  get arrival(): number | undefined {
-    return this.rest === undefined ? undefined : this.rest.arrival
-  }
-  set arrival(arrival: number | undefined) {
-    this.ownRest.arrival = arrival
+    return this.rest?.retry
   }
 
   /** Notes a start, which the rate has counted at a time. */
-  started(at: number): void {
-    const { ownRest } = this
-    ownRest.startedAt = at
-    ownRest.corrected = undefined
+  started(at: number | undefined): void {
+    this.ownRest.startedAt = at
+    this.ownRest.corrected = undefined
   }
 
   /** Returns a copy of a shared extra. */
   copy(): TaskExtra {
     const copy = new TaskExtra(this.options)
-    if (this.rest?.startedAt !== undefined) copy.started(this.rest.startedAt)
+    if (this.rest !== undefined) copy.started(this.rest.startedAt)
     return copy
   }
 
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
-    const { rest } = this
-    if (rest?.waits === undefined) return
-    const { waits } = rest
-    rest.waits = undefined
+    const waits = this.rest?.waits
+    if (waits === undefined) return
+    this.rest!.waits = undefined
     for (const wait of waits) wait.end()
   }
 }
@@ -124,7 +113,7 @@ export const ownExtra = (entry: HasExtra): TaskExtra => {
 }
 
 /** Returns whether an attempt of a task has started that waits or is delayed now. */
-export const hasStarted = ({ extra }: HasExtra): boolean => extra?.retry !== undefined && extra.retry.starts > 0
+export const hasStarted = ({ extra }: HasExtra): boolean => (extra?.retry?.starts ?? 0) > 0
 
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
 export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
@@ -160,41 +149,24 @@ export const extraOf = (where: string, pool: ExtraOwner, options: SubmitOptions)
   if (!isOwn && label === undefined && permits === 1 && cost === undefined && maxWait === undefined) return undefined
   const costs = cost === undefined ? undefined : checkCost(where, pool.rates, cost)
   const millis = maxWait === undefined ? undefined : millisOf(where, maxWait)
-  const shared = sharedExtra(where, pool, label, permits, costs, millis)
+  let shared = pool.lastExtra
+  const last = shared?.options
+  if (
+    last === undefined ||
+    last.label !== label ||
+    last.permits !== permits ||
+    last.maxWait !== millis ||
+    (last.costs !== costs && !areEqual(last.costs, costs))
+  ) {
+    if (label !== undefined) checkLabel(where, label)
+    checkPositive(where, "permits", permits)
+    pool.lastExtra = shared = new TaskExtra({ label, permits, costs, maxWait: millis })
+    shared.shared = true
+  }
   if (!isOwn && !pool.hasAgeing) return shared
-  const extra = new TaskExtra(shared.options, key === undefined ? undefined : checkKey(where, key))
+  const extra = new TaskExtra(shared!.options, key === undefined ? undefined : checkKey(where, key))
   if (retry !== undefined) extra.ownRest.retry = retryOf(pool.clock, where, retry)
   return extra
-}
-
-/** Returns the extra of the task before if it has these options, or else a new one. */
-const sharedExtra = (
-  where: string,
-  pool: ExtraOwner,
-  label: string | undefined,
-  permits: number,
-  costs: Costs | undefined,
-  maxWait: number | undefined
-): TaskExtra => {
-  const { lastExtra } = pool
-  const last = lastExtra?.options
-  if (
-    last !== undefined &&
-    last.label === label &&
-    last.permits === permits &&
-    last.maxWait === maxWait &&
-    (last.costs === costs || areEqual(last.costs, costs))
-  ) {
-    return lastExtra!
-  }
-  const extra = new TaskExtra({
-    label: label === undefined ? undefined : checkLabel(where, label),
-    permits: checkPositive(where, "permits", permits),
-    costs,
-    maxWait
-  })
-  extra.shared = true
-  return (pool.lastExtra = extra)
 }
 
 const areEqual = (costs: Costs | undefined, others: Costs | undefined): boolean =>

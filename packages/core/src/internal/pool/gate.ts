@@ -132,7 +132,7 @@ export class Gate {
   }
 
   private makeStarted(extra: TaskExtra | undefined, start: number): TaskExtra {
-    const started = extra === undefined ? new TaskExtra() : extra.copy()
+    const started = new TaskExtra(extra?.options)
     started.started(start)
     started.shared = true
     this.startedFrom = extra
@@ -147,15 +147,15 @@ export class Gate {
   }
 
   ended(entry: Entry, lent: boolean): void {
-    this.keyed?.ended(entry, lent)
+    if (!lent) this.keyed?.stopped(entry)
   }
 
   lent(entry: Entry): void {
-    this.keyed?.lent(entry)
+    this.keyed?.stopped(entry)
   }
 
   tookBack(entry: Entry): void {
-    this.keyed?.tookBack(entry)
+    this.keyed?.started(entry)
   }
 
   /** Corrects the cost of the last start of an entry. */

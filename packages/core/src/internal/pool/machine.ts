@@ -414,7 +414,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private onExtraAdmitted(extra: TaskExtra): void {
-    extra.trace?.admitted()
+    extra.rest!.trace?.admitted()
     if (extra.retry !== undefined) this.assignPlace(extra)
   }
 
@@ -426,7 +426,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
     extra.retry!.sequence = this.backlog.nextSequence()
-    extra.arrival ??= this.agenda.nowOrLast()
+    extra.ownRest.arrival ??= this.agenda.nowOrLast()
   }
 
   private enqueue(entry: Entry): void {
@@ -451,7 +451,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private enqueueAtDoor(entry: Entry): void {
-    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).arrival ??= this.agenda.nowOrLast()
+    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).ownRest.arrival ??= this.agenda.nowOrLast()
     entry.state = "AtDoor"
     entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)
@@ -791,8 +791,8 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   private count(entry: Entry, outcome: Outcome): void {
     this.counts[outcome]++
-    const { extra } = entry
-    if (extra !== undefined && extra.trace !== undefined) extra.trace.outcome = outcome
+    const trace = entry.extra?.rest?.trace
+    if (trace !== undefined) trace.outcome = outcome
   }
 
   private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
@@ -820,12 +820,13 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     const extra = entry.extra!
     if (extra.deadline !== undefined) this.deadlines.end(extra)
     if (extra.rest === undefined) return
-    extra.retry?.due?.cancel()
-    const planning = extra.retry?.planning
+    const { retry, trace } = extra.rest
+    retry?.due?.cancel()
+    const planning = retry?.planning
     // The finalizers of the schedule are user code, so a flush runs them.
     if (planning !== undefined) this.enqueueCompletion({ notify: () => planning.interruptUnsafe() })
     extra.endWaits()
-    if (extra.trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
+    if (trace !== undefined && exit !== undefined) this.endTrace(entry, exit)
   }
 
   // ---- retries ------------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ export class Task implements Entry, Waiter, Parent {
     return this.launch === undefined ? noStamp : this.launch.startedAt
   }
   get trace(): Trace | undefined {
-    return this.extra === undefined ? undefined : this.extra.trace
+    return this.extra?.rest?.trace
   }
   set trace(trace: Trace | undefined) {
     if (trace !== this.trace) ownExtra(this).ownRest.trace = trace
@@ -284,8 +284,8 @@ export class Task implements Entry, Waiter, Parent {
 
 const forkTask: (task: Task) => Fiber<unknown, unknown> = hasKnownRuntime
   ? (task) => {
-      const { extra } = task
-      if (extra !== undefined && extra.trace !== undefined) return forkTraced(task, extra.trace)
+      const trace = task.extra?.rest?.trace
+      if (trace !== undefined) return forkTraced(task, trace)
       const fiber = makeFiber(contextOfLaunch(task, task.context!))
       task.fiber = fiber
       fiber.evaluate(task.args === undefined ? (task.work as Effect.Effect<unknown, unknown>) : task)

@@ -183,7 +183,7 @@ describe("turns", () => {
     for (let i = 0; i < 400; i++) {
       const entry = backlog.pop()!
       backlog.started(entry)
-      backlog.ended(entry, false)
+      backlog.stopped(entry)
       if (entry.extra!.key !== "heavy") continue
       heavy++
       push(backlog, "heavy", 3)
@@ -208,11 +208,11 @@ describe("the limit per key", () => {
     assert.deepStrictEqual(popKeys(backlog), ["a", "b", undefined, "a", undefined, undefined])
     assert.strictEqual(backlog.ready, 0)
     assert.strictEqual(backlog.size, 2)
-    backlog.ended(entryOf(0, 0, { key: "a" }), false)
+    backlog.stopped(entryOf(0, 0, { key: "a" }))
     assert.strictEqual(backlog.pop(), third)
     backlog.started(third!)
     assert.isUndefined(backlog.pop())
-    backlog.ended(entryOf(0, 0, { key: "a" }), false)
+    backlog.stopped(entryOf(0, 0, { key: "a" }))
     assert.strictEqual(backlog.pop(), fourth)
   })
 
@@ -220,11 +220,11 @@ describe("the limit per key", () => {
     const backlog = new KeyedBacklog(fifo, 3)
     push(backlog, "a", 2, 3, 1)
     assert.deepStrictEqual(popKeys(backlog), ["a"])
-    backlog.lent(entryOf(0, 0, { key: "a", permits: 2 }))
+    backlog.stopped(entryOf(0, 0, { key: "a", permits: 2 }))
     assert.strictEqual(permitsOf(backlog.peek()!), 3)
-    backlog.tookBack(entryOf(0, 0, { key: "a", permits: 2 }))
+    backlog.started(entryOf(0, 0, { key: "a", permits: 2 }))
     assert.isUndefined(backlog.peek())
-    backlog.ended(entryOf(0, 0, { key: "a", permits: 2 }), false)
+    backlog.stopped(entryOf(0, 0, { key: "a", permits: 2 }))
     assert.strictEqual(permitsOf(backlog.pop()!), 3)
   })
 
@@ -242,12 +242,11 @@ describe("the limit per key", () => {
     const backlog = new KeyedBacklog(fifo, 1)
     const plain = entryOf(0, 0)
     backlog.started(plain)
-    backlog.lent(plain)
-    backlog.tookBack(plain)
-    backlog.ended(plain, false)
+    backlog.stopped(plain)
+    backlog.started(plain)
+    backlog.stopped(plain)
     const unseen = entryOf(1, 0, { key: "a" })
-    backlog.lent(unseen)
-    backlog.ended(unseen, true)
+    backlog.stopped(unseen)
     assert.isTrue(backlog.mayStart(unseen))
     assert.strictEqual(lanesOf(backlog), 0)
   })
@@ -275,7 +274,7 @@ describe("what keys leave behind", () => {
       backlog.push(entryOf(key, 0, { key, permits: 1 + (key % 3) }))
       const entry = backlog.pop()!
       backlog.started(entry)
-      backlog.ended(entry, false)
+      backlog.stopped(entry)
     }
     assert.strictEqual(lanesOf(backlog), 0)
   })
@@ -290,7 +289,7 @@ describe("what keys leave behind", () => {
       while (backlog.size > others) {
         const entry = backlog.pop()!
         backlog.started(entry)
-        backlog.ended(entry, false)
+        backlog.stopped(entry)
       }
       if (others > 0) backlog.oldest()
       // Some lanes are kept while tasks of other keys wait.
@@ -308,7 +307,7 @@ describe("what keys leave behind", () => {
     for (let i = 0; i < 30_000; i++) backlog.remove(backlog.victim(entryOf(-1, 0, { key: "new" }))!)
     for (let entry = backlog.pop(); entry !== undefined; entry = backlog.pop()) {
       backlog.started(entry)
-      backlog.ended(entry, false)
+      backlog.stopped(entry)
     }
     assert.strictEqual(backlog.size, 0)
     assert.strictEqual(lanesOf(backlog), 0)
@@ -320,7 +319,7 @@ describe("what keys leave behind", () => {
     push(backlog, "light", ...many(5))
     const [heavy] = [backlog.pop()!]
     backlog.started(heavy)
-    backlog.ended(heavy, false)
+    backlog.stopped(heavy)
     popKeys(backlog, 3)
     assert.strictEqual(usedLanesOf(backlog), 1)
   })
@@ -335,7 +334,7 @@ describe("what keys leave behind", () => {
         const [entry] = push(backlog, String(each), 1)
         assert.strictEqual(backlog.pop(), entry)
         backlog.started(entry!)
-        backlog.ended(entry!, false)
+        backlog.stopped(entry!)
       }
       most = Math.max(most, lanesOf(backlog))
     }
@@ -353,7 +352,7 @@ describe("what keys leave behind", () => {
       push(backlog, String(key), 1)
       const entry = backlog.pop()!
       backlog.started(entry)
-      backlog.ended(entry, false)
+      backlog.stopped(entry)
     }
     const later = entryOf(1, 0, { key: "a" })
     backlog.push(later)

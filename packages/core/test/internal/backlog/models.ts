@@ -18,6 +18,11 @@ const stampOf = (time: number): number => (0x7fffffff - 20 + time) | 0
 
 export type Key = string | number | undefined
 
+const restOf = () => {
+  const rest: { arrival: number | undefined } = { arrival: undefined }
+  return { rest, ownRest: rest }
+}
+
 export const entryOf = (id: number, weight: number, extra?: { key?: Key; permits?: number }): Entry => ({
   id,
   weight,
@@ -25,7 +30,7 @@ export const entryOf = (id: number, weight: number, extra?: { key?: Key; permits
   prev: undefined,
   next: undefined,
   slot: 0,
-  extra: extra && { key: extra.key, permits: extra.permits ?? 1, arrival: undefined, lane: undefined }
+  extra: extra && { key: extra.key, permits: extra.permits ?? 1, lane: undefined, ...restOf() }
 })
 
 /** An entry in a model. Sequences are the model's own: only their order must be that of the backlog's. */
@@ -181,7 +186,7 @@ export class Pair {
     const modelled = this.modelled(weight, extra ?? {})
     const place = this.backlog.nextSequence()
     this.places.set(modelled.entry, { place, sequence: modelled.sequence })
-    modelled.entry.extra!.arrival = this.time
+    modelled.entry.extra!.ownRest.arrival = this.time
     this.away.push({ modelled, place })
     if (!later) this.comeBack(this.away.length - 1)
     this.check()

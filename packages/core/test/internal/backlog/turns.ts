@@ -182,7 +182,7 @@ export class KeyedPair extends Pair {
     const { running } = this.model
     if (running.length === 0) return
     const [{ entry, lent }] = running.splice(index % running.length, 1) as [(typeof running)[0]]
-    this.backlog.ended(entry, lent)
+    if (!lent) this.backlog.stopped(entry)
     this.model.update(entry.extra?.key)
     this.check()
   }
@@ -191,8 +191,8 @@ export class KeyedPair extends Pair {
     const { running } = this.model
     if (running.length === 0) return
     const task = running[index % running.length]!
-    if (task.lent) this.backlog.tookBack(task.entry)
-    else this.backlog.lent(task.entry)
+    if (task.lent) this.backlog.started(task.entry)
+    else this.backlog.stopped(task.entry)
     task.lent = !task.lent
     this.model.update(task.entry.extra?.key)
     this.check()

@@ -29,7 +29,7 @@ describe("the extra of a task", () => {
     const extra = extraOf(where, machine, { label: "", key: 0 })!
     assert.deepStrictEqual(extra.options, { label: "", permits: 1, costs: undefined, maxWait: undefined })
     assert.deepInclude(extra as object, { key: 0, permits: 1, deadline: undefined, rest: undefined })
-    assert.deepInclude(extra as object, { retry: undefined, trace: undefined, arrival: undefined })
+    assert.isUndefined(extra.retry)
     const other = extraOf(where, machine, { permits: 2, cost: { tokens: 7 }, maxWait: "2 seconds" })!
     assert.deepStrictEqual(other.options, { label: undefined, permits: 2, costs: [1, 7], maxWait: 2000 })
     assert.isUndefined(other.key)
