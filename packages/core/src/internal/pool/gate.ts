@@ -30,7 +30,8 @@ export class Gate {
   /** The last reading of the clock that starts share, if its end is not known yet. */
   private reading: SharedReading | undefined = undefined
   private readonly rate: RateGate | undefined
-  private keyed: KeyedBacklog<Entry> | undefined = undefined
+  /** The backlog, once a task has had a key. */
+  keyed: KeyedBacklog<Entry> | undefined = undefined
   /** Whether starts share readings of the clock. */
   private readonly sharesStarts: boolean
   /** The extra that tasks share whose start the rate counts at the time of the last one, and their extra before it. */
@@ -174,11 +175,6 @@ export class Gate {
   /** Cancels the planned flush, because no task waits. An idle pool must have no timer. */
   cancelPlannedFlush(): void {
     this.nextStart.cancel()
-  }
-
-  /** Returns the number of tasks with a key in the queue. */
-  waiting(key: string | number): number {
-    return this.keyed?.waiting(key) ?? 0
   }
 
   private costsOf({ extra }: Entry, rate: RateGate): Costs {

@@ -221,7 +221,7 @@ export abstract class PoolState implements ExtraOwner {
 
   statsOf(key: string | number): KeyStats {
     const running = this.runningEntries.filter(({ extra }) => extra?.key === key).length
-    return { waiting: this.gate.waiting(key), running }
+    return { waiting: this.gate.keyed?.waiting(key) ?? 0, running }
   }
 
   get phaseNow(): PoolStats["phase"] {
