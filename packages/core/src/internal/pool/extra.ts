@@ -79,13 +79,6 @@ export class TaskExtra implements HasDeadline {
     this.ownRest.corrected = undefined
   }
 
-  /** Returns a copy of a shared extra. */
-  copy(): TaskExtra {
-    const copy = new TaskExtra(this.options)
-    if (this.rest !== undefined) copy.started(this.rest.startedAt)
-    return copy
-  }
-
   /** Ends the waits for this task, so that the waiting tasks take their workers back. */
   endWaits(): void {
     const waits = this.rest?.waits
@@ -109,7 +102,9 @@ export interface HasExtra {
 export const ownExtra = (entry: HasExtra): TaskExtra => {
   const { extra } = entry
   if (extra !== undefined && !extra.shared) return extra
-  return (entry.extra = extra === undefined ? new TaskExtra() : extra.copy())
+  const own = new TaskExtra(extra?.options)
+  if (extra?.rest !== undefined) own.started(extra.rest.startedAt)
+  return (entry.extra = own)
 }
 
 /** Returns whether an attempt of a task has started that waits or is delayed now. */
