@@ -4,7 +4,7 @@ import { scenarioOfOpening, scenariosAlone, scenariosOfClosing, stepTests } from
 describe("at every step of a local pool", () => stepTests({ budgets: [11, 16], paddings: [0, 1] }))
 
 describe("at every operation of a local pool", () => {
-  const options = { budgets: [3, 5, 7], paddings: [0, 1, 2] }
+  const options = { budgets: [3, 7], paddings: [0, 1] }
   stepTests(options, scenariosAlone)
   stepTests(options, scenariosOfClosing)
   stepTests(options, [scenarioOfOpening])

@@ -7,8 +7,8 @@ import { casesOf, failuresOf, poolOfLaws, poolOfSizing } from "../src/laws/hosti
 import { places, sizingPlaces } from "../src/laws/hostilePlaces.ts"
 import { layerOf } from "./laws/pools.ts"
 
-// One of 17 cases of each place, on each pool and with each capacity: 80,000 runs. PARTS=1 tries all of them.
-const parts = Number(env["PARTS"] ?? 17)
+// One of 37 cases of each place, on each pool and with each capacity: 37,000 runs. PARTS=1 tries all of them.
+const parts = Number(env["PARTS"] ?? 37)
 const autoScale = { AioAutoScaleTaskPoolLifo, AioAutoScaleTaskPoolPriority, AioAutoScaleTaskPoolSimple }
 let pools = 0
 

@@ -1,4 +1,4 @@
 import { env } from "node:process"
 import { soakPools } from "./soak.ts"
 
-soakPools(Number(env["OPERATIONS"] ?? 1_000_000))
+soakPools(Number(env["OPERATIONS"] ?? 400_000))

@@ -2,4 +2,4 @@ import { env } from "node:process"
 import { anyTwoOptions } from "./covering.ts"
 
 // SEED repeats a run whose seed was printed.
-anyTwoOptions(Number(env["LOADS"] ?? 200), Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 30)))
+anyTwoOptions(Number(env["LOADS"] ?? 100), Number(env["SEED"] ?? Math.floor(Math.random() * 2 ** 30)))

@@ -1,3 +1,3 @@
 import { programs } from "./programs.ts"
 
-programs(12_000)
+programs(6000)

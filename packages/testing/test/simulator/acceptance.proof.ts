@@ -14,7 +14,7 @@ import { assert, it } from "@effect/vitest"
 import { acceptance } from "./acceptance.ts"
 
 const policy = AutoScalePolicy.adaptive()
-const seeds = Array.from({ length: Number(env["SEEDS"] ?? 8) }, (_, i) => i + 1)
+const seeds = Array.from({ length: Number(env["SEEDS"] ?? 4) }, (_, i) => i + 1)
 
 acceptance([...scenarios, contendedThroughput, twoPools], seeds)
 

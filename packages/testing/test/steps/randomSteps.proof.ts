@@ -1,4 +1,4 @@
 import { env } from "node:process"
 import { randomInterleavings } from "./randomSteps.ts"
 
-randomInterleavings(Number(env["STEPS"] ?? 120_000))
+randomInterleavings(Number(env["STEPS"] ?? 60_000))
