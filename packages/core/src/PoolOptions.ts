@@ -382,9 +382,9 @@ export interface PoolOptions {
   /**
    * Returns what a task's exit says about the server behind the pool.
    *
-   * By default a failure or defect that is Effect's `TimeoutError` means overload, and other failures are ignored. The
-   * pool does not call the function for tasks that it or their submitters interrupted. A fixed pool uses only
-   * `retryAfter`.
+   * By default a failure or defect with the name `TimeoutError` means overload: that of `Effect.timeout`, or that of
+   * `AbortSignal.timeout`, also as the cause of another error. Other failures are ignored. The pool does not call the
+   * function for tasks that it or their submitters interrupted. A fixed pool uses only `retryAfter`.
    *
    * **Example** (Handling a response of 429)
    *

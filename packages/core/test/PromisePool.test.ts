@@ -1037,18 +1037,22 @@ describe("wrong arguments", () => {
           TypeError,
           "PromisePool.forEach: signal must be an AbortSignal"
         ],
-        [() => pool.submit(fn, { weight: 1.5 }), UnknownTaskWeight, "weight must be a safe integer, got 1.5"],
-        [() => pool.scale(0.5), RangeError, "delta must be a safe integer, got 0.5"],
-        [() => pool.resize(-1), RangeError, "size must be an integer >= 0 or Infinity, got -1"],
-        [() => pool.close({ mode: "soft" as never }), RangeError, "mode must be"],
+        [
+          () => pool.submit(fn, { weight: 1.5 }),
+          UnknownTaskWeight,
+          "PromisePool.submit: weight must be a safe integer, got 1.5"
+        ],
+        [() => pool.scale(0.5), RangeError, "PromisePool.scale: delta must be a safe integer, got 0.5"],
+        [() => pool.resize(-1), RangeError, "PromisePool.resize: size must be an integer >= 0 or Infinity, got -1"],
+        [() => pool.close({ mode: "soft" as never }), RangeError, "PromisePool.close: mode must be"],
         [() => pool.submit(fn, hostile as {}), Error, "hostile"],
-        [() => pool.submit(fn, { retry: 3 as never }), RangeError, "TaskPool.submit: retry: options must be"],
+        [() => pool.submit(fn, { retry: 3 as never }), RangeError, "PromisePool.submit: retry: options must be"],
         [
           () => pool.submit(fn, { retry: { time: 3 } as {} }),
           TypeError,
-          'TaskPool.submit: retry: unknown option "time"'
+          'PromisePool.submit: retry: unknown option "time" (known: delay, schedule, times, until, while)'
         ],
-        [() => pool.submit(fn, { retry: { times: -1 } }), RangeError, "TaskPool.submit: retry: times must be"],
+        [() => pool.submit(fn, { retry: { times: -1 } }), RangeError, "PromisePool.submit: retry: times must be"],
         [
           () => pool.submit(fn, { retry: { delay: -1 } }),
           RangeError,

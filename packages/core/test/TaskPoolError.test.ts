@@ -217,6 +217,36 @@ describe("UnknownTaskType", () => {
     }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
   )
 
+  it.effect("names the operation, what it got and the cure", () =>
+    Effect.gen(function* () {
+      const steps: Array<string> = []
+      function* task() {
+        steps.push("begun")
+        yield* Effect.void
+      }
+      const calls: ReadonlyArray<readonly [Effect.Effect<unknown, unknown, TaskPool>, string]> = [
+        [
+          TaskPool.submit(task as never),
+          "TaskPool: a task's function must return an Effect, got [object Generator]: wrap its function in Effect.gen"
+        ],
+        [TaskPool.forEach([1], (() => 42) as never), "TaskPool.forEach: f must return an Effect, got 42"],
+        [
+          TaskPool.forEach([1], (async () => 42) as never),
+          "TaskPool.forEach: f must return an Effect, got a Promise: wrap it in Effect.tryPromise"
+        ],
+        [
+          TaskPool.all([Promise.resolve(1)] as never),
+          "TaskPool.all: each task must be an Effect, got a Promise: wrap it in Effect.tryPromise"
+        ],
+        [TaskPool.all({ a: 42 } as never), "TaskPool.all: each task must be an Effect, got 42"]
+      ]
+      for (const [call, message] of calls) {
+        assert.strictEqual(String(defectOf(yield* Effect.exit(call))), `UnknownTaskType: ${message}`)
+      }
+      assert.deepStrictEqual(steps, [])
+    }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+  )
+
   it.effect("is no failure: catching all errors does not catch it", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Effect.ignore(TaskPool.submit(notATask)))

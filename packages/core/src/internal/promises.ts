@@ -219,10 +219,19 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
     }
     fiber.addObserver((exit) => {
       if (exit._tag === "Success") resolve(exit.value)
-      else reject(Cause.squash(exit.cause))
+      else reject(errorOf(exit.cause))
       forget?.()
     })
   })
+
+/** Returns the error of an effect. That of a wrong argument names the pool of the effects, and here that of the caller. */
+const errorOf = (cause: Cause.Cause<unknown>): unknown => {
+  const error = Cause.squash(cause)
+  // A task's own error is a failure.
+  if (Cause.hasDies(cause) && isInstance(error, Error))
+    error.message = error.message.replace(/^TaskPool/, "PromisePool")
+  return error
+}
 
 /** Returns what a promise runs: a failure if `prepare` throws, or if the signal has aborted before. */
 const prepared = <A>(prepare: () => Prepared<A>): Prepared<A> => {
@@ -267,7 +276,7 @@ const checkSignal = (where: string, signal: Partial<Signal> | undefined): void =
 
 /** Returns a retry for the pool, with a schedule in place of a delay. The pool checks the rest. */
 const retryOf = (where: string, retry: object): object => {
-  if (typeof retry !== "object" || retry === null || !("delay" in retry)) return retry
+  if (typeof retry !== "object" || retry === null || Schedule.isSchedule(retry)) return retry
   const { delay, ...options } = checkOwn(where, retry, retryOptions) as Retry
   if (delay === undefined) return options
   if (options.schedule !== undefined) throw new TypeError(`${where}: delay and schedule exclude each other`)

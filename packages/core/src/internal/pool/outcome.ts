@@ -13,12 +13,22 @@ export type Classify = (exit: Exit.Exit<unknown, unknown>) => TaskOutcome
 // The longest `retryAfter`, in milliseconds. A server that asks for more must not stop the pool for hours.
 const longestRetryAfter = 300_000
 
+/** Whether an error is a timeout, or was caused by one, such as that of `Effect.tryPromise`. */
+const isTimeout = (error: any): boolean => {
+  // A plain `try`: the properties of a user's error are user code.
+  try {
+    return error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
+  } catch {
+    return false
+  }
+}
+
 /** Classifies a timeout as overload. Ignores other failures, which say nothing about the server. */
 export const classifyDefault: Classify = (exit) => {
   if (exit._tag === "Success") return "success"
   for (const reason of exit.cause.reasons) {
     const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
-    if (Cause.isTimeoutError(error)) return "overload"
+    if (isTimeout(error)) return "overload"
   }
   return "ignore"
 }

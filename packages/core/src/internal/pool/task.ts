@@ -106,13 +106,18 @@ const makeFunctionTask = (
 }
 
 /** Checks the result of a task's function, which must be an effect. */
-export const checkEffect = (value: unknown): Effect.Effect<unknown, unknown> => {
+export const checkEffect = (
+  value: unknown,
+  where = "TaskPool",
+  rule = "a task's function must return"
+): Effect.Effect<unknown, unknown> => {
   if (isEffect(value)) return value
-  throw new UnknownTaskType(
-    handlePromise(value)
-      ? "TaskPool: a task's function must return an Effect, got a Promise of an async function: wrap it in Effect.tryPromise"
-      : `TaskPool: a task's function must return an Effect, got ${show(value)}`
-  )
+  const cure = handlePromise(value)
+    ? ": wrap it in Effect.tryPromise"
+    : Object.prototype.toString.call(value) === "[object Generator]"
+      ? ": wrap its function in Effect.gen"
+      : ""
+  throw new UnknownTaskType(`${where}: ${rule} an Effect, got ${show(value)}${cure}`)
 }
 
 /**

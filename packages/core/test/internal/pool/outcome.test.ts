@@ -1,9 +1,11 @@
 import { defectLog, expectConserved, settle } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
 import {
+  AioAutoScaleTaskPoolSimple,
   AioFixedTaskPoolLifo,
   AioFixedTaskPoolPriority,
   AioFixedTaskPoolSimple,
@@ -11,11 +13,55 @@ import {
   type TaskOutcome,
   TaskPool
 } from "../../../src/index.ts"
+import { classifyDefault } from "../../../src/internal/pool/outcome.ts"
 
 /** Lets time pass, and everything run that can run then. */
 const pass = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.adjust(millis), settle)
 
 const retryAfter = (millis: unknown): TaskOutcome => ({ overload: true, retryAfter: millis as number })
+
+describe("without classify", () => {
+  /** How an effect ends whose signal times out. */
+  const timedOut = (fail: (signal: AbortSignal) => Effect.Effect<unknown, unknown>) =>
+    Effect.promise(async () => {
+      const signal = AbortSignal.timeout(0)
+      await new Promise((resolve) => signal.addEventListener("abort", resolve))
+      return Effect.runSyncExit(fail(signal))
+    })
+
+  it.live("a timeout is overload, however it is made, and other failures say nothing", () =>
+    Effect.gen(function* () {
+      const timeouts = [
+        Exit.fail(new Cause.TimeoutError()),
+        Exit.die(new Cause.TimeoutError()),
+        yield* timedOut(({ reason }) => Effect.fail(reason)),
+        yield* timedOut(({ reason }) => Effect.die(reason)),
+        yield* timedOut((signal) => Effect.try(() => signal.throwIfAborted())),
+        Exit.failCause(Cause.combine(Cause.fail("own"), Cause.fail(new Cause.TimeoutError())))
+      ]
+      assert.deepStrictEqual(timeouts.map(classifyDefault), Array(timeouts.length).fill("overload"))
+      const others = [new Error("TimeoutError"), new DOMException("", "AbortError"), "TimeoutError", undefined, null, 5]
+      for (const error of others) assert.strictEqual(classifyDefault(Exit.fail(error)), "ignore")
+      assert.strictEqual(classifyDefault(Exit.interrupt()), "ignore")
+      assert.strictEqual(classifyDefault(Exit.void), "success")
+    })
+  )
+
+  it.effect("an error that cannot be read says nothing", () => {
+    const { defects, layer } = defectLog()
+    const unreadable = {
+      get name() {
+        throw new Error("own")
+      }
+    }
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* Effect.flip(TaskPool.submit(Effect.fail(unreadable))), unreadable)
+      yield* settle
+      assert.deepStrictEqual(defects, [])
+      expectConserved(yield* TaskPool.stats)
+    }).pipe(Effect.provide(AioAutoScaleTaskPoolSimple.layer()), Effect.provide(layer))
+  })
+})
 
 describe("classify on a fixed pool", () => {
   const pools = { AioFixedTaskPoolSimple, AioFixedTaskPoolLifo, AioFixedTaskPoolPriority }

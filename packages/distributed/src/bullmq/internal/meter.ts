@@ -19,15 +19,24 @@ type Classify = NonNullable<AutoScalePoolOptions["classify"]>
 const longestRetryAfter = 300_000
 const reportAfter = 100 // ms
 
+/** Whether an error is a timeout, or was caused by one, such as that of `Effect.tryPromise`. */
+const isTimeout = (error: any): boolean => {
+  // A plain `try`: the properties of a user's error are user code.
+  try {
+    return error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
+  } catch {
+    return false
+  }
+}
+
 /** Classifies a timeout as overload, and ignores other failures, which say nothing about the server. */
 const classifyDefault: Classify = (exit) => {
   if (Exit.isSuccess(exit)) return "success"
-  const isTimeout = exit.cause.reasons.some(
+  const timesOut = exit.cause.reasons.some(
     (reason) =>
-      (Cause.isFailReason(reason) && Cause.isTimeoutError(reason.error)) ||
-      (Cause.isDieReason(reason) && Cause.isTimeoutError(reason.defect))
+      (Cause.isFailReason(reason) && isTimeout(reason.error)) || (Cause.isDieReason(reason) && isTimeout(reason.defect))
   )
-  return isTimeout ? "overload" : "ignore"
+  return timesOut ? "overload" : "ignore"
 }
 
 const nothing = { started: 0, succeeded: 0, failed: 0, overloaded: 0, fresh: 0, runSum: 0, runSquares: 0, area: 0 }
