@@ -149,20 +149,27 @@ migration("effect", import.meta.filename, [
   }),
   row(
     "`semaphore.withPermitsIfAvailable(1)(effect)`",
-    "`Effect.option(TaskPool.submitNowait(effect))` with `capacity: 0`",
+    '`Effect.catchTag(TaskPool.submit(Effect.asSome(effect)), "NotAvailable", () => Effect.succeedNone)` with `capacity: 0, onFull: "fail"`',
     async () => {
       const semaphore = Semaphore.makeUnsafe(1)
       const effect = Effect.succeed("done")
-      const there = await run(semaphore.withPermit(semaphore.withPermitsIfAvailable(1)(effect)))
-      const program = Effect.gen(function* () {
-        const running = yield* TaskPool.fork(Effect.never)
-        const refused = yield* Effect.option(TaskPool.submitNowait(effect))
-        yield* running.cancel
-        return refused
+      const there = Effect.gen(function* () {
+        const busy = yield* semaphore.withPermit(semaphore.withPermitsIfAvailable(1)(effect))
+        return [busy, yield* semaphore.withPermitsIfAvailable(1)(effect)]
       })
-      const layer = AioFixedTaskPoolSimple.layer(1, { capacity: 0 })
-      const here = await Effect.runPromise(Effect.provide(program, layer))
-      assert.deepStrictEqual([Option.isNone(there), Option.isNone(here)], [true, true])
+      const ifAvailable = Effect.suspend(() =>
+        Effect.catchTag(TaskPool.submit(Effect.asSome(effect)), "NotAvailable", () => Effect.succeedNone)
+      )
+      const here = Effect.gen(function* () {
+        const running = yield* TaskPool.fork(Effect.never)
+        const busy = yield* ifAvailable
+        yield* running.cancel
+        return [busy, yield* ifAvailable]
+      })
+      const layer = AioFixedTaskPoolSimple.layer(1, { capacity: 0, onFull: "fail" })
+      const expected = [Option.none(), Option.some("done")]
+      assert.deepStrictEqual(await run(there), expected)
+      assert.deepStrictEqual(await Effect.runPromise(Effect.provide(here, layer)), expected)
     }
   ),
   row("`semaphore.resize(5)`", "`TaskPool.resize(5)`", async () => {

@@ -71,6 +71,24 @@ migration("p-queue", import.meta.filename, [
       await Promise.all([first, second])
       assert.deepStrictEqual(ended, ["first", "second"])
     })
+
+    // The caller's signal releases the worker at once, before the function has cleaned up.
+    await withPool(1, async (pool) => {
+      const controller = new AbortController()
+      const cleanup = makeGate()
+      const ended: Array<string> = []
+      const cleansUp = async ({ signal }: { readonly signal: AbortSignal }) => {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve))
+        await cleanup.opened
+        ended.push("first")
+      }
+      const first = rejection(pool.submit(cleansUp, { signal: controller.signal }))
+      await settle()
+      controller.abort()
+      await Promise.all([first, pool.submit(() => ended.push("second"))])
+      assert.deepStrictEqual(ended, ["second"])
+      cleanup.open()
+    })
   }),
   trap("A function that adds to its own queue", async () => {
     const queue = new PQueue({ concurrency: 1 })
@@ -78,6 +96,21 @@ migration("p-queue", import.meta.filename, [
     await withPool(1, async (pool) => {
       assert.strictEqual(await pool.submit(() => pool.submit(one)), 1)
     })
+  }),
+  trap("The first failure of `forEach` aborts the other items", async () => {
+    const ran = { there: 0, here: 0 }
+    const all = (where: keyof typeof ran) => [
+      () => Promise.reject(new Error("own")),
+      ...[1, 2].map(() => async () => void ran[where]++)
+    ]
+    const queue = new PQueue({ concurrency: 1 })
+    await rejection(queue.addAll(all("there")))
+    await queue.onIdle()
+    await withPool(1, async (pool) => {
+      await rejection(pool.forEach(all("here"), (fn) => fn()))
+      await pool.awaitIdle()
+    })
+    assert.deepStrictEqual(ran, { there: 2, here: 0 })
   }),
   row("`new PQueue({ concurrency: 3 })`", "`await PromisePool.make(AioFixedTaskPoolSimple.layer(3))`", async () => {
     const gate = makeGate()
