@@ -35,6 +35,25 @@ describe("docs/guide/reasons.md", () => {
   })
 })
 
+describe("docs/guide/looking.md", () => {
+  const page = "docs/guide/looking.md"
+  const firstCells = (first: RegExp) =>
+    rowsOf(page, first).flatMap(([cell]) => Array.from(cell!.matchAll(/`(\w+)`/g), ([, name]) => name!))
+
+  it("has each number of stats", () => {
+    const [, stats] = /^export interface PoolStats \{$([^]*?)^\}$/m.exec(read("packages/core/src/PoolStats.ts"))!
+    const names = Array.from(stats!.matchAll(/readonly (\w+):/g), ([, name]) => name!)
+    expect(names.length).toBeGreaterThan(15)
+    expect(firstCells(/^`[a-z]\w+`$/)).toEqual(expect.arrayContaining(names))
+  })
+
+  it("has each event", () => {
+    const tags = Array.from(read("packages/core/src/PoolEvent.ts").matchAll(/_tag: "(\w+)"/g), ([, tag]) => tag!)
+    expect(tags.length).toBeGreaterThan(5)
+    expect(firstCells(/^`[A-Z]\w+`(, `\w+`)?$/)).toEqual(tags)
+  })
+})
+
 describe("docs/guide/supported-platforms.md", () => {
   const page = "docs/guide/supported-platforms.md"
 
