@@ -290,7 +290,8 @@ const makePool = (layer: Layer.Layer<TaskPool, unknown>): Effect.Effect<PromiseP
   const where = "PromisePool.make"
   checkLayer(where, layer)
   const scope = Scope.makeUnsafe()
-  return Effect.map(Layer.buildWithScope(layer, scope), (context) => {
+  // Not the memo map of a task that makes a pool: the same layer would be that task's own pool.
+  return Effect.map(Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), scope), (context) => {
     const pool = Context.getOrUndefined(context, TaskPool)
     if (pool !== undefined) return poolOf(pool, context, scope)
     throw new TypeError(`${where}: the layer must provide TaskPool, and no other tag`)

@@ -1266,6 +1266,32 @@ describe("an abort that another listener keeps from the pool", () => {
       assert.strictEqual(await pool.submit(() => "next"), "next")
     })
   })
+
+  it("is not tried again", () =>
+    withPool(layer(1), async (pool) => {
+      const controller = new AbortController()
+      controller.signal.addEventListener("abort", (event) => event.stopImmediatePropagation())
+      const first = gate()
+      const running = pool.submit(() => first.opened)
+      const aborted = rejection(pool.submit(() => "ran", { signal: controller.signal, retry: { delay: 1 } }))
+      controller.abort("why")
+      first.open()
+      await running
+      assert.strictEqual(await aborted, "why")
+    }))
+})
+
+it("a pool that a task makes is its own, also from the layer of the task's pool", async () => {
+  const shared = layer(1)
+  await withPool(shared, async (outer) => {
+    const size = await outer.submit(async () => {
+      await using inner = await PromisePool.make(shared)
+      await inner.resize(5)
+      return (await inner.stats()).size
+    })
+    const { phase, size: outerSize } = await outer.stats()
+    assert.deepStrictEqual([size, outerSize, phase], [5, 1, "Open"])
+  })
 })
 
 describe("a loop over promises that reject at once", () => {

@@ -232,11 +232,11 @@ describe("UnknownTaskType", () => {
         [TaskPool.forEach([1], (() => 42) as never), "TaskPool.forEach: f must return an Effect, got 42"],
         [
           TaskPool.forEach([1], (async () => 42) as never),
-          "TaskPool.forEach: f must return an Effect, got a Promise: wrap it in Effect.tryPromise"
+          "TaskPool.forEach: f must return an Effect, got a Promise: wrap the async function in Effect.tryPromise"
         ],
         [
           TaskPool.all([Promise.resolve(1)] as never),
-          "TaskPool.all: each task must be an Effect, got a Promise: wrap it in Effect.tryPromise"
+          "TaskPool.all: each task must be an Effect, got a Promise: wrap the async function in Effect.tryPromise"
         ],
         [TaskPool.all({ a: 42 } as never), "TaskPool.all: each task must be an Effect, got 42"]
       ]

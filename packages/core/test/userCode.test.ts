@@ -344,7 +344,7 @@ describe("misuse", () => {
       for (const call of calls) {
         const defect = defectOf(yield* Effect.exit(call as Effect.Effect<unknown, unknown, TaskPool>))
         assert.instanceOf(defect, TypeError)
-        if (call !== calls[1]) assert.include(defect.message, "wrap it in Effect.tryPromise")
+        if (call !== calls[1]) assert.include(defect.message, "in Effect.tryPromise")
       }
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
       process.off("unhandledRejection", onUnhandled)

@@ -106,8 +106,8 @@ export class Call {
     const { args, fn, signal, where } = this
     // The end of another aborted task has started this one. The abort reaches this one next, so its function never runs.
     if (signal?.aborted === true) {
-      // Another listener may have kept the abort from reaching it.
-      resume(Effect.andThen(Effect.yieldNow, Effect.fail(signal.reason)))
+      // Another listener may have kept the abort from reaching it. It is no failure, which might be tried again.
+      resume(Effect.andThen(Effect.yieldNow, Effect.die(signal.reason)))
       return undefined
     }
     const run = new Run()
@@ -228,8 +228,9 @@ export const promiseOf = <A>(context: Context.Context<never>, prepare: () => Pre
 const errorOf = (cause: Cause.Cause<unknown>): unknown => {
   const error = Cause.squash(cause)
   // A task's own error is a failure.
-  if (Cause.hasDies(cause) && isInstance(error, Error))
-    error.message = error.message.replace(/^TaskPool/, "PromisePool")
+  if (Cause.hasDies(cause) && isInstance(error, Error) && error.message.startsWith("TaskPool")) {
+    error.message = error.message.replace("Task", "Promise")
+  }
   return error
 }
 

@@ -44,6 +44,33 @@ export const eventLaws = (laws: Laws): void => {
     })
   )
 
+  const interrupted = {
+    submit: (pool: TaskPoolService) => pool.submit(Effect.void),
+    fork: (pool: TaskPoolService) => Effect.flatMap(pool.fork(Effect.void), ({ cancel }) => cancel),
+    forEach: (pool: TaskPoolService) => pool.forEach([1, 2], () => Effect.void),
+    mapEffect: (pool: TaskPoolService) => Stream.runDrain(pool.mapEffect(Stream.make(1, 2), () => Effect.void))
+  }
+  for (const [name, call] of Object.entries(interrupted)) {
+    laws.law(`a waiting task of ${name} that ends with its caller is one event, and counts once`, {}, (pool) =>
+      Effect.gen(function* () {
+        const events = yield* recordEvents(pool)
+        const running = yield* pool.fork(Effect.never)
+        const caller = yield* start(Effect.exit(call(pool)))
+        yield* settle
+        yield* Fiber.interrupt(caller)
+        yield* settle
+        const { cancelled } = yield* pool.stats
+        const expected = Array.from({ length: cancelled }, () => ({
+          _tag: "Cancelled",
+          reason: "Cancelled",
+          started: false
+        }))
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(events, expected)
+        yield* running.cancel
+      })
+    )
+  }
+
   laws.law("a resize to the same size is no event", {}, (pool) =>
     Effect.gen(function* () {
       const events = yield* recordEvents(pool)

@@ -1,6 +1,8 @@
-import { AioFixedTaskPoolSimple, type NotAvailable } from "@aio-task-pool/core"
-import { assert, it } from "@effect/vitest"
+import { AioFixedTaskPoolSimple, type NotAvailable, type TaskHandle, type TaskPoolService } from "@aio-task-pool/core"
+import { settle } from "@aio-task-pool/testing/kit"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import type { Body, Operation } from "./bodies.ts"
 import { everySmallTask } from "./lending.ts"
@@ -100,3 +102,70 @@ it.effect("a fiber that outlives its task, and waits for the pool, takes no work
     yield* pool.submit(Effect.void)
   })
 )
+
+it.effect("a fiber that outlives its task closes no cycle of pools (load 98)", () =>
+  Effect.gen(function* () {
+    const parent = yield* AioFixedTaskPoolSimple.make({ size: 3, name: "parent" })
+    const strict = yield* AioFixedTaskPoolSimple.make({ size: 3, name: "strict", nested: "fail" })
+    for (const outer of [parent, strict]) {
+      const part = yield* AioFixedTaskPoolSimple.make({ size: 2, name: "part" })
+      const gate = Latch.makeUnsafe()
+      yield* outer.submit(Effect.forkDetach(part.submit(gate.await), { startImmediately: true }))
+      let [active, most] = [0, 0]
+      const task = Effect.acquireUseRelease(
+        Effect.sync(() => void (most = Math.max(most, ++active))),
+        () => Effect.yieldNow,
+        () => Effect.sync(() => active--)
+      )
+      yield* part.forEach([1, 2, 3, 4], () => outer.submit(task), { discard: true })
+      assert.strictEqual(most, 1)
+      yield* gate.open
+    }
+  })
+)
+
+describe("an operation that cannot fail, of a pool that waits for the caller's pool", () => {
+  const operations: Record<
+    string,
+    (pool: TaskPoolService, task: TaskHandle<unknown, unknown>) => Effect.Effect<unknown, NotAvailable>
+  > = {
+    close: (pool) => pool.close(),
+    start: (pool) => Effect.andThen(Effect.forkChild(pool.close(), { startImmediately: true }), pool.start),
+    cancel: (_, task) => task.cancel,
+    "a hard resize": (pool) => pool.resize(0, { mode: "hard" }),
+    awaitIdle: (pool) => pool.awaitIdle
+  }
+  for (const [name, operation] of Object.entries(operations)) {
+    it.effect.each([
+      ["lend", "lend"],
+      ["lend", "queue"],
+      ["lend", "fail"],
+      ["fail", "lend"],
+      ["fail", "fail"]
+    ] as const)(`${name} ends, or dies if the caller's pool does not lend: %s, %s`, ([own, others]) =>
+      Effect.gen(function* () {
+        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, nested: own })
+        const other = yield* AioFixedTaskPoolSimple.make({ size: 1, name: "other", nested: others })
+        const ask = Effect.ignore(pool.submit(Effect.void))
+        const [asks, calls] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+        const caller = yield* Effect.forkChild(
+          pool.submit(
+            Effect.andThen(
+              calls.await,
+              Effect.suspend(() => operation(other, task))
+            )
+          ),
+          { startImmediately: true }
+        )
+        const task = yield* other.fork(Effect.ensuring(Effect.andThen(asks.await, ask), ask))
+        yield* asks.open
+        yield* settle
+        yield* calls.open
+        yield* settle
+        const exit = caller.pollUnsafe()
+        if (own === "lend") assert.isTrue(exit !== undefined && Exit.isSuccess(exit))
+        else assert.include(String(exit), "a task would wait for other, whose tasks wait for its own pool")
+      })
+    )
+  }
+})

@@ -146,6 +146,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     const all: Array<T> = []
     let round = this.waitingLanes().map((lane) => ({ entries: lane.ordered(), next: 0, debt: lane.debt }))
     while (round.length > 0) {
+      skipRounds(round)
       for (const lane of round) {
         if (lane.debt > 0) {
           lane.debt--
@@ -177,6 +178,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
       let left = 0
       for (const turns of round) if (turns.next !== undefined) round[left++] = turns
       round.length = left
+      skipRounds(round)
       at = 0
       return round[0]
     }
@@ -369,10 +371,30 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   /** Makes lanes at the head of the ring lose turns until the head has no debt. */
   private payDebts(): void {
     const { ring } = this
+    let first: Lane<T> | undefined = undefined
     while (ring.next.debt > 0) {
       const lane = ring.next
+      // Each lane of the ring has lost a turn, and has still a debt.
+      if (lane === first) skipRounds(this.lanesIn(ring))
+      first ??= lane
       if (--lane.debt > 0 || lane.eligible) append(ring, lane)
-      else this.moveToList(lane)
+      else {
+        if (lane === first) first = undefined
+        this.moveToList(lane)
+      }
     }
   }
+
+  private lanesIn(list: Lane<T>): ReadonlyArray<Lane<T>> {
+    const lanes: Array<Lane<T>> = []
+    for (let lane = list.next; lane !== list; lane = lane.next) lanes.push(lane)
+    return lanes
+  }
+}
+
+/** Pays the turns that all of these lose before one of them is about to have its last one. A debt may be a million. */
+const skipRounds = (all: ReadonlyArray<{ debt: number }>): void => {
+  let rounds = Infinity
+  for (const { debt } of all) rounds = Math.min(rounds, debt - 1)
+  if (rounds > 0) for (const each of all) each.debt -= rounds
 }

@@ -101,6 +101,8 @@ export class Bulk implements Traversal {
   /** `Ending`: no item is pulled, and the submitted tasks settle. `Stopped`: the submitted tasks are interrupted. */
   state: "Pulling" | "Ending" | "Stopped" | "Done" = "Pulling"
   private sourceOpen = true
+  /** Whether the running tasks were interrupted. */
+  private isInterrupted = false
   /** Whether an asynchronous source was asked for an item that has not arrived. */
   private fetching = false
   /** The first failure: of a task, of admission, or of the source. */
@@ -372,7 +374,7 @@ export class Bulk implements Traversal {
     this.state = "Stopped"
     const { newest } = this
     if (newest !== undefined && newest.state !== "Running" && newest.state !== "Settled") {
-      this.machine.remove(newest, Exit.interrupt())
+      this.machine.removeStopped(newest, undefined)
     }
     if (this.options.itemOptions !== undefined) this.removeWaiting()
     this.endWait()
@@ -381,10 +383,13 @@ export class Bulk implements Traversal {
   /** Removes the tasks that failed and wait for another attempt. */
   private removeWaiting(): void {
     const waiting = this.tasksIn("Waiting").concat(this.tasksIn("Delayed"))
-    for (const task of waiting) this.machine.remove(task, Exit.interrupt())
+    for (const task of waiting) this.machine.removeStopped(task, undefined)
   }
 
+  /** Interrupts the running tasks, once. Each of them that has ended would interrupt the others again. */
   private interruptRunning(): void {
+    if (this.isInterrupted) return
+    this.isInterrupted = true
     for (const task of this.tasksIn("Running")) this.machine.cancelByCaller(task, undefined)
   }
 

@@ -220,7 +220,7 @@ class Mapping implements Traversal {
     this.stoppedBy = failure
     for (const task of this.live) {
       if (task.state === "Waiting" || task.state === "AtDoor" || task.state === "Delayed")
-        this.machine.remove(task, Exit.interrupt())
+        this.machine.removeStopped(task, undefined)
     }
   }
 
@@ -241,6 +241,7 @@ class Mapping implements Traversal {
 
   /** Fails the stream behind the results that it has. The tasks need not run until its reader takes the failure. */
   private failResults(failure: Cause.Cause<unknown>): void {
+    if (this.hasEnded) return
     this.endResults(failure)
     for (const task of this.live) if (task.state === "Running") this.machine.cancelByCaller(task, undefined)
   }

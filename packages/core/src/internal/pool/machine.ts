@@ -1024,10 +1024,15 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private endWithoutCaller(entry: Entry, by: number | undefined): void {
     if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
     if (entry.state === "Settled") return
+    this.removeStopped(entry, by)
+    this.flush()
+  }
+
+  /** Removes a task that has not started, because its submitter or its bulk was interrupted. */
+  removeStopped(entry: Entry, by: number | undefined): void {
     if (entry.state === "Waiting" || entry.state === "Delayed")
       this.events.emit({ _tag: "Cancelled", reason: "Cancelled", started: hasStarted(entry) })
     this.remove(entry, Exit.interrupt(by))
-    this.flush()
   }
 
   /** Abandons the running tasks, which do not end. They settle now, whatever their fibers do later. */

@@ -113,7 +113,7 @@ export const checkEffect = (
 ): Effect.Effect<unknown, unknown> => {
   if (isEffect(value)) return value
   const cure = handlePromise(value)
-    ? ": wrap it in Effect.tryPromise"
+    ? ": wrap the async function in Effect.tryPromise"
     : Object.prototype.toString.call(value) === "[object Generator]"
       ? ": wrap its function in Effect.gen"
       : ""

@@ -44,76 +44,94 @@ export class CrossWait implements AttachedWait {
 }
 
 /** The waits of one pool's tasks for another pool. */
-interface Edge {
-  count: number
-  /** The waits during which tasks keep their workers. */
-  readonly keeping: Set<CrossWait>
+class Edge {
+  readonly waits = new Set<CrossWait>()
+  /** Those during which tasks keep their workers. */
+  readonly keeping = new Set<CrossWait>()
+
+  /** Whether a task that still runs waits. A fiber that has outlived its task needs no worker. */
+  get isLive(): boolean {
+    for (const crossWait of this.waits) {
+      if (crossWait.isRunning) return true
+      this.remove(crossWait)
+    }
+    return false
+  }
+
+  remove(crossWait: CrossWait): void {
+    this.waits.delete(crossWait)
+    this.keeping.delete(crossWait)
+  }
 }
 
 /** One pool in the graph. */
 export class PoolNode {
   private readonly lender: Lender
   private readonly edges = new Map<PoolNode, Edge>()
+  /** The pools that have an edge to this one. */
+  private readonly sources = new Set<PoolNode>()
 
   constructor(lender: Lender) {
     this.lender = lender
   }
 
-  /** Begins the wait of a task's fiber for another pool. Returns nothing if the wait is forbidden (`nested: "fail"`). */
-  begin(to: PoolNode, entry: Entry): CrossWait | undefined {
-    const cycle = to.reaches(this) ? this.cycle(to) : []
-    if (cycle.some(({ lender }) => lender.nested === "fail")) return undefined
+  /**
+   * Begins the wait of a task's fiber for another pool. Returns nothing if it would close a cycle in which a pool has
+   * `nested: "fail"`. For a wait that `must` be, only the pool of the waiting task counts.
+   */
+  begin(to: PoolNode, entry: Entry, must: boolean): CrossWait | undefined {
+    const cycle = this.cycle(to)
+    if (must ? cycle.size > 0 && this.fails : Array.from(cycle).some(({ fails }) => fails)) return undefined
     const crossWait = new CrossWait(to, entry)
     let edge = this.edges.get(to)
-    if (edge === undefined) this.edges.set(to, (edge = { count: 0, keeping: new Set() }))
-    edge.count++
+    if (edge === undefined) {
+      this.edges.set(to, (edge = new Edge()))
+      to.sources.add(this)
+    }
+    edge.waits.add(crossWait)
     edge.keeping.add(crossWait)
-    if (cycle.length > 0) lendAll(cycle)
+    if (cycle.size > 0) lendAll(cycle)
     return crossWait
   }
 
   end(crossWait: CrossWait): void {
-    const edge = this.edges.get(crossWait.to)!
-    edge.keeping.delete(crossWait)
-    if (--edge.count === 0) this.edges.delete(crossWait.to)
+    const { to } = crossWait
+    const edge = this.edges.get(to)!
+    edge.remove(crossWait)
+    if (edge.waits.size === 0 && this.edges.delete(to)) to.sources.delete(this)
   }
 
-  private reaches(other: PoolNode, seen = new Set<PoolNode>([this])): boolean {
-    if (this === other) return true
-    for (const next of this.edges.keys()) {
-      if (seen.has(next)) continue
-      seen.add(next)
-      if (next.reaches(other, seen)) return true
+  private get fails(): boolean {
+    return this.lender.nested === "fail"
+  }
+
+  /** Returns the pools of all cycles through this pool, itself included, if it also waits for `to`. O(edges). */
+  private cycle(to: PoolNode): ReadonlySet<PoolNode> {
+    // A set gives what is added while it is iterated.
+    const after = new Set([to])
+    for (const pool of after) for (const [next, edge] of pool.edges) if (edge.isLive) after.add(next)
+    const cycle = new Set<PoolNode>()
+    if (!after.has(this)) return cycle
+    cycle.add(this)
+    for (const pool of cycle) {
+      for (const source of pool.sources) if (after.has(source) && source.edges.get(pool)!.isLive) cycle.add(source)
     }
-    return false
+    return cycle.add(to)
   }
 
-  /** Returns the pools of all cycles through this pool, itself included, if it also waits for `to`. */
-  private cycle(to: PoolNode): ReadonlyArray<PoolNode> {
-    const found = new Set<PoolNode>([this])
-    const visit = (pool: PoolNode): void => {
-      if (found.has(pool) || !pool.reaches(this)) return
-      found.add(pool)
-      for (const next of pool.edges.keys()) visit(next)
+  /** Lends the workers of the waits within a cycle during which tasks keep them. Returns whether there were any. */
+  lendKept(cycle: ReadonlySet<PoolNode>): boolean {
+    let lent = false
+    if (this.lender.nested !== "lend") return lent
+    for (const [to, edge] of this.edges) {
+      if (!cycle.has(to)) continue
+      for (const crossWait of edge.keeping) {
+        if (crossWait.isRunning) crossWait.wait = this.lender.lend(crossWait.entry)
+        lent = true
+      }
+      edge.keeping.clear()
     }
-    visit(to)
-    for (const next of this.edges.keys()) visit(next)
-    return Array.from(found)
-  }
-
-  /** Removes and returns the waits within the cycle during which tasks keep their workers. */
-  takeKeeping(cycle: ReadonlyArray<PoolNode>): ReadonlyArray<CrossWait> {
-    if (this.lender.nested === "queue") return []
-    return cycle.flatMap((to) => {
-      const keeping = this.edges.get(to)?.keeping
-      const taken = Array.from(keeping ?? [])
-      keeping?.clear()
-      return taken
-    })
-  }
-
-  lend(crossWait: CrossWait): void {
-    if (crossWait.isRunning) crossWait.wait = this.lender.lend(crossWait.entry)
+    return lent
   }
 
   flush(): void {
@@ -122,7 +140,7 @@ export class PoolNode {
 }
 
 /** Lends the workers of all waits before any pool starts a task, because a task is user code and may end a wait. */
-const lendAll = (cycle: ReadonlyArray<PoolNode>): void => {
-  for (const pool of cycle) for (const crossWait of pool.takeKeeping(cycle)) pool.lend(crossWait)
-  for (const pool of cycle) pool.flush()
+const lendAll = (cycle: ReadonlySet<PoolNode>): void => {
+  const lending = Array.from(cycle).filter((pool) => pool.lendKept(cycle))
+  for (const pool of lending) pool.flush()
 }

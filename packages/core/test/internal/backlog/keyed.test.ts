@@ -199,6 +199,22 @@ describe("turns", () => {
   })
 })
 
+describe("tasks of very many permits", () => {
+  it("cost no more than others: the turns that no key can use are skipped", () => {
+    const backlog = new KeyedBacklog(fifo, Infinity)
+    const most = 2 ** 50
+    push(backlog, "a", most, most, 1)
+    push(backlog, "b", most - 1, 1)
+    push(backlog, "c", 1)
+    const order = ["a", "b", "c", "b", "a", "a"]
+    const keyOf = ({ extra }: Entry): Key => extra?.key
+    const walk = backlog.walk()
+    const walked: Array<Key> = []
+    for (let entry = walk(); entry !== undefined; entry = walk()) walked.push(keyOf(entry))
+    assert.deepStrictEqual([walked, backlog.ordered().map(keyOf), popKeys(backlog)], [order, order, order])
+  })
+})
+
 describe("the limit per key", () => {
   it("passes over a key at its limit, and keeps the order of its tasks", () => {
     const backlog = new KeyedBacklog(fifo, 2)

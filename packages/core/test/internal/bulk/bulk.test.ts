@@ -10,11 +10,13 @@ import {
   stubborn
 } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
+import { vi } from "vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import {
   AioFixedTaskPoolPriority,
@@ -23,6 +25,7 @@ import {
   UnknownTaskType,
   UnknownTaskWeight
 } from "../../../src/index.ts"
+import { Machine } from "../../../src/internal/pool/machine.ts"
 import { countWalks } from "../pool/walks.ts"
 
 const { layer } = AioFixedTaskPoolSimple
@@ -650,4 +653,40 @@ describe("items of a bulk that run one after the other", () => {
       assert.deepStrictEqual(logged.defects, [thrown])
     }).pipe(Effect.provide(layer(1)), Effect.provide(logged.layer))
   })
+})
+
+describe("a bulk that ends early", () => {
+  const count = 200
+  const items = Array.from({ length: count }, (_, index) => index)
+  const bulks = {
+    forEach: (f: (index: number) => Effect.Effect<unknown, string>) => TaskPool.forEach(items, f, { discard: true }),
+    mapEffect: (f: (index: number) => Effect.Effect<unknown, string>) =>
+      Stream.runDrain(TaskPool.mapEffect(Stream.fromIterable(items), f))
+  }
+  const endings = {
+    "the failure of an item": (fail: Effect.Effect<unknown>) => fail,
+    "the interruption of its caller": (_: unknown, caller: Fiber.Fiber<unknown, unknown>) => Fiber.interrupt(caller),
+    "an interrupting close": () => TaskPool.close({ mode: "interrupt" })
+  }
+
+  for (const [name, bulk] of Object.entries(bulks)) {
+    it.effect.each(Object.entries(endings))(`${name}: interrupts each task once after %s`, ([, end]) => {
+      const interrupts = vi.spyOn(Machine.prototype, "interrupt")
+      return Effect.gen(function* () {
+        const failing = Latch.makeUnsafe()
+        // Each takes a while to end, and they end one after the other.
+        const task = (index: number) =>
+          Effect.onInterrupt(index === 0 ? Effect.andThen(failing.await, Effect.fail("own")) : Effect.never, () =>
+            Effect.sleep(index)
+          )
+        const caller = yield* start(Effect.exit(bulk(task)))
+        yield* TaskPool.awaitStats(({ running }) => running === count)
+        yield* start(end(failing.open, caller))
+        yield* TestClock.adjust(count)
+        yield* expectStats({ running: 0 })
+        yield* Fiber.await(caller)
+        assert.isAtMost(interrupts.mock.calls.length, 2 * count)
+      }).pipe(Effect.provide(layer(count)), Effect.ensuring(Effect.sync(() => interrupts.mockRestore())))
+    })
+  }
 })
