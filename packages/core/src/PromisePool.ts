@@ -99,7 +99,8 @@ export interface PromisePool {
    *
    * **Details**
    *
-   * An item is pulled only when the pool can take it, so the source may be infinite, or an async generator. The first
+   * An item is pulled only when the pool can take it, so the source may be infinite, or an async generator. If the pool
+   * has no room when all pulled items have ended, one more is pulled, because the source may be at its end. The first
    * failure aborts the rest, and no further item starts.
    *
    * **Example** (Fetching many pages)

@@ -163,7 +163,8 @@ export interface PoolClosures<in out Self> {
    * **Details**
    *
    * An item is pulled only when the pool can take it, so infinite iterables and slow AsyncIterables work, and no fiber
-   * waits per item. At most one pulled item waits in the queue. The request for the next item queues behind all other
+   * waits per item. At most one pulled item waits in the queue. If the pool has no room when all pulled items have
+   * ended, one more is pulled, because the source may be at its end. The request for the next item queues behind all other
    * submitters. If the queue is full, the request waits at the door, whatever `onFull` says. The first failure
    * interrupts the rest, and no further item starts.
    *

@@ -115,6 +115,24 @@ export class Gate {
     this.noteStart(entry, rate)
   }
 
+  /** Counts a start now that was counted when the entry was dispatched, some time ago. */
+  startedLate(entry: Entry): void {
+    const { rate } = this
+    const at = entry.extra?.rest?.startedAt
+    if (rate === undefined || at === undefined) return
+    const now = this.now()
+    const costs = this.costsOf(entry, rate)
+    rate.adjust(
+      at,
+      costs,
+      costs.map((cost) => -cost),
+      now
+    )
+    rate.start(costs, now)
+    this.startedExtra = undefined
+    this.noteStart(entry, rate)
+  }
+
   /** Reads the clock less often than once per start. Reading it would cost as much as a tenth of the task. */
   private startShared(costs: Costs, rate: RateGate): void {
     const { ages } = this

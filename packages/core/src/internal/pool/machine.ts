@@ -669,8 +669,9 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   private startDeferred(): void {
     const entry = this.deferredStarts.shift()!
     this.budget--
-    if (entry.mayStart) this.start(entry)
-    else this.onExit(entry, Exit.interrupt())
+    if (!entry.mayStart) return this.onExit(entry, Exit.interrupt())
+    if (this.selective) this.gate.startedLate(entry)
+    this.start(entry)
   }
 
   private start(entry: Entry): void {

@@ -1,8 +1,11 @@
+import { StepClock } from "@aio-task-pool/testing/StepClock"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
+import { AioFixedTaskPoolSimple, type NotAvailable, TaskPool } from "../../../src/index.ts"
 import { Agenda } from "../../../src/internal/pool/agenda.ts"
 import { Ages, agesOf } from "../../../src/internal/pool/ages.ts"
 import type { Entry } from "../../../src/internal/pool/entry.ts"
@@ -237,4 +240,38 @@ it("a gate ends the sharing of a reading before it says when the rate allows a s
   // The first start was alone at 1000.1. The others shared readings at 1000.2 and 1000.4.
   assert.approximately(gate.untilStart(undefined), 998.7, 1e-6)
   assert.isUndefined(ages.shared)
+})
+
+it("a start counts from its own time, also when it is deferred until the stack has unwound (load 2)", () => {
+  const clock = new StepClock()
+  const starts: Array<number> = []
+  const limit = 66
+  const started = Effect.sync(() => void starts.push(Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
+  // Each is forked by the one before, which computes for 4 ms then.
+  const nested = (depth: number): Effect.Effect<void, NotAvailable, TaskPool> =>
+    Effect.gen(function* () {
+      yield* started
+      if (depth > 0) yield* TaskPool.fork(nested(depth - 1))
+      clock.adjustUnsafe(4)
+    })
+  const program = Effect.gen(function* () {
+    yield* TaskPool.fork(nested(80))
+    yield* Effect.forEach(Array.from({ length: 100 }), () => TaskPool.fork(started))
+    yield* TaskPool.awaitIdle
+  })
+  const layer = AioFixedTaskPoolSimple.layer(Infinity, { rate: { limit, window: "500 millis" } })
+  const fiber = Effect.runFork(Effect.provideService(Effect.provide(program, layer), Clock.Clock, clock))
+  return new Promise<void>((resolve, reject) => {
+    fiber.addObserver((exit) => (Exit.isSuccess(exit) ? resolve() : reject(new Error(String(exit)))))
+    const pass = (): void => {
+      if (fiber.pollUnsafe() !== undefined) return
+      clock.adjustUnsafe(1)
+      setImmediate(pass)
+    }
+    setImmediate(pass)
+  }).then(() => {
+    assert.strictEqual(starts.length, 181)
+    const early = starts.filter((start, index) => index >= limit && start - starts[index - limit]! < 500)
+    assert.deepStrictEqual(early, [])
+  })
 })
