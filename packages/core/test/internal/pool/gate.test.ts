@@ -242,7 +242,7 @@ it("a gate ends the sharing of a reading before it says when the rate allows a s
   assert.isUndefined(ages.shared)
 })
 
-it("a start counts from its own time, also when it is deferred until the stack has unwound (load 2)", () => {
+it("a start counts from its own time, also when it is deferred until the stack has unwound (load 2)", async () => {
   const clock = new StepClock()
   const starts: Array<number> = []
   const limit = 66
@@ -261,7 +261,7 @@ it("a start counts from its own time, also when it is deferred until the stack h
   })
   const layer = AioFixedTaskPoolSimple.layer(Infinity, { rate: { limit, window: "500 millis" } })
   const fiber = Effect.runFork(Effect.provideService(Effect.provide(program, layer), Clock.Clock, clock))
-  return new Promise<void>((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     fiber.addObserver((exit) => (Exit.isSuccess(exit) ? resolve() : reject(new Error(String(exit)))))
     const pass = (): void => {
       if (fiber.pollUnsafe() !== undefined) return
@@ -269,9 +269,8 @@ it("a start counts from its own time, also when it is deferred until the stack h
       setImmediate(pass)
     }
     setImmediate(pass)
-  }).then(() => {
-    assert.strictEqual(starts.length, 181)
-    const early = starts.filter((start, index) => index >= limit && start - starts[index - limit]! < 500)
-    assert.deepStrictEqual(early, [])
   })
+  assert.strictEqual(starts.length, 181)
+  const early = starts.filter((start, index) => index >= limit && start - starts[index - limit]! < 500)
+  assert.deepStrictEqual(early, [])
 })
