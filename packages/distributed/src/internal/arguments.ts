@@ -71,9 +71,8 @@ const briefly = (value: unknown, levels: number): unknown => {
   if (value.toString !== Object.prototype.toString && !isArrayLike) return value
   if (Symbol.iterator in value) return { toString: () => Object.prototype.toString.call(value) }
   const names = Object.keys(value).slice(0, count) as Array<keyof typeof value>
-  const copy = Object.create(Object.getPrototypeOf(value))
-  for (const name of names) copy[name] = briefly(value[name], levels - 1)
-  return copy
+  const members = names.map((name) => [name, { value: briefly(value[name], levels - 1), enumerable: true }])
+  return Object.create(Object.getPrototypeOf(value), Object.fromEntries(members))
 }
 
 const checkInteger = (where: string, what: string, value: number, min: number, max: number): number =>

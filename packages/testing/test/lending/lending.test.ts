@@ -3,6 +3,7 @@ import { settle } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Body, Operation } from "./bodies.ts"
 import { everySmallTask } from "./lending.ts"
@@ -108,9 +109,10 @@ it.effect("a fiber that outlives its task closes no cycle of pools (load 98)", (
     const parent = yield* AioFixedTaskPoolSimple.make({ size: 3, name: "parent" })
     const strict = yield* AioFixedTaskPoolSimple.make({ size: 3, name: "strict", nested: "fail" })
     for (const outer of [parent, strict]) {
-      const part = yield* AioFixedTaskPoolSimple.make({ size: 2, name: "part" })
+      const part = yield* AioFixedTaskPoolSimple.make({ size: 3, name: "part" })
       const gate = Latch.makeUnsafe()
-      yield* outer.submit(Effect.forkDetach(part.submit(gate.await), { startImmediately: true }))
+      const outlive = outer.submit(Effect.forkDetach(part.submit(gate.await), { startImmediately: true }))
+      const outliving = [yield* outlive, yield* outlive]
       let [active, most] = [0, 0]
       const task = Effect.acquireUseRelease(
         Effect.sync(() => void (most = Math.max(most, ++active))),
@@ -120,6 +122,7 @@ it.effect("a fiber that outlives its task closes no cycle of pools (load 98)", (
       yield* part.forEach([1, 2, 3, 4], () => outer.submit(task), { discard: true })
       assert.strictEqual(most, 1)
       yield* gate.open
+      yield* Effect.forEach(outliving, Fiber.join)
     }
   })
 )

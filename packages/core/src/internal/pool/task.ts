@@ -15,7 +15,7 @@ import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight, handlePromise, show } from "../arguments.ts"
+import { checkArgs, checkKnown, checkWeight, show } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -112,12 +112,14 @@ export const checkEffect = (
   rule = "a task's function must return"
 ): Effect.Effect<unknown, unknown> => {
   if (isEffect(value)) return value
-  const cure = handlePromise(value)
-    ? ": wrap the async function in Effect.tryPromise"
-    : Object.prototype.toString.call(value) === "[object Generator]"
-      ? ": wrap its function in Effect.gen"
-      : ""
-  throw new UnknownTaskType(`${where}: ${rule} an Effect, got ${show(value)}${cure}`)
+  const shown = show(value)
+  const cure =
+    shown === "a Promise"
+      ? ": wrap the async function in Effect.tryPromise"
+      : shown === "[object Generator]"
+        ? ": wrap its function in Effect.gen"
+        : ""
+  throw new UnknownTaskType(`${where}: ${rule} an Effect, got ${shown}${cure}`)
 }
 
 /**

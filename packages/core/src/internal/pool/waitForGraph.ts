@@ -96,9 +96,10 @@ export class PoolNode {
 
   end(crossWait: CrossWait): void {
     const { to } = crossWait
-    const edge = this.edges.get(to)!
-    edge.remove(crossWait)
-    if (edge.waits.size === 0 && this.edges.delete(to)) to.sources.delete(this)
+    const edge = this.edges.get(to)
+    // The edge may have lost the wait before, when its task had ended.
+    edge?.remove(crossWait)
+    if (edge?.waits.size === 0 && this.edges.delete(to)) to.sources.delete(this)
   }
 
   private get fails(): boolean {
