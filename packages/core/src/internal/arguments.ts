@@ -191,7 +191,8 @@ export const checkDuration = (
     const millis = Duration.toMillis(duration.value)
     if (millis > 0 || (millis === 0 && rule === ">= 0")) return duration.value
   }
-  return refuse(where, what, `a Duration ${rule}`, value)
+  const example = typeof value === "string" ? ', such as "2 seconds"' : ""
+  return refuse(where, what, `a Duration ${rule}${example}`, value)
 }
 
 const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
