@@ -294,11 +294,18 @@ const serviceOf = (
       return isOpen && machine.paused
     })
 
+  const neverReady = Effect.suspend(() =>
+    Effect.die(
+      new Error(
+        `TaskPool: a task would wait for ${machine.name}, whose tasks wait for its own pool, and its own pool does not lend (nested: "fail")`
+      )
+    )
+  )
   /** As `awaitUntil`; a task lends its worker meanwhile, because the condition may need that worker. */
   const awaitBeside = (ready: () => boolean): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
       machine.flush()
-      return ready() ? Effect.void : lendMeanwhile(machine, fiber, awaitUntil(machine, ready))
+      return ready() ? Effect.void : lendMeanwhile(machine, fiber, awaitUntil(machine, ready), neverReady)
     })
   const untilIdle = awaitBeside(machine.isIdle)
 

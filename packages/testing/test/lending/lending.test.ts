@@ -127,48 +127,71 @@ it.effect("a fiber that outlives its task closes no cycle of pools (load 98)", (
   })
 )
 
-describe("an operation that cannot fail, of a pool that waits for the caller's pool", () => {
-  const operations: Record<
-    string,
-    (pool: TaskPoolService, task: TaskHandle<unknown, unknown>) => Effect.Effect<unknown, NotAvailable>
-  > = {
-    close: (pool) => pool.close(),
-    start: (pool) => Effect.andThen(Effect.forkChild(pool.close(), { startImmediately: true }), pool.start),
+describe("an operation of a pool that waits for the caller's pool", () => {
+  type Operation = (pool: TaskPoolService, task: TaskHandle<unknown, unknown>) => Effect.Effect<unknown, NotAvailable>
+  const ending: Record<string, Operation> = {
+    close: (pool) => pool.close({ mode: "interrupt" }),
+    start: (pool) =>
+      Effect.andThen(Effect.forkChild(pool.close({ mode: "interrupt" }), { startImmediately: true }), pool.start),
     cancel: (_, task) => task.cancel,
-    "a hard resize": (pool) => pool.resize(0, { mode: "hard" }),
-    awaitIdle: (pool) => pool.awaitIdle
+    "a hard resize": (pool) => pool.resize(0, { mode: "hard" })
   }
-  for (const [name, operation] of Object.entries(operations)) {
-    it.effect.each([
-      ["lend", "lend"],
-      ["lend", "queue"],
-      ["lend", "fail"],
-      ["fail", "lend"],
-      ["fail", "fail"]
-    ] as const)(`${name} ends, or dies if the caller's pool does not lend: %s, %s`, ([own, others]) =>
+  const waiting: Record<string, Operation> = {
+    close: (pool) => pool.close(),
+    awaitIdle: (pool) => pool.awaitIdle,
+    awaitEmpty: (pool) => Effect.andThen(pool.fork(Effect.void), pool.awaitEmpty),
+    awaitResized: (pool) => Effect.andThen(pool.resize(0), pool.awaitResized),
+    withQuiesced: (pool) => pool.withQuiesced(Effect.void)
+  }
+
+  /** How an operation ends in a task of a pool that another pool's task waits for, twice if `finalizer`. */
+  const run = (own: Nested, others: Nested, operation: Operation, finalizer: boolean) =>
+    Effect.gen(function* () {
+      const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, nested: own })
+      const other = yield* AioFixedTaskPoolSimple.make({ size: 1, name: "other", nested: others })
+      const ask = Effect.ignore(pool.submit(Effect.void))
+      const [asks, calls] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+      const call = Effect.andThen(
+        calls.await,
+        Effect.suspend(() => operation(other, task))
+      )
+      const caller = yield* Effect.forkChild(pool.submit(call), { startImmediately: true })
+      const body = Effect.andThen(asks.await, ask)
+      const task = yield* other.fork(finalizer ? Effect.ensuring(body, ask) : body)
+      yield* asks.open
+      yield* settle
+      yield* calls.open
+      yield* settle
+      return caller.pollUnsafe()
+    })
+  type Nested = "lend" | "fail" | "queue"
+
+  for (const [name, operation] of Object.entries({ ...ending, ...waiting })) {
+    it.effect.each<Nested>(["lend", "queue", "fail"])(
+      `${name} ends if the caller's pool lends, the other one: %s`,
+      (others) =>
+        Effect.gen(function* () {
+          const exit = yield* run("lend", others, operation, true)
+          assert.isTrue(exit !== undefined && Exit.isSuccess(exit), String(exit))
+        })
+    )
+  }
+  for (const [name, operation] of Object.entries(ending)) {
+    it.effect.each<Nested>(["lend", "queue", "fail"])(`${name} ends the wait of the other pool's task: %s`, (others) =>
       Effect.gen(function* () {
-        const pool = yield* AioFixedTaskPoolSimple.make({ size: 1, nested: own })
-        const other = yield* AioFixedTaskPoolSimple.make({ size: 1, name: "other", nested: others })
-        const ask = Effect.ignore(pool.submit(Effect.void))
-        const [asks, calls] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
-        const caller = yield* Effect.forkChild(
-          pool.submit(
-            Effect.andThen(
-              calls.await,
-              Effect.suspend(() => operation(other, task))
-            )
-          ),
-          { startImmediately: true }
-        )
-        const task = yield* other.fork(Effect.ensuring(Effect.andThen(asks.await, ask), ask))
-        yield* asks.open
-        yield* settle
-        yield* calls.open
-        yield* settle
-        const exit = caller.pollUnsafe()
-        if (own === "lend") assert.isTrue(exit !== undefined && Exit.isSuccess(exit))
-        else assert.include(String(exit), "a task would wait for other, whose tasks wait for its own pool")
+        const exit = yield* run("fail", others, operation, false)
+        assert.isTrue(exit !== undefined && Exit.isSuccess(exit), String(exit))
       })
+    )
+  }
+  for (const name of ["awaitIdle", "awaitResized", "withQuiesced"]) {
+    it.effect.each<Nested>(["lend", "fail"])(
+      `${name} dies if the caller's pool does not lend, the other one: %s`,
+      (others) =>
+        Effect.gen(function* () {
+          const exit = yield* run("fail", others, waiting[name]!, false)
+          assert.include(String(exit), "a task would wait for other, whose tasks wait for its own pool")
+        })
     )
   }
 })

@@ -11,7 +11,7 @@ import { entryOf, innermostEntry } from "./launch.ts"
 import type { Wait } from "./lending.ts"
 import type { Machine } from "./machine.ts"
 import { rejectedIn } from "./span.ts"
-import type { CrossWait } from "./waitForGraph.ts"
+import type { CrossWait, Failing } from "./waitForGraph.ts"
 
 /** Runs an operation that waits for the pool. The operation ends `wait` in the step of the event that it waits for. */
 export const waitWithin = <A, E, R>(
@@ -37,7 +37,7 @@ export const waitInTask = <A, E, R>(
       ? Effect.suspend(() => operation(crossWait))
       : lendWhile(machine, own, (wait) => operation(crossWait === undefined ? wait : both(wait, crossWait)))
   const refused = Effect.suspend(() => Effect.fail(rejectNested(machine)))
-  return entry.machine === machine ? within(undefined) : waitInOtherPool(entry, machine, within, refused)
+  return entry.machine === machine ? within(undefined) : waitInOtherPool(entry, machine, within, "any", refused)
 }
 
 /** Returns a wait that ends two waits of one fiber, whose tasks are in different pools. */
@@ -50,19 +50,25 @@ const both = (first: AttachedWait, second: AttachedWait): AttachedWait => ({
 
 /**
  * Runs an operation that waits for the pool without a task of its own, such as `close`. In a pool that does not lend, the
- * task keeps its worker. Dies when pools would wait for each other and the task's own pool must not lend.
+ * task keeps its worker. Runs `refused` instead, if given, when pools would wait for each other and the task's own pool
+ * must not lend.
  */
 export const lendMeanwhile = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
   operation: Effect.Effect<A, E, R>,
+  refused?: Effect.Effect<A, E, R>,
   takingBack?: Restore
 ): Effect.Effect<A, E, R> => {
   const entry = innermostEntry(fiber)
   if (entry === undefined) return operation
   const own = machine.nested === "lend" ? entryOf(machine, fiber) : undefined
   const within = own === undefined ? operation : lendWhile(machine, own, () => operation, takingBack)
-  const lent = entry.machine === machine ? within : waitInOtherPool(entry, machine, () => within, undefined, takingBack)
+  const failing = refused === undefined ? "none" : "own"
+  const lent =
+    entry.machine === machine
+      ? within
+      : waitInOtherPool(entry, machine, () => within, failing, refused ?? within, takingBack)
   return lent as Effect.Effect<A, E, R>
 }
 
@@ -74,35 +80,29 @@ export const lendInFinalizer = <A, E, R>(
   machine: Machine,
   fiber: Fiber<unknown, unknown>,
   operation: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => lendMeanwhile(machine, fiber, operation, Effect.interruptible)
+): Effect.Effect<A, E, R> => lendMeanwhile(machine, fiber, operation, undefined, Effect.interruptible)
 
 /**
  * Runs an operation of another pool. The task lends its workers while both pools wait for each other. Runs `refused`
- * instead if one of them must not lend. Without `refused`, dies if the task's own pool must not.
+ * instead if one of the `failing` pools must not lend.
  */
 const waitInOtherPool = <A, E, R>(
   entry: Entry,
   other: Machine,
   operation: (crossWait: CrossWait) => Effect.Effect<A, E, R>,
-  refused: Effect.Effect<A, E | NotAvailable, R> | undefined,
+  failing: Failing,
+  refused: Effect.Effect<A, E | NotAvailable, R>,
   takingBack?: Restore
 ): Effect.Effect<A, E | NotAvailable, R> =>
   Effect.uninterruptibleMask((restore): Effect.Effect<A, E | NotAvailable, R> => {
     const own = entry.machine as Machine
-    const crossWait = own.waitNode.begin(other.waitNode, entry, refused === undefined)
-    if (crossWait === undefined) return restore(refused ?? neverEnds(other))
+    const crossWait = own.waitNode.begin(other.waitNode, entry, failing)
+    if (crossWait === undefined) return restore(refused)
     return Effect.flatMap(Effect.exit(restore(operation(crossWait))), (exit) => {
       own.waitNode.end(crossWait)
       return crossWait.wait === undefined ? exit : endWait(own, crossWait.wait, exit, takingBack ?? restore)
     })
   })
-
-const neverEnds = (machine: Machine): Effect.Effect<never> =>
-  Effect.die(
-    new Error(
-      `TaskPool: a task would wait for ${machine.name}, whose tasks wait for its own pool, and its own pool does not lend (nested: "fail")`
-    )
-  )
 
 /** Runs an operation while a task of the pool lends its workers. */
 const lendWhile = <A, E, R>(

@@ -64,6 +64,9 @@ class Edge {
   }
 }
 
+/** Which pools of a cycle may forbid a wait. */
+export type Failing = "any" | "own" | "none"
+
 /** One pool in the graph. */
 export class PoolNode {
   private readonly lender: Lender
@@ -76,12 +79,13 @@ export class PoolNode {
   }
 
   /**
-   * Begins the wait of a task's fiber for another pool. Returns nothing if it would close a cycle in which a pool has
-   * `nested: "fail"`. For a wait that `must` be, only the pool of the waiting task counts.
+   * Begins the wait of a task's fiber for another pool. Returns nothing if it would close a cycle in which one of these
+   * pools has `nested: "fail"`: any pool, the task's own pool, or none.
    */
-  begin(to: PoolNode, entry: Entry, must: boolean): CrossWait | undefined {
+  begin(to: PoolNode, entry: Entry, failing: Failing): CrossWait | undefined {
     const cycle = this.cycle(to)
-    if (must ? cycle.size > 0 && this.fails : Array.from(cycle).some(({ fails }) => fails)) return undefined
+    if (failing === "any" && Array.from(cycle).some(({ fails }) => fails)) return undefined
+    if (failing === "own" && cycle.size > 0 && this.fails) return undefined
     const crossWait = new CrossWait(to, entry)
     let edge = this.edges.get(to)
     if (edge === undefined) {
