@@ -36,3 +36,18 @@ it.effect("a submit with a retry that waits at the door until the pool is quiesc
     }
   )
 )
+
+it.effect("a place that the elements of an interrupted stream leave goes to the door at once (I9)", () => {
+  const scenario = scenarios.find(({ name }) => name === "failing nested waits: mapEffect")!
+  const around = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
+  const runs = around(7, 3).flatMap((budget) =>
+    around(4, 3).flatMap((padding) =>
+      around(17, 6).flatMap((actorAt) =>
+        around(23, 6).map((interruptAt) => ({ budget, padding, actorAt, interruptAt }))
+      )
+    )
+  )
+  return Effect.forEach(runs, (run) =>
+    replay(scenario, { scenario: scenario.name, actor: "all", seed: undefined, ...run })
+  )
+})

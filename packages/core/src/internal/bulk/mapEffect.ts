@@ -292,6 +292,8 @@ class Mapping implements Traversal {
     this.endTraversal()
     this.span?.counted(this.fed)
     this.stop()
+    // Now: the end of the feeder may take steps, and a place that a task has left belongs to the door.
+    this.machine.flush()
     const end = Effect.suspend(() => {
       const tasks = Array.from(this.live)
       for (const task of tasks) this.machine.cancelByCaller(task, undefined)
