@@ -22,7 +22,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { identity } from "effect/Function"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
@@ -494,8 +493,7 @@ export class BulkTask extends Task {
   override begin(): Effect.Effect<unknown, unknown> {
     const { bulk } = this
     this.start = bulk.starts++
-    const { f, where } = bulk.options
-    return checkEffect(f(this.item, this.index), where, f === identity ? "each task must be" : "f must return")
+    return checkEffect(bulk.options.f(this.item, this.index), bulk.options)
   }
   override get needsItem(): boolean {
     return this.index < 0

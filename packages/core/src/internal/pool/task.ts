@@ -13,6 +13,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Fiber } from "effect/Fiber"
+import { identity } from "effect/Function"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
 import { checkArgs, checkKnown, checkWeight, show } from "../arguments.ts"
@@ -105,13 +106,16 @@ const makeFunctionTask = (
   throw new UnknownTaskType(`${where}: a task must be an Effect or a function that returns one, got ${show(work)}`)
 }
 
-/** Checks the result of a task's function, which must be an effect. */
+/** Checks the result of a task's function, or of the function of a bulk, which must be an effect. */
 export const checkEffect = (
   value: unknown,
-  where = "TaskPool",
-  rule = "a task's function must return"
+  bulk?: { readonly where: string; readonly f: unknown }
 ): Effect.Effect<unknown, unknown> => {
   if (isEffect(value)) return value
+  const rule =
+    bulk === undefined
+      ? "TaskPool: a task's function must return"
+      : `${bulk.where}: ${bulk.f === identity ? "each task must be" : "f must return"}`
   const shown = show(value)
   const cure =
     shown === "a Promise"
@@ -119,7 +123,7 @@ export const checkEffect = (
       : shown === "[object Generator]"
         ? ": wrap its function in Effect.gen"
         : ""
-  throw new UnknownTaskType(`${where}: ${rule} an Effect, got ${shown}${cure}`)
+  throw new UnknownTaskType(`${rule} an Effect, got ${shown}${cure}`)
 }
 
 /**
