@@ -5,7 +5,7 @@
  * - `priority.ts`, `ageing.ts`: by weight, and by weight and age, on the heap of `heap.ts`.
  * - `keyed.ts`, on `lanes.ts`: keys take turns, and each key has its own backlog.
  */
-import type { Linked } from "./list.ts"
+import { type Linked, walked } from "./list.ts"
 
 /** The options of a task that a backlog reads. */
 export interface EntryExtra {
@@ -69,11 +69,9 @@ export interface Backlog<T> {
   /** Returns the entry that has waited longest. The first call may be O(n log n); later ones are O(1), amortized. */
   oldest(): T | undefined
   sequenceOf(entry: T): number
-  /** Returns all entries in the order in which they would be popped. */
-  ordered(): Array<T>
   /**
-   * Returns a function that returns one entry after the other in that order, until the backlog changes. Each call is
-   * O(1) or O(log n).
+   * Returns a function that returns one entry after the other, in the order in which they would be popped, until the
+   * backlog changes. Each call is O(1) or O(log n).
    */
   walk(): () => T | undefined
   /**
@@ -84,6 +82,9 @@ export interface Backlog<T> {
   /** Like `victim`, among the entries that are not kept. Changes no order. Costs O(log n) for each kept one before it. */
   victimExcept(isKept: (entry: T) => boolean, newcomer?: T): T | undefined
 }
+
+/** Returns all entries in the order in which they would be popped. */
+export const entriesOf = <T>(backlog: Pick<Backlog<T>, "walk">): Array<T> => walked(backlog.walk())
 
 /** Implements `victimExcept` for a backlog in which an entry comes back to its place if it has its sequence. */
 export const victimExcept = <T>(

@@ -141,26 +141,6 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
     return this.laneOf(entry)!.sequenceOf(entry)
   }
 
-  /** Returns the order as if no key had a limit from now on. */
-  ordered(): Array<T> {
-    const all: Array<T> = []
-    let round = this.waitingLanes().map((lane) => ({ entries: lane.ordered(), next: 0, debt: lane.debt }))
-    while (round.length > 0) {
-      skipRounds(round)
-      for (const lane of round) {
-        if (lane.debt > 0) {
-          lane.debt--
-          continue
-        }
-        const entry = lane.entries[lane.next++]!
-        lane.debt = permitsOf(entry) - 1
-        all.push(entry)
-      }
-      round = round.filter((lane) => lane.next < lane.entries.length)
-    }
-    return all
-  }
-
   /** Returns the order as if no key had a limit from now on. Visits a lane only when its first turn comes. */
   walk(): () => T | undefined {
     const unvisited = this.lanesInTurn()

@@ -111,11 +111,6 @@ export class Lane<T extends Weighted<T>> extends Link {
     return this.backlog === undefined ? entry.slot : this.backlog.sequenceOf(entry)
   }
 
-  ordered(): Array<T> {
-    if (this.backlog !== undefined) return this.backlog.ordered()
-    return this.only === undefined ? [] : [this.only]
-  }
-
   walk(): () => T | undefined {
     if (this.backlog !== undefined) return this.backlog.walk()
     let { only } = this

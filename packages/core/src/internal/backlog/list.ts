@@ -9,6 +9,13 @@ export interface Linked<T> {
   next: T | undefined
 }
 
+/** Returns all that a walk gives. */
+export const walked = <T>(next: () => T | undefined): Array<T> => {
+  const entries: Array<T> = []
+  for (let entry = next(); entry !== undefined; entry = next()) entries.push(entry)
+  return entries
+}
+
 /** A doubly linked list whose links are in its entries. */
 export class LinkedList<T extends Linked<T>> {
   head: T | undefined = undefined
@@ -43,9 +50,7 @@ export class LinkedList<T extends Linked<T>> {
   }
 
   toArray(): Array<T> {
-    const entries: Array<T> = []
-    for (let entry = this.head; entry !== undefined; entry = entry.next) entries.push(entry)
-    return entries
+    return walked(this.walk())
   }
 
   /** Returns a function that returns one entry after the other, until the list changes. */

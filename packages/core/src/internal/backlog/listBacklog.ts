@@ -114,13 +114,6 @@ abstract class ListBacklog<T extends Weighted<T>> extends LinkedList<T> {
     }
   }
 
-  /** Returns all entries, the oldest first. */
-  protected byAge(): Array<T> {
-    const entries = this.toArray()
-    if (this.returned === undefined) return entries
-    return entries.concat(this.returned.ordered()).sort((a, b) => this.sequenceOf(a) - this.sequenceOf(b))
-  }
-
   protected earlier(returned: T, linked: T | undefined): T {
     return linked === undefined || this.sequenceOf(returned) < linked.slot ? returned : linked
   }
@@ -137,10 +130,6 @@ export class FifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implement
   peek(): T | undefined {
     return this.returned === undefined ? this.head : this.earlier(this.returned.peek()!, this.head)
   }
-
-  ordered(): Array<T> {
-    return this.byAge()
-  }
 }
 
 /** Last in, first out. */
@@ -149,9 +138,5 @@ export class LifoBacklog<T extends Weighted<T>> extends ListBacklog<T> implement
 
   peek(): T | undefined {
     return this.returned === undefined ? this.tail : this.later(this.returned.peek()!, this.tail)
-  }
-
-  ordered(): Array<T> {
-    return this.byAge().toReversed()
   }
 }

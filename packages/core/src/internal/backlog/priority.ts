@@ -105,14 +105,6 @@ export class PriorityBacklog<T extends Weighted<T>> implements Backlog<T> {
     return (this.sequences ??= this.sequencesBySlot())[entry.slot]!
   }
 
-  /** O(n log n). */
-  ordered(): Array<T> {
-    const { keys, slots } = this.heap
-    const nodes = this.liveNodes()
-    nodes.sort((a, b) => keys[2 * a]! - keys[2 * b]! || keys[2 * a + 1]! - keys[2 * b + 1]!)
-    return nodes.map((node) => this.entries[slots[node]!]!)
-  }
-
   /**
    * Walks down the heap from its first node: a second heap, the frontier, has the nodes whose parents were returned.
    * Nodes of removed entries are passed over, so the heap is first rebuilt if it has many of them.

@@ -8,7 +8,7 @@ import type { KeyStats, PoolStats } from "../../PoolStats.ts"
 import type { QueueDiscipline } from "../../QueueDiscipline.ts"
 import { NotAvailable, type NotAvailableReason, TaskCancelled, type TaskCancelledReason } from "../../TaskPoolError.ts"
 import { older } from "../backlog/arrivals.ts"
-import { type Backlog, permitsOf } from "../backlog/backlog.ts"
+import { type Backlog, entriesOf, permitsOf } from "../backlog/backlog.ts"
 import { LinkedList } from "../backlog/list.ts"
 import { Counts } from "./counts.ts"
 import type { Delayed } from "./delayed.ts"
@@ -202,7 +202,7 @@ export abstract class PoolState implements ExtraOwner {
 
   /** The waiting tasks in the order of dispatch, and the delayed ones in the order in which they are due. */
   get unstartedEntries(): ReadonlyArray<Entry> {
-    return this.backlog.ordered().concat(this.delayed.entries.ordered())
+    return entriesOf(this.backlog).concat(entriesOf(this.delayed.entries))
   }
 
   /** Whether a request would get a place now. */

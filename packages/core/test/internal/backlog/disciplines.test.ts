@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { entriesOf } from "../../../src/internal/backlog/backlog.ts"
 import { longRun } from "./longRun.ts"
 import { disciplines, type Entry, entryOf, Pair } from "./models.ts"
 
@@ -98,7 +99,7 @@ describe.each(disciplines)("$name", (discipline) => {
       }
       assert.strictEqual(backlog.size, 50)
       assert.isBelow(elementsOf(backlog), 1500)
-      assert.strictEqual(backlog.oldest()!.arrivedAt, Math.min(...backlog.ordered().map(({ arrivedAt }) => arrivedAt)))
+      assert.strictEqual(backlog.oldest()!.arrivedAt, Math.min(...entriesOf(backlog).map(({ arrivedAt }) => arrivedAt)))
     }
   )
 
@@ -123,7 +124,7 @@ describe.each(disciplines)("$name", (discipline) => {
     const size = 100_000
     const entries = Array.from({ length: size }, (_, id) => entryOf(id, (id * 7919) % 97))
     for (const entry of entries) backlog.push(entry)
-    const expected = backlog.ordered()
+    const expected = entriesOf(backlog)
     // Those that are next leave, without being popped.
     for (const entry of expected.splice(0, size / 3)) backlog.remove(entry)
     for (let look = 0; look < 10_000; look++) {
@@ -139,7 +140,7 @@ describe.each(disciplines)("$name", (discipline) => {
     assert.isUndefined(backlog.any())
     assert.isUndefined(backlog.oldest())
     assert.isUndefined(backlog.victim(entryOf(0, 0)))
-    assert.deepStrictEqual(backlog.ordered(), [])
+    assert.deepStrictEqual(entriesOf(backlog), [])
     assert.isUndefined(backlog.walk()())
     assert.strictEqual(backlog.size, 0)
     assert.strictEqual(backlog.ready, 0)
@@ -167,7 +168,7 @@ describe("AgeingBacklog", () => {
     backlog.push(entryOf(0, 5))
     // Four weights less, so 40 ms: what arrives at 39 goes first, what arrives at 40 does not.
     for (now = 30; now <= 50; now++) backlog.push(entryOf(now, 1))
-    const order = backlog.ordered().map(({ id }) => id)
+    const order = entriesOf(backlog).map(({ id }) => id)
     assert.deepStrictEqual(order.slice(0, order.indexOf(0)), [30, 31, 32, 33, 34, 35, 36, 37, 38, 39])
   })
 

@@ -3,7 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import { AgeingBacklog } from "../../../src/internal/backlog/ageing.ts"
-import type { Backlog, EntryExtra, Weighted } from "../../../src/internal/backlog/backlog.ts"
+import { type Backlog, entriesOf, type EntryExtra, type Weighted } from "../../../src/internal/backlog/backlog.ts"
 import { FifoBacklog, LifoBacklog } from "../../../src/internal/backlog/listBacklog.ts"
 import { PriorityBacklog } from "../../../src/internal/backlog/priority.ts"
 
@@ -257,7 +257,7 @@ export class Pair {
     const { backlog, model } = this
     this.check()
     const ordered = ids(model.ordered())
-    expectSameList(ids(backlog.ordered()), ordered)
+    expectSameList(ids(entriesOf(backlog)), ordered)
     const next = backlog.walk()
     expectSameList(ids(ordered.map(() => next()!)), ordered)
     expectSame(next(), undefined)
