@@ -461,7 +461,7 @@ describe("with a pool", () => {
       assert.isTrue(Exit.isFailure(refused) && Cause.hasDies(refused.cause))
       assert.include(
         Cause.pretty((refused as Exit.Failure<unknown, unknown>).cause),
-        'RangeError: TaskPool.submitBlocking: timeout must be a Duration >= 0, such as "2 seconds", got "soon"'
+        'RangeError: TaskPool.submitBlocking: timeout must be a Duration >= 0, got "soon"'
       )
       assert.strictEqual((yield* TaskPool.stats).submitted, 2)
     }).pipe(Effect.provide([AioFixedTaskPoolSimple.layer(1), NodeExecutor.layer({ threads: 1, spare: 1 })]))

@@ -18,32 +18,27 @@ export const show = (value: unknown): string => {
   try {
     // On Node 22 a promise shows the runtime's own fields.
     if (handlePromise(value)) return "a Promise"
-    const text = format(briefly(value, mostLevels))
+    const text = format(briefly(value, 3))
     return text.length > 100 ? `${text.slice(0, 100)}…` : text
   } catch {
     return `an unreadable ${typeof value}`
   }
 }
 
-/** The most members of a value in a message, and the most levels of them. More would not fit into it. */
-const mostMembers = 50
-const mostLevels = 3
-
 /**
- * Returns a copy with the first members of a value: formatting a large one takes seconds. A source of items has none. It
- * may be endless, and its items are made by the caller's code.
+ * Returns a copy with the first members of a value, at `levels` levels: formatting a large one takes seconds. A source of
+ * items has none. It may be endless, and its items are made by the caller's code.
  */
-const briefly = (value: unknown, levels: number): unknown => {
-  if (typeof value === "string") return value.slice(0, 100)
-  if (typeof value !== "object" || value === null) return value
-  const count = levels > 0 ? mostMembers : 0
-  if (Array.isArray(value)) return Array.from(value.slice(0, count), (member) => briefly(member, levels - 1))
-  const isArrayLike = value.toString === Array.prototype.toString
-  if (value.toString !== Object.prototype.toString && !isArrayLike) return value
-  if (Symbol.iterator in value) return { toString: () => Object.prototype.toString.call(value) }
-  const names = Object.keys(value).slice(0, count) as Array<keyof typeof value>
-  const members = names.map((name) => [name, { value: briefly(value[name], levels - 1), enumerable: true }])
-  return Object.create(Object.getPrototypeOf(value), Object.fromEntries(members))
+const briefly = (value: any, levels: number): any => {
+  // Other objects have a text of their own. That of an array has all members.
+  const isPlain = value?.toString === Object.prototype.toString || value?.toString === Array.prototype.toString
+  if (typeof value !== "object" || !isPlain) return value
+  const isArray = Array.isArray(value)
+  if (!isArray && Symbol.iterator in value) return { toString: () => Object.prototype.toString.call(value) }
+  const copy = isArray ? [] : Object.create(Object.getPrototypeOf(value))
+  let left = levels > 0 ? 50 : 0
+  for (const name in value) if (left-- > 0) copy[name] = briefly(value[name], levels - 1)
+  return copy
 }
 
 /** Throws `RangeError`: a value of the right type breaks a rule. */
@@ -191,8 +186,7 @@ export const checkDuration = (
     const millis = Duration.toMillis(duration.value)
     if (millis > 0 || (millis === 0 && rule === ">= 0")) return duration.value
   }
-  const example = typeof value === "string" ? ', such as "2 seconds"' : ""
-  return refuse(where, what, `a Duration ${rule}${example}`, value)
+  return refuse(where, what, `a Duration ${rule}`, value)
 }
 
 const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"]
@@ -210,6 +204,13 @@ export const isAmount = (value: Duration.Input): boolean => {
   const parts = units.map((unit) => (value as Record<string, unknown>)[unit]).filter((part) => part !== undefined)
   return parts.length > 0 && parts.every(isNumber) && Object.keys(value).every((key) => units.includes(key))
 }
+
+/** The options for which a task needs an object beside it. */
+export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
+/** The names of the options of every submission. */
+export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
+/** The names of the options of a submitted function. */
+export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** Checks that options are an object. */
 export const checkOptions = <A extends object>(where: string, value: A): A =>

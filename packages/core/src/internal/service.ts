@@ -41,7 +41,8 @@ import {
   checkOwn,
   checkWord,
   isRecord,
-  refuseType
+  refuseType,
+  submitOptions
 } from "./arguments.ts"
 import { runBulk } from "./bulk/bulk.ts"
 import { itemOptionsOf, perItem } from "./bulk/itemOptions.ts"
@@ -62,7 +63,7 @@ import { clear, interruptSurplus } from "./pool/selecting.ts"
 import { type Classify, RetryAfter } from "./pool/outcome.ts"
 import { checkCostChange } from "./pool/rate.ts"
 import { Fork, Submit, submitNow } from "./pool/submit.ts"
-import { makeTaskUnsafe, submitOptions, type TaskOptions } from "./pool/task.ts"
+import { makeTaskUnsafe, type TaskOptions } from "./pool/task.ts"
 import { awaitEnds, awaitStats, awaitUntil } from "./pool/waits.ts"
 import { type Registry, registryOf } from "./registry.ts"
 import type { RuntimeFiber } from "./runtime/fiber.ts"
@@ -297,7 +298,7 @@ const serviceOf = (
   const neverReady = Effect.suspend(() =>
     Effect.die(
       new Error(
-        `TaskPool: a task would wait for ${machine.name}, whose tasks wait for its own pool, and its own pool does not lend (nested: "fail")`
+        `TaskPool: a task would wait for ${machine.name}, whose tasks wait for its own pool, which has nested: "fail"`
       )
     )
   )

@@ -1,9 +1,9 @@
 /** The pipeable form of the operations on a task: `effect.pipe(pool.submit(options))`. */
 import * as Effect from "effect/Effect"
 import { UnknownTaskType } from "../TaskPoolError.ts"
-import { show } from "./arguments.ts"
+import { show, taskOptions } from "./arguments.ts"
 import { isTask, pipeable, type TaskOperation } from "./pipeable.ts"
-import { taskOptions, type TaskOptions } from "./pool/task.ts"
+import type { TaskOptions } from "./pool/task.ts"
 
 /** Makes an operation that also takes its task in a second call. */
 export const taskOperation = (

@@ -47,32 +47,13 @@ const show = (value: unknown): string => {
   try {
     // On Node 22 a promise shows the runtime's own fields.
     if (handlePromise(value)) return "a Promise"
-    const text = format(briefly(value, mostLevels))
+    // `format` would run a generator, which may be endless.
+    if (typeof (value as any)?.next === "function") return "an iterator"
+    const text = format(value)
     return text.length > 100 ? `${text.slice(0, 100)}…` : text
   } catch {
     return `an unreadable ${typeof value}`
   }
-}
-
-/** The most members of a value in a message, and the most levels of them. More would not fit into it. */
-const mostMembers = 50
-const mostLevels = 3
-
-/**
- * Returns a copy with the first members of a value: formatting a large one takes seconds. A source of items has none. It
- * may be endless, and its items are made by the caller's code.
- */
-const briefly = (value: unknown, levels: number): unknown => {
-  if (typeof value === "string") return value.slice(0, 100)
-  if (typeof value !== "object" || value === null) return value
-  const count = levels > 0 ? mostMembers : 0
-  if (Array.isArray(value)) return Array.from(value.slice(0, count), (member) => briefly(member, levels - 1))
-  const isArrayLike = value.toString === Array.prototype.toString
-  if (value.toString !== Object.prototype.toString && !isArrayLike) return value
-  if (Symbol.iterator in value) return { toString: () => Object.prototype.toString.call(value) }
-  const names = Object.keys(value).slice(0, count) as Array<keyof typeof value>
-  const members = names.map((name) => [name, { value: briefly(value[name], levels - 1), enumerable: true }])
-  return Object.create(Object.getPrototypeOf(value), Object.fromEntries(members))
 }
 
 const checkInteger = (where: string, what: string, value: number, min: number, max: number): number =>

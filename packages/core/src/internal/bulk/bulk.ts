@@ -26,6 +26,7 @@ import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { AttachedWait } from "../pool/extra.ts"
+import { functionOfItem } from "../pool/label.ts"
 import { endLaunch } from "../pool/launch.ts"
 import type { Machine } from "../pool/machine.ts"
 import { waitWithin } from "../pool/nested.ts"
@@ -450,9 +451,6 @@ const defectsOf = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const defects = cause.reasons.filter(Cause.isDieReason)
   return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
-
-/** The function of the bulk, for a function that a report lists for an item. */
-export const functionOfItem = new WeakMap<object, unknown>()
 
 // A bulk task calls `f` with its item instead. Arguments of any kind mark the work as a function.
 const noArguments: ReadonlyArray<unknown> = []

@@ -1,8 +1,8 @@
 /** The options of the tasks of a bulk: values, or functions of each item. */
-import { checkOwn } from "../arguments.ts"
-import { extraOf, extraOptions } from "../pool/extra.ts"
+import { checkOwn, extraOptions, submitOptions } from "../arguments.ts"
+import { extraOf } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
-import { submitOptions, type Task, weightOf } from "../pool/task.ts"
+import { type Task, weightOf } from "../pool/task.ts"
 import { runIsolated } from "../runtime/asyncContext.ts"
 import type { ItemOptions } from "../../PoolOptions.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"

@@ -11,9 +11,6 @@ import { checkCost, type CheckedRate, type Costs } from "./rate.ts"
 import { type Retry, retryOf } from "./retry.ts"
 import type { Trace } from "./span.ts"
 
-/** The options for which a task needs a `TaskExtra`. */
-export const extraOptions = ["label", "key", "permits", "cost", "maxWait", "retry"] as const
-
 /** Checked options of a submission. Tasks in a row usually have the same ones, so they share this. It never changes. */
 export interface CheckedOptions {
   readonly label: string | undefined

@@ -33,6 +33,9 @@ const effectNames = new WeakMap<object, string>()
 /** Gives an effect the name that a task of it has. */
 export const nameEffect = (effect: object, name: string): void => void effectNames.set(effect, name)
 
+/** The function of a bulk, for a function that a report lists for an item. */
+export const functionOfItem = new WeakMap<object, unknown>()
+
 /** Where a class of effects that stand for a function has the name of the function, which may be user code. */
 export const functionName = Symbol("functionName")
 

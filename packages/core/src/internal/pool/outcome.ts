@@ -1,5 +1,4 @@
 /** Decides what the exit of a task says about the server behind a pool: the option `classify`. */
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -26,11 +25,9 @@ const isTimeout = (error: any): boolean => {
 /** Classifies a timeout as overload. Ignores other failures, which say nothing about the server. */
 export const classifyDefault: Classify = (exit) => {
   if (exit._tag === "Success") return "success"
-  for (const reason of exit.cause.reasons) {
-    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
-    if (isTimeout(error)) return "overload"
-  }
-  return "ignore"
+  // A reason has an error, a defect, or neither.
+  const timedOut = exit.cause.reasons.some((reason: any) => isTimeout(reason.error) || isTimeout(reason.defect))
+  return timedOut ? "overload" : "ignore"
 }
 
 /** Calls a pool's `classify`, and handles every result and every error of it. */

@@ -16,7 +16,7 @@ import type { Fiber } from "effect/Fiber"
 import { identity } from "effect/Function"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight, show } from "../arguments.ts"
+import { checkArgs, checkKnown, checkWeight, show, taskOptions } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -34,7 +34,7 @@ import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
 import type { Entry } from "./entry.ts"
-import { extraOf, extraOptions, ownExtra, type TaskExtra } from "./extra.ts"
+import { extraOf, ownExtra, type TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
 import { contextOfLaunch, endLaunch, innermostEntry, type Launch } from "./launch.ts"
 import { labelOf } from "./label.ts"
@@ -58,11 +58,6 @@ export const weightOf = (where: string, { weight }: Pick<SubmitOptions, "weight"
 /** Like `Effect.isEffect`, and faster for most tasks. */
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
   typeof value === "object" && value !== null ? (value as any)[Effect.TypeId] !== undefined : Effect.isEffect(value)
-
-/** The names of the options of every submission. */
-export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
-/** The names of the options of a submitted function. */
-export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** Makes a task. Throws if the work is neither an effect nor a function, or if an option is wrong. */
 export const makeTaskUnsafe = (

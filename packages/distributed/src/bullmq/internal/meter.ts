@@ -4,7 +4,6 @@
  * Sums leave a tenth of a second after the first change, and at once after a sign of overload.
  */
 import { type AutoScalePoolOptions, type TaskOutcome } from "@aio-task-pool/core"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import { durationOf, handlePromise } from "../../internal/arguments.ts"
@@ -20,23 +19,14 @@ const longestRetryAfter = 300_000
 const reportAfter = 100 // ms
 
 /** Whether an error is a timeout, or was caused by one, such as that of `Effect.tryPromise`. */
-const isTimeout = (error: any): boolean => {
-  // A plain `try`: the properties of a user's error are user code.
-  try {
-    return error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
-  } catch {
-    return false
-  }
-}
+const isTimeout = (error: any): boolean => error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
 
 /** Classifies a timeout as overload, and ignores other failures, which say nothing about the server. */
 const classifyDefault: Classify = (exit) => {
   if (Exit.isSuccess(exit)) return "success"
-  const timesOut = exit.cause.reasons.some(
-    (reason) =>
-      (Cause.isFailReason(reason) && isTimeout(reason.error)) || (Cause.isDieReason(reason) && isTimeout(reason.defect))
-  )
-  return timesOut ? "overload" : "ignore"
+  // A reason has an error, a defect, or neither.
+  const timedOut = exit.cause.reasons.some((reason: any) => isTimeout(reason.error) || isTimeout(reason.defect))
+  return timedOut ? "overload" : "ignore"
 }
 
 const nothing = { started: 0, succeeded: 0, failed: 0, overloaded: 0, fresh: 0, runSum: 0, runSquares: 0, area: 0 }
