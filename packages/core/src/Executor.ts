@@ -53,7 +53,8 @@ export interface ExecutorOperations<in out Self> {
    *
    * **Gotchas**
    *
-   * Arguments are copied when the job is posted to a thread, not when it is submitted. Do not change them meanwhile.
+   * Arguments are copied when the job is posted to a thread, not when it is submitted. Do not change them meanwhile. A
+   * job that was posted behind a long one is posted again, which copies them again and runs their getters again.
    *
    * **Example** (Running a job in the calling thread, for tests)
    *
