@@ -212,6 +212,22 @@ export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
 /** The names of the options of a submitted function. */
 export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
+/** Like `taskOptions.includes(name)`, which would take a twenty-fifth of a task with options. */
+const isTaskOption = (name: string): boolean => {
+  switch (name) {
+    case "weight":
+    case "label":
+    case "key":
+    case "permits":
+    case "cost":
+    case "maxWait":
+    case "retry":
+    case "args":
+      return true
+  }
+  return false
+}
+
 /** Checks that options are an object. */
 export const checkOptions = <A extends object>(where: string, value: A): A =>
   typeof value === "object" && value !== null ? value : refuse(where, "options", "an object", value)
@@ -223,11 +239,16 @@ export const checkOrder = (where: string, low: readonly [string, number], high: 
 
 /** Checks that all options have known names. Otherwise a misspelled option would be ignored silently. */
 export const checkKnown = <A extends object>(where: string, options: A, known: ReadonlyArray<string>): A => {
-  // Runs for each task with options: `for in` makes no array of the names.
   for (const key in checkOptions(where, options)) {
     if (known.includes(key) || !Object.hasOwn(options, key) || options[key] === undefined) continue
     throw new TypeError(`${where}: unknown option ${show(key)} (known: ${known.join(", ")})`)
   }
+  return options
+}
+
+/** Checks the options of a task like `checkKnown`. Runs for each task with options. */
+export const checkTaskOptions = <A extends object>(where: string, options: A): A => {
+  for (const name in checkOptions(where, options)) if (!isTaskOption(name)) checkKnown(where, options, taskOptions)
   return options
 }
 

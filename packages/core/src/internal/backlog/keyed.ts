@@ -11,6 +11,8 @@ import { append, Lane, OldestFirst, Ranking, unlink } from "./lanes.ts"
 
 /** The most lanes without tasks that are kept. */
 const mostIdle = 1024
+/** The most lanes that are used again. They take half a megabyte, and making a lane takes a thirtieth of the task. */
+const mostReused = 4096
 
 /** The turns of a lane that `walk` has still to take. */
 interface Turns<T> {
@@ -41,7 +43,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private readonly ageing: AgeingBacklog<T> | undefined
   private pushed: number
   private readonly lanes = new Map<string | number, Lane<T>>()
-  /** The first lanes that were made, at most `mostIdle`. When all lanes are dropped, new keys use these again. */
+  /** The first lanes that were made, at most `mostReused`. When all lanes are dropped, new keys use these again. */
   private readonly reused: Array<Lane<T>> = []
   /** The index of the next one of these that is free. */
   private nextFree = 0
@@ -248,7 +250,7 @@ export class KeyedBacklog<T extends Weighted<T>> implements Backlog<T> {
   private makeLane(): Lane<T> {
     if (this.nextFree < this.reused.length) return this.reused[this.nextFree++]!
     const lane = new Lane<T>()
-    if (this.nextFree < mostIdle) this.nextFree = this.reused.push(lane)
+    if (this.nextFree < mostReused) this.nextFree = this.reused.push(lane)
     return lane
   }
 

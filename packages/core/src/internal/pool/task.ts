@@ -16,7 +16,7 @@ import type { Fiber } from "effect/Fiber"
 import { identity } from "effect/Function"
 import { type NotAvailableReason, type TaskCancelledReason, UnknownTaskType } from "../../TaskPoolError.ts"
 import type { SubmitOptions } from "../../TaskPool.ts"
-import { checkArgs, checkKnown, checkWeight, show, taskOptions } from "../arguments.ts"
+import { checkArgs, checkTaskOptions, checkWeight, show } from "../arguments.ts"
 import { type AsyncContext, releaseAsyncContext } from "../runtime/asyncContext.ts"
 import {
   answerCaller,
@@ -68,7 +68,7 @@ export const makeTaskUnsafe = (
   context: Context.Context<never>
 ): Task => {
   if (options === undefined) return makePlainTask(machine, where, work, undefined, defaultWeight, context)
-  const weight = weightOf(where, checkKnown(where, options, taskOptions))
+  const weight = weightOf(where, checkTaskOptions(where, options))
   const task = makePlainTask(machine, where, work, options, weight, context)
   task.extra = extraOf(where, machine, options)
   return task
