@@ -27,6 +27,11 @@ export interface Benchmark {
   readonly unit: "µs" | "bytes"
   /** The number of processes, default 3. More if compiled code decides the result. `--quick` uses one. */
   readonly processes?: number
+  /**
+   * Whether each comparison has these processes for itself, because the code that one leaves decides the next. Not with
+   * `--quick`.
+   */
+  readonly apart?: boolean
   /** The comparisons, with less work if `quick`. */
   readonly comparisons: (quick: boolean) => ReadonlyArray<Comparison>
 }

@@ -5,7 +5,7 @@ import type { Benchmark } from "./benchmark.ts"
 import { backlog } from "./benchmarks/backlog.ts"
 import { bulk } from "./benchmarks/bulk.ts"
 import { cancel } from "./benchmarks/cancel.ts"
-import { features } from "./benchmarks/features.ts"
+import { features, mixed } from "./benchmarks/features.ts"
 import { inspect } from "./benchmarks/inspect.ts"
 import { measuring } from "./benchmarks/measuring.ts"
 import { memory } from "./benchmarks/memory.ts"
@@ -30,6 +30,7 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   six,
   options,
   features,
+  mixed,
   measuring,
   observing
 ]

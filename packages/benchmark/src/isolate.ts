@@ -1,6 +1,6 @@
 /**
- * Runs one benchmark in its own process, so that it finds the same heap and the same compiled code whichever
- * benchmark ran before it. Runs several such processes, one after another, because the engine compiles the same code
+ * Runs one benchmark, or one comparison of it, in its own process, so that it finds the same heap and the same compiled
+ * code whatever ran before it. Runs several such processes, one after another, because the engine compiles the same code
  * differently each time.
  */
 import { fileURLToPath } from "node:url"
@@ -24,14 +24,21 @@ export class BenchmarkFailed extends Data.TaggedError("BenchmarkFailed")<{ reado
 /** Measures a benchmark; its progress goes to standard error. */
 export const runIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
   const processes = options.quick ? 1 : (benchmark.processes ?? 3)
-  return resultOf(benchmark, options, yield* Effect.replicateEffect(measureIsolated(benchmark, options), processes))
+  const peers = benchmark.comparisons(options.quick).map(({ peer }) => peer)
+  const each = benchmark.apart === true && !options.quick ? peers.map((peer) => [peer]) : [[]]
+  const measured = Effect.forEach(each, (only) => measureIsolated(benchmark, options, only))
+  return resultOf(benchmark, options, (yield* Effect.replicateEffect(measured, processes)).flat())
 })
 
-const measureIsolated = Effect.fnUntraced(function* (benchmark: Benchmark, options: RunOptions) {
+const measureIsolated = Effect.fnUntraced(function* (
+  benchmark: Benchmark,
+  options: RunOptions,
+  only: ReadonlyArray<string>
+) {
   const program = fileURLToPath(new URL("isolated.ts", import.meta.url))
   const child = yield* ChildProcess.make(
     process.execPath,
-    ["--expose-gc", program, benchmark.name, ...flagsOf(options)],
+    ["--expose-gc", program, benchmark.name, ...flagsOf(options), ...only],
     { stderr: "inherit", forceKillAfter: "3 seconds" }
   )
   const output = yield* Stream.mkString(Stream.decodeText(child.stdout))

@@ -32,14 +32,16 @@ export const Measured = Schema.Record(
 )
 export type Measured = typeof Measured.Type
 
-/** Measures a benchmark, and calls `onComparison` after each comparison. Rejects if a side did not do its work. */
+/** Measures a benchmark, or only the comparison with one peer, and calls `onComparison` after each comparison. Rejects if a side did not do its work. */
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
+  only: string | undefined,
   onComparison: (peer: string, pairs: ReadonlyArray<Pair>) => void
 ): Promise<Measured> => {
   const measured: Record<string, ReadonlyArray<Pair>> = {}
   for (const comparison of benchmark.comparisons(quick)) {
+    if (only !== undefined && comparison.peer !== only) continue
     const pairs = await measure(comparison, effortOf(quick), cpu ? processorClock : wallClock)
     measured[comparison.peer] = pairs
     onComparison(comparison.peer, pairs)
@@ -51,7 +53,7 @@ export const measureBenchmark = async (
 export const resultOf = (benchmark: Benchmark, options: RunOptions, parts: ReadonlyArray<Measured>): Result => {
   const ratios: Record<string, Ratio> = {}
   for (const { peer, target } of benchmark.comparisons(options.quick)) {
-    const summary = summarize(parts.flatMap((part) => part[peer]!))
+    const summary = summarize(parts.flatMap((part) => part[peer] ?? []))
     // The targets apply to the full work only.
     ratios[peer] = { ...summary, ...(target && !options.quick && { target }) }
   }

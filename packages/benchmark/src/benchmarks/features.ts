@@ -66,11 +66,14 @@ const ways: ReadonlyArray<readonly [name: string, ratio: number | undefined, our
   ["nested submits against two flat ones", 1.5, nested, flat]
 ]
 
+const title = "the work of submit in batches of 2,000: with an option (ours) against the same without it (theirs)"
+
 export const features: Benchmark = {
   name: "features",
-  title: "the work of submit in batches of 2,000: with an option (ours) against the same without it (theirs)",
+  title,
   unit: "µs",
   processes: 5,
+  apart: true,
   comparisons: (quick) => {
     const tasks = quick ? 10_000 : 20_000
     return ways.map(([peer, ratio, ours, theirs]) => ({
@@ -80,4 +83,12 @@ export const features: Benchmark = {
       ...(ratio !== undefined && { target: { ratio } })
     }))
   }
+}
+
+/** The same in a process that has used the options before in the list, as a program that uses them all. */
+export const mixed: Benchmark = {
+  ...features,
+  name: "mixed",
+  title: `${title}, all options in one process`,
+  apart: false
 }
