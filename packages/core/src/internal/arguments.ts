@@ -84,9 +84,6 @@ export const checkNumber = (
 export const checkSize = (where: string, what: string, value: number): number =>
   isNumber(value) ? value : refuse(where, what, "a number", value)
 
-/** Checks the number of workers that a task takes: an integer above 0. */
-export const checkPermits = (where: string, value: number): number => checkPositive(where, "permits", value)
-
 /** Checks the key of a task. */
 export const checkKey = (where: string, value: string | number): string | number =>
   typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))
@@ -213,20 +210,15 @@ export const submitOptions: ReadonlyArray<string> = ["weight", ...extraOptions]
 export const taskOptions: ReadonlyArray<string> = [...submitOptions, "args"]
 
 /** Like `taskOptions.includes(name)`, which would take a twenty-fifth of a task with options. */
-const isTaskOption = (name: string): boolean => {
-  switch (name) {
-    case "weight":
-    case "label":
-    case "key":
-    case "permits":
-    case "cost":
-    case "maxWait":
-    case "retry":
-    case "args":
-      return true
-  }
-  return false
-}
+const isTaskOption = (name: string): boolean =>
+  name === "key" ||
+  name === "maxWait" ||
+  name === "cost" ||
+  name === "weight" ||
+  name === "label" ||
+  name === "permits" ||
+  name === "retry" ||
+  name === "args"
 
 /** Checks that options are an object. */
 export const checkOptions = <A extends object>(where: string, value: A): A =>
