@@ -36,8 +36,7 @@ const briefly = (value: any, levels: number): any => {
   const isArray = Array.isArray(value)
   if (!isArray && Symbol.iterator in value) return { toString: () => Object.prototype.toString.call(value) }
   const copy = isArray ? [] : Object.create(Object.getPrototypeOf(value))
-  let left = levels > 0 ? 50 : 0
-  for (const name in value) if (left-- > 0) copy[name] = briefly(value[name], levels - 1)
+  for (const name of Object.keys(value).slice(0, levels > 0 ? 50 : 0)) copy[name] = briefly(value[name], levels - 1)
   return copy
 }
 

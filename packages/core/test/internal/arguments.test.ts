@@ -20,6 +20,14 @@ describe("a value in a message", () => {
     [new Map([[1, 2]]), "[object Map]"],
     [new Uint8Array(2), "[object Uint8Array]"],
     [Promise.resolve(), "a Promise"],
+    [
+      Object.create({
+        get inherited() {
+          return 1
+        }
+      }),
+      "{}"
+    ],
     [{ a: { b: { c: { d: 1 } } } }, '{"a":{"b":{"c":{}}}}']
   ])("shows %s", (value, text) => assert.strictEqual(show(value), text))
 

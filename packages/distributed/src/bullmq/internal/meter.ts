@@ -19,10 +19,17 @@ const longestRetryAfter = 300_000
 const reportAfter = 100 // ms
 
 /** Whether an error is a timeout, or was caused by one, such as that of `Effect.tryPromise`. */
-const isTimeout = (error: any): boolean => error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
+const isTimeout = (error: any): boolean => {
+  // A plain `try`: the properties of a user's error are user code.
+  try {
+    return error?.name === "TimeoutError" || error?.cause?.name === "TimeoutError"
+  } catch {
+    return false
+  }
+}
 
 /** Classifies a timeout as overload, and ignores other failures, which say nothing about the server. */
-const classifyDefault: Classify = (exit) => {
+export const classifyDefault: Classify = (exit) => {
   if (Exit.isSuccess(exit)) return "success"
   // A reason has an error, a defect, or neither.
   const timedOut = exit.cause.reasons.some((reason: any) => isTimeout(reason.error) || isTimeout(reason.defect))
