@@ -32,7 +32,10 @@ export const Measured = Schema.Record(
 )
 export type Measured = typeof Measured.Type
 
-/** Measures a benchmark, or only the comparison with one peer, and calls `onComparison` after each comparison. Rejects if a side did not do its work. */
+/**
+ * Measures a benchmark, or `only` the comparison with one peer, and calls `onComparison` after each comparison. Rejects
+ * if a side did not do its work.
+ */
 export const measureBenchmark = async (
   benchmark: Benchmark,
   { cpu, quick }: RunOptions,
