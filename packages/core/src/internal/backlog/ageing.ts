@@ -3,7 +3,7 @@
  *
  * All entries age at the same speed, so their order never changes while they wait. It is the order of
  * weight x `ageing` + arrival. A task is overtaken only by tasks that arrive within `ageing` x (difference of weights)
- * after it.
+ * after it. Tasks of a burst share readings of the clock (see `ages.ts`), which adds a few milliseconds.
  */
 import type { Weighted } from "./backlog.ts"
 import { PriorityBacklog } from "./priority.ts"

@@ -60,6 +60,12 @@ export class Ages {
     return this.reading
   }
 
+  /** Like `stamp`, as a number of milliseconds that never falls. */
+  millis(): number {
+    this.stamp()
+    return Math.max(0, this.time)
+  }
+
   /** Returns a stamp of the present time. */
   now(): number {
     this.read()
@@ -69,7 +75,7 @@ export class Ages {
   /** Ends the sharing of the last reading. */
   endSharing(): void {
     this.left = 0
-    this.time = Math.max(this.time, this.millis())
+    this.time = Math.max(this.time, this.readClock())
     if (this.shared !== undefined) this.shared.until = this.time
     this.shared = undefined
   }
@@ -82,7 +88,7 @@ export class Ages {
   }
 
   /** The clock is user code, and must not interrupt a transition of the pool. */
-  private millis(): number {
+  private readClock(): number {
     try {
       return monotonicMillis(this.clock)
     } catch {
