@@ -43,7 +43,7 @@ export class Ages {
   private left = 0
   private stride = 1
   /** The last reading, in milliseconds. */
-  time = -Infinity
+  time = 0
   private reading = 0
   /** The last reading, while tasks share it. */
   shared: SharedReading | undefined = undefined
@@ -63,7 +63,7 @@ export class Ages {
   /** Like `stamp`, as a number of milliseconds that never falls. */
   millis(): number {
     this.stamp()
-    return Math.max(0, this.time)
+    return this.time
   }
 
   /** Returns a stamp of the present time. */

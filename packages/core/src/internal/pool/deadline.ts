@@ -107,8 +107,9 @@ export class Deadlines {
 
   private begin(entry: Waiting, maxWait: number): Deadline {
     const { agenda, ages } = this.pool
+    const now = ages.millis()
     const deadline = new Deadline(this.pool, entry, maxWait, ages.shared)
-    agenda.add(deadline, (ages.shares ? ages.time : agenda.nowOrLast()) + maxWait)
+    agenda.add(deadline, now + maxWait)
     return deadline
   }
 

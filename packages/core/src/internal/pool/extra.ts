@@ -28,7 +28,7 @@ export const noOptions: CheckedOptions = { label: undefined, permits: 1, costs: 
 class Rest {
   retry: Retry | undefined = undefined
   /** The waits of other tasks of the pool that end when this task settles or is admitted. */
-  waits: Array<AttachedWait> | undefined = undefined
+  waits: AttachedWait | Set<AttachedWait> | undefined = undefined
   /** The span of the present attempt, if the submitter has a recorded span. */
   trace: Trace | undefined = undefined
   /** The time of the last start, which the rate has counted. */
@@ -81,6 +81,7 @@ export class TaskExtra implements HasDeadline {
     const waits = this.rest?.waits
     if (waits === undefined) return
     this.rest!.waits = undefined
+    if (!(waits instanceof Set)) return waits.end()
     for (const wait of waits) wait.end()
   }
 }
@@ -110,15 +111,16 @@ export const hasStarted = ({ extra }: HasExtra): boolean => (extra?.retry?.start
 /** Ends `wait` when the task settles, or when it is admitted if its caller waits for admission only. */
 export const attachWait = (entry: HasExtra, wait: AttachedWait): void => {
   const { ownRest } = ownExtra(entry)
-  if (ownRest.waits === undefined) ownRest.waits = [wait]
-  else ownRest.waits.push(wait)
+  const { waits } = ownRest
+  // The usual case is a nested submit, the only wait for its task. A collection would cost a twentieth of the task.
+  ownRest.waits = waits === undefined ? wait : waits instanceof Set ? waits.add(wait) : new Set([waits, wait])
 }
 
 /** Undoes `attachWait`, because the waiter was interrupted. */
 export const detachWait = ({ extra }: HasExtra, wait: AttachedWait): void => {
-  const waits = extra?.rest?.waits
-  const index = waits?.lastIndexOf(wait) ?? -1
-  if (index >= 0) waits!.splice(index, 1)
+  const rest = extra?.rest
+  if (rest?.waits === wait) rest.waits = undefined
+  else if (rest?.waits instanceof Set) rest.waits.delete(wait)
 }
 
 /** A pool, as the options of its tasks see it. */

@@ -219,9 +219,9 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.flush()
   }
 
-  /** Returns whether the options of a task need preparations, or a deadline. */
+  /** Returns whether the options of a task need preparations. */
   private isSpecial(extra: TaskExtra): boolean {
-    return extra.permits > 1 || extra.options.maxWait !== undefined || this.gate.isFirstKey(extra)
+    return extra.permits > 1 || this.gate.isFirstKey(extra)
   }
 
   private admitSelectively(entry: Entry, mayWait: boolean): void {
@@ -229,7 +229,6 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.prepare(entry)
     if (this.door.size > 0 || !this.isDoorNext || !this.mayStart(entry)) this.enqueueOrReject(entry, mayWait)
     else this.launchNew(entry)
-    if (entry.state === "AtDoor" || entry.state === "Waiting") this.startDeadline(entry)
   }
 
   /** Handles a task that cannot start now, because workers are missing or other tasks wait. */
@@ -238,6 +237,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     else if (mayWait) this.enqueueAtDoor(entry)
     else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
+    if (entry.extra !== undefined) this.startDeadline(entry)
   }
 
   /**
@@ -343,7 +343,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
   admitsItem(entry: Entry): boolean {
-    if (!this.selective && (entry.extra === undefined || !this.isSpecial(entry.extra))) return true
+    if (entry.extra === undefined && !this.selective) return true
     if (this.isTooLarge(entry)) {
       if (entry.state === "AtDoor") this.door.remove(entry)
       this.reject(entry, "TooLarge")

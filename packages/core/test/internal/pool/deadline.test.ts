@@ -56,6 +56,7 @@ describe("deadlines of tasks that share a reading of the clock", () => {
       time: 100,
       shared: { until: Infinity } as SharedReading | undefined,
       stamp: () => 0,
+      millis: () => ages.time,
       endSharing: () => {
         ages.time = 103
         if (ages.shared !== undefined) ages.shared.until = ages.time

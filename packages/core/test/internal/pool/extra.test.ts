@@ -62,10 +62,11 @@ describe("the extra of a task", () => {
 
   it("becomes the task's own when the task gets a state", () => {
     const tasks = [0, 1].map((): HasExtra => ({ extra: extraOf(where, machine, { label: "a", permits: 2 }) }))
-    attachWait(tasks[0]!, { end: () => {} })
+    const wait = { end: () => {} }
+    attachWait(tasks[0]!, wait)
     const [own, shared] = tasks.map(({ extra }) => extra!)
     assert.strictEqual(own!.options, shared!.options)
-    assert.strictEqual(own!.rest!.waits!.length, 1)
+    assert.strictEqual(own!.rest!.waits, wait)
     assert.isTrue(shared!.shared)
     assert.isUndefined(shared!.rest?.waits)
   })

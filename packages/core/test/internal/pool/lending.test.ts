@@ -182,11 +182,13 @@ describe("a pool whose tasks lend", () => {
       const joining = Effect.gen(function* () {
         const { join } = new Handle(joined)
         for (let i = 0; i < 100; i++) yield* Fiber.interrupt(yield* start(join))
+        assert.isUndefined(joined.extra?.rest?.waits)
+        yield* Fiber.interruptAll(yield* Effect.replicateEffect(start(join), 100))
       })
       machine.admit(new Task(machine, joining, undefined, 4, fiber.context), true)
       return Effect.gen(function* () {
         yield* awaitUntil(machine, () => machine.stats().succeeded === 1)
-        assert.strictEqual(joined.extra?.rest?.waits?.length, 0)
+        assert.deepStrictEqual(joined.extra?.rest?.waits, new Set())
         for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
       })
     })
