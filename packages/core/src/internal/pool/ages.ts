@@ -43,7 +43,7 @@ export class Ages {
   private left = 0
   private stride = 1
   /** The last reading, in milliseconds. */
-  time = 0
+  time = -Infinity
   private reading = 0
   /** The last reading, while tasks share it. */
   shared: SharedReading | undefined = undefined
@@ -63,7 +63,7 @@ export class Ages {
   /** Like `stamp`, as a number of milliseconds that never falls. */
   millis(): number {
     this.stamp()
-    return this.time
+    return Math.max(0, this.time)
   }
 
   /** Returns a stamp of the present time. */
