@@ -24,6 +24,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { NotAvailable } from "../../TaskPoolError.ts"
 import { noStamp } from "../pool/ages.ts"
+import { endByCaller, removeStopped } from "../pool/endingEarly.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { AttachedWait } from "../pool/extra.ts"
 import { functionOfItem } from "../pool/label.ts"
@@ -374,7 +375,7 @@ export class Bulk implements Traversal {
     this.state = "Stopped"
     const { newest } = this
     if (newest !== undefined && newest.state !== "Running" && newest.state !== "Settled") {
-      this.machine.removeStopped(newest, undefined)
+      removeStopped(this.machine, newest, undefined)
     }
     if (this.options.itemOptions !== undefined) this.removeWaiting()
     this.endWait()
@@ -383,14 +384,14 @@ export class Bulk implements Traversal {
   /** Removes the tasks that failed and wait for another attempt. */
   private removeWaiting(): void {
     const waiting = this.tasksIn("Waiting").concat(this.tasksIn("Delayed"))
-    for (const task of waiting) this.machine.removeStopped(task, undefined)
+    for (const task of waiting) removeStopped(this.machine, task, undefined)
   }
 
   /** Interrupts the running tasks, once. Each of them that has ended would interrupt the others again. */
   private interruptRunning(): void {
     if (this.isInterrupted) return
     this.isInterrupted = true
-    for (const task of this.tasksIn("Running")) this.machine.cancelByCaller(task, undefined)
+    for (const task of this.tasksIn("Running")) endByCaller(this.machine, task, undefined)
   }
 
   /** Returns the tasks in a state, in the order of their last start. Does not look at other tasks of the pool. */

@@ -23,6 +23,7 @@ import { ParentSpan } from "effect/Tracer"
 import type { MapEffectOptions } from "../../TaskPool.ts"
 import type { NotAvailableReason } from "../../TaskPoolError.ts"
 import { checkBoolean, checkFunction, checkPositiveLimit, checkWord, refuseType } from "../arguments.ts"
+import { endByCaller, removeStopped } from "../pool/endingEarly.ts"
 import type { Traversal } from "../pool/entry.ts"
 import type { AttachedWait } from "../pool/extra.ts"
 import type { Machine } from "../pool/machine.ts"
@@ -220,7 +221,7 @@ class Mapping implements Traversal {
     this.stoppedBy = failure
     for (const task of this.live) {
       if (task.state === "Waiting" || task.state === "AtDoor" || task.state === "Delayed")
-        this.machine.removeStopped(task, undefined)
+        removeStopped(this.machine, task, undefined)
     }
   }
 
@@ -243,7 +244,7 @@ class Mapping implements Traversal {
   private failResults(failure: Cause.Cause<unknown>): void {
     if (this.hasEnded) return
     this.endResults(failure)
-    for (const task of this.live) if (task.state === "Running") this.machine.cancelByCaller(task, undefined)
+    for (const task of this.live) if (task.state === "Running") endByCaller(this.machine, task, undefined)
   }
 
   /** Tells the counter of an element whose task has ended. A counter that throws ends the stream. */
@@ -296,7 +297,7 @@ class Mapping implements Traversal {
     this.machine.flush()
     const end = Effect.suspend(() => {
       const tasks = Array.from(this.live)
-      for (const task of tasks) this.machine.cancelByCaller(task, undefined)
+      for (const task of tasks) endByCaller(this.machine, task, undefined)
       this.machine.flush()
       const ends = awaitEnds(this.machine, tasks)
       return tasks.length === 0 ? ends : lendInFinalizer(this.machine, fiber, ends)

@@ -58,9 +58,9 @@ export class Gate {
     return this.rate !== undefined && this.rate.isTooLarge(this.costsOf(entry, this.rate))
   }
 
-  /** Returns whether an extra has a key, and no task before had one. */
-  isFirstKey({ key }: TaskExtra): boolean {
-    return key !== undefined && this.keyed === undefined
+  /** Returns whether a task with this extra needs `prepare`. */
+  isSpecial({ key, permits }: TaskExtra): boolean {
+    return permits > 1 || (key !== undefined && this.keyed === undefined)
   }
 
   /** Prepares for an entry that will be admitted, and returns the backlog to use: a keyed one from the first key on. */
@@ -70,7 +70,7 @@ export class Gate {
       this.selective = true
       this.maxPermits = Math.max(this.maxPermits, extra.permits)
     }
-    if (this.isFirstKey(extra)) {
+    if (extra.key !== undefined && this.keyed === undefined) {
       if (this.options.perKey < Infinity) this.selective = true
       this.keyed = new KeyedBacklog(this.options.makeBacklog, this.options.perKey, backlog)
     }

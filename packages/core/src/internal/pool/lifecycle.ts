@@ -22,7 +22,7 @@ import type { Entry } from "./entry.ts"
 import { hasStarted } from "./extra.ts"
 import type { Machine } from "./machine.ts"
 import { labelOf } from "./label.ts"
-import { isStranded, strandedEntries } from "./selecting.ts"
+import { cancelAll, cancelUpTo, isStranded, strandedEntries } from "./endingEarly.ts"
 import { awaitUntil } from "./waits.ts"
 
 /** How to close. The default of an omitted option is the pool's own, or the one of an earlier closer. */
@@ -274,7 +274,7 @@ export class Lifecycle {
       for (let at = 0; at < stranded.length && !isOver(); at += cancelledPerStep) {
         // The target may have grown since the step before.
         const next = stranded.slice(at, at + cancelledPerStep).filter((entry) => isStranded(machine, entry))
-        machine.cancelAll(next, "Closed")
+        cancelAll(machine, next, "Closed")
         yield* Effect.yieldNow
       }
     })
@@ -287,11 +287,11 @@ export class Lifecycle {
       machine.holds.begin("Closing")
       closing.collection?.note()
       closing.abandonAt = this.now() + closing.interruptMillis
-      let cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
+      let cancelled = cancelUpTo(machine, cancelledPerStep, "Closed")
       for (const entry of machine.runningEntries) machine.interrupt(entry, "Closed", undefined)
       while (cancelled === cancelledPerStep) {
         yield* Effect.yieldNow
-        cancelled = machine.cancelWaiting("Closed", cancelledPerStep)
+        cancelled = cancelUpTo(machine, cancelledPerStep, "Closed")
       }
       while (!machine.isIdle()) if (!(yield* this.changed(closing, machine.isIdle, closing.abandonAt))) break
       this.abandon()

@@ -47,16 +47,16 @@
  * | New     | Running | `admit`, if a worker is free             |
  * |         | Waiting | `admit`, `request`                       |
  * |         | AtDoor  | `admit`, `request`, if the queue is full |
- * |         | Settled | `reject`, `remove`                       |
+ * |         | Settled | `reject`, `takeOut`                      |
  * | AtDoor  | Waiting | `moveFromDoor`                           |
  * |         | Running | `dispatchNext`, on a pool without queue  |
- * |         | Settled | `reject`, `remove`                       |
+ * |         | Settled | `reject`, `takeOut`                      |
  * | Waiting | Running | `dispatchNext`                           |
- * |         | Settled | `remove`                                 |
+ * |         | Settled | `takeOut`                                |
  * | Running | Settled | `onExit`, `abandonRunning`               |
  * |         | Delayed | `onExit`, if it may be tried again       |
  * | Delayed | Waiting | `requeue`                                |
- * |         | Settled | `remove`, `fail`                         |
+ * |         | Settled | `takeOut`, `fail`                        |
  *
  * **Invariants** (tests cite them by number)
  *
@@ -211,17 +211,12 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   admit(entry: Entry, mayWait: boolean): void {
     if (this.inTransition !== undefined && this.launchDepth === 0) this.settleAfterOverflow()
     if (!this.isAdmitting) this.reject(entry, this.notAdmitting)
-    else if (this.selective || (entry.extra !== undefined && this.isSpecial(entry.extra))) {
+    else if (this.selective || (entry.extra !== undefined && this.gate.isSpecial(entry.extra))) {
       this.admitSelectively(entry, mayWait)
     } else if (this.door.size > 0 || this.backlog.size > 0 || this.used >= this.limit) {
       this.enqueueOrReject(entry, mayWait)
     } else this.launchNew(entry)
     this.flush()
-  }
-
-  /** Returns whether the options of a task need preparations. */
-  private isSpecial(extra: TaskExtra): boolean {
-    return extra.permits > 1 || this.gate.isFirstKey(extra)
   }
 
   private admitSelectively(entry: Entry, mayWait: boolean): void {
@@ -237,7 +232,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     else if (mayWait) this.enqueueAtDoor(entry)
     else if (this.onFull === "dropOldest") this.enqueueInstead(entry)
     else this.reject(entry, "QueueFull")
-    if (entry.extra !== undefined) this.startDeadline(entry)
+    this.startDeadline(entry)
   }
 
   /**
@@ -468,7 +463,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   /** Fills free places of the queue up to the first request without an item. Runs no user code. */
-  private moveFromDoor(): void {
+  moveFromDoor(): void {
     while (this.door.size > 0 && !this.door.head!.needsItem && this.hasPlace) {
       const entry = this.door.shift()!
       this.admitWaiting(entry)
@@ -796,7 +791,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     if (trace !== undefined) trace.outcome = outcome
   }
 
-  private settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
+  settle(entry: Entry, exit: Exit.Exit<unknown, unknown>): void {
     entry.answer ??= exit
     this.complete(entry, exit)
   }
@@ -942,18 +937,10 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   // ---- ending tasks early ----------------------------------------------------------------------------------------
 
   /**
-   * Removes an entry from the door, the queue or the delayed tasks: the only way out besides admission and dispatch.
-   * Settles it with `outcome`, or as `TaskCancelled` for that reason. The free place goes to the door. The next flush
-   * does the part of this that needs user code.
+   * Takes an entry from the door, the queue or the delayed tasks: the only way out besides admission and dispatch. The
+   * caller must settle it, then give the free place to the door, and flush.
    */
-  remove(entry: Entry, outcome: Exit.Exit<never, unknown> | TaskCancelledReason): void {
-    this.takeOut(entry)
-    if (typeof outcome === "string") this.collector?.add(entry)
-    this.settle(entry, typeof outcome === "string" ? this.cancellation(outcome, hasStarted(entry)) : outcome)
-    this.moveFromDoor()
-  }
-
-  private takeOut(entry: Entry): void {
+  takeOut(entry: Entry): void {
     if (entry.state === "AtDoor") return this.door.remove(entry)
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     if (entry.state === "Waiting") this.backlog.remove(entry)
@@ -967,45 +954,11 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   cancel(entry: Entry, reason: TaskCancelledReason): void {
     if (entry.state !== "Waiting" && entry.state !== "Delayed") return
     this.events.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
-    this.remove(entry, reason)
-    this.flush()
-  }
-
-  /** Cancels up to `most` waiting and delayed tasks, in any order, and returns how many. */
-  cancelWaiting(reason: TaskCancelledReason, most: number): number {
-    const cancelled: Array<Entry> = []
-    const next = (): Entry | undefined => this.backlog.any() ?? this.delayed.entries.any()
-    for (let entry = next(); entry !== undefined && cancelled.length < most; entry = next()) {
-      this.takeOut(entry)
-      cancelled.push(entry)
-    }
-    this.settleCancelled(cancelled, reason)
-    return cancelled.length
-  }
-
-  /** Cancels waiting and delayed tasks in one step. */
-  cancelAll(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
-    for (const entry of entries) this.takeOut(entry)
-    this.settleCancelled(entries, reason)
-  }
-
-  /** Settles cancelled tasks. Those that never ran share one error, and so do the others. */
-  private settleCancelled(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
-    // An idle pool that closes has nothing to cancel, and the errors take a quarter of the time that such a pool costs.
-    if (entries.length > 0) this.settleEach(entries, reason)
+    this.takeOut(entry)
+    this.collector?.add(entry)
+    this.settle(entry, this.cancellation(reason, hasStarted(entry)))
     this.moveFromDoor()
     this.flush()
-  }
-
-  private settleEach(entries: ReadonlyArray<Entry>, reason: TaskCancelledReason): void {
-    const [neverRan, ran] = [this.cancellation(reason, false), this.cancellation(reason, true)]
-    for (const entry of entries) this.events.emit({ _tag: "Cancelled", reason, started: hasStarted(entry) })
-    for (const entry of entries) {
-      // Settling another item may have stopped the bulk, and so settled this entry.
-      if (entry.state === "Settled") continue
-      this.collector?.add(entry)
-      this.settle(entry, hasStarted(entry) ? ran : neverRan)
-    }
   }
 
   /** Interrupts a running task. The first reason stays. The fiber may end in this step. */
@@ -1014,26 +967,6 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     entry.cancelReason ??= reason
     // Finalizers and observers of the fiber are user code.
     this.userCode.guard((fiber) => fiber?.interruptUnsafe(by), entry.fiber)
-  }
-
-  /** Ends the task of a caller that was interrupted before it had an answer. */
-  cancelByCaller(entry: Entry, by: number | undefined): void {
-    entry.caller = undefined
-    this.userCode.whenStack(() => this.endWithoutCaller(entry, by))
-  }
-
-  private endWithoutCaller(entry: Entry, by: number | undefined): void {
-    if (entry.state === "Running") return this.interrupt(entry, "Interrupted", by)
-    if (entry.state === "Settled") return
-    this.removeStopped(entry, by)
-    this.flush()
-  }
-
-  /** Removes a task that has not started, because its submitter or its bulk was interrupted. */
-  removeStopped(entry: Entry, by: number | undefined): void {
-    if (entry.state === "Waiting" || entry.state === "Delayed")
-      this.events.emit({ _tag: "Cancelled", reason: "Cancelled", started: hasStarted(entry) })
-    this.remove(entry, Exit.interrupt(by))
   }
 
   /** Abandons the running tasks, which do not end. They settle now, whatever their fibers do later. */

@@ -205,6 +205,11 @@ export abstract class PoolState implements ExtraOwner {
     return entriesOf(this.backlog).concat(entriesOf(this.delayed.entries))
   }
 
+  /** A waiting or delayed task, whichever is found first. */
+  get unstartedEntry(): Entry | undefined {
+    return this.backlog.any() ?? this.delayed.entries.any()
+  }
+
   /** Whether a request would get a place now. */
   get hasPlaceForRequest(): boolean {
     return this.door.size === 0 && this.hasPlace && this.isAdmitting
@@ -269,7 +274,7 @@ export abstract class PoolState implements ExtraOwner {
     return this.phaseName === "Open" ? "Paused" : "Closed"
   }
 
-  protected cancellation(reason: TaskCancelledReason, started: boolean): Exit.Exit<never, TaskCancelled> {
+  cancellation(reason: TaskCancelledReason, started: boolean): Exit.Exit<never, TaskCancelled> {
     return Exit.fail(new TaskCancelled({ reason, started, pool: this.name, stats: this.stats() }))
   }
 }

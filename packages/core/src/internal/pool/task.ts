@@ -33,6 +33,7 @@ import { evaluateNow } from "../runtime/evaluate.ts"
 import { hasKnownRuntime } from "../runtime/probe.ts"
 import { unstamped } from "../timing/ticks.ts"
 import { noStamp } from "./ages.ts"
+import { endByCaller } from "./endingEarly.ts"
 import type { Entry } from "./entry.ts"
 import { extraOf, ownExtra, type TaskExtra } from "./extra.ts"
 import { nameOfEffect } from "./label.ts"
@@ -179,7 +180,7 @@ export class Task implements Entry, Waiter, Parent {
    */
   onCallerInterrupt(by: number): Effect.Effect<void> {
     const isFork = this.answer !== undefined
-    this.machine.cancelByCaller(this, by)
+    endByCaller(this.machine, this, by)
     if (this.state !== "Running") return Effect.void
     return Effect.withFiber((fiber) =>
       isFork && innermostEntry(fiber) !== undefined ? Effect.void : awaitEnds(this.machine, [this])
