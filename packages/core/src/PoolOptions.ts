@@ -324,9 +324,8 @@ export interface PoolOptions {
   /**
    * The waiting time that counts as one weight less, a Duration above 0, default never.
    *
-   * A task is overtaken only by tasks that arrive within `ageing` times the difference of their weights after it. Tasks
-   * that come fast may count as having arrived up to 5 ms earlier. Only the priority pools have this option. The others
-   * throw `TypeError`.
+   * A task is overtaken only by tasks that arrive within `ageing` times the difference of their weights after it. Only
+   * the priority pools have this option. The others throw `TypeError`.
    *
    * Guide: docs/guide/waiting-and-time.md
    */

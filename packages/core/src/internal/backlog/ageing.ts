@@ -3,7 +3,8 @@
  *
  * All entries age at the same speed, so their order never changes while they wait. It is the order of
  * weight x `ageing` + arrival. A task is overtaken only by tasks that arrive within `ageing` x (difference of weights)
- * after it. Tasks of a burst share readings of the clock (see `ages.ts`), which adds a few milliseconds.
+ * after it. So each task has a reading of the clock of its own: a shared one (see `ages.ts`) may be as old as the event
+ * loop has been blocked.
  */
 import type { Weighted } from "./backlog.ts"
 import { PriorityBacklog } from "./priority.ts"

@@ -60,12 +60,6 @@ export class Ages {
     return this.reading
   }
 
-  /** Like `stamp`, as a number of milliseconds that never falls. */
-  millis(): number {
-    this.stamp()
-    return Math.max(0, this.time)
-  }
-
   /** Returns a stamp of the present time. */
   now(): number {
     this.read()
@@ -75,7 +69,7 @@ export class Ages {
   /** Ends the sharing of the last reading. */
   endSharing(): void {
     this.left = 0
-    this.time = Math.max(this.time, this.readClock())
+    this.time = Math.max(this.time, this.millis())
     if (this.shared !== undefined) this.shared.until = this.time
     this.shared = undefined
   }
@@ -88,7 +82,7 @@ export class Ages {
   }
 
   /** The clock is user code, and must not interrupt a transition of the pool. */
-  private readClock(): number {
+  private millis(): number {
     try {
       return monotonicMillis(this.clock)
     } catch {

@@ -4,7 +4,8 @@
  * Tasks that come in a burst share readings of the clock (see `ages.ts`). Those with the same reading and the same
  * `maxWait` have one deadline, which is one item of the agenda: an item for each task would cost as much as a tenth of
  * the task. When such a task has come is known only within the time of its reading, so the deadline is up to a few
- * milliseconds late, and never early. Other tasks have a deadline of their own.
+ * milliseconds late, or as long as the burst has blocked the event loop, and never early. Other tasks have a deadline of
+ * their own.
  */
 import type { Agenda, Due } from "./agenda.ts"
 import type { Ages, SharedReading } from "./ages.ts"
@@ -92,12 +93,13 @@ export class Deadlines {
     this.pool = pool
   }
 
-  /** Begins to count the time of a task that waits. Does nothing if it has begun, or if the task has no limit. */
+  /**
+   * Begins to count the time of a task that came at the last reading of the clock. Does nothing if it has begun, or if
+   * the task has no limit.
+   */
   start(entry: Waiting, extra: HasDeadline): void {
     const { maxWait } = extra.options
     if (maxWait === undefined || extra.deadline !== undefined) return
-    const { ages } = this.pool
-    if (ages.shares) ages.stamp()
     const { last } = this
     if (last !== undefined && last.isFor(maxWait)) {
       extra.deadlineSlot = last.add(entry)
@@ -107,9 +109,8 @@ export class Deadlines {
 
   private begin(entry: Waiting, maxWait: number): Deadline {
     const { agenda, ages } = this.pool
-    const now = ages.millis()
     const deadline = new Deadline(this.pool, entry, maxWait, ages.shared)
-    agenda.add(deadline, now + maxWait)
+    agenda.add(deadline, (ages.shares ? ages.time : agenda.nowOrLast()) + maxWait)
     return deadline
   }
 

@@ -136,9 +136,9 @@ export class Gate {
   /** Reads the clock less often than once per start. Reading it would cost as much as a tenth of the task. */
   private startShared(costs: Costs, rate: RateGate): void {
     const { ages } = this
-    const now = ages.millis()
+    ages.stamp()
     this.reading = ages.shared
-    rate.start(costs, now, ages.shared)
+    rate.start(costs, ages.time, ages.shared)
   }
 
   /** Keeps the time of a start: `adjust` needs it. Tasks with the same extra that start at the same time share one. */

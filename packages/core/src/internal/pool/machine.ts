@@ -199,7 +199,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
     this.delayed = new Delayed(this, this.agenda)
     this.deadlines = new Deadlines(this)
     const { ageing, discipline, perKey, rates } = options
-    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.ages.millis() })
+    const makeBacklog = (): Backlog<Entry> => discipline.backlog({ ageing, now: () => this.agenda.nowOrLast() })
     this.backlog = makeBacklog()
     this.gate = new Gate({ rates, perKey, makeBacklog }, this.agenda, this.ages, () => this.flush())
     this.selective = this.gate.selective
@@ -345,6 +345,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
       return false
     }
     this.prepare(entry)
+    this.ages.stamp()
     this.startDeadline(entry)
     return true
   }
@@ -421,7 +422,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   /** Assigns the place in the queue that a task with `retry` takes now and at each retry. */
   private assignPlace(extra: TaskExtra): void {
     extra.retry!.sequence = this.backlog.nextSequence()
-    extra.ownRest.arrival ??= this.ages.millis()
+    extra.ownRest.arrival ??= this.agenda.nowOrLast()
   }
 
   private enqueue(entry: Entry): void {
@@ -446,7 +447,7 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
   }
 
   private enqueueAtDoor(entry: Entry): void {
-    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).ownRest.arrival ??= this.ages.millis()
+    if (this.hasAgeing && !entry.needsItem) ownExtra(entry).ownRest.arrival ??= this.agenda.nowOrLast()
     entry.state = "AtDoor"
     entry.arrivedAt = this.ages.stamp()
     this.door.push(entry)

@@ -4,7 +4,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as TestClock from "effect/testing/TestClock"
-import { AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
+import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
 import { Ages, type SharedReading } from "../../../src/internal/pool/ages.ts"
 import { type Deadline, Deadlines, type Expiring } from "../../../src/internal/pool/deadline.ts"
 import { noOptions, TaskExtra } from "../../../src/internal/pool/extra.ts"
@@ -56,7 +56,6 @@ describe("deadlines of tasks that share a reading of the clock", () => {
       time: 100,
       shared: { until: Infinity } as SharedReading | undefined,
       stamp: () => 0,
-      millis: () => ages.time,
       endSharing: () => {
         ages.time = 103
         if (ages.shared !== undefined) ages.shared.until = ages.time
@@ -149,6 +148,49 @@ it.live("no task of a burst is ended before it has waited for its whole maxWait 
     yield* open.open
     assert.isTrue(waited.every(({ _tag, spare }) => _tag === "NotAvailable" && spare >= 0))
   }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+)
+
+/** Keeps the event loop for so many milliseconds. */
+const block = (millis: number): void => {
+  const end = performance.now() + millis
+  while (performance.now() < end);
+}
+
+it.live("the time that the event loop is blocked counts for a task that comes alone (load 6)", () =>
+  Effect.gen(function* () {
+    const open = yield* Latch.make()
+    yield* TaskPool.fork(open.await)
+    yield* Effect.sleep("20 millis")
+    const handle = yield* TaskPool.fork(Effect.void, { maxWait: "100 millis" })
+    block(300)
+    yield* Effect.sleep("20 millis")
+    yield* open.open
+    assert.strictEqual((yield* Effect.flip(handle.join))._tag, "NotAvailable")
+  }).pipe(Effect.provide(AioFixedTaskPoolSimple.layer(1)))
+)
+
+it.live.each([0, 1, 3, 30])(
+  "ages tasks that come before and after the event loop was blocked, %d before (load 6)",
+  (burst) =>
+    Effect.gen(function* () {
+      const order: Array<string> = []
+      const open = yield* Latch.make()
+      yield* TaskPool.fork(open.await)
+      yield* Effect.sleep("5 millis")
+      for (let i = 0; i < burst; i++) yield* TaskPool.fork(Effect.void, { weight: -500 })
+      yield* TaskPool.fork(
+        Effect.sync(() => order.push("first")),
+        { weight: 1 }
+      )
+      block(50)
+      yield* TaskPool.fork(
+        Effect.sync(() => order.push("second")),
+        { weight: 0 }
+      )
+      yield* open.open
+      yield* TaskPool.awaitIdle
+      assert.deepStrictEqual(order, ["first", "second"])
+    }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1, { ageing: "10 millis" })))
 )
 
 it("a shared reading says when the last of its tasks had come at the latest", () => {
