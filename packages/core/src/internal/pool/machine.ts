@@ -338,14 +338,17 @@ export class Machine extends PoolState implements Workers, Held, Attempts, Expir
 
   /** Prepares a request that has got its item, and so its options. Rejects it and returns `false` if it is too large. */
   admitsItem(entry: Entry): boolean {
-    if (entry.extra === undefined && !this.selective) return true
+    const { extra } = entry
+    const isSpecial = extra !== undefined && (extra.options.maxWait !== undefined || this.gate.isSpecial(extra))
+    if (!this.selective && !isSpecial) return true
     if (this.isTooLarge(entry)) {
       if (entry.state === "AtDoor") this.door.remove(entry)
       this.reject(entry, "TooLarge")
       return false
     }
     this.prepare(entry)
-    this.ages.stamp()
+    // Not a clock of the user's, which must not run code here.
+    if (this.ages.shares) this.ages.stamp()
     this.startDeadline(entry)
     return true
   }

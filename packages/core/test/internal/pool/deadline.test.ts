@@ -1,10 +1,11 @@
 import { settle } from "@aio-task-pool/testing/kit"
 import { assert, describe, it } from "@effect/vitest"
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as TestClock from "effect/testing/TestClock"
 import { AioFixedTaskPoolPriority, AioFixedTaskPoolSimple, TaskPool } from "../../../src/index.ts"
+import type { ForEachOptions } from "../../../src/PoolOptions.ts"
 import { Ages, type SharedReading } from "../../../src/internal/pool/ages.ts"
 import { type Deadline, Deadlines, type Expiring } from "../../../src/internal/pool/deadline.ts"
 import { noOptions, TaskExtra } from "../../../src/internal/pool/extra.ts"
@@ -191,6 +192,29 @@ it.live.each([0, 1, 3, 30])(
       yield* TaskPool.awaitIdle
       assert.deepStrictEqual(order, ["first", "second"])
     }).pipe(Effect.provide(AioFixedTaskPoolPriority.layer(1, { ageing: "10 millis" })))
+)
+
+it.live("items with options read a clock of the user's as often as items without", () =>
+  Effect.gen(function* () {
+    const readsOf = (options: ForEachOptions) => {
+      let reads = 0
+      const clock: Clock.Clock = Object.create(Clock.Clock.defaultValue())
+      clock.monotonicTimeNanosUnsafe = () => {
+        reads++
+        return Clock.Clock.defaultValue().monotonicTimeNanosUnsafe()
+      }
+      return TaskPool.forEach(Array.from({ length: 100 }), () => Effect.void, options).pipe(
+        Effect.provide(AioFixedTaskPoolSimple.layer(1)),
+        Effect.provideService(Clock.Clock, clock),
+        Effect.map(() => reads)
+      )
+    }
+    const plain = yield* readsOf({})
+    assert.isAbove(plain, 100)
+    for (const options of [{ label: "a" }, { key: "a" }, { permits: 1 }]) {
+      assert.strictEqual(yield* readsOf(options), plain)
+    }
+  })
 )
 
 it("a shared reading says when the last of its tasks had come at the latest", () => {
